@@ -1,0 +1,55 @@
+# Every recipe builds with the release profile and the same features, so that llama.cpp is compiled once.
+#
+# Cargo features (`cuda`, `metal`, `vulkan`; several with commas between them) are given in one of two ways:
+#     just features=cuda run experiments/colors.yaml
+#     SEEP_FEATURES=cuda just run experiments/colors.yaml
+# Another choice of features compiles llama.cpp again. Apple silicon uses Metal without being told.
+#
+# `just NAME ARGS` works in any folder below this one; paths in ARGS count from this one.
+
+set positional-arguments
+
+features := env('SEEP_FEATURES', '')
+seep := env('CARGO_TARGET_DIR', 'target') / 'release' / 'seep'
+
+# These recipes
+_default:
+    @'{{ just_executable() }}' --list --unsorted
+
+# Run the experiment FILE; FLAGS as in `seep run --help`
+[no-exit-message]
+run FILE *FLAGS: _build
+    @'{{ seep }}' run "$@"
+
+# Show what running the experiment FILE would do
+[no-exit-message]
+plan FILE *FLAGS: _build
+    @'{{ seep }}' plan "$@"
+
+# Fetch model files; ARGS as in `seep models fetch --help`
+[no-exit-message]
+fetch *ARGS: _build
+    @'{{ seep }}' models fetch "$@"
+
+# Measure the speed of generating; FLAGS as in `seep bench --help`
+[no-exit-message]
+bench *FLAGS: _build
+    @'{{ seep }}' bench "$@"
+
+# Run the tests; FLAGS go to `cargo test`
+test *FLAGS:
+    cargo test --release --features '{{ features }}' "$@"
+
+# Check formatting, lints and documentation
+check:
+    cargo fmt --check
+    cargo clippy --release --all-targets --features '{{ features }}' -- -D warnings
+    RUSTDOCFLAGS='-D warnings' cargo doc --release --no-deps --features '{{ features }}'
+
+# Delete what was built; model files in gguf/ and databases in db/ stay
+clean:
+    cargo clean
+    @echo 'gguf/ and db/ are as they were.' >&2
+
+_build:
+    @cargo build --release --features '{{ features }}'

@@ -1,0 +1,268 @@
+//! From a path to a validated experiment.
+//!
+//! Owns the reading of the file and of the file it extends, and the order in which the sections are
+//! read. All problems are collected; an experiment exists only where there is none.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Experiment;
+use super::expand::{absent_concepts, expand, refuse_doubled};
+use super::node::{self, Entry, Node, Value};
+use super::problem::{ExperimentErrors, Problem, io_reason};
+use super::prompts::{has_no_prompts, needs_concepts};
+use super::read::{Fields, Reader, TOP_LEVEL, Text};
+use super::source::{Position, SourceFile};
+use super::suggest::did_you_mean;
+
+/// Bytes of an experiment file; a model file given by mistake is not read in full.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// Reads and validates the experiment at `path`.
+pub(crate) fn load(path: &Path) -> Result<Experiment, ExperimentErrors> {
+    let main = read_file(path).map_err(|failure| ExperimentErrors::single(failure.problem()))?;
+    let mut reader = Reader::default();
+    let experiment = read_experiment(&mut reader, &main);
+    let mut problems = reader.problems;
+    let key = |problem: &Problem| {
+        let position = problem.position();
+        let start = position.span().map(|span| span.start);
+        (position.file().path() != main.path(), start)
+    };
+    problems.sort_by_key(key);
+    ExperimentErrors::raise(problems)?;
+    Ok(experiment.expect("a part that could not be read has reported a problem"))
+}
+
+fn read_experiment(reader: &mut Reader, main: &Arc<SourceFile>) -> Option<Experiment> {
+    let node = node::parse(main, &mut reader.problems)?;
+    let fields = reader.fields(&node, &TOP_LEVEL, "name: colors")?;
+    let Some(entry) = fields.entry("extends") else {
+        return read_sections(reader, fields, main, None);
+    };
+    let base = reader.base_file(main, &entry.node)?;
+    let base_node = node::parse(&base, &mut reader.problems)?;
+    let base_fields = reader.fields(&base_node, &TOP_LEVEL, "name: colors")?;
+    if let Some(second) = base_fields.entry("extends") {
+        reader.report(extended_twice(main, entry, second));
+    }
+    read_sections(reader, fields.over(base_fields), main, Some(&base))
+}
+
+/// The problem that the file named by `first` extends a file itself, or even this one.
+fn extended_twice(main: &SourceFile, first: &Entry, second: &Entry) -> Problem {
+    let target = match &second.node.value {
+        Value::String(name) => beside(second.node.position.file(), name),
+        _ => PathBuf::new(),
+    };
+    let (message, hint) = if is_same_file(&target, main.path()) {
+        (
+            "the two files extend each other",
+            "remove `extends` from one of them",
+        )
+    } else {
+        (
+            "an extended file cannot itself extend another one",
+            "extend the last file of the chain instead",
+        )
+    };
+    Problem::error(&first.node.position, message)
+        .earlier(&second.key_position, "it extends here")
+        .hint(hint)
+}
+
+/// `name` as seen from the directory of `file`.
+fn beside(file: &SourceFile, name: &str) -> PathBuf {
+    let directory = file.path().parent().unwrap_or(Path::new(""));
+    directory.join(name)
+}
+
+fn is_same_file(left: &Path, right: &Path) -> bool {
+    match (fs::canonicalize(left), fs::canonicalize(right)) {
+        (Ok(left), Ok(right)) => left == right,
+        _ => false,
+    }
+}
+
+fn read_sections(
+    reader: &mut Reader,
+    fields: Fields<'_>,
+    main: &Arc<SourceFile>,
+    base: Option<&Arc<SourceFile>>,
+) -> Option<Experiment> {
+    // What a misspelt `extends` would have brought is not missing.
+    if base.is_some() || fields.lacks("extends") {
+        require_top_level(reader, &fields);
+    }
+    let name = reader.name(&fields);
+    let question = reader.question(&fields);
+    let prompt_format = reader.prompt_format(&fields);
+    let sampling = reader.sampling(&fields);
+    let models = reader.models(&fields);
+    let embedding_model = reader.embedding_model(&fields);
+    let concepts = reader.concepts(&fields);
+    let templates = reader.templates(&fields, concepts.as_deref());
+    let free_pairs = reader.free_pairs(&fields);
+    let listed = concepts.as_deref().unwrap_or_default();
+    let pairs = expand(&templates, &free_pairs, listed, &mut reader.problems)?;
+    refuse_doubled(&pairs, &mut reader.problems);
+    let sampling = sampling?;
+    let mut experiment = Experiment {
+        source: Arc::clone(main),
+        extended: base.map(Arc::clone),
+        name: name?,
+        question: question?,
+        prompt_format: prompt_format?,
+        sampling: sampling.params,
+        n_repeats: sampling.n_repeats,
+        seed: sampling.seed,
+        models: models?,
+        embedding_model: embedding_model?,
+        concepts: concepts?.into_iter().map(|concept| concept.text).collect(),
+        pairs: Vec::new(),
+        prompts: Vec::new(),
+        warnings: absent_concepts(&free_pairs),
+    };
+    experiment.add_pairs(pairs);
+    Some(experiment)
+}
+
+fn require_top_level(reader: &mut Reader, fields: &Fields<'_>) {
+    let mut keys = vec![
+        ("name", "colors"),
+        ("question", "Does a colour leak?"),
+        ("prompt", "{system: null, user: \"{prompt}\"}"),
+        ("sampling", "{temperature: 0.5, ...}"),
+        (
+            "models",
+            "[{name: qwen2.5-0.5b-instruct, quantizations: [Q4_K_M]}]",
+        ),
+        ("embedding_model", "all-minilm-l6-v2"),
+    ];
+    if needs_concepts(fields) {
+        keys.push(("concepts", "[red, blue]"));
+    }
+    reader.require(fields, "", &keys);
+    if has_no_prompts(fields) {
+        let message = "an experiment needs `templates` or `pairs`";
+        reader.report(
+            Problem::error(&fields.start, message)
+                .label("in the mapping that begins here")
+                .hint("templates put each concept into a slot; pairs are written out"),
+        );
+    }
+}
+
+impl Reader {
+    /// The file named by `extends`.
+    fn base_file(&mut self, main: &SourceFile, node: &Node) -> Option<Arc<SourceFile>> {
+        let name = self.text(node, "extends", Text::Line)?;
+        let path = beside(main, name);
+        if is_same_file(&path, main.path()) {
+            let problem = Problem::error(&node.position, "the file extends itself");
+            self.report(problem.hint("leave `extends` out, or name another file"));
+            return None;
+        }
+        match read_file(&path) {
+            Ok(file) => Some(file),
+            Err(Failure::NotUtf8(problem)) => {
+                self.report(*problem);
+                None
+            }
+            Err(Failure::NotRead { reason, hint, .. }) => {
+                let message = format!("cannot read `{}`: {reason}", path.display());
+                self.report(Problem::error(&node.position, message).maybe_hint(hint));
+                None
+            }
+        }
+    }
+}
+
+/// Why a file has no text.
+enum Failure {
+    NotRead {
+        file: Arc<SourceFile>,
+        reason: String,
+        hint: Option<String>,
+    },
+    NotUtf8(Box<Problem>),
+}
+
+impl Failure {
+    fn problem(self) -> Problem {
+        match self {
+            Self::NotUtf8(problem) => *problem,
+            Self::NotRead { file, reason, hint } => {
+                let message = format!("cannot read the experiment: {reason}");
+                Problem::error(&Position::whole_file(&file), message).maybe_hint(hint)
+            }
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Arc<SourceFile>, Failure> {
+    let bytes = read_bytes(path).map_err(|error| {
+        let is_missing = error.kind() == io::ErrorKind::NotFound;
+        Failure::NotRead {
+            file: SourceFile::new(path, String::new()),
+            reason: io_reason(&error),
+            hint: is_missing.then(|| neighbour_hint(path)).flatten(),
+        }
+    })?;
+    let n_valid_bytes = match String::from_utf8(bytes) {
+        Ok(text) => return Ok(SourceFile::new(path, text)),
+        Err(error) => {
+            let n_valid_bytes = error.utf8_error().valid_up_to();
+            let lossy = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            (n_valid_bytes, SourceFile::new(path, lossy))
+        }
+    };
+    Err(not_utf8(n_valid_bytes))
+}
+
+fn not_utf8((n_valid_bytes, file): (usize, Arc<SourceFile>)) -> Failure {
+    // The replacement text begins with the same valid bytes, less a byte order mark.
+    let n_mark_bytes = file.text().len() - file.body().len();
+    let n_bytes = n_valid_bytes.saturating_sub(n_mark_bytes);
+    let position = Position::after_bytes(&file, n_bytes);
+    let problem = Problem::error(&position, "the file is not UTF-8 text")
+        .label("the first byte that is not")
+        .hint("an experiment is a YAML file; save it as UTF-8");
+    Failure::NotUtf8(Box::new(problem))
+}
+
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        let message = format!(
+            "it is larger than {} MiB, so it is no experiment",
+            FILE_BYTES_MAX >> 20
+        );
+        return Err(io::Error::other(message));
+    }
+    Ok(bytes)
+}
+
+/// A file beside `path` with a similar name.
+fn neighbour_hint(path: &Path) -> Option<String> {
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let entries = fs::read_dir(directory.unwrap_or(Path::new("."))).ok()?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<_> = names.collect();
+    // The order of a directory is arbitrary; the message is not.
+    names.sort();
+    let meant = did_you_mean(
+        path.file_name()?.to_str()?,
+        names.iter().map(String::as_str),
+    )?;
+    Some(format!(
+        "did you mean `{}`?",
+        path.with_file_name(meant).display()
+    ))
+}

@@ -1,0 +1,271 @@
+//! What the user asked for: one YAML file, read, checked in full and expanded into prompt pairs.
+//!
+//! Owns the format described in `experiments/README.md`, every message about a file that does not
+//! follow it, the choice that `--limit` makes, and the plan of requests for a model.
+//! It knows no engine, no database and no manifest: a model's name is looked up by the caller, who
+//! reports an unknown one in the same form through [`Problem`] and [`ExperimentErrors`].
+
+mod expand;
+mod fields;
+mod limit;
+mod load;
+mod locate;
+mod models;
+mod node;
+mod overrides;
+mod plan;
+mod problem;
+mod prompts;
+mod read;
+mod slot;
+mod source;
+mod suggest;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::digest::Digest;
+use crate::generation::{RequestContext, SamplingParams};
+
+pub use models::{EmbeddingModelSource, EmbeddingModelSpec, ModelSource, ModelSpec};
+pub use overrides::{OverrideError, Overrides};
+pub use plan::{Plan, plan_requests};
+pub use problem::{ExperimentErrors, Problem, Severity};
+pub use source::{Position, SourceFile};
+pub use suggest::did_you_mean;
+
+use expand::ExpandedPair;
+use slot::PROMPT_SLOT;
+
+/// A validated experiment.
+#[derive(Debug, Clone)]
+pub struct Experiment {
+    source: Arc<SourceFile>,
+    extended: Option<Arc<SourceFile>>,
+    name: String,
+    question: String,
+    prompt_format: PromptFormat,
+    sampling: SamplingParams,
+    n_repeats: u32,
+    seed: u64,
+    models: Vec<ModelSpec>,
+    embedding_model: EmbeddingModelSpec,
+    concepts: Vec<String>,
+    pairs: Vec<PromptPair>,
+    prompts: Vec<String>,
+    warnings: Vec<Problem>,
+}
+
+/// The messages in which a prompt is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromptFormat {
+    system: Option<String>,
+    user: String,
+}
+
+/// A test prompt, its control prompt and the concept whose influence is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromptPair {
+    /// The pair's place among all pairs of the experiment file, from 0; a limit does not change it.
+    pub pair_idx: usize,
+    /// The concept, as the file writes it.
+    pub concept: String,
+    /// The category.
+    pub category: String,
+    /// The template it was made from; None for a free-standing pair.
+    pub template_id: Option<String>,
+    /// Which of [`Experiment::prompts`] is the test prompt.
+    pub test_prompt_idx: usize,
+    /// Which of [`Experiment::prompts`] is the control prompt.
+    pub control_prompt_idx: usize,
+}
+
+impl PromptFormat {
+    /// The system message; None sends none.
+    pub fn system(&self) -> Option<&str> {
+        self.system.as_deref()
+    }
+
+    /// The user message with `{prompt}` where a prompt is put in.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The user message for a prompt.
+    pub fn user_message(&self, prompt: &str) -> String {
+        // Validated to hold the slot exactly once; a slot inside the prompt stays as it is.
+        self.user.replacen(PROMPT_SLOT, prompt, 1)
+    }
+}
+
+impl Experiment {
+    /// Reads the experiment at `path` and the file it extends, and reports all problems at once.
+    pub fn load(path: &Path) -> Result<Self, ExperimentErrors> {
+        load::load(path)
+    }
+
+    /// The name: lowercase letters, digits and hyphens.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The question that the experiment asks, in prose.
+    pub fn question(&self) -> &str {
+        &self.question
+    }
+
+    /// The messages in which a prompt is sent.
+    pub fn prompt_format(&self) -> &PromptFormat {
+        &self.prompt_format
+    }
+
+    /// The user message for a prompt.
+    pub fn user_message(&self, prompt: &str) -> String {
+        self.prompt_format.user_message(prompt)
+    }
+
+    /// The sampling values.
+    pub fn sampling(&self) -> &SamplingParams {
+        &self.sampling
+    }
+
+    /// Generations of each prompt, 1 to 10000.
+    pub fn n_repeats(&self) -> u32 {
+        self.n_repeats
+    }
+
+    /// The seed of all draws.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The models in file order, one for each quantization; at least one.
+    pub fn models(&self) -> &[ModelSpec] {
+        &self.models
+    }
+
+    /// The embedding model.
+    pub fn embedding_model(&self) -> &EmbeddingModelSpec {
+        &self.embedding_model
+    }
+
+    /// The top-level concepts in file order; empty where there are only free-standing pairs.
+    pub fn concepts(&self) -> &[String] {
+        &self.concepts
+    }
+
+    /// The prompt pairs: templates in file order, each with its concepts, then free-standing pairs.
+    pub fn pairs(&self) -> &[PromptPair] {
+        &self.pairs
+    }
+
+    /// The distinct prompts of all pairs, test and control, in the order of their first use.
+    pub fn prompts(&self) -> &[String] {
+        &self.prompts
+    }
+
+    /// The text of a pair's test prompt.
+    pub fn test_prompt(&self, pair: &PromptPair) -> &str {
+        &self.prompts[pair.test_prompt_idx]
+    }
+
+    /// The text of a pair's control prompt.
+    pub fn control_prompt(&self, pair: &PromptPair) -> &str {
+        &self.prompts[pair.control_prompt_idx]
+    }
+
+    /// What the user should look at, although the experiment can run.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// The text of the experiment file, word for word.
+    pub fn yaml(&self) -> &str {
+        self.source.text()
+    }
+
+    /// The experiment file.
+    pub fn source(&self) -> &SourceFile {
+        &self.source
+    }
+
+    /// The file that the experiment extends, where it extends one.
+    pub fn extended(&self) -> Option<&SourceFile> {
+        self.extended.as_deref()
+    }
+
+    /// The SHA-256 of the experiment file; of the two digests as lines of text where it extends a file.
+    pub fn sha256(&self) -> Digest {
+        match &self.extended {
+            None => self.source.sha256(),
+            Some(extended) => {
+                let lines = format!("{}\n{}\n", self.source.sha256(), extended.sha256());
+                Digest::of(lines.as_bytes())
+            }
+        }
+    }
+
+    /// What all requests of one model share.
+    pub fn request_context(&self, model_sha256: Digest, schedule: String) -> RequestContext {
+        RequestContext {
+            model_sha256,
+            sampling: self.sampling.clone(),
+            seed: self.seed,
+            schedule,
+        }
+    }
+
+    fn add_pairs(&mut self, expanded: Vec<ExpandedPair>) {
+        let mut prompts = PromptList::default();
+        let pairs = expanded.into_iter().enumerate();
+        let pairs = pairs.map(|(pair_idx, pair)| PromptPair {
+            pair_idx,
+            test_prompt_idx: prompts.index_of(&pair.test),
+            control_prompt_idx: prompts.index_of(&pair.control),
+            concept: pair.concept,
+            category: pair.category,
+            template_id: pair.template_id,
+        });
+        self.pairs = pairs.collect();
+        self.prompts = prompts.texts;
+    }
+
+    /// Keeps the pairs at these places, given in ascending order, and the prompts that they use.
+    fn keep_pairs(&mut self, kept: &[usize]) {
+        let mut prompts = PromptList::default();
+        let pairs = kept.iter().map(|place| {
+            let pair = self.pairs[*place].clone();
+            PromptPair {
+                test_prompt_idx: prompts.index_of(&self.prompts[pair.test_prompt_idx]),
+                control_prompt_idx: prompts.index_of(&self.prompts[pair.control_prompt_idx]),
+                ..pair
+            }
+        });
+        self.pairs = pairs.collect();
+        self.prompts = prompts.texts;
+    }
+}
+
+/// Distinct prompts in the order of their first use.
+#[derive(Default)]
+struct PromptList {
+    texts: Vec<String>,
+    idx_of: HashMap<String, usize>,
+}
+
+impl PromptList {
+    fn index_of(&mut self, text: &str) -> usize {
+        if let Some(prompt_idx) = self.idx_of.get(text) {
+            return *prompt_idx;
+        }
+        let prompt_idx = self.texts.len();
+        self.texts.push(text.to_owned());
+        self.idx_of.insert(text.to_owned(), prompt_idx);
+        prompt_idx
+    }
+}

@@ -1,0 +1,268 @@
+//! The sections `models` and `embedding_model`.
+//!
+//! Owns which model files an experiment names, and where it names them. Whether a name is in the
+//! manifest and a file exists is found out by those who hold the manifest and the files.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::node::{Node, Value};
+use super::problem::Problem;
+use super::read::{EMBEDDING_MODEL, Fields, MODELS, Reader, Text};
+use super::source::Position;
+
+/// One model file that an experiment asks for: a model with one quantization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSpec {
+    /// Where the file comes from.
+    pub source: ModelSource,
+    /// Where the experiment names the model or its path.
+    pub position: Position,
+    /// Where it names the quantization; None with a path.
+    pub quantization_position: Option<Position>,
+}
+
+/// Where a model file comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelSource {
+    /// An entry of the manifest.
+    Manifest {
+        /// The model's name.
+        name: String,
+        /// The quantization, such as `Q4_K_M`.
+        quantization: String,
+    },
+    /// A user's own GGUF.
+    File {
+        /// The path, joined to the directory of the experiment file.
+        path: PathBuf,
+        /// What the model is called in tables.
+        label: String,
+    },
+}
+
+/// The embedding model that an experiment asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbeddingModelSpec {
+    /// Where the file comes from.
+    pub source: EmbeddingModelSource,
+    /// Where the experiment names it.
+    pub position: Position,
+}
+
+/// Where an embedding model file comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EmbeddingModelSource {
+    /// An entry of the manifest.
+    Manifest {
+        /// The model's name.
+        name: String,
+    },
+    /// A user's own GGUF.
+    File {
+        /// The path, joined to the directory of the experiment file.
+        path: PathBuf,
+    },
+}
+
+impl ModelSpec {
+    /// The model's name in the manifest, or its label.
+    pub fn name(&self) -> &str {
+        match &self.source {
+            ModelSource::Manifest { name, .. } => name,
+            ModelSource::File { label, .. } => label,
+        }
+    }
+
+    /// `name:quantization`, or the label; no two models of an experiment share it.
+    pub fn label(&self) -> String {
+        match &self.source {
+            ModelSource::Manifest { name, quantization } => format!("{name}:{quantization}"),
+            ModelSource::File { label, .. } => label.clone(),
+        }
+    }
+}
+
+impl Reader {
+    pub(crate) fn models(&mut self, top: &Fields<'_>) -> Option<Vec<ModelSpec>> {
+        let example = "models: [{name: qwen2.5-0.5b-instruct, quantizations: [Q4_K_M]}]";
+        let items = self.list(top.get("models")?, "models", example)?;
+        let read = items.iter().map(|item| self.model(item));
+        let read: Vec<_> = read.collect();
+        let all_read = read.iter().all(Option::is_some);
+        let models: Vec<_> = read.into_iter().flatten().flatten().collect();
+        self.refuse_doubled(&models);
+        all_read.then_some(models)
+    }
+
+    fn model(&mut self, node: &Node) -> Option<Vec<ModelSpec>> {
+        let example = "- name: qwen2.5-0.5b-instruct";
+        let fields = self.fields(node, &MODELS, example)?;
+        let name = fields
+            .get("name")
+            .map(|node| self.text(node, "models.name", Text::Line));
+        let path = fields
+            .get("path")
+            .map(|node| self.text(node, "models.path", Text::Line));
+        match (path, name) {
+            (Some(path), name) => self.model_file(&fields, path, name),
+            (None, Some(name)) => self.manifest_model(&fields, name),
+            (None, None) => {
+                if fields.lacks("name") && fields.lacks("path") {
+                    let message = "a model has neither `name` nor `path`";
+                    self.report(
+                        Problem::error(&fields.start, message)
+                            .label("in the mapping that begins here")
+                            .hint("`name` for a model of the manifest, `path` for a GGUF file"),
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    fn manifest_model(
+        &mut self,
+        fields: &Fields<'_>,
+        name: Option<&str>,
+    ) -> Option<Vec<ModelSpec>> {
+        self.require(fields, "the model", &[("quantizations", "[Q4_K_M]")]);
+        let position = &fields.get("name")?.position;
+        let quantizations = fields.get("quantizations")?;
+        let example = "quantizations: [Q4_K_M]";
+        let items = self.list(quantizations, "models.quantizations", example)?;
+        let mut models = Vec::new();
+        for item in items {
+            let quantization = self.text(item, "models.quantizations", Text::Line);
+            if let (Some(name), Some(quantization)) = (name, quantization) {
+                models.push(ModelSpec {
+                    source: ModelSource::Manifest {
+                        name: name.to_owned(),
+                        quantization: quantization.to_owned(),
+                    },
+                    position: position.clone(),
+                    quantization_position: Some(item.position.clone()),
+                });
+            }
+        }
+        (models.len() == items.len()).then_some(models)
+    }
+
+    fn model_file(
+        &mut self,
+        fields: &Fields<'_>,
+        path: Option<&str>,
+        name: Option<Option<&str>>,
+    ) -> Option<Vec<ModelSpec>> {
+        if let Some(entry) = fields.entry("quantizations") {
+            let message = "`quantizations` cannot stand beside `path`";
+            self.report(
+                Problem::error(&entry.key_position, message)
+                    .label("a GGUF file has the quantization it has")
+                    .hint("list each file as a model of its own"),
+            );
+            return None;
+        }
+        let node = fields.get("path")?;
+        let path = beside(&node.position, path?);
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy());
+        let label = match (name, stem) {
+            (Some(name), _) => name?.to_owned(),
+            (None, Some(stem)) => stem.into_owned(),
+            (None, None) => {
+                let message = "`models.path` names no file";
+                self.report(Problem::error(&node.position, message).label("expected a GGUF file"));
+                return None;
+            }
+        };
+        Some(vec![ModelSpec {
+            source: ModelSource::File { path, label },
+            position: node.position.clone(),
+            quantization_position: None,
+        }])
+    }
+
+    /// Reports models that are the same file, or that could not be told apart in a table.
+    fn refuse_doubled(&mut self, models: &[ModelSpec]) {
+        let mut seen: HashMap<String, &Position> = HashMap::new();
+        let mut names: HashMap<&str, &Position> = HashMap::new();
+        for model in models {
+            let position = model.quantization_position.as_ref();
+            let position = position.unwrap_or(&model.position);
+            let path = match &model.source {
+                ModelSource::File { path, .. } => Some(path.display().to_string()),
+                ModelSource::Manifest { name, .. } => {
+                    names.entry(name).or_insert(&model.position);
+                    None
+                }
+            };
+            let keys = [Some(model.label().to_lowercase()), path];
+            // Inserting both before looking would let a file clash with itself.
+            let clash = keys.iter().flatten().find_map(|key| seen.get(key).copied());
+            if let Some(first) = clash {
+                let message = format!("the model `{}` is listed twice", model.label());
+                self.report(
+                    Problem::error(position, message)
+                        .label("the second")
+                        .earlier(first, "the first"),
+                );
+            }
+            for key in keys.into_iter().flatten() {
+                seen.entry(key).or_insert(position);
+            }
+        }
+        self.refuse_ambiguous(models, &names);
+    }
+
+    fn refuse_ambiguous(&mut self, models: &[ModelSpec], names: &HashMap<&str, &Position>) {
+        for model in models {
+            let ModelSource::File { label, .. } = &model.source else {
+                continue;
+            };
+            if let Some(other) = names.get(label.as_str()) {
+                let message = format!("two models are called `{label}`");
+                self.report(
+                    Problem::error(&model.position, message)
+                        .label("this file")
+                        .earlier(other, "and this model")
+                        .hint("give the file another `name`"),
+                );
+            }
+        }
+    }
+
+    pub(crate) fn embedding_model(&mut self, top: &Fields<'_>) -> Option<EmbeddingModelSpec> {
+        let node = top.get("embedding_model")?;
+        let source = match &node.value {
+            Value::Mapping(_) => {
+                let example = "embedding_model: {path: my-encoder.gguf}";
+                let fields = self.fields(node, &EMBEDDING_MODEL, example)?;
+                let keys = [("path", "my-encoder.gguf")];
+                self.require(&fields, "`embedding_model`", &keys);
+                let node = fields.get("path")?;
+                let path = self.text(node, "embedding_model.path", Text::Line)?;
+                let path = beside(&node.position, path);
+                EmbeddingModelSource::File { path }
+            }
+            Value::String(_) => EmbeddingModelSource::Manifest {
+                name: self.text(node, "embedding_model", Text::Line)?.to_owned(),
+            },
+            _ => {
+                let example = "embedding_model: all-minilm-l6-v2";
+                let expected = "the name of a model, or a mapping with its `path`";
+                self.wrong_type(node, "embedding_model", expected, Some(example));
+                return None;
+            }
+        };
+        Some(EmbeddingModelSpec {
+            source,
+            position: node.position.clone(),
+        })
+    }
+}
+
+/// `path` as seen from the directory of the file that holds `position`.
+fn beside(position: &Position, path: &str) -> PathBuf {
+    let directory = position.file().path().parent().unwrap_or(Path::new(""));
+    directory.join(path)
+}

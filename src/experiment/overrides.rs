@@ -1,0 +1,106 @@
+//! What the command line changes about an experiment.
+
+use super::Experiment;
+use super::fields::REPEATS_MAX;
+use super::limit::spread;
+use super::models::ModelSpec;
+use super::suggest::did_you_mean;
+
+/// Values of the command line that take the place of the file's; None leaves the file's value.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Only these of the experiment's models, each as `name`, `name:quantization` or label.
+    pub models: Option<Vec<String>>,
+    /// Generations of each prompt, 1 to 10000.
+    pub repeats: Option<u32>,
+    /// The seed of all draws.
+    pub seed: Option<u64>,
+    /// At most this many prompt pairs, at least 1.
+    pub limit: Option<usize>,
+}
+
+/// Why an experiment cannot be changed as asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OverrideError {
+    /// The experiment does not have this model.
+    #[error("the experiment `{experiment}` has no model `{model}`\nhint: {}", hint(.meant.as_deref(), .labels))]
+    UnknownModel {
+        /// Name of the experiment.
+        experiment: String,
+        /// The model as asked for.
+        model: String,
+        /// The name or label probably meant.
+        meant: Option<String>,
+        /// The labels of all models of the experiment.
+        labels: Vec<String>,
+    },
+    /// The list of models is empty.
+    #[error("no model is chosen\nhint: leave `--models` out to take all models of the experiment")]
+    NoModel,
+    /// The number of repeats is out of range.
+    #[error("`--repeats` is {0}, expected a number from 1 to {REPEATS_MAX}")]
+    Repeats(u32),
+    /// The limit is 0.
+    #[error(
+        "`--limit` is 0, so nothing would be generated\nhint: `--limit 1` takes one test prompt with its control"
+    )]
+    Limit,
+}
+
+fn hint(meant: Option<&str>, labels: &[String]) -> String {
+    let labels = labels.join(", ");
+    match meant {
+        Some(meant) => format!("did you mean `{meant}`? the experiment has: {labels}"),
+        None => format!("the experiment has: {labels}"),
+    }
+}
+
+impl Experiment {
+    /// The experiment with the values of the command line.
+    pub fn with_overrides(mut self, overrides: &Overrides) -> Result<Self, OverrideError> {
+        if let Some(chosen) = &overrides.models {
+            self.models = self.chosen_models(chosen)?;
+        }
+        if let Some(n_repeats) = overrides.repeats {
+            if !(1..=REPEATS_MAX).contains(&n_repeats) {
+                return Err(OverrideError::Repeats(n_repeats));
+            }
+            self.n_repeats = n_repeats;
+        }
+        self.seed = overrides.seed.unwrap_or(self.seed);
+        match overrides.limit {
+            Some(0) => return Err(OverrideError::Limit),
+            Some(limit) => self.keep_pairs(&spread(&self.pairs, limit)),
+            None => {}
+        }
+        Ok(self)
+    }
+
+    /// The models that `chosen` names, in the order of the file.
+    fn chosen_models(&self, chosen: &[String]) -> Result<Vec<ModelSpec>, OverrideError> {
+        let names_it =
+            |model: &ModelSpec, word: &str| model.name() == word || model.label() == word;
+        if chosen.is_empty() {
+            return Err(OverrideError::NoModel);
+        }
+        for word in chosen {
+            if !self.models.iter().any(|model| names_it(model, word)) {
+                return Err(self.unknown_model(word));
+            }
+        }
+        let is_chosen = |model: &&ModelSpec| chosen.iter().any(|word| names_it(model, word));
+        Ok(self.models.iter().filter(is_chosen).cloned().collect())
+    }
+
+    fn unknown_model(&self, word: &str) -> OverrideError {
+        let labels: Vec<_> = self.models.iter().map(ModelSpec::label).collect();
+        let names = self.models.iter().map(ModelSpec::name);
+        let meant = did_you_mean(word, names.chain(labels.iter().map(String::as_str)));
+        OverrideError::UnknownModel {
+            experiment: self.name.clone(),
+            model: word.to_owned(),
+            meant: meant.map(str::to_owned),
+            labels,
+        }
+    }
+}

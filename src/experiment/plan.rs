@@ -1,0 +1,78 @@
+//! From an experiment and the tokens of its prompts to the requests for one model.
+//!
+//! Owns the order of the requests and which request answers which prompt and repeat.
+//! It renders no chat template and knows no tokenizer: the token ids are given.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Experiment;
+use crate::generation::{GenerationRequest, RequestContext, RequestId};
+
+/// The requests of one model and what they answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    requests: Vec<GenerationRequest>,
+    /// Place in `requests` of repeat 0, for each prompt; the other repeats follow it.
+    first_request_idxs: Vec<usize>,
+    n_repeats: usize,
+}
+
+/// Plans every repeat of every prompt.
+///
+/// `prompt_tokens` holds the rendered prompts in the order of [`Experiment::prompts`]. The requests
+/// are sorted by prompt tokens and then repeat, so that prompts with a common beginning are
+/// neighbours; prompts with the same tokens share their requests.
+pub fn plan_requests(
+    experiment: &Experiment,
+    prompt_tokens: &[Arc<[u32]>],
+    context: &RequestContext,
+) -> Plan {
+    assert_eq!(
+        prompt_tokens.len(),
+        experiment.prompts().len(),
+        "every prompt has its tokens"
+    );
+    assert_eq!(
+        (&context.sampling, context.seed),
+        (experiment.sampling(), experiment.seed()),
+        "the context is that of the experiment"
+    );
+    let n_repeats = experiment.n_repeats();
+    let mut request_idx_of: BTreeMap<&Arc<[u32]>, usize> =
+        prompt_tokens.iter().map(|tokens| (tokens, 0)).collect();
+    let mut requests = Vec::with_capacity(request_idx_of.len() * n_repeats as usize);
+    for (tokens, first_request_idx) in &mut request_idx_of {
+        *first_request_idx = requests.len();
+        let repeats = 0..n_repeats;
+        requests.extend(repeats.map(|repeat_idx| context.request(Arc::clone(tokens), repeat_idx)));
+    }
+    let first_request_idxs = prompt_tokens.iter().map(|tokens| request_idx_of[tokens]);
+    Plan {
+        first_request_idxs: first_request_idxs.collect(),
+        requests,
+        n_repeats: n_repeats as usize,
+    }
+}
+
+impl Plan {
+    /// The requests: by prompt tokens, then by repeat; each once.
+    pub fn requests(&self) -> &[GenerationRequest] {
+        &self.requests
+    }
+
+    /// The request for a repeat of a prompt, both counted from 0.
+    pub fn request(&self, prompt_idx: usize, repeat_idx: u32) -> &GenerationRequest {
+        let repeat_idx = repeat_idx as usize;
+        assert!(
+            repeat_idx < self.n_repeats,
+            "repeat {repeat_idx} is planned"
+        );
+        &self.requests[self.first_request_idxs[prompt_idx] + repeat_idx]
+    }
+
+    /// The id of the request for a repeat of a prompt, both counted from 0.
+    pub fn request_id(&self, prompt_idx: usize, repeat_idx: u32) -> RequestId {
+        self.request(prompt_idx, repeat_idx).id
+    }
+}

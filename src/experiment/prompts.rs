@@ -1,0 +1,363 @@
+//! The sections `concepts`, `templates` and `pairs`.
+//!
+//! Owns what a single text must be like: slots, white space, the concept in its control.
+//! What the texts are together, once every concept is put in, is checked by `expand`.
+
+use std::collections::HashMap;
+
+use super::node::{Node, Value};
+use super::problem::Problem;
+use super::read::{Fields, PAIRS, Reader, Section, TEMPLATES, Text};
+use super::slot::{CONCEPT_SLOT, find_word, slots};
+use super::source::Position;
+use super::suggest::did_you_mean;
+
+/// A text with its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Placed {
+    pub(crate) text: String,
+    pub(crate) position: Position,
+}
+
+/// A template whose own texts are as they should be.
+#[derive(Debug, Clone)]
+pub(crate) struct Template {
+    pub(crate) id: String,
+    pub(crate) category: String,
+    pub(crate) test: Placed,
+    pub(crate) control: Placed,
+    /// None takes the concepts of the experiment.
+    pub(crate) concepts: Option<Vec<Placed>>,
+}
+
+/// A free-standing pair whose own texts are as they should be.
+#[derive(Debug, Clone)]
+pub(crate) struct FreePair {
+    pub(crate) concept: Placed,
+    pub(crate) category: String,
+    pub(crate) test: Placed,
+    pub(crate) control: Placed,
+}
+
+/// The two prompts of a template or pair.
+#[derive(Debug)]
+struct TwoPrompts {
+    test: Placed,
+    control: Placed,
+}
+
+impl Reader {
+    /// The concepts of the experiment; an experiment of pairs alone has none.
+    pub(crate) fn concepts(&mut self, top: &Fields<'_>) -> Option<Vec<Placed>> {
+        match top.get("concepts") {
+            Some(node) => self.concept_list(node, "concepts"),
+            None if top.get("templates").is_none() => Some(Vec::new()),
+            None => None,
+        }
+    }
+
+    fn concept_list(&mut self, node: &Node, name: &str) -> Option<Vec<Placed>> {
+        let items = self.list(node, name, "concepts: [red, blue]")?;
+        let mut concepts: Vec<Placed> = Vec::new();
+        let mut first_of: HashMap<String, Position> = HashMap::new();
+        let mut all_good = true;
+        for item in items {
+            let Some(concept) = self.placed(item, name) else {
+                all_good = false;
+                continue;
+            };
+            let key = concept.text.to_lowercase();
+            if let Some(first) = first_of.get(&key) {
+                let message = format!("the concept `{}` is listed twice", concept.text);
+                self.report(
+                    Problem::error(&concept.position, message)
+                        .label("the second")
+                        .earlier(first, "the first"),
+                );
+                continue;
+            }
+            first_of.insert(key, concept.position.clone());
+            concepts.push(concept);
+        }
+        all_good.then_some(concepts)
+    }
+
+    /// All templates that can be read; an empty list where there is no such key.
+    pub(crate) fn templates(
+        &mut self,
+        top: &Fields<'_>,
+        concepts: Option<&[Placed]>,
+    ) -> Vec<Template> {
+        let Some(node) = top.get("templates") else {
+            return Vec::new();
+        };
+        let example = "templates: [{id: likes, category: c, test: \"I like {concept}\", control: \"I like it\"}]";
+        let items = self.list(node, "templates", example).unwrap_or_default();
+        let mut templates = Vec::new();
+        let mut ids: HashMap<String, Position> = HashMap::new();
+        for item in items {
+            templates.extend(self.template(item, concepts, &mut ids));
+        }
+        templates
+    }
+
+    fn template(
+        &mut self,
+        node: &Node,
+        all_concepts: Option<&[Placed]>,
+        ids: &mut HashMap<String, Position>,
+    ) -> Option<Template> {
+        let fields = self.fields(node, &TEMPLATES, "- id: likes-works")?;
+        let keys = [("id", "likes-works"), ("category", "color-to-other")];
+        self.require(&fields, "the template", &keys);
+        let id = fields.get("id").and_then(|node| self.id(node, ids));
+        let category = self.category(&fields, &TEMPLATES);
+        let two = self.two_prompts(&fields, &TEMPLATES);
+        let own = fields
+            .get("concepts")
+            .map(|node| self.own_concepts(node, all_concepts));
+        let two = two?;
+        self.check_template_slots(&two)?;
+        let concepts = own.as_ref().map_or(all_concepts, Option::as_deref)?;
+        self.check_control(&two.control, concepts);
+        Some(Template {
+            id: id?,
+            category: category?,
+            test: two.test,
+            control: two.control,
+            concepts: own.flatten(),
+        })
+    }
+
+    fn id(&mut self, node: &Node, ids: &mut HashMap<String, Position>) -> Option<String> {
+        let id = self.lowercase_name(node, "templates.id")?;
+        if let Some(first) = ids.get(id) {
+            let message = format!("two templates have the id `{id}`");
+            self.report(
+                Problem::error(&node.position, message)
+                    .label("the second")
+                    .earlier(first, "the first"),
+            );
+            return None;
+        }
+        ids.insert(id.to_owned(), node.position.clone());
+        Some(id.to_owned())
+    }
+
+    fn own_concepts(
+        &mut self,
+        node: &Node,
+        all_concepts: Option<&[Placed]>,
+    ) -> Option<Vec<Placed>> {
+        let own = self.concept_list(node, "templates.concepts")?;
+        let all = all_concepts?;
+        let mut all_known = true;
+        for concept in &own {
+            if all.iter().any(|known| known.text == concept.text) {
+                continue;
+            }
+            all_known = false;
+            let meant = did_you_mean(&concept.text, all.iter().map(|known| known.text.as_str()));
+            let message = format!(
+                "`{}` is not among the concepts of the experiment",
+                concept.text
+            );
+            self.report(
+                Problem::error(&concept.position, message)
+                    .label("expected a part of the top-level `concepts`")
+                    .maybe_hint(meant.map(|meant| format!("did you mean `{meant}`?"))),
+            );
+        }
+        all_known.then_some(own)
+    }
+
+    /// All pairs that can be read; an empty list where there is no such key.
+    pub(crate) fn free_pairs(&mut self, top: &Fields<'_>) -> Vec<FreePair> {
+        let Some(node) = top.get("pairs") else {
+            return Vec::new();
+        };
+        let example =
+            "pairs: [{concept: green, category: c, test: \"Green tea is\", control: \"Tea is\"}]";
+        let items = self.list(node, "pairs", example).unwrap_or_default();
+        items
+            .iter()
+            .filter_map(|item| self.free_pair(item))
+            .collect()
+    }
+
+    fn free_pair(&mut self, node: &Node) -> Option<FreePair> {
+        let fields = self.fields(node, &PAIRS, "- concept: green")?;
+        let keys = [("concept", "green"), ("category", "expression-to-color")];
+        self.require(&fields, "the pair", &keys);
+        let concept = fields
+            .get("concept")
+            .and_then(|node| self.placed(node, "pairs.concept"));
+        let category = self.category(&fields, &PAIRS);
+        let two = self.two_prompts(&fields, &PAIRS)?;
+        self.check_no_slot(&two.test);
+        self.check_no_slot(&two.control);
+        if two.test.text == two.control.text {
+            let message = "the test prompt equals its control prompt";
+            self.report(
+                Problem::error(&two.control.position, message)
+                    .label("the control")
+                    .earlier(&two.test.position, "the test")
+                    .hint("the control says the same without the concept"),
+            );
+            return None;
+        }
+        let concept = concept?;
+        self.check_control(&two.control, std::slice::from_ref(&concept));
+        Some(FreePair {
+            concept,
+            category: category?,
+            test: two.test,
+            control: two.control,
+        })
+    }
+
+    fn category(&mut self, fields: &Fields<'_>, section: &Section) -> Option<String> {
+        let node = fields.get("category")?;
+        let name = format!("{}.category", section.name);
+        let category = self.text(node, &name, Text::Line)?;
+        Some(category.to_owned())
+    }
+
+    fn placed(&mut self, node: &Node, name: &str) -> Option<Placed> {
+        let text = self.text(node, name, Text::Line)?;
+        Some(Placed {
+            text: text.to_owned(),
+            position: node.position.clone(),
+        })
+    }
+
+    fn two_prompts(&mut self, fields: &Fields<'_>, section: &Section) -> Option<TwoPrompts> {
+        self.require_both(fields);
+        let mut read = |key: &str| {
+            let name = format!("{}.{key}", section.name);
+            fields.get(key).and_then(|node| self.placed(node, &name))
+        };
+        let (test, control) = (read("test"), read("control"));
+        Some(TwoPrompts {
+            test: test?,
+            control: control?,
+        })
+    }
+
+    fn require_both(&mut self, fields: &Fields<'_>) {
+        let problem = match (fields.lacks("test"), fields.lacks("control")) {
+            (false, false) => return,
+            (true, true) => Problem::error(&fields.start, "missing keys `test`, `control`")
+                .label("in the mapping that begins here")
+                .hint("a pair is a test prompt with the concept and a control prompt without it"),
+            (false, true) => {
+                let position = fields.entry("test").map(|entry| &entry.key_position);
+                let position = position.unwrap_or(&fields.start);
+                Problem::error(position, "a test prompt without a control prompt")
+                    .label("needs a `control` beside it")
+                    .hint("the control says the same without the concept")
+            }
+            (true, false) => {
+                let position = fields.entry("control").map(|entry| &entry.key_position);
+                let position = position.unwrap_or(&fields.start);
+                Problem::error(position, "a control prompt without a test prompt")
+                    .label("needs a `test` beside it")
+                    .hint("the test prompt says the same with the concept")
+            }
+        };
+        self.report(problem);
+    }
+
+    /// Reports slots that are not as a template needs them; None where there is one.
+    fn check_template_slots(&mut self, two: &TwoPrompts) -> Option<()> {
+        let test_is_good = self.check_unknown_slots(&two.test);
+        let control_is_good = self.check_unknown_slots(&two.control);
+        let n_before = self.problems.len();
+        if test_is_good && !two.test.text.contains(CONCEPT_SLOT) {
+            self.report(
+                Problem::error(&two.test.position, "the test prompt has no `{concept}`")
+                    .label("expected `{concept}`, where a concept is put in")
+                    .hint("a prompt that no slot can express belongs under `pairs`"),
+            );
+        }
+        if control_is_good && two.control.text.contains(CONCEPT_SLOT) {
+            let position = two.control.position.narrowed(CONCEPT_SLOT);
+            self.report(
+                Problem::error(&position, "the control prompt has a `{concept}`")
+                    .label("a control prompt is without the concept"),
+            );
+        }
+        (test_is_good && control_is_good && self.problems.len() == n_before).then_some(())
+    }
+
+    /// Reports slots other than `{concept}`, and `{concept}` in more than its own braces.
+    fn check_unknown_slots(&mut self, prompt: &Placed) -> bool {
+        let unknown = slots(&prompt.text).find(|slot| slot.text != CONCEPT_SLOT);
+        let doubled = prompt.text.contains("{{concept") || prompt.text.contains("concept}}");
+        if let Some(slot) = unknown {
+            let position = prompt.position.narrowed(slot.text);
+            let meant = did_you_mean(slot.name, ["concept"]).is_some();
+            self.report(
+                Problem::error(&position, format!("unknown slot `{}`", slot.text))
+                    .label("expected `{concept}`, the only slot of a template")
+                    .maybe_hint(meant.then_some("did you mean `{concept}`?")),
+            );
+        } else if doubled {
+            let position = prompt.position.narrowed(CONCEPT_SLOT);
+            self.report(
+                Problem::error(&position, "`{concept}` stands in further braces")
+                    .label("the outer braces would be part of the prompt")
+                    .hint("write `{concept}`, with one pair of braces"),
+            );
+        }
+        unknown.is_none() && !doubled
+    }
+
+    fn check_no_slot(&mut self, prompt: &Placed) {
+        let similar =
+            slots(&prompt.text).find(|slot| did_you_mean(slot.name, ["concept"]).is_some());
+        if let Some(slot) = similar {
+            let position = prompt.position.narrowed(slot.text);
+            self.report(
+                Problem::error(&position, format!("a pair has the slot `{}`", slot.text))
+                    .label("nothing is put in here")
+                    .hint("write the concept out, or make it a template"),
+            );
+        }
+    }
+
+    /// Reports the concepts that stand in a control prompt.
+    fn check_control(&mut self, control: &Placed, concepts: &[Placed]) {
+        let found = concepts.iter().filter_map(|concept| {
+            let written = find_word(&control.text, &concept.text)?;
+            Some((concept.text.as_str(), written))
+        });
+        let found: Vec<_> = found.collect();
+        let Some((_, written)) = found.first() else {
+            return;
+        };
+        let quoted: Vec<_> = found.iter().map(|(text, _)| format!("`{text}`")).collect();
+        let noun = if found.len() == 1 {
+            "concept"
+        } else {
+            "concepts"
+        };
+        let message = format!("the control prompt holds the {noun} {}", quoted.join(", "));
+        self.report(
+            Problem::error(&control.position.narrowed(written), message)
+                .label("a control prompt is without the concept")
+                .hint("reword the control, or leave the concept out"),
+        );
+    }
+}
+
+/// Whether neither templates nor pairs are given in any form.
+pub(crate) fn has_no_prompts(top: &Fields<'_>) -> bool {
+    top.lacks("templates") && top.lacks("pairs")
+}
+
+/// Whether the key `concepts` is needed.
+pub(crate) fn needs_concepts(top: &Fields<'_>) -> bool {
+    let templates = top.get("templates").map(|node| &node.value);
+    matches!(templates, Some(Value::List(items)) if !items.is_empty())
+}

@@ -1,0 +1,54 @@
+//! "Did you mean": the candidate that a misspelt word most likely stands for.
+
+/// The candidate nearest to `found`, if it is near enough to be what was meant.
+///
+/// Near enough is one edit for every three characters, at least one, or a beginning of four
+/// characters or more; letter case is no difference.
+pub fn did_you_mean<'a>(
+    found: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let found = found.to_lowercase();
+    let is_near = |(n_edits, candidate): &(usize, &str)| {
+        let is_beginning = found.len() >= 4 && candidate.to_lowercase().starts_with(&found);
+        *n_edits <= n_edits_max(&found, candidate) || is_beginning
+    };
+    candidates
+        .into_iter()
+        .map(|candidate| (n_edits(&found, candidate), candidate))
+        .filter(is_near)
+        .min_by_key(|(n_edits, _)| *n_edits)
+        .map(|(_, candidate)| candidate)
+}
+
+fn n_edits(found_lowercase: &str, candidate: &str) -> usize {
+    strsim::damerau_levenshtein(found_lowercase, &candidate.to_lowercase())
+}
+
+fn n_edits_max(found: &str, candidate: &str) -> usize {
+    (found.chars().count().min(candidate.chars().count()) / 3).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_meant() {
+        let words = ["top_k", "top_p", "temperature", "repeats", "name"];
+        let cases = [
+            ("temprature", Some("temperature")),
+            ("Top_K", Some("top_k")),
+            ("repeat", Some("repeats")),
+            ("nmae", Some("name")),
+            ("top_pp", Some("top_p")),
+            ("temp", Some("temperature")),
+            ("tem", None),
+            ("humidity", None),
+            ("", None),
+        ];
+        for (found, expected) in cases {
+            assert_eq!(did_you_mean(found, words), expected, "{found}");
+        }
+    }
+}

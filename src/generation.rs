@@ -1,0 +1,143 @@
+//! Plain data that crosses the seam between planning, the engine and the store.
+//!
+//! Owns what a generation is asked for (`GenerationRequest`), what came back (`Generation`)
+//! and the identity that lets a killed run resume (`RequestId`).
+//! It plans nothing, draws nothing and stores nothing.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::digest::Digest;
+
+/// Everything that decides which token follows a logits row, besides the seed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SamplingParams {
+    /// Divisor of the logits, 0 or more; 0 always takes the most probable token.
+    pub temperature: f64,
+    /// Only the `top_k` most probable tokens stay; 0 keeps all.
+    pub top_k: u32,
+    /// Only the most probable tokens that together reach this probability stay; 1 keeps all.
+    pub top_p: f64,
+    /// Only tokens at least this fraction as probable as the most probable one stay; 0 keeps all.
+    pub min_p: f64,
+    /// Divides positive and multiplies negative logits of tokens in the prompt or already generated; 1 changes nothing.
+    pub repetition_penalty: f64,
+    /// A generation ends after this many tokens.
+    pub max_tokens: u32,
+    /// What else ends a generation.
+    pub stop: StopRule,
+}
+
+/// What ends a generation before `max_tokens`, besides the model's own end-of-generation tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopRule {
+    /// The first `.`, `!` or `?` is the last character of the text.
+    SentenceEnd,
+    /// Nothing else.
+    None,
+    /// The text ends before the first of these strings.
+    Strings(Vec<String>),
+}
+
+/// Why a generation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// The model chose an end-of-generation token.
+    Eog,
+    /// The stop rule applied.
+    Stop,
+    /// The limit of tokens was reached.
+    MaxTokens,
+}
+
+impl StopReason {
+    /// The word used in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Eog => "eog",
+            Self::Stop => "stop",
+            Self::MaxTokens => "max_tokens",
+        }
+    }
+}
+
+/// The identity of a request: a hash of all that determines its generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub Digest);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What all requests of one model in one run share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestContext {
+    /// SHA-256 of the model file (of the digests of its parts, where it is split).
+    pub model_sha256: Digest,
+    /// The sampling values.
+    pub sampling: SamplingParams,
+    /// The experiment's seed.
+    pub seed: u64,
+    /// The name and parameters of the schedule that evaluates the logits, such as `strict-56-8`.
+    pub schedule: String,
+}
+
+/// One planned generation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GenerationRequest {
+    /// Hash of everything below and of the `RequestContext`.
+    pub id: RequestId,
+    /// The rendered prompt, as token ids.
+    pub prompt_tokens: Arc<[u32]>,
+    /// Which repeat of this prompt, from 0.
+    pub repeat_idx: u32,
+}
+
+impl RequestContext {
+    /// The request for repeat `repeat_idx` of a prompt.
+    pub fn request(&self, prompt_tokens: Arc<[u32]>, repeat_idx: u32) -> GenerationRequest {
+        let id = RequestId(Digest::of(&self.identity(&prompt_tokens, repeat_idx)));
+        GenerationRequest {
+            id,
+            prompt_tokens,
+            repeat_idx,
+        }
+    }
+
+    /// One unambiguous line of text for all that determines a generation; numbers in their shortest exact form.
+    fn identity(&self, prompt_tokens: &[u32], repeat_idx: u32) -> Vec<u8> {
+        let sampling = &self.sampling;
+        format!(
+            "seep generation 1|model={}|tokens={prompt_tokens:?}|temperature={:?}|top_k={}|top_p={:?}|min_p={:?}\
+             |repetition_penalty={:?}|max_tokens={}|stop={:?}|seed={}|repeat={repeat_idx}|schedule={:?}",
+            self.model_sha256,
+            sampling.temperature,
+            sampling.top_k,
+            sampling.top_p,
+            sampling.min_p,
+            sampling.repetition_penalty,
+            sampling.max_tokens,
+            sampling.stop,
+            self.seed,
+            self.schedule,
+        )
+        .into_bytes()
+    }
+}
+
+/// The text a model gave for one request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generation {
+    /// The request it answers.
+    pub request_id: RequestId,
+    /// The text after the stop rule cut it; invalid UTF-8 is replaced by U+FFFD.
+    pub text: String,
+    /// All tokens drawn, with the end-of-generation token where there is one and tokens the stop rule cut into.
+    pub tokens: Vec<u32>,
+    /// Natural logarithm of the model's own probability of each token (temperature 1, nothing penalised or cut off).
+    pub token_logprobs: Vec<f32>,
+    /// Why it ended.
+    pub stop_reason: StopReason,
+}

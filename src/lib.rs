@@ -1,0 +1,5 @@
+//! A laboratory for semantic leakage in quantized language models.
+
+pub mod digest;
+pub mod experiment;
+pub mod generation;
