@@ -3,3 +3,4 @@
 pub mod digest;
 pub mod experiment;
 pub mod generation;
+pub mod gguf;
