@@ -4,3 +4,6 @@ pub mod digest;
 pub mod experiment;
 pub mod generation;
 pub mod gguf;
+pub mod leakage;
+pub mod stats;
+pub mod store;

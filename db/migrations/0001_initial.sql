@@ -1,0 +1,174 @@
+-- Every table and column is documented in db/README.md.
+-- Nothing here is ever edited once released: a change of the schema is a new file.
+
+CREATE TABLE experiments (
+    id            INTEGER PRIMARY KEY,
+    sha256        TEXT NOT NULL UNIQUE CHECK (length(sha256) = 64),
+    name          TEXT NOT NULL,
+    question      TEXT NOT NULL,
+    yaml          TEXT NOT NULL,
+    extended_yaml TEXT,
+    created_at    TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+
+CREATE TABLE models (
+    id              INTEGER PRIMARY KEY,
+    sha256          TEXT NOT NULL UNIQUE CHECK (length(sha256) = 64),
+    label           TEXT NOT NULL,
+    quantization    TEXT NOT NULL,
+    path            TEXT NOT NULL,
+    architecture    TEXT NOT NULL,
+    n_parameters    INTEGER NOT NULL CHECK (n_parameters >= 0),
+    bits_per_weight REAL NOT NULL CHECK (bits_per_weight > 0),
+    size_bytes      INTEGER NOT NULL CHECK (size_bytes >= 0),
+    metadata        TEXT NOT NULL CHECK (json_valid(metadata)),
+    composition     TEXT NOT NULL CHECK (json_valid(composition)),
+    created_at      TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+
+CREATE TABLE runs (
+    id                  INTEGER PRIMARY KEY,
+    experiment_id       INTEGER NOT NULL REFERENCES experiments (id),
+    status              TEXT NOT NULL DEFAULT 'started' CHECK (status IN ('started', 'success', 'cancelled', 'error')),
+    error               TEXT,
+    started_at          TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    finished_at         TEXT,
+    seed                INTEGER NOT NULL,
+    n_repeats           INTEGER NOT NULL CHECK (n_repeats > 0),
+    n_prompt_pairs      INTEGER NOT NULL CHECK (n_prompt_pairs >= 0),
+    command_line        TEXT NOT NULL,
+    seep_version        TEXT NOT NULL,
+    seep_commit         TEXT NOT NULL,
+    seep_is_dirty       INTEGER NOT NULL CHECK (seep_is_dirty IN (0, 1)),
+    llama_cpp_2_version TEXT NOT NULL,
+    llama_cpp_version   TEXT NOT NULL,
+    system_info         TEXT NOT NULL,
+    cpu                 TEXT NOT NULL,
+    n_cores             INTEGER NOT NULL CHECK (n_cores > 0),
+    memory_bytes        INTEGER NOT NULL CHECK (memory_bytes >= 0),
+    os                  TEXT NOT NULL,
+    n_threads           INTEGER NOT NULL CHECK (n_threads > 0),
+    CHECK ((status = 'started') = (finished_at IS NULL)),
+    CHECK ((status = 'error') = (error IS NOT NULL))
+) STRICT;
+
+CREATE TABLE run_models (
+    run_id               INTEGER NOT NULL REFERENCES runs (id),
+    model_id             INTEGER NOT NULL REFERENCES models (id),
+    schedule             TEXT NOT NULL,
+    tokenizer            TEXT NOT NULL,
+    determinism          TEXT,
+    logit_difference_max REAL CHECK (logit_difference_max >= 0),
+    n_generated          INTEGER NOT NULL CHECK (n_generated >= 0),
+    n_reused             INTEGER NOT NULL CHECK (n_reused >= 0),
+    n_failed             INTEGER NOT NULL CHECK (n_failed >= 0),
+    n_prefill_tokens     INTEGER NOT NULL CHECK (n_prefill_tokens >= 0),
+    n_decode_rows        INTEGER NOT NULL CHECK (n_decode_rows >= 0),
+    n_padding_rows       INTEGER NOT NULL CHECK (n_padding_rows >= 0),
+    self_check_ms        INTEGER NOT NULL CHECK (self_check_ms >= 0),
+    prefill_ms           INTEGER NOT NULL CHECK (prefill_ms >= 0),
+    decode_ms            INTEGER NOT NULL CHECK (decode_ms >= 0),
+    sample_ms            INTEGER NOT NULL CHECK (sample_ms >= 0),
+    total_ms             INTEGER NOT NULL CHECK (total_ms >= 0),
+    PRIMARY KEY (run_id, model_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE prompts (
+    id             INTEGER PRIMARY KEY,
+    system_message TEXT,
+    user_message   TEXT NOT NULL
+) STRICT;
+
+-- UNIQUE alone would take two absent system messages for different ones.
+CREATE UNIQUE INDEX prompts_by_messages
+    ON prompts (user_message, system_message IS NULL, ifnull(system_message, ''));
+
+CREATE TABLE experiment_pairs (
+    experiment_id     INTEGER NOT NULL REFERENCES experiments (id),
+    pair_idx          INTEGER NOT NULL CHECK (pair_idx >= 0),
+    concept           TEXT NOT NULL,
+    category          TEXT NOT NULL,
+    template_id       TEXT,
+    test_prompt       TEXT NOT NULL,
+    control_prompt    TEXT NOT NULL,
+    test_prompt_id    INTEGER NOT NULL REFERENCES prompts (id),
+    control_prompt_id INTEGER NOT NULL REFERENCES prompts (id),
+    PRIMARY KEY (experiment_id, pair_idx)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE rendered_prompts (
+    id        INTEGER PRIMARY KEY,
+    model_id  INTEGER NOT NULL REFERENCES models (id),
+    prompt_id INTEGER NOT NULL REFERENCES prompts (id),
+    text      TEXT NOT NULL,
+    tokens    TEXT NOT NULL CHECK (json_valid(tokens)),
+    n_tokens  INTEGER NOT NULL CHECK (n_tokens > 0),
+    -- In this order it also finds the prompt of a request, which is known by its tokens.
+    UNIQUE (model_id, tokens, prompt_id),
+    -- What the foreign key of generations refers to.
+    UNIQUE (id, model_id, prompt_id)
+) STRICT;
+
+CREATE TABLE generations (
+    id                 INTEGER PRIMARY KEY,
+    request_id         TEXT NOT NULL UNIQUE CHECK (length(request_id) = 64),
+    model_id           INTEGER NOT NULL REFERENCES models (id),
+    prompt_id          INTEGER NOT NULL REFERENCES prompts (id),
+    rendered_prompt_id INTEGER NOT NULL,
+    repeat_idx         INTEGER NOT NULL CHECK (repeat_idx >= 0),
+    text               TEXT NOT NULL,
+    stop_reason        TEXT NOT NULL CHECK (stop_reason IN ('eog', 'stop', 'max_tokens')),
+    n_tokens           INTEGER NOT NULL CHECK (n_tokens >= 0),
+    tokens             TEXT NOT NULL CHECK (json_array_length(tokens) = n_tokens),
+    token_logprobs     TEXT NOT NULL CHECK (json_array_length(token_logprobs) = n_tokens),
+    temperature        REAL NOT NULL,
+    top_k              INTEGER NOT NULL,
+    top_p              REAL NOT NULL,
+    min_p              REAL NOT NULL,
+    repetition_penalty REAL NOT NULL,
+    max_tokens         INTEGER NOT NULL,
+    stop               TEXT NOT NULL,
+    seed               INTEGER NOT NULL,
+    schedule           TEXT NOT NULL,
+    run_id             INTEGER NOT NULL REFERENCES runs (id),
+    created_at         TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    FOREIGN KEY (rendered_prompt_id, model_id, prompt_id) REFERENCES rendered_prompts (id, model_id, prompt_id)
+) STRICT;
+
+CREATE TABLE failures (
+    id         INTEGER PRIMARY KEY,
+    run_id     INTEGER NOT NULL REFERENCES runs (id),
+    model_id   INTEGER NOT NULL REFERENCES models (id),
+    request_id TEXT NOT NULL CHECK (length(request_id) = 64),
+    prompt_id  INTEGER NOT NULL REFERENCES prompts (id),
+    repeat_idx INTEGER NOT NULL CHECK (repeat_idx >= 0),
+    error      TEXT NOT NULL,
+    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT;
+
+CREATE TABLE embeddings (
+    id       INTEGER PRIMARY KEY,
+    model_id INTEGER NOT NULL REFERENCES models (id),
+    text     TEXT NOT NULL,
+    dim      INTEGER NOT NULL CHECK (dim > 0),
+    vector   BLOB NOT NULL CHECK (length(vector) = 4 * dim),
+    UNIQUE (model_id, text)
+) STRICT;
+
+CREATE TABLE leaks (
+    experiment_id         INTEGER NOT NULL,
+    model_id              INTEGER NOT NULL REFERENCES models (id),
+    metric                TEXT NOT NULL,
+    seed                  INTEGER NOT NULL,
+    pair_idx              INTEGER NOT NULL,
+    repeat_idx            INTEGER NOT NULL CHECK (repeat_idx >= 0),
+    embedding_model_id    INTEGER NOT NULL REFERENCES models (id),
+    test_generation_id    INTEGER NOT NULL REFERENCES generations (id),
+    control_generation_id INTEGER NOT NULL REFERENCES generations (id),
+    similarity_test       REAL NOT NULL,
+    similarity_control    REAL NOT NULL,
+    leak                  REAL NOT NULL CHECK (leak IN (0.0, 0.5, 1.0)),
+    is_echo               INTEGER NOT NULL CHECK (is_echo IN (0, 1)),
+    PRIMARY KEY (experiment_id, model_id, metric, seed, pair_idx, repeat_idx),
+    FOREIGN KEY (experiment_id, pair_idx) REFERENCES experiment_pairs (experiment_id, pair_idx)
+) STRICT, WITHOUT ROWID;

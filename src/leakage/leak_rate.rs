@@ -1,0 +1,312 @@
+//! Mean Leak-Rate: verdicts over many pairs, of all together and by category.
+//!
+//! Owns the grouping, the counts beside the rate, the choice of clusters for its interval, and the
+//! choice of leaks worth showing. All repeats and all pairs that share a control prompt are one
+//! cluster: they are compared with the same control generations.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashSet};
+
+use super::leak::Leak;
+use crate::stats::{Interval, cluster_mean};
+
+/// The coverage of the interval.
+const LEVEL: f64 = 0.95;
+
+/// One repeat of a test prompt, compared with the same repeat of its control prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoredPair {
+    /// The pair's place in the experiment, from 0.
+    pub pair_idx: usize,
+    /// The repeat, from 0.
+    pub repeat_idx: u32,
+    /// The pair's category.
+    pub category: String,
+    /// The control prompt, which names the cluster.
+    pub control_prompt_idx: usize,
+    /// Similarity of the concept and the test generation, -1 to 1, not rounded.
+    pub similarity_test: f64,
+    /// Similarity of the concept and the control generation, -1 to 1, not rounded.
+    pub similarity_control: f64,
+    /// The verdict.
+    pub leak: Leak,
+    /// Whether the concept itself stands in the test generation.
+    pub is_echo: bool,
+}
+
+impl ScoredPair {
+    /// How much closer to the concept the test generation is than the control generation, -2 to 2.
+    pub fn similarity_difference(&self) -> f64 {
+        self.similarity_test - self.similarity_control
+    }
+}
+
+/// The leak rate of one category, or of all together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeakRate {
+    /// The category; None for all together.
+    pub category: Option<String>,
+    /// 100 times the mean of the verdicts, in percent; 50 is no leakage.
+    pub mean_leak_rate: f64,
+    /// Its 95 % interval in percent, cut to 0 to 100; None with a single cluster.
+    pub interval: Option<Interval>,
+    /// Pairs times repeats, at least 1.
+    pub n_pairs: usize,
+    /// How many of them are ties.
+    pub n_tied: usize,
+    /// In how many of them the concept itself stands in the test generation.
+    pub n_echoes: usize,
+    /// Clusters of the interval: control prompts.
+    pub n_clusters: usize,
+}
+
+/// The leak rate of all pairs and then of each category, in the order in which they first appear; empty without pairs.
+pub fn leak_rates(pairs: &[ScoredPair]) -> Vec<LeakRate> {
+    let mut seen = HashSet::new();
+    let categories = pairs.iter().map(|pair| Some(pair.category.as_str()));
+    [None]
+        .into_iter()
+        .chain(categories)
+        .filter(|category| seen.insert(*category))
+        .filter_map(|category| leak_rate(pairs, category))
+        .collect()
+}
+
+fn leak_rate(pairs: &[ScoredPair], category: Option<&str>) -> Option<LeakRate> {
+    let is_meant = |pair: &&ScoredPair| category.is_none_or(|category| pair.category == category);
+    let pairs: Vec<&ScoredPair> = pairs.iter().filter(is_meant).collect();
+    let verdicts: Vec<f64> = pairs.iter().map(|pair| pair.leak.value()).collect();
+    let clusters: Vec<usize> = pairs.iter().map(|pair| pair.control_prompt_idx).collect();
+    let estimate = cluster_mean(&verdicts, &clusters, LEVEL)?;
+    let n_of = |is_counted: &dyn Fn(&ScoredPair) -> bool| {
+        pairs.iter().filter(|pair| is_counted(pair)).count()
+    };
+    Some(LeakRate {
+        category: category.map(str::to_owned),
+        mean_leak_rate: 100.0 * estimate.mean,
+        interval: estimate.interval.map(in_percent),
+        n_pairs: estimate.n,
+        n_tied: n_of(&|pair| pair.leak == Leak::Tie),
+        n_echoes: n_of(&|pair| pair.is_echo),
+        n_clusters: estimate.n_clusters,
+    })
+}
+
+fn in_percent(interval: Interval) -> Interval {
+    Interval {
+        lower: (100.0 * interval.lower).clamp(0.0, 100.0),
+        upper: (100.0 * interval.upper).clamp(0.0, 100.0),
+    }
+}
+
+/// At most `n_max` leaks worth showing, the largest difference of similarities first.
+///
+/// At most one for each control prompt, so that they differ. Leaks that are echoes come after all
+/// others, whatever their difference: that the concept is close to itself shows little.
+pub fn striking_leaks(pairs: &[ScoredPair], n_max: usize) -> Vec<&ScoredPair> {
+    let mut by_control: BTreeMap<usize, &ScoredPair> = BTreeMap::new();
+    for pair in pairs.iter().filter(|pair| pair.leak == Leak::Leak) {
+        let best = by_control.entry(pair.control_prompt_idx).or_insert(pair);
+        if by_strikingness(pair, best).is_lt() {
+            *best = pair;
+        }
+    }
+    let mut found: Vec<&ScoredPair> = by_control.into_values().collect();
+    found.sort_by(|a, b| by_strikingness(a, b));
+    found.truncate(n_max);
+    found
+}
+
+/// The more striking leak first; the order of the experiment among equals.
+fn by_strikingness(a: &ScoredPair, b: &ScoredPair) -> Ordering {
+    let by_difference = b
+        .similarity_difference()
+        .total_cmp(&a.similarity_difference());
+    let by_place = (a.pair_idx, a.repeat_idx).cmp(&(b.pair_idx, b.repeat_idx));
+    a.is_echo.cmp(&b.is_echo).then(by_difference).then(by_place)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::leakage::cosine;
+
+    fn pair(
+        category: &str,
+        control_prompt_idx: usize,
+        similarity_test: f64,
+        similarity_control: f64,
+    ) -> ScoredPair {
+        ScoredPair {
+            pair_idx: control_prompt_idx,
+            repeat_idx: 0,
+            category: category.to_owned(),
+            control_prompt_idx,
+            similarity_test,
+            similarity_control,
+            leak: Leak::of(similarity_test, similarity_control),
+            is_echo: false,
+        }
+    }
+
+    fn echo(category: &str, control_prompt_idx: usize, similarity_test: f64) -> ScoredPair {
+        ScoredPair {
+            is_echo: true,
+            ..pair(category, control_prompt_idx, similarity_test, 0.0)
+        }
+    }
+
+    #[test]
+    fn rates_come_with_their_counts() {
+        let pairs = [
+            pair("b", 0, 0.5, 0.1),
+            pair("a", 1, 0.1, 0.5),
+            pair("b", 0, 0.2, 0.2),
+            echo("b", 2, 0.9),
+        ];
+        let rates = leak_rates(&pairs);
+        let counts = |rate: &LeakRate| (rate.n_pairs, rate.n_tied, rate.n_echoes, rate.n_clusters);
+        let found: Vec<_> = rates
+            .iter()
+            .map(|rate| (rate.category.as_deref(), rate.mean_leak_rate, counts(rate)))
+            .collect();
+        let expected = [
+            (None, 62.5, (4, 1, 1, 3)),
+            (Some("b"), 100.0 * (2.5 / 3.0), (3, 1, 1, 2)),
+            (Some("a"), 0.0, (1, 0, 0, 1)),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(rates[2].interval, None);
+        assert_eq!(leak_rates(&[]), []);
+    }
+
+    #[test]
+    fn intervals_are_in_percent_and_cut() {
+        let pairs = [pair("a", 0, 0.5, 0.1), pair("a", 1, 0.1, 0.5)];
+        let interval = leak_rates(&pairs)[0].interval.unwrap();
+        assert_eq!((interval.lower, interval.upper), (0.0, 100.0));
+        let pairs: Vec<_> = (0..40)
+            .map(|control| pair("a", control, 0.5, control as f64 / 60.0))
+            .collect();
+        let interval = leak_rates(&pairs)[0].interval.unwrap();
+        assert!((60.0..70.0).contains(&interval.lower), "{interval:?}");
+        assert!((80.0..95.0).contains(&interval.upper), "{interval:?}");
+    }
+
+    /// A vector of length 1, in f32 throughout as numpy has it.
+    fn unit(k: i64) -> Vec<f32> {
+        let vector: Vec<f32> = (0..6)
+            .map(|j| ((k * (3 * j + 5) + j * j) % 17 - 8) as f32)
+            .collect();
+        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        vector.iter().map(|x| x / length).collect()
+    }
+
+    /// The arithmetic of the published work on made-up vectors, by Python 3.11 with numpy 2.4.6:
+    /// ```python
+    /// def unit(k):
+    ///     v = np.array([(k * (3 * j + 5) + j * j) % 17 - 8 for j in range(6)], dtype=np.float32)
+    ///     return v / np.linalg.norm(v)
+    /// values = {1: [], 2: []}
+    /// for p in range(120):
+    ///     concept, test, control = unit(p % 4 + 1), unit(p * 7 % 60 + 10), unit(p * 11 % 60 + 10)
+    ///     to_test, to_control = round(float(concept @ test), 3), round(float(concept @ control), 3)
+    ///     values[1 + p % 3 % 2].append(1.0 if to_test > to_control else 0.5 if to_test == to_control else 0.0)
+    /// print([(100 * np.mean(v), len(v), v.count(0.5)) for v in (values[1] + values[2], values[1], values[2])])
+    /// ```
+    #[test]
+    fn published_arithmetic_finds_the_same() {
+        let scored = (0..120i64).map(|p| {
+            let (concept, test, control) = (
+                unit(p % 4 + 1),
+                unit(p * 7 % 60 + 10),
+                unit(p * 11 % 60 + 10),
+            );
+            let category = (1 + p % 3 % 2).to_string();
+            pair(
+                &category,
+                0,
+                cosine(&concept, &test),
+                cosine(&concept, &control),
+            )
+        });
+        let rates = leak_rates(&scored.collect::<Vec<_>>());
+        let found: Vec<_> = rates
+            .iter()
+            .map(|rate| (rate.mean_leak_rate, rate.n_pairs, rate.n_tied))
+            .collect();
+        assert_eq!(
+            found,
+            [(48.333333333333336, 120, 8), (47.5, 80, 8), (50.0, 40, 0)]
+        );
+    }
+
+    #[test]
+    fn striking_leaks_differ_in_their_control_and_echoes_come_last() {
+        let pairs = [
+            pair("a", 0, 0.5, 0.1),
+            pair("a", 0, 0.9, 0.1),
+            echo("a", 0, 1.0),
+            pair("a", 1, 0.3, 0.1),
+            pair("a", 2, 0.1, 0.3),
+            echo("a", 3, 1.0),
+            pair("a", 4, 0.9, 0.1),
+        ];
+        let found = |n_max| -> Vec<(usize, f64)> {
+            let found = striking_leaks(&pairs, n_max);
+            found
+                .iter()
+                .map(|pair| (pair.pair_idx, pair.similarity_test))
+                .collect()
+        };
+        assert_eq!(found(9), [(0, 0.9), (4, 0.9), (1, 0.3), (3, 1.0)]);
+        assert_eq!(found(1), [(0, 0.9)]);
+        assert_eq!(striking_leaks(&[], 5), Vec::<&ScoredPair>::new());
+    }
+
+    fn swapped(pairs: &[ScoredPair]) -> Vec<ScoredPair> {
+        let swap = |p: &ScoredPair| {
+            pair(
+                &p.category,
+                p.control_prompt_idx,
+                p.similarity_control,
+                p.similarity_test,
+            )
+        };
+        pairs.iter().map(swap).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn swapping_test_and_control_mirrors_the_rate_about_50(
+            found in prop::collection::vec((0usize..3, 0usize..8, -1.0..=1.0f64, -1.0..=1.0f64), 1..60)
+        ) {
+            let names = ["a", "b", "c"];
+            let pairs: Vec<_> = found.into_iter().map(|(name, control, a, b)| pair(names[name], control, a, b)).collect();
+            for (rate, mirrored) in leak_rates(&pairs).iter().zip(leak_rates(&swapped(&pairs))) {
+                prop_assert!((rate.mean_leak_rate + mirrored.mean_leak_rate - 100.0).abs() < 1e-9);
+                prop_assert_eq!((&rate.category, rate.n_tied), (&mirrored.category, mirrored.n_tied));
+                prop_assert_eq!(rate.interval.is_some(), mirrored.interval.is_some());
+                if let (Some(interval), Some(mirrored)) = (rate.interval, mirrored.interval) {
+                    prop_assert!((interval.lower + mirrored.upper - 100.0).abs() < 1e-9);
+                }
+            }
+        }
+
+        #[test]
+        fn the_order_of_pairs_changes_no_rate(
+            (ordered, shuffled) in prop::collection::vec((0usize..8, -1.0..=1.0f64, -1.0..=1.0f64), 1..60)
+                .prop_flat_map(|found| (Just(found.clone()), Just(found).prop_shuffle()))
+        ) {
+            let rate = |found: Vec<(usize, f64, f64)>| {
+                let pairs: Vec<_> = found.into_iter().map(|(control, a, b)| pair("a", control, a, b)).collect();
+                leak_rates(&pairs).swap_remove(0)
+            };
+            let (a, b) = (rate(ordered), rate(shuffled));
+            prop_assert!((a.mean_leak_rate - b.mean_leak_rate).abs() < 1e-9);
+            prop_assert_eq!((a.n_pairs, a.n_tied, a.n_clusters), (b.n_pairs, b.n_tied, b.n_clusters));
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Leakage: from similarities to the verdict on a pair, and from verdicts to the Mean Leak-Rate.
+//!
+//! Owns the definitions of V. Smilga, "Scaling Down Semantic Leakage" (arXiv 2501.06638), after
+//! H. Gonen et al., "Does Liking Yellow Imply Driving a School Bus?" (arXiv 2408.06518).
+//! It is pure: texts and vectors come in, numbers go out.
+
+mod echo;
+mod leak;
+mod leak_rate;
+mod similarity;
+
+pub use echo::echoes;
+pub use leak::Leak;
+pub use leak_rate::{LeakRate, ScoredPair, leak_rates, striking_leaks};
+pub use similarity::{SIMILARITY_DECIMALS, cosine, round_similarity};

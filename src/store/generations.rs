@@ -1,0 +1,303 @@
+//! Generations and requests that failed: the tables `generations` and `failures`.
+//!
+//! Owns the way from a request to its row. A generation belongs to its request, whichever run or
+//! experiment asked for it first; a failure belongs to a run, and the request stays missing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+
+use super::error::Failure;
+use super::values::{digest, integer, json_numbers, numbers, unsigned};
+use super::{GenerationId, ModelId, PromptId, RenderedPromptId, RunId, Store, StoreError};
+use crate::generation::{
+    Generation, GenerationRequest, RequestContext, RequestId, StopReason, StopRule,
+};
+
+/// A generation to store, with the request it answers.
+#[derive(Debug, Clone, Copy)]
+pub struct NewGeneration<'a> {
+    /// The request.
+    pub request: &'a GenerationRequest,
+    /// What the model made of it.
+    pub generation: &'a Generation,
+}
+
+/// A request that failed.
+#[derive(Debug, Clone, Copy)]
+pub struct NewFailure<'a> {
+    /// The request.
+    pub request: &'a GenerationRequest,
+    /// Why.
+    pub error: &'a str,
+}
+
+/// A generation, read back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredGeneration {
+    /// Its row.
+    pub id: GenerationId,
+    /// What it is.
+    pub generation: Generation,
+}
+
+impl Store {
+    /// Those of `requests` that have no stored generation, in order.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn missing(&self, requests: &[RequestId]) -> Result<Vec<RequestId>, StoreError> {
+        self.read("look for generations", |view| {
+            let mut select =
+                view.prepare_cached("SELECT 1 FROM generations WHERE request_id = ?1")?;
+            let mut missing = Vec::new();
+            for request in requests {
+                if !select.exists([request.to_string()])? {
+                    missing.push(*request);
+                }
+            }
+            Ok(missing)
+        })
+    }
+
+    /// The stored generations of those of `requests` that have one.
+    ///
+    /// # Errors
+    /// `Value` when a row does not hold what was stored.
+    pub fn generations(
+        &self,
+        requests: &[RequestId],
+    ) -> Result<HashMap<RequestId, StoredGeneration>, StoreError> {
+        self.read("read generations", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT id, request_id, text, tokens, token_logprobs, stop_reason FROM generations WHERE request_id = ?1",
+            )?;
+            let mut found = HashMap::with_capacity(requests.len());
+            for request in requests {
+                let mut rows = select.query([request.to_string()])?;
+                if let Some(row) = rows.next()? {
+                    found.insert(*request, stored_generation(row)?);
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    /// Stores generations that `run` made, all or none, and returns how many were not there already.
+    ///
+    /// The rendered prompts of their requests must be registered. A request that has its generation
+    /// already keeps it.
+    ///
+    /// # Errors
+    /// `Value` when `model` or a request is not that of `context`, or a generation not that of its request.
+    pub fn insert_generations(
+        &mut self,
+        run: RunId,
+        model: ModelId,
+        context: &RequestContext,
+        generations: &[NewGeneration<'_>],
+    ) -> Result<usize, StoreError> {
+        self.write("store generations", |transaction| {
+            check_model(transaction, model, context)?;
+            let mut n_inserted = 0;
+            for new in generations {
+                check_generation(context, new)?;
+                n_inserted += insert_generation(transaction, run, model, context, new)?;
+            }
+            Ok(n_inserted)
+        })
+    }
+
+    /// Stores why requests failed in `run`; the same request may fail in many runs.
+    ///
+    /// # Errors
+    /// `Value` when the rendered prompt of a request is not registered.
+    pub fn insert_failures(
+        &mut self,
+        run: RunId,
+        model: ModelId,
+        failures: &[NewFailure<'_>],
+    ) -> Result<(), StoreError> {
+        self.write("store failures", |transaction| {
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO failures (run_id, model_id, request_id, prompt_id, repeat_idx, error)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?;
+            for NewFailure { request, error } in failures {
+                let (_, prompt) = rendered_prompt(transaction, model, request)?;
+                insert.execute(params![
+                    run,
+                    model,
+                    request.id.to_string(),
+                    prompt,
+                    request.repeat_idx,
+                    error
+                ])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// How many requests failed in `run`.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn n_failures(&self, run: RunId) -> Result<usize, StoreError> {
+        self.read("count failures", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT count(DISTINCT request_id) FROM failures WHERE run_id = ?1",
+            )?;
+            unsigned(select.query_row([run], |row| row.get(0))?)
+        })
+    }
+}
+
+fn check_model(
+    connection: &Connection,
+    model: ModelId,
+    context: &RequestContext,
+) -> Result<(), Failure> {
+    let mut select =
+        connection.prepare_cached("SELECT 1 FROM models WHERE id = ?1 AND sha256 = ?2")?;
+    let is_same = select.exists(params![model, context.model_sha256.to_string()])?;
+    let failure = || Failure::Value(format!("model {model} is not the one that was asked"));
+    is_same.then_some(()).ok_or_else(failure)
+}
+
+/// Makes sure that a row's columns are what its request id stands for.
+fn check_generation(context: &RequestContext, new: &NewGeneration<'_>) -> Result<(), Failure> {
+    let NewGeneration {
+        request,
+        generation,
+    } = new;
+    let refuse = |why: &str| {
+        Err(Failure::Value(format!(
+            "the generation of request {} {why}",
+            request.id
+        )))
+    };
+    let of_context = context.request(Arc::clone(&request.prompt_tokens), request.repeat_idx);
+    if of_context.id != request.id {
+        return refuse("has other sampling values than it was asked with");
+    }
+    if generation.request_id != request.id {
+        return refuse("answers another request");
+    }
+    if generation.tokens.len() != generation.token_logprobs.len() {
+        return refuse("has tokens without a log-probability");
+    }
+    if !generation
+        .token_logprobs
+        .iter()
+        .all(|logprob| logprob.is_finite())
+    {
+        return refuse("has a log-probability that is no finite number");
+    }
+    Ok(())
+}
+
+/// Returns 1, or 0 where the request has its generation already.
+fn insert_generation(
+    connection: &Connection,
+    run: RunId,
+    model: ModelId,
+    context: &RequestContext,
+    new: &NewGeneration<'_>,
+) -> Result<usize, Failure> {
+    let NewGeneration {
+        request,
+        generation,
+    } = new;
+    let sampling = &context.sampling;
+    let (rendered_prompt, prompt) = rendered_prompt(connection, model, request)?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO generations
+             (request_id, model_id, prompt_id, rendered_prompt_id, repeat_idx, text, stop_reason, n_tokens, tokens,
+              token_logprobs, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, seed, schedule,
+              run_id)
+         VALUES
+             (:request, :model, :prompt, :rendered_prompt, :repeat_idx, :text, :stop_reason, :n_tokens, :tokens,
+              :token_logprobs, :temperature, :top_k, :top_p, :min_p, :repetition_penalty, :max_tokens, :stop, :seed, :schedule,
+              :run)
+         ON CONFLICT (request_id) DO NOTHING",
+    )?;
+    Ok(insert.execute(named_params! {
+        ":request": request.id.to_string(),
+        ":model": model,
+        ":prompt": prompt,
+        ":rendered_prompt": rendered_prompt,
+        ":repeat_idx": request.repeat_idx,
+        ":text": generation.text,
+        ":stop_reason": generation.stop_reason.as_str(),
+        ":n_tokens": integer(generation.tokens.len())?,
+        ":tokens": json_numbers(&generation.tokens),
+        ":token_logprobs": json_numbers(&generation.token_logprobs),
+        ":temperature": sampling.temperature,
+        ":top_k": sampling.top_k,
+        ":top_p": sampling.top_p,
+        ":min_p": sampling.min_p,
+        ":repetition_penalty": sampling.repetition_penalty,
+        ":max_tokens": sampling.max_tokens,
+        ":stop": stop_text(&sampling.stop),
+        ":seed": context.seed.cast_signed(),
+        ":schedule": context.schedule,
+        ":run": run,
+    })?)
+}
+
+/// The rendered prompt of a request and its messages; the first stored where several prompts have the same tokens.
+fn rendered_prompt(
+    connection: &Connection,
+    model: ModelId,
+    request: &GenerationRequest,
+) -> Result<(RenderedPromptId, PromptId), Failure> {
+    let mut select = connection.prepare_cached(
+        "SELECT id, prompt_id FROM rendered_prompts WHERE model_id = ?1 AND tokens = ?2 ORDER BY id LIMIT 1",
+    )?;
+    let tokens = json_numbers(&request.prompt_tokens);
+    let found = select.query_row(params![model, tokens], |row| Ok((row.get(0)?, row.get(1)?)));
+    let failure = || {
+        Failure::Value(format!(
+            "the prompt of request {} was not stored",
+            request.id
+        ))
+    };
+    found.optional()?.ok_or_else(failure)
+}
+
+/// The word of a stop rule; a JSON array of strings for strings.
+fn stop_text(stop: &StopRule) -> String {
+    match stop {
+        StopRule::SentenceEnd => "sentence_end".to_owned(),
+        StopRule::None => "none".to_owned(),
+        StopRule::Strings(strings) => serde_json::Value::from(strings.as_slice()).to_string(),
+    }
+}
+
+fn stored_generation(row: &Row<'_>) -> Result<StoredGeneration, Failure> {
+    let text_of = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+    let generation = Generation {
+        request_id: RequestId(digest(text_of("request_id")?)?),
+        text: row.get("text")?,
+        tokens: numbers(text_of("tokens")?)?,
+        token_logprobs: numbers(text_of("token_logprobs")?)?,
+        stop_reason: stop_reason(text_of("stop_reason")?)?,
+    };
+    if generation.tokens.len() != generation.token_logprobs.len() {
+        let request = generation.request_id;
+        return Err(Failure::Value(format!(
+            "the generation of request {request} has tokens without a log-probability"
+        )));
+    }
+    Ok(StoredGeneration {
+        id: row.get("id")?,
+        generation,
+    })
+}
+
+fn stop_reason(text: &str) -> Result<StopReason, Failure> {
+    let known = [StopReason::Eog, StopReason::Stop, StopReason::MaxTokens];
+    let found = known.into_iter().find(|reason| reason.as_str() == text);
+    found.ok_or_else(|| Failure::Value(format!("`{text}` is no stop reason")))
+}

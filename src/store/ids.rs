@@ -1,0 +1,63 @@
+//! The ids of rows: one type for each table, so that none is taken for another.
+
+use std::fmt;
+
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+macro_rules! row_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(i64);
+
+        impl $name {
+            /// The number in the column `id`, from 1.
+            pub fn get(self) -> i64 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl ToSql for $name {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                self.0.to_sql()
+            }
+        }
+
+        impl FromSql for $name {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                i64::column_result(value).map(Self)
+            }
+        }
+    };
+}
+
+row_id!(
+    /// A row of `experiments`.
+    ExperimentId
+);
+row_id!(
+    /// A row of `models`.
+    ModelId
+);
+row_id!(
+    /// A row of `runs`.
+    RunId
+);
+row_id!(
+    /// A row of `prompts`.
+    PromptId
+);
+row_id!(
+    /// A row of `rendered_prompts`.
+    RenderedPromptId
+);
+row_id!(
+    /// A row of `generations`.
+    GenerationId
+);

@@ -1,0 +1,198 @@
+//! Leaks: the table `leaks`, the verdict on each repeat of each pair.
+//!
+//! Owns what verdicts are stored under: experiment, generating model, metric, seed, pair and repeat. Saving a
+//! verdict again puts it in the place of the older one; others stay, so a run with a limit, fewer
+//! repeats or another seed takes nothing away.
+
+use rusqlite::{Row, named_params};
+
+use super::error::Failure;
+use super::values::{integer, unsigned};
+use super::{ExperimentId, GenerationId, ModelId, PromptId, Store, StoreError};
+use crate::leakage::{Leak, ScoredPair};
+
+/// Which leaks are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeakSet<'a> {
+    /// The experiment.
+    pub experiment: ExperimentId,
+    /// The model that made the generations.
+    pub model: ModelId,
+    /// The name of the similarity, such as `sbert`.
+    pub metric: &'a str,
+    /// The seed of the generations.
+    pub seed: u64,
+}
+
+/// A verdict to store.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NewLeak {
+    /// The pair's place in the experiment, from 0.
+    pub pair_idx: usize,
+    /// The repeat, from 0.
+    pub repeat_idx: u32,
+    /// The generation for the test prompt.
+    pub test_generation: GenerationId,
+    /// The generation for the control prompt.
+    pub control_generation: GenerationId,
+    /// Similarity of the concept and the test generation, -1 to 1, not rounded.
+    pub similarity_test: f64,
+    /// Similarity of the concept and the control generation, -1 to 1, not rounded.
+    pub similarity_control: f64,
+    /// The verdict.
+    pub leak: Leak,
+    /// Whether the concept itself stands in the test generation.
+    pub is_echo: bool,
+}
+
+/// A verdict, read back with what it is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredLeak {
+    /// The pair's place in the experiment, from 0.
+    pub pair_idx: usize,
+    /// The repeat, from 0.
+    pub repeat_idx: u32,
+    /// The concept.
+    pub concept: String,
+    /// The category.
+    pub category: String,
+    /// The test prompt as the experiment has it.
+    pub test_prompt: String,
+    /// The control prompt as the experiment has it.
+    pub control_prompt: String,
+    /// The messages in which the control prompt was sent: what pairs of one cluster share.
+    pub control_prompt_id: PromptId,
+    /// The generation for the test prompt.
+    pub test_generation: String,
+    /// The generation for the control prompt.
+    pub control_generation: String,
+    /// Similarity of the concept and the test generation, -1 to 1, not rounded.
+    pub similarity_test: f64,
+    /// Similarity of the concept and the control generation, -1 to 1, not rounded.
+    pub similarity_control: f64,
+    /// The verdict.
+    pub leak: Leak,
+    /// Whether the concept itself stands in the test generation.
+    pub is_echo: bool,
+}
+
+impl StoredLeak {
+    /// What leak rates are computed from, clustered by control prompt.
+    pub fn scored_pair(&self) -> ScoredPair {
+        let control_prompt_idx =
+            usize::try_from(self.control_prompt_id.get()).expect("ids of rows count up from 1");
+        ScoredPair {
+            pair_idx: self.pair_idx,
+            repeat_idx: self.repeat_idx,
+            category: self.category.clone(),
+            control_prompt_idx,
+            similarity_test: self.similarity_test,
+            similarity_control: self.similarity_control,
+            leak: self.leak,
+            is_echo: self.is_echo,
+        }
+    }
+}
+
+impl Store {
+    /// Stores verdicts of `set`, all or none, found with embeddings of `embedding_model`; those of the
+    /// same pairs and repeats are replaced.
+    ///
+    /// # Errors
+    /// What SQLite reports, also about a pair that is not registered.
+    pub fn save_leaks(
+        &mut self,
+        set: LeakSet<'_>,
+        embedding_model: ModelId,
+        leaks: &[NewLeak],
+    ) -> Result<(), StoreError> {
+        self.write("store leaks", |transaction| {
+            let mut upsert = transaction.prepare_cached(
+                "INSERT INTO leaks
+                     (experiment_id, model_id, metric, seed, pair_idx, repeat_idx, embedding_model_id,
+                      test_generation_id, control_generation_id, similarity_test, similarity_control, leak, is_echo)
+                 VALUES
+                     (:experiment, :model, :metric, :seed, :pair_idx, :repeat_idx, :embedding_model,
+                      :test_generation, :control_generation, :similarity_test, :similarity_control, :leak, :is_echo)
+                 ON CONFLICT (experiment_id, model_id, metric, seed, pair_idx, repeat_idx) DO UPDATE SET
+                     embedding_model_id = excluded.embedding_model_id,
+                     test_generation_id = excluded.test_generation_id,
+                     control_generation_id = excluded.control_generation_id,
+                     similarity_test = excluded.similarity_test, similarity_control = excluded.similarity_control,
+                     leak = excluded.leak, is_echo = excluded.is_echo",
+            )?;
+            for new in leaks {
+                upsert.execute(named_params! {
+                    ":experiment": set.experiment,
+                    ":model": set.model,
+                    ":metric": set.metric,
+                    ":seed": set.seed.cast_signed(),
+                    ":pair_idx": integer(new.pair_idx)?,
+                    ":repeat_idx": new.repeat_idx,
+                    ":embedding_model": embedding_model,
+                    ":test_generation": new.test_generation,
+                    ":control_generation": new.control_generation,
+                    ":similarity_test": new.similarity_test,
+                    ":similarity_control": new.similarity_control,
+                    ":leak": new.leak.value(),
+                    ":is_echo": new.is_echo,
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    /// All stored verdicts of `set`, by pair and repeat.
+    ///
+    /// # Errors
+    /// `Value` when a row does not hold what was stored.
+    pub fn leaks(&self, set: LeakSet<'_>) -> Result<Vec<StoredLeak>, StoreError> {
+        self.read("read leaks", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT leaks.*, concept, category, test_prompt, control_prompt, control_prompt_id,
+                     test.text AS test_generation, control.text AS control_generation
+                 FROM leaks
+                     JOIN experiment_pairs USING (experiment_id, pair_idx)
+                     JOIN generations AS test ON test.id = test_generation_id
+                     JOIN generations AS control ON control.id = control_generation_id
+                 WHERE experiment_id = :experiment AND leaks.model_id = :model AND metric = :metric AND leaks.seed = :seed
+                 ORDER BY pair_idx, leaks.repeat_idx",
+            )?;
+            let mut rows = select.query(named_params! {
+                ":experiment": set.experiment,
+                ":model": set.model,
+                ":metric": set.metric,
+                ":seed": set.seed.cast_signed(),
+            })?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(stored_leak(row)?);
+            }
+            Ok(found)
+        })
+    }
+}
+
+fn stored_leak(row: &Row<'_>) -> Result<StoredLeak, Failure> {
+    Ok(StoredLeak {
+        pair_idx: unsigned(row.get("pair_idx")?)?,
+        repeat_idx: row.get("repeat_idx")?,
+        concept: row.get("concept")?,
+        category: row.get("category")?,
+        test_prompt: row.get("test_prompt")?,
+        control_prompt: row.get("control_prompt")?,
+        control_prompt_id: row.get("control_prompt_id")?,
+        test_generation: row.get("test_generation")?,
+        control_generation: row.get("control_generation")?,
+        similarity_test: row.get("similarity_test")?,
+        similarity_control: row.get("similarity_control")?,
+        leak: leak(row.get("leak")?)?,
+        is_echo: row.get("is_echo")?,
+    })
+}
+
+fn leak(value: f64) -> Result<Leak, Failure> {
+    let known = [Leak::Leak, Leak::Tie, Leak::NoLeak];
+    let found = known.into_iter().find(|leak| leak.value() == value);
+    found.ok_or_else(|| Failure::Value(format!("{value} is no verdict")))
+}

@@ -1,0 +1,210 @@
+//! The store: the SQLite database that records everything.
+//!
+//! Owns the connection, the schema (`db/migrations`, documented in `db/README.md`) and every SQL
+//! statement. It makes no generation, computes no leak and prints nothing. Rows are added and, where
+//! they describe the latest state of something, updated; none is ever deleted.
+//!
+//! **Locking.** The journal is a write-ahead log: readers and one writer do not wait for each other.
+//! Nothing is held between two calls, so several processes can work on one database; a call waits up
+//! to the busy timeout for another's write and then fails with [`StoreError::Locked`].
+//! Two processes that make the same generation are no conflict: the first stored is kept.
+//!
+//! **Durability.** Each call that writes is one transaction, all or nothing. `synchronous = FULL`
+//! makes it reach the disk before the call returns, so that neither a killed process nor a power cut
+//! takes back what was stored. It costs milliseconds for a commit that comes once in seconds.
+//!
+//! **Time.** All timestamps are made by SQLite: UTC, ISO 8601 with milliseconds.
+
+mod embeddings;
+mod error;
+mod experiments;
+mod generations;
+mod ids;
+mod leaks;
+mod models;
+mod prompts;
+mod runs;
+mod schema;
+mod values;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+
+pub use error::StoreError;
+pub use experiments::{NewExperiment, NewPair};
+pub use generations::{NewFailure, NewGeneration, StoredGeneration};
+pub use ids::{ExperimentId, GenerationId, ModelId, PromptId, RenderedPromptId, RunId};
+pub use leaks::{LeakSet, NewLeak, StoredLeak};
+pub use models::NewModel;
+pub use prompts::{NewPrompt, NewRenderedPrompt};
+pub use runs::{NewRun, RunModel, RunOutcome, StoredRunModel};
+
+use error::Failure;
+use schema::{Kind, MIGRATIONS};
+
+/// How long a call waits for another connection's write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time between two tries to change the journal of a new database that others are opening too.
+const WAL_RETRY_INTERVAL: Duration = Duration::from_millis(2);
+
+/// What is being done while a database is opened, for messages.
+const OPENING: &str = "open tables";
+
+/// An open database.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens the database at `path`, with its folder and schema where they are missing.
+    ///
+    /// # Errors
+    /// Each variant of [`StoreError`] except `Value`; a file that is not ours is left as it is.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with_timeout(path, BUSY_TIMEOUT)
+    }
+
+    /// Opens the database as [`Store::open`] does, to wait `busy_timeout` for writes of others.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_with_timeout(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
+        let connection = connect(path)?;
+        Self::prepare(connection, path, busy_timeout)
+    }
+
+    /// A database that lives as long as the value.
+    ///
+    /// # Errors
+    /// `Sqlite` where memory is short.
+    pub fn open_in_memory() -> Result<Self, StoreError> {
+        let path = Path::new(":memory:");
+        let connection =
+            Connection::open_in_memory().map_err(|error| Failure::from(error).at(path, OPENING))?;
+        Self::prepare(connection, path, BUSY_TIMEOUT)
+    }
+
+    /// The database's path, as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn prepare(
+        connection: Connection,
+        path: &Path,
+        busy_timeout: Duration,
+    ) -> Result<Self, StoreError> {
+        let newest = MIGRATIONS.len() as i64;
+        let mut store = Self {
+            connection,
+            path: path.to_owned(),
+        };
+        let kind = store.open_step(|connection| {
+            connection.busy_timeout(busy_timeout)?;
+            Ok(schema::kind(connection)?)
+        })?;
+        match kind {
+            Kind::Foreign => Err(StoreError::Foreign { path: store.path }),
+            Kind::Ours(found) if found > newest => Err(StoreError::Newer {
+                path: store.path,
+                found,
+                known: newest,
+            }),
+            // Only now, because the journal mode stays with the file.
+            Kind::Ours(_) | Kind::Empty => {
+                store.open_step(|connection| {
+                    configure(connection, busy_timeout)?;
+                    schema::migrate(connection, MIGRATIONS)
+                })?;
+                Ok(store)
+            }
+        }
+    }
+
+    fn open_step<T>(
+        &mut self,
+        step: impl FnOnce(&mut Connection) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        step(&mut self.connection).map_err(|failure| failure.at(&self.path, OPENING))
+    }
+
+    /// Runs `work` on one unchanging view of the database.
+    fn read<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        let transaction = self.connection.unchecked_transaction();
+        let result = transaction
+            .map_err(Failure::from)
+            .and_then(|view| work(&view));
+        result.map_err(|failure| failure.at(&self.path, action))
+    }
+
+    /// Runs `work` in one transaction that holds the write lock from its beginning.
+    fn write<T>(
+        &mut self,
+        action: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate);
+        let result = transaction.map_err(Failure::from).and_then(|transaction| {
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        });
+        result.map_err(|failure| failure.at(&self.path, action))
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let folder_error = |reason| StoreError::Folder {
+        path: path.to_owned(),
+        reason,
+    };
+    // An absolute path keeps SQLite from taking `:memory:` or an empty path for a database that does not last.
+    let absolute = std::path::absolute(path).map_err(folder_error)?;
+    if absolute.is_dir() {
+        return Err(StoreError::IsFolder {
+            path: path.to_owned(),
+        });
+    }
+    if let Some(folder) = absolute.parent() {
+        std::fs::create_dir_all(folder).map_err(folder_error)?;
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(&absolute, flags)
+        .map_err(|error| Failure::from(error).at(path, OPENING))
+}
+
+fn configure(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let started = Instant::now();
+    loop {
+        // Where a file system has no shared memory SQLite stays with its rollback journal, as safe but less concurrent.
+        let result = connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()));
+        let is_busy = result
+            .as_ref()
+            .is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy));
+        if !is_busy || started.elapsed() >= busy_timeout {
+            return result;
+        }
+        // SQLite does not wait here: two connections that both change the journal of a new file would wait for each other.
+        std::thread::sleep(WAL_RETRY_INTERVAL);
+    }
+}

@@ -1,0 +1,73 @@
+//! Model files: the table `models`, for models that generate and models that embed.
+
+use std::path::Path;
+
+use rusqlite::named_params;
+
+use super::values::integer;
+use super::{ModelId, Store, StoreError};
+use crate::digest::Digest;
+
+/// A model file to register.
+#[derive(Debug, Clone, Copy)]
+pub struct NewModel<'a> {
+    /// SHA-256 of the file (of the digests of its parts, where it is split): its identity.
+    pub sha256: Digest,
+    /// The model's name.
+    pub label: &'a str,
+    /// The label of its quantization, such as `Q4_K_M`; a label is no measure.
+    pub quantization: &'a str,
+    /// Where the file lies.
+    pub path: &'a Path,
+    /// `general.architecture`, such as `qwen2`.
+    pub architecture: &'a str,
+    /// Number of weights.
+    pub n_parameters: u64,
+    /// Measured bits per weight, above 0.
+    pub bits_per_weight: f64,
+    /// Bytes of the file, of all parts where it is split.
+    pub size_bytes: u64,
+    /// The metadata of the file, a JSON document.
+    pub metadata: &'a str,
+    /// How many weights have which quantization, a JSON document.
+    pub composition: &'a str,
+}
+
+impl Store {
+    /// The row of the model file with this SHA-256, made if it is missing; what describes the file is
+    /// brought up to date.
+    ///
+    /// # Errors
+    /// What SQLite reports, also about text that is no JSON.
+    pub fn register_model(&mut self, new: &NewModel<'_>) -> Result<ModelId, StoreError> {
+        self.write("store the model", |transaction| {
+            let mut upsert = transaction.prepare_cached(
+                "INSERT INTO models
+                     (sha256, label, quantization, path, architecture, n_parameters, bits_per_weight, size_bytes,
+                      metadata, composition)
+                 VALUES
+                     (:sha256, :label, :quantization, :path, :architecture, :n_parameters, :bits_per_weight, :size_bytes,
+                      :metadata, :composition)
+                 ON CONFLICT (sha256) DO UPDATE SET
+                     label = excluded.label, quantization = excluded.quantization, path = excluded.path,
+                     architecture = excluded.architecture, n_parameters = excluded.n_parameters,
+                     bits_per_weight = excluded.bits_per_weight, size_bytes = excluded.size_bytes,
+                     metadata = excluded.metadata, composition = excluded.composition
+                 RETURNING id",
+            )?;
+            let values = named_params! {
+                ":sha256": new.sha256.to_string(),
+                ":label": new.label,
+                ":quantization": new.quantization,
+                ":path": new.path.to_string_lossy(),
+                ":architecture": new.architecture,
+                ":n_parameters": integer(new.n_parameters)?,
+                ":bits_per_weight": new.bits_per_weight,
+                ":size_bytes": integer(new.size_bytes)?,
+                ":metadata": new.metadata,
+                ":composition": new.composition,
+            };
+            Ok(upsert.query_row(values, |row| row.get(0))?)
+        })
+    }
+}

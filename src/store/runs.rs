@@ -1,0 +1,269 @@
+//! Executions of an experiment: the tables `runs` and `run_models`.
+
+use std::time::Duration;
+
+use rusqlite::{Row, named_params, params};
+
+use super::error::Failure;
+use super::values::{integer, milliseconds, unsigned};
+use super::{ExperimentId, ModelId, RunId, Store, StoreError};
+
+/// A run that begins: what was asked for, with which program, on which machine.
+#[derive(Debug, Clone, Copy)]
+pub struct NewRun<'a> {
+    /// The experiment.
+    pub experiment: ExperimentId,
+    /// The seed in use.
+    pub seed: u64,
+    /// The repeats of each prompt in use, at least 1.
+    pub n_repeats: u32,
+    /// The prompt pairs in use: fewer than the experiment's under a limit.
+    pub n_prompt_pairs: usize,
+    /// The command line.
+    pub command_line: &'a str,
+    /// The program's version.
+    pub seep_version: &'a str,
+    /// The commit it was built from.
+    pub seep_commit: &'a str,
+    /// Whether its sources had changes that were not committed.
+    pub seep_is_dirty: bool,
+    /// The version of the crate llama-cpp-2.
+    pub llama_cpp_2_version: &'a str,
+    /// The version of llama.cpp itself.
+    pub llama_cpp_version: &'a str,
+    /// What llama.cpp says about the processor features it uses.
+    pub system_info: &'a str,
+    /// The processor's name.
+    pub cpu: &'a str,
+    /// Physical cores, at least 1.
+    pub n_cores: u32,
+    /// Main memory in bytes.
+    pub memory_bytes: u64,
+    /// The operating system and its version.
+    pub os: &'a str,
+    /// Threads that compute, at least 1.
+    pub n_threads: u32,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunOutcome<'a> {
+    /// It went through, although single requests may have failed.
+    Success,
+    /// The user interrupted it.
+    Cancelled,
+    /// It could not go on, for this reason.
+    Error(&'a str),
+}
+
+/// What a run did with one model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunModel {
+    /// The schedule that evaluated the logits, such as `strict-56-8`.
+    pub schedule: String,
+    /// Which program made tokens of the prompts: `tokenizers`, or `llama.cpp` for a tokenizer that we cannot build.
+    pub tokenizer: String,
+    /// The level that the self-check found; None where nothing had to be generated.
+    pub determinism: Option<String>,
+    /// The largest difference of two logits that the self-check found, 0 where it is bitwise; None as above.
+    pub logit_difference_max: Option<f64>,
+    /// Generations made in this run.
+    pub n_generated: usize,
+    /// Generations that were stored before.
+    pub n_reused: usize,
+    /// Requests that failed.
+    pub n_failed: usize,
+    /// Prompt tokens evaluated; a token shared by several prompts counts once.
+    pub n_prefill_tokens: u64,
+    /// Rows that gave logits.
+    pub n_decode_rows: u64,
+    /// Rows that only filled batches.
+    pub n_padding_rows: u64,
+    /// Time of the self-check.
+    pub self_check: Duration,
+    /// Time in prompt tokens.
+    pub prefill: Duration,
+    /// Time in rows that gave logits.
+    pub decode: Duration,
+    /// Time in sampling, summed over threads.
+    pub sample: Duration,
+    /// Time from the first request to the last generation, without loading and self-check.
+    pub total: Duration,
+}
+
+/// What a run did with one model, read back with what the model is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRunModel {
+    /// The model.
+    pub model: ModelId,
+    /// The model's name.
+    pub label: String,
+    /// The label of its quantization.
+    pub quantization: String,
+    /// SHA-256 of the model file.
+    pub sha256: String,
+    /// Measured bits per weight.
+    pub bits_per_weight: f64,
+    /// What was done.
+    pub run_model: RunModel,
+}
+
+impl Store {
+    /// A new run with status `started`.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn start_run(&mut self, new: &NewRun<'_>) -> Result<RunId, StoreError> {
+        self.write("store the run", |transaction| {
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO runs
+                     (experiment_id, seed, n_repeats, n_prompt_pairs, command_line, seep_version, seep_commit, seep_is_dirty,
+                      llama_cpp_2_version, llama_cpp_version, system_info, cpu, n_cores, memory_bytes, os, n_threads)
+                 VALUES
+                     (:experiment, :seed, :n_repeats, :n_prompt_pairs, :command_line, :seep_version, :seep_commit, :seep_is_dirty,
+                      :llama_cpp_2_version, :llama_cpp_version, :system_info, :cpu, :n_cores, :memory_bytes, :os, :n_threads)
+                 RETURNING id",
+            )?;
+            let values = named_params! {
+                ":experiment": new.experiment,
+                ":seed": new.seed.cast_signed(),
+                ":n_repeats": new.n_repeats,
+                ":n_prompt_pairs": integer(new.n_prompt_pairs)?,
+                ":command_line": new.command_line,
+                ":seep_version": new.seep_version,
+                ":seep_commit": new.seep_commit,
+                ":seep_is_dirty": new.seep_is_dirty,
+                ":llama_cpp_2_version": new.llama_cpp_2_version,
+                ":llama_cpp_version": new.llama_cpp_version,
+                ":system_info": new.system_info,
+                ":cpu": new.cpu,
+                ":n_cores": new.n_cores,
+                ":memory_bytes": integer(new.memory_bytes)?,
+                ":os": new.os,
+                ":n_threads": new.n_threads,
+            };
+            Ok(insert.query_row(values, |row| row.get(0))?)
+        })
+    }
+
+    /// Ends a run that has status `started`; a run that is never ended keeps it.
+    ///
+    /// # Errors
+    /// `Value` when the run has ended already.
+    pub fn finish_run(&mut self, run: RunId, outcome: RunOutcome<'_>) -> Result<(), StoreError> {
+        let (status, error) = match outcome {
+            RunOutcome::Success => ("success", None),
+            RunOutcome::Cancelled => ("cancelled", None),
+            RunOutcome::Error(error) => ("error", Some(error)),
+        };
+        self.write("finish the run", |transaction| {
+            let mut update = transaction.prepare_cached(
+                "UPDATE runs SET status = ?2, error = ?3, finished_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+                 WHERE id = ?1 AND status = 'started'",
+            )?;
+            let n_rows = update.execute(params![run, status, error])?;
+            let failure = || Failure::Value(format!("run {run} is not under way"));
+            (n_rows == 1).then_some(()).ok_or_else(failure)
+        })
+    }
+
+    /// Stores what a run has done with a model so far, in the place of what was stored before.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn save_run_model(
+        &mut self,
+        run: RunId,
+        model: ModelId,
+        done: &RunModel,
+    ) -> Result<(), StoreError> {
+        self.write("store the work of the run", |transaction| {
+            let mut upsert = transaction.prepare_cached(
+                "INSERT INTO run_models
+                     (run_id, model_id, schedule, tokenizer, determinism, logit_difference_max, n_generated, n_reused, n_failed,
+                      n_prefill_tokens, n_decode_rows, n_padding_rows, self_check_ms, prefill_ms, decode_ms, sample_ms,
+                      total_ms)
+                 VALUES
+                     (:run, :model, :schedule, :tokenizer, :determinism, :logit_difference_max, :n_generated, :n_reused, :n_failed,
+                      :n_prefill_tokens, :n_decode_rows, :n_padding_rows, :self_check_ms, :prefill_ms, :decode_ms, :sample_ms,
+                      :total_ms)
+                 ON CONFLICT (run_id, model_id) DO UPDATE SET
+                     schedule = excluded.schedule, tokenizer = excluded.tokenizer, determinism = excluded.determinism,
+                     logit_difference_max = excluded.logit_difference_max, n_generated = excluded.n_generated,
+                     n_reused = excluded.n_reused, n_failed = excluded.n_failed,
+                     n_prefill_tokens = excluded.n_prefill_tokens, n_decode_rows = excluded.n_decode_rows,
+                     n_padding_rows = excluded.n_padding_rows, self_check_ms = excluded.self_check_ms,
+                     prefill_ms = excluded.prefill_ms, decode_ms = excluded.decode_ms,
+                     sample_ms = excluded.sample_ms, total_ms = excluded.total_ms",
+            )?;
+            upsert.execute(named_params! {
+                ":run": run,
+                ":model": model,
+                ":schedule": done.schedule,
+                ":tokenizer": done.tokenizer,
+                ":determinism": done.determinism,
+                ":logit_difference_max": done.logit_difference_max,
+                ":n_generated": integer(done.n_generated)?,
+                ":n_reused": integer(done.n_reused)?,
+                ":n_failed": integer(done.n_failed)?,
+                ":n_prefill_tokens": integer(done.n_prefill_tokens)?,
+                ":n_decode_rows": integer(done.n_decode_rows)?,
+                ":n_padding_rows": integer(done.n_padding_rows)?,
+                ":self_check_ms": milliseconds(done.self_check)?,
+                ":prefill_ms": milliseconds(done.prefill)?,
+                ":decode_ms": milliseconds(done.decode)?,
+                ":sample_ms": milliseconds(done.sample)?,
+                ":total_ms": milliseconds(done.total)?,
+            })?;
+            Ok(())
+        })
+    }
+
+    /// What a run has done with each of its models.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn run_models(&self, run: RunId) -> Result<Vec<StoredRunModel>, StoreError> {
+        self.read("read the work of the run", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT * FROM run_models JOIN models ON models.id = model_id WHERE run_id = ?1 ORDER BY model_id",
+            )?;
+            let mut rows = select.query([run])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(stored_run_model(row)?);
+            }
+            Ok(found)
+        })
+    }
+}
+
+fn stored_run_model(row: &Row<'_>) -> Result<StoredRunModel, Failure> {
+    let count = |column: &str| -> Result<u64, Failure> { unsigned(row.get(column)?) };
+    let size = |column: &str| -> Result<usize, Failure> { unsigned(row.get(column)?) };
+    let time = |column: &str| Ok::<_, Failure>(Duration::from_millis(count(column)?));
+    Ok(StoredRunModel {
+        model: row.get("model_id")?,
+        label: row.get("label")?,
+        quantization: row.get("quantization")?,
+        sha256: row.get("sha256")?,
+        bits_per_weight: row.get("bits_per_weight")?,
+        run_model: RunModel {
+            schedule: row.get("schedule")?,
+            tokenizer: row.get("tokenizer")?,
+            determinism: row.get("determinism")?,
+            logit_difference_max: row.get("logit_difference_max")?,
+            n_generated: size("n_generated")?,
+            n_reused: size("n_reused")?,
+            n_failed: size("n_failed")?,
+            n_prefill_tokens: count("n_prefill_tokens")?,
+            n_decode_rows: count("n_decode_rows")?,
+            n_padding_rows: count("n_padding_rows")?,
+            self_check: time("self_check_ms")?,
+            prefill: time("prefill_ms")?,
+            decode: time("decode_ms")?,
+            sample: time("sample_ms")?,
+            total: time("total_ms")?,
+        },
+    })
+}

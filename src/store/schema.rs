@@ -1,0 +1,216 @@
+//! The schema: which database is ours, and how an older one becomes the newest.
+//!
+//! Owns the list of migrations. An entry is never changed or removed once released, because
+//! databases out there have taken it already: a change of the schema is a new file at the end.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::error::Failure;
+
+/// `PRAGMA application_id` of our databases: "seep" in ASCII.
+const APPLICATION_ID: i64 = 0x7365_6570;
+
+/// The migrations in order; a database of version n has taken the first n.
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../db/migrations/0001_initial.sql")];
+
+/// What a database is to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It has no table yet.
+    Empty,
+    /// It is ours and has taken this many migrations.
+    Ours(i64),
+    /// It is another program's.
+    Foreign,
+}
+
+/// Finds out what a database is, without changing it.
+pub(super) fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
+    // One view for all three, because another process may be migrating.
+    let view = connection.unchecked_transaction()?;
+    let n_objects: i64 =
+        view.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let application_id: i64 = view.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version = version(&view)?;
+    Ok(match (n_objects, application_id, version) {
+        (0, 0, 0) => Kind::Empty,
+        (_, APPLICATION_ID, version) => Kind::Ours(version),
+        _ => Kind::Foreign,
+    })
+}
+
+/// Takes the migrations that the database has not taken, all or none.
+pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Failure> {
+    let newest = migrations.len() as i64;
+    if version(connection)? >= newest {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+    // Another process may have migrated while this one waited for the lock.
+    let version = version(&transaction)?;
+    for (migration, from) in migrations
+        .iter()
+        .zip(0..)
+        .filter(|(_, from)| *from >= version)
+    {
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", from + 1)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    Ok(transaction.commit()?)
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const README: &str = include_str!("../../db/README.md");
+
+    fn migrated(migrations: &[&str]) -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, migrations).unwrap();
+        connection
+    }
+
+    fn strings(connection: &Connection, sql: &str) -> BTreeSet<String> {
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    fn tables(connection: &Connection) -> BTreeSet<String> {
+        strings(
+            connection,
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
+        )
+    }
+
+    #[test]
+    fn migrating_twice_is_migrating_once() {
+        let mut connection = migrated(MIGRATIONS);
+        let schema = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL";
+        let once = strings(&connection, schema);
+        migrate(&mut connection, MIGRATIONS).unwrap();
+        assert_eq!(strings(&connection, schema), once);
+        assert_eq!(
+            kind(&connection).unwrap(),
+            Kind::Ours(MIGRATIONS.len() as i64)
+        );
+    }
+
+    #[test]
+    fn an_older_database_takes_only_what_it_lacks() {
+        let mut connection = migrated(&["CREATE TABLE a (x)"]);
+        connection.execute("INSERT INTO a VALUES (1)", []).unwrap();
+        migrate(
+            &mut connection,
+            &["CREATE TABLE a (x)", "CREATE TABLE b AS SELECT x FROM a"],
+        )
+        .unwrap();
+        assert_eq!(
+            strings(&connection, "SELECT CAST(x AS TEXT) FROM b"),
+            BTreeSet::from(["1".to_owned()])
+        );
+        assert_eq!(kind(&connection).unwrap(), Kind::Ours(2));
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_nothing_behind() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        assert!(
+            migrate(
+                &mut connection,
+                &["CREATE TABLE a (x)", "CREATE TABLE b (x); nonsense"]
+            )
+            .is_err()
+        );
+        assert_eq!(kind(&connection).unwrap(), Kind::Empty);
+    }
+
+    #[test]
+    fn databases_of_others_are_recognised() {
+        for sql in [
+            "CREATE TABLE a (x)",
+            "PRAGMA user_version = 1",
+            "PRAGMA application_id = 5",
+        ] {
+            let connection = Connection::open_in_memory().unwrap();
+            connection.execute_batch(sql).unwrap();
+            assert_eq!(kind(&connection).unwrap(), Kind::Foreign, "{sql}");
+        }
+    }
+
+    #[test]
+    fn every_migration_file_is_listed() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/db/migrations");
+        let mut paths: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        paths.sort();
+        let texts: Vec<_> = paths
+            .iter()
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect();
+        assert_eq!(texts, MIGRATIONS);
+        for (path, number) in paths.iter().zip(1..) {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert!(name.starts_with(&format!("{number:04}_")), "{name}");
+        }
+    }
+
+    /// The columns that a README documents for a table: the first cell of each row below its heading.
+    fn documented_columns(readme: &str, table: &str) -> BTreeSet<String> {
+        let heading = format!("### `{table}`");
+        let section = readme.lines().skip_while(|line| **line != heading).skip(1);
+        let rows = section.take_while(|line| !line.starts_with('#'));
+        rows.filter_map(|row| row.strip_prefix("| `")?.split_once('`'))
+            .map(|(column, _)| column.to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn every_column_is_documented() {
+        let connection = migrated(MIGRATIONS);
+        let tables = tables(&connection);
+        assert!(tables.contains("generations"));
+        for table in &tables {
+            let columns = strings(
+                &connection,
+                &format!("SELECT name FROM pragma_table_info('{table}')"),
+            );
+            assert_eq!(documented_columns(README, table), columns, "{table}");
+        }
+        let headings = README
+            .lines()
+            .filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'));
+        assert_eq!(headings.map(str::to_owned).collect::<BTreeSet<_>>(), tables);
+    }
+
+    #[test]
+    fn documented_queries_work() {
+        let connection = migrated(MIGRATIONS);
+        let queries: Vec<&str> = README
+            .split("```sql\n")
+            .skip(1)
+            .filter_map(|rest| rest.split("```").next())
+            .collect();
+        assert_eq!(queries.len(), 3);
+        for query in queries {
+            connection.prepare(query).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_table_is_strict() {
+        let connection = migrated(MIGRATIONS);
+        let lax = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND NOT strict AND name NOT LIKE 'sqlite%'";
+        assert_eq!(strings(&connection, lax), BTreeSet::new());
+    }
+}

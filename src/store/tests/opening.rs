@@ -1,0 +1,173 @@
+//! Opening a database, and sharing it with other connections.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::store::fixture::{Fixture, YAML, new_experiment};
+use crate::store::{Store, StoreError};
+
+/// The first line of the message of opening what `make` leaves at the path, and the whole message has a hint.
+fn check_refused(make: impl FnOnce(&Path), expected: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.sqlite");
+    make(&path);
+    let message = Store::open_with_timeout(&path, Duration::ZERO)
+        .unwrap_err()
+        .to_string();
+    let message = message.replace(&path.display().to_string(), "PATH");
+    let (first, rest) = message.split_once('\n').unwrap();
+    assert!(first.starts_with(expected), "{message}");
+    assert!(rest.starts_with("hint: "), "{message}");
+}
+
+fn execute(path: &Path, sql: &str) {
+    Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}
+
+#[test]
+fn unusable_files_are_refused() {
+    check_refused(
+        |path| std::fs::create_dir(path).unwrap(),
+        "the database `PATH` is a folder",
+    );
+    check_refused(
+        |path| std::fs::write(path, "name: colors\n".repeat(100)).unwrap(),
+        "`PATH` is not a database",
+    );
+    check_refused(
+        |path| execute(path, "CREATE TABLE bookmarks (url)"),
+        "`PATH` is a database of another program",
+    );
+    let newer = |path: &Path| {
+        Store::open(path).unwrap();
+        execute(path, "PRAGMA user_version = 99");
+    };
+    check_refused(
+        newer,
+        "the database `PATH` has schema version 99, newer than 1",
+    );
+}
+
+#[test]
+fn refused_files_stay_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.sqlite");
+    execute(&path, "CREATE TABLE bookmarks (url)");
+    let before = std::fs::read(&path).unwrap();
+    assert!(Store::open(&path).is_err());
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_in_the_place_of_a_folder_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = Store::open(&file.join("a.sqlite")).unwrap_err();
+    assert!(matches!(error, StoreError::Folder { .. }), "{error}");
+    assert!(matches!(
+        Store::open(Path::new("")),
+        Err(StoreError::Folder { .. })
+    ));
+}
+
+#[test]
+fn missing_folders_and_odd_names_are_made() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["new/folder/a.sqlite", "file:a?mode=memory", ":memory:"] {
+        let path = folder.path().join(name);
+        Store::open(&path).unwrap();
+        assert!(path.is_file(), "{name}");
+    }
+}
+
+#[test]
+fn opening_twice_keeps_what_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.sqlite");
+    let fixture = Fixture::register(&mut Store::open(&path).unwrap());
+    let mut store = Store::open(&path).unwrap();
+    let again = store.register_experiment(&new_experiment(YAML)).unwrap();
+    assert_eq!(again, fixture.experiment);
+    assert_eq!(store.path(), path);
+}
+
+#[test]
+fn many_can_open_a_new_database_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..10 {
+        let path = folder.path().join(format!("{round}.sqlite"));
+        std::thread::scope(|scope| {
+            let open = || {
+                Store::open(&path).map(|mut store| store.register_experiment(&new_experiment(YAML)))
+            };
+            let opened: Vec<_> = (0..6).map(|_| scope.spawn(open)).collect();
+            for thread in opened {
+                thread.join().unwrap().unwrap().unwrap();
+            }
+        });
+    }
+}
+
+#[test]
+fn a_lock_of_another_connection_is_reported_for_writing_and_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.sqlite");
+    let mut store = Store::open_with_timeout(&path, Duration::from_millis(10)).unwrap();
+    let fixture = Fixture::register(&mut store);
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = store
+        .register_experiment(&new_experiment("other"))
+        .unwrap_err();
+    let message = error.to_string();
+    assert!(matches!(error, StoreError::Locked { .. }), "{message}");
+    assert!(
+        message.contains(&path.display().to_string()) && message.contains("\nhint: "),
+        "{message}"
+    );
+    // Reading and opening do not wait for a writer.
+    assert_eq!(store.missing(&fixture.request_ids()).unwrap().len(), 6);
+    Store::open_with_timeout(&path, Duration::ZERO).unwrap();
+    other.execute_batch("ROLLBACK").unwrap();
+    store.register_experiment(&new_experiment("other")).unwrap();
+}
+
+#[test]
+fn an_exclusive_lock_keeps_a_database_from_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.sqlite");
+    let other = Connection::open(&path).unwrap();
+    other
+        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE a (x)")
+        .unwrap();
+    let error = Store::open_with_timeout(&path, Duration::from_millis(10)).unwrap_err();
+    assert!(matches!(error, StoreError::Locked { .. }), "{error}");
+}
+
+#[test]
+fn commits_reach_the_disk_and_are_seen_by_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.sqlite");
+    let mut store = Store::open(&path).unwrap();
+    let pragma = |store: &Store, name| {
+        store
+            .connection
+            .pragma_query_value(None, name, |row| row.get(0))
+    };
+    let synchronous: i64 = pragma(&store, "synchronous").unwrap();
+    assert_eq!(synchronous, 2);
+    let fixture = Fixture::register(&mut store);
+    fixture.insert(&mut store, 0..2);
+    let other = Store::open(&path).unwrap();
+    assert_eq!(
+        other.missing(&fixture.request_ids()).unwrap(),
+        fixture.request_ids()[2..]
+    );
+    fixture.insert(&mut store, 0..6);
+    assert_eq!(other.missing(&fixture.request_ids()).unwrap(), []);
+    assert!(folder.path().join("a.sqlite-wal").exists());
+}

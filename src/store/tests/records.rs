@@ -1,0 +1,200 @@
+//! Experiments, models, prompts and runs: which rows are the same and what is read back.
+
+use std::time::Duration;
+
+use crate::store::fixture::{
+    Fixture, YAML, new_experiment, new_model, new_pair, new_run, register_messages,
+};
+use crate::store::{NewModel, NewPair, NewPrompt, RunModel, RunOutcome, Store, StoreError};
+
+#[test]
+fn registering_again_finds_the_same_rows() {
+    let mut store = Store::open_in_memory().unwrap();
+    let first = Fixture::register(&mut store);
+    let second = Fixture::register(&mut store);
+    assert_eq!(
+        (first.experiment, first.model),
+        (second.experiment, second.model)
+    );
+    assert_ne!(first.run, second.run);
+    first.insert(&mut store, 0..6);
+    assert_eq!(store.missing(&second.request_ids()).unwrap(), []);
+    let n_rows = |table: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        store
+            .connection
+            .query_row(&sql, [], |row| row.get(0))
+            .unwrap()
+    };
+    let tables = [
+        "experiments",
+        "models",
+        "prompts",
+        "rendered_prompts",
+        "experiment_pairs",
+        "generations",
+        "runs",
+    ];
+    assert_eq!(tables.map(n_rows), [1, 2, 3, 3, 2, 6, 2]);
+}
+
+#[test]
+fn an_edited_experiment_is_another_one_and_shares_generations() {
+    let mut store = Store::open_in_memory().unwrap();
+    let fixture = Fixture::register(&mut store);
+    fixture.insert(&mut store, 0..6);
+    let edited = store
+        .register_experiment(&new_experiment("edited"))
+        .unwrap();
+    assert_ne!(edited, fixture.experiment);
+    store.start_run(&new_run(edited)).unwrap();
+    assert_eq!(store.missing(&fixture.request_ids()).unwrap(), []);
+    let yaml: Vec<String> = {
+        let mut select = store
+            .connection
+            .prepare("SELECT yaml FROM experiments ORDER BY id")
+            .unwrap();
+        select
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect()
+    };
+    assert_eq!(yaml, [YAML, "edited"]);
+}
+
+#[test]
+fn messages_differ_by_an_absent_system_message() {
+    let mut store = Store::open_in_memory().unwrap();
+    let new = [None, Some(""), Some("a"), None, Some("a")].map(|system_message| NewPrompt {
+        system_message,
+        user_message: "b",
+    });
+    let ids = store.register_prompts(&new).unwrap();
+    assert_eq!((ids[0], ids[2]), (ids[3], ids[4]));
+    assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
+}
+
+#[test]
+fn a_pair_keeps_its_meaning() {
+    let mut store = Store::open_in_memory().unwrap();
+    let fixture = Fixture::register(&mut store);
+    let prompts = register_messages(&mut store);
+    let pair = new_pair(0, "red", [prompts[0], prompts[2]]);
+    store.register_pairs(fixture.experiment, &[pair]).unwrap();
+    let free_standing = NewPair {
+        template_id: None,
+        ..pair
+    };
+    for other in [new_pair(0, "blue", [prompts[0], prompts[2]]), free_standing] {
+        let error = store
+            .register_pairs(fixture.experiment, &[other])
+            .unwrap_err();
+        assert!(matches!(error, StoreError::Value { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_model_file_keeps_its_row_and_takes_its_latest_description() {
+    let mut store = Store::open_in_memory().unwrap();
+    let fixture = Fixture::register(&mut store);
+    let renamed = NewModel {
+        label: "renamed",
+        ..new_model("tiny")
+    };
+    assert_eq!(store.register_model(&renamed).unwrap(), fixture.model);
+    store
+        .save_run_model(fixture.run, fixture.model, &run_model())
+        .unwrap();
+    let found = store.run_models(fixture.run).unwrap();
+    assert_eq!((found.len(), found[0].label.as_str()), (1, "renamed"));
+    let wrong = NewModel {
+        metadata: "{",
+        ..renamed
+    };
+    assert!(matches!(
+        store.register_model(&wrong),
+        Err(StoreError::Sqlite { .. })
+    ));
+}
+
+fn run_model() -> RunModel {
+    RunModel {
+        schedule: "strict-56-8".to_owned(),
+        tokenizer: "tokenizers".to_owned(),
+        determinism: Some("bitwise".to_owned()),
+        logit_difference_max: Some(0.0),
+        n_generated: 1,
+        n_reused: 2,
+        n_failed: 3,
+        n_prefill_tokens: 4,
+        n_decode_rows: 5,
+        n_padding_rows: 6,
+        self_check: Duration::from_millis(7),
+        prefill: Duration::from_millis(8),
+        decode: Duration::from_millis(9),
+        sample: Duration::from_millis(10),
+        total: Duration::from_millis(11),
+    }
+}
+
+#[test]
+fn the_work_of_a_run_is_read_back_as_last_saved() {
+    let mut store = Store::open_in_memory().unwrap();
+    let fixture = Fixture::register(&mut store);
+    let nothing = RunModel {
+        determinism: None,
+        logit_difference_max: None,
+        ..run_model()
+    };
+    for done in [nothing, run_model()] {
+        store
+            .save_run_model(fixture.run, fixture.model, &done)
+            .unwrap();
+        let found = store.run_models(fixture.run).unwrap();
+        assert_eq!(found[0].run_model, done);
+        assert_eq!(found[0].sha256, new_model("tiny").sha256.to_string());
+        assert_eq!((found.len(), found[0].bits_per_weight), (1, 6.5));
+    }
+}
+
+#[test]
+fn a_run_ends_once() {
+    let outcomes = [
+        (RunOutcome::Success, "success", None),
+        (RunOutcome::Cancelled, "cancelled", None),
+        (RunOutcome::Error("no memory"), "error", Some("no memory")),
+    ];
+    for (outcome, status, error) in outcomes {
+        let mut store = Store::open_in_memory().unwrap();
+        let run = Fixture::register(&mut store).run;
+        store.finish_run(run, outcome).unwrap();
+        let found: (String, Option<String>, bool) = store
+            .connection
+            .query_row(
+                "SELECT status, error, finished_at >= started_at FROM runs",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )
+            .unwrap();
+        assert_eq!(found, (status.to_owned(), error.map(str::to_owned), true));
+        assert!(matches!(
+            store.finish_run(run, outcome),
+            Err(StoreError::Value { .. })
+        ));
+    }
+}
+
+#[test]
+fn timestamps_are_utc_in_iso_8601() {
+    let mut store = Store::open_in_memory().unwrap();
+    Fixture::register(&mut store);
+    let is_close = "SELECT started_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z'
+        AND abs(julianday('now') - julianday(started_at)) < 1 FROM runs";
+    assert!(
+        store
+            .connection
+            .query_row(is_close, [], |row| row.get::<_, bool>(0))
+            .unwrap()
+    );
+}
