@@ -1,0 +1,184 @@
+//! Branches: repeats of one prompt that agree so far share one sequence and part only where their draws differ.
+//!
+//! Owns the continuation of a branch by one token: draw for each repeat, end what ends, fork what differs.
+//! It is pure: logits come in, branches and finished generations go out.
+
+use std::collections::BTreeMap;
+
+use super::group::PromptWork;
+use super::stop::cut;
+use super::vocabulary::Vocabulary;
+use super::{EngineError, Row, SeqId};
+use crate::digest::Digest;
+use crate::generation::{Generation, RequestId, SamplingParams, StopReason};
+use crate::sampling::{self, DrawKey};
+
+/// What stays the same for every branch of a job.
+pub(super) struct DrawContext<'a> {
+    pub(super) sampling: &'a SamplingParams,
+    pub(super) seed: u64,
+    pub(super) vocabulary: &'a Vocabulary,
+}
+
+/// Repeats of one prompt with the same tokens so far.
+#[derive(Debug, Clone)]
+pub(super) struct Branch {
+    /// The sequence whose cache holds the prompt and all tokens but the last.
+    pub(super) seq: SeqId,
+    pub(super) prompt_idx: usize,
+    /// Where the next token to evaluate stands.
+    position: u32,
+    /// The next token to evaluate.
+    token: u32,
+    continuation: Continuation,
+    repeats: Vec<(u32, RequestId)>,
+}
+
+/// The tokens drawn so far.
+#[derive(Debug, Clone, Default)]
+struct Continuation {
+    tokens: Vec<u32>,
+    logprobs: Vec<f32>,
+    bytes: Vec<u8>,
+}
+
+/// One step of one branch: what goes on, and what ended.
+#[derive(Debug, Default)]
+pub(super) struct Step {
+    /// The branches that go on; the first may keep the parent's sequence, the others need their own.
+    pub(super) live: Vec<Branch>,
+    pub(super) finished: Vec<Generation>,
+}
+
+impl Branch {
+    /// The branch of all repeats of a prompt, about to evaluate the prompt's last token.
+    ///
+    /// # Errors
+    /// `EmptyPrompt` for a prompt without tokens.
+    pub(super) fn root(
+        seq: SeqId,
+        prompt_idx: usize,
+        prompt: &PromptWork,
+    ) -> Result<Self, EngineError> {
+        let (&token, before) = prompt.tokens.split_last().ok_or(EngineError::EmptyPrompt)?;
+        Ok(Self {
+            seq,
+            prompt_idx,
+            position: before.len() as u32,
+            token,
+            continuation: Continuation::default(),
+            repeats: prompt.repeats.clone(),
+        })
+    }
+
+    /// The row to evaluate next.
+    pub(super) fn row(&self) -> Row {
+        Row {
+            token: self.token,
+            position: self.position,
+            first_seq: self.seq,
+            n_seqs: 1,
+            output: true,
+        }
+    }
+
+    /// The number of tokens its sequence holds, once its row is evaluated and `self` is a step further.
+    pub(super) fn n_cached(&self) -> u32 {
+        self.position
+    }
+
+    /// Draws the next token of every repeat from `logits`, what the model gave for this branch's row.
+    ///
+    /// # Errors
+    /// `Sampling` for logits that are no numbers.
+    pub(super) fn step(
+        self,
+        logits: &[f32],
+        prompt: &PromptWork,
+        prompt_digest: &Digest,
+        context: &DrawContext<'_>,
+    ) -> Result<Step, EngineError> {
+        let seen: Vec<u32> = prompt
+            .tokens
+            .iter()
+            .chain(&self.continuation.tokens)
+            .copied()
+            .collect();
+        let allowed = context.vocabulary.allowed();
+        let distribution = sampling::distribution(logits, allowed, &seen, context.sampling)?;
+        let mut by_token: BTreeMap<u32, Vec<(u32, RequestId)>> = BTreeMap::new();
+        for &(repeat_idx, request_id) in &self.repeats {
+            let u = sampling::uniform(&DrawKey {
+                seed: context.seed,
+                prompt: *prompt_digest,
+                repeat_idx,
+                token_idx: self.continuation.tokens.len() as u32,
+            });
+            by_token
+                .entry(distribution.draw(u))
+                .or_default()
+                .push((repeat_idx, request_id));
+        }
+        let mut step = Step::default();
+        for (token, repeats) in by_token {
+            let logprob = distribution.raw_logprob(token);
+            self.child(token, logprob, repeats, context, &mut step);
+        }
+        Ok(step)
+    }
+
+    /// Adds the repeats that drew `token` to the live branches or, if their text ends, to the finished ones.
+    fn child(
+        &self,
+        token: u32,
+        logprob: f32,
+        repeats: Vec<(u32, RequestId)>,
+        context: &DrawContext<'_>,
+        step: &mut Step,
+    ) {
+        let mut continuation = self.continuation.clone();
+        continuation.tokens.push(token);
+        continuation.logprobs.push(logprob);
+        match continuation.end(token, context) {
+            Some(stop_reason) => step.finished.extend(
+                repeats
+                    .iter()
+                    .map(|&(_, request_id)| continuation.generation(request_id, stop_reason)),
+            ),
+            None => step.live.push(Self {
+                seq: self.seq,
+                prompt_idx: self.prompt_idx,
+                position: self.position + 1,
+                token,
+                continuation,
+                repeats,
+            }),
+        }
+    }
+}
+
+impl Continuation {
+    /// Adds the bytes of the token just pushed, and says whether and why the text ends with it.
+    fn end(&mut self, token: u32, context: &DrawContext<'_>) -> Option<StopReason> {
+        if context.vocabulary.is_eog(token) {
+            return Some(StopReason::Eog);
+        }
+        self.bytes
+            .extend_from_slice(context.vocabulary.piece(token));
+        if let Some(n_bytes) = cut(&context.sampling.stop, &self.bytes) {
+            self.bytes.truncate(n_bytes);
+            return Some(StopReason::Stop);
+        }
+        (self.tokens.len() >= context.sampling.max_tokens as usize).then_some(StopReason::MaxTokens)
+    }
+
+    fn generation(&self, request_id: RequestId, stop_reason: StopReason) -> Generation {
+        Generation {
+            request_id,
+            text: String::from_utf8_lossy(&self.bytes).into_owned(),
+            tokens: self.tokens.clone(),
+            token_logprobs: self.logprobs.clone(),
+            stop_reason,
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The loop that turns requests into generations, one group of prompts at a time.
+//!
+//! Owns the order of events: trunk once, then for each group prefill, last tokens, and steps until all repeats end.
+//! The caller stores each group before it asks for the next, so a killed run loses one group at most.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+
+use super::batch::{Batcher, FIRST_FREE, Schedule, TRUNK};
+use super::branch::{Branch, DrawContext, Step};
+use super::group::{self, GroupLimits, PromptWork};
+use super::trie::prefill_rows;
+use super::vocabulary::Vocabulary;
+use super::{Decoder, EngineError, Row, SeqId};
+use crate::digest::Digest;
+use crate::generation::{Generation, GenerationRequest, RequestId, SamplingParams};
+
+/// What a generator is asked to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Job<'a> {
+    /// The requests, in any order.
+    pub requests: &'a [GenerationRequest],
+    /// Their sampling values.
+    pub sampling: &'a SamplingParams,
+    /// Their seed.
+    pub seed: u64,
+    /// The model's tokens.
+    pub vocabulary: &'a Vocabulary,
+    /// How rows are put into batches.
+    pub schedule: Schedule,
+    /// What the context has room for.
+    pub limits: GroupLimits,
+    /// Set to end the job before the next batch; the group in flight is given up.
+    pub cancel: &'a AtomicBool,
+}
+
+/// Rows evaluated and time spent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Prompt tokens evaluated; a token shared by several prompts counts once.
+    pub n_prefill_rows: u64,
+    /// Rows that gave logits: last prompt tokens, and generated tokens shared by equal repeats once.
+    pub n_decode_rows: u64,
+    /// Rows that only filled batches.
+    pub n_padding_rows: u64,
+    /// Time in prompt tokens.
+    pub prefill: Duration,
+    /// Time in rows that gave logits.
+    pub decode: Duration,
+    /// Time in sampling, on all threads.
+    pub sample: Duration,
+}
+
+impl Work {
+    /// Adds the work of another group.
+    pub fn add(&mut self, other: &Self) {
+        self.n_prefill_rows += other.n_prefill_rows;
+        self.n_decode_rows += other.n_decode_rows;
+        self.n_padding_rows += other.n_padding_rows;
+        self.prefill += other.prefill;
+        self.decode += other.decode;
+        self.sample += other.sample;
+    }
+}
+
+/// What came of one group.
+#[derive(Debug, Default)]
+pub struct GroupOutcome {
+    /// The generations, by prompt and repeat.
+    pub generations: Vec<Generation>,
+    /// The requests that could not be answered, with the reason.
+    pub failed: Vec<(RequestId, String)>,
+    /// What it took.
+    pub work: Work,
+}
+
+/// Makes generations group by group.
+pub struct Generator<'a> {
+    batcher: Batcher<'a>,
+    job: Job<'a>,
+    groups: std::vec::IntoIter<Vec<PromptWork>>,
+    trunk: Vec<u32>,
+    trunk_is_cached: bool,
+}
+
+impl<'a> Generator<'a> {
+    /// Plans the groups of a job; nothing is evaluated yet.
+    pub fn new(decoder: &'a mut dyn Decoder, job: Job<'a>) -> Self {
+        let prompts = group::by_prompt(job.requests);
+        let n_trunk = group::trunk_len(&prompts);
+        let trunk = prompts
+            .first()
+            .map_or(Vec::new(), |prompt| prompt.tokens[..n_trunk].to_vec());
+        let groups = group::cut(prompts, job.limits, job.schedule, job.sampling.max_tokens);
+        Self {
+            batcher: Batcher::new(decoder, job.schedule),
+            job,
+            groups: groups.into_iter(),
+            trunk,
+            trunk_is_cached: false,
+        }
+    }
+
+    /// The next group's generations; `None` after the last group or once cancelled.
+    ///
+    /// A failure of the decoder fails the requests of its group and not the job.
+    pub fn next_group(&mut self) -> Option<GroupOutcome> {
+        let prompts = self.groups.next()?;
+        let mut outcome = GroupOutcome::default();
+        let n_padding_before = self.batcher.n_padding_rows();
+        let done = self.run_group(&prompts, &mut outcome);
+        outcome.work.n_padding_rows = self.batcher.n_padding_rows() - n_padding_before;
+        match done {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(error) => {
+                self.batcher.clear();
+                self.trunk_is_cached = false;
+                fail(&prompts, &error, &mut outcome);
+            }
+        }
+        Some(outcome)
+    }
+
+    /// Returns whether the group was finished rather than cancelled.
+    fn run_group(
+        &mut self,
+        prompts: &[PromptWork],
+        outcome: &mut GroupOutcome,
+    ) -> Result<bool, EngineError> {
+        let started = Instant::now();
+        self.batcher.keep_trunk()?;
+        if !self.cache_trunk(&mut outcome.work)? || !self.prefill(prompts, &mut outcome.work)? {
+            return Ok(false);
+        }
+        outcome.work.prefill = started.elapsed();
+        let digests: Vec<Digest> = prompts
+            .iter()
+            .map(|prompt| digest_of(&prompt.tokens))
+            .collect();
+        let mut next_seq = FIRST_FREE + prompts.len() as SeqId;
+        let mut branches = (FIRST_FREE..)
+            .zip(prompts.iter().enumerate())
+            .map(|(seq, (prompt_idx, prompt))| Branch::root(seq, prompt_idx, prompt))
+            .collect::<Result<Vec<_>, _>>()?;
+        while !branches.is_empty() {
+            let mut live = Vec::new();
+            for chunk in branches.chunks(self.job.schedule.n_rows_max as usize) {
+                if self.cancelled() {
+                    return Ok(false);
+                }
+                let steps = self.step(chunk, prompts, &digests, &mut outcome.work)?;
+                for step in steps {
+                    outcome.generations.extend(step.finished);
+                    self.fork(step.live, &mut next_seq, &mut live)?;
+                }
+            }
+            branches = live;
+        }
+        Ok(true)
+    }
+
+    /// Evaluates what all prompts begin with, once per job.
+    fn cache_trunk(&mut self, work: &mut Work) -> Result<bool, EngineError> {
+        if self.trunk_is_cached {
+            return Ok(true);
+        }
+        let rows: Vec<Row> = (0..)
+            .zip(&self.trunk)
+            .map(|(position, &token)| Row {
+                token,
+                position,
+                first_seq: TRUNK,
+                n_seqs: 1,
+                output: false,
+            })
+            .collect();
+        work.n_prefill_rows += rows.len() as u64;
+        self.trunk_is_cached = self.evaluate_all(&rows)?;
+        Ok(self.trunk_is_cached)
+    }
+
+    fn prefill(&mut self, prompts: &[PromptWork], work: &mut Work) -> Result<bool, EngineError> {
+        let n_cached = self.trunk.len();
+        for seq in (FIRST_FREE..).take(if n_cached == 0 { 0 } else { prompts.len() }) {
+            self.batcher.share(TRUNK, seq, n_cached as u32)?;
+        }
+        let tokens: Vec<&[u32]> = prompts.iter().map(|prompt| &*prompt.tokens).collect();
+        let rows = prefill_rows(&tokens, FIRST_FREE, n_cached);
+        work.n_prefill_rows += rows.len() as u64;
+        self.evaluate_all(&rows)
+    }
+
+    fn evaluate_all(&mut self, rows: &[Row]) -> Result<bool, EngineError> {
+        let cancel = self.job.cancel;
+        self.batcher
+            .evaluate_all(rows, &|| cancel.load(Ordering::Relaxed))
+    }
+
+    /// Evaluates one batch of branches and draws their next tokens.
+    fn step(
+        &mut self,
+        branches: &[Branch],
+        prompts: &[PromptWork],
+        digests: &[Digest],
+        work: &mut Work,
+    ) -> Result<Vec<Step>, EngineError> {
+        let rows: Vec<Row> = branches.iter().map(Branch::row).collect();
+        let started = Instant::now();
+        self.batcher.evaluate(&rows)?;
+        let logits = (0..rows.len())
+            .map(|row_idx| self.batcher.logits(row_idx))
+            .collect::<Result<Vec<_>, _>>()?;
+        work.decode += started.elapsed();
+        work.n_decode_rows += rows.len() as u64;
+        let started = Instant::now();
+        let context = DrawContext {
+            sampling: self.job.sampling,
+            seed: self.job.seed,
+            vocabulary: self.job.vocabulary,
+        };
+        let steps = branches
+            .par_iter()
+            .zip(logits)
+            .map(|(branch, row)| {
+                let prompt_idx = branch.prompt_idx;
+                branch
+                    .clone()
+                    .step(row, &prompts[prompt_idx], &digests[prompt_idx], &context)
+            })
+            .collect();
+        work.sample += started.elapsed();
+        steps
+    }
+
+    /// Gives every live branch but the first a sequence of its own that shares the parent's cache.
+    fn fork(
+        &mut self,
+        children: Vec<Branch>,
+        next_seq: &mut SeqId,
+        live: &mut Vec<Branch>,
+    ) -> Result<(), EngineError> {
+        for (child_idx, mut child) in children.into_iter().enumerate() {
+            if child_idx > 0 {
+                self.batcher.share(child.seq, *next_seq, child.n_cached())?;
+                child.seq = *next_seq;
+                *next_seq += 1;
+            }
+            live.push(child);
+        }
+        Ok(())
+    }
+
+    fn cancelled(&self) -> bool {
+        self.job.cancel.load(Ordering::Relaxed)
+    }
+}
+
+/// The identity of a prompt in the draws: its tokens, whatever the model.
+fn digest_of(tokens: &[u32]) -> Digest {
+    let bytes: Vec<u8> = tokens
+        .iter()
+        .flat_map(|token| token.to_le_bytes())
+        .collect();
+    Digest::of(&bytes)
+}
+
+/// Marks every request of a group as failed, those included that had an answer: a group is stored whole.
+fn fail(prompts: &[PromptWork], error: &EngineError, outcome: &mut GroupOutcome) {
+    outcome.generations.clear();
+    let requests = prompts.iter().flat_map(|prompt| &prompt.repeats);
+    outcome.failed = requests
+        .map(|&(_, request_id)| (request_id, format!("{error:#}")))
+        .collect();
+}

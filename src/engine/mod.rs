@@ -1,0 +1,102 @@
+//! Generations from requests: which rows are evaluated together, what is drawn from them, when a text ends.
+//!
+//! Owns the seam to whatever computes logits (`Decoder`), the `strict` schedule that makes a generation
+//! independent of its neighbours, and the self-check that measures whether it does on this machine.
+//! It knows no experiment, no database and no file; the only decoder is `llama::LlamaDecoder`
+//! (tests bring their own), and it takes requests and hands back generations group by group.
+
+mod batch;
+mod branch;
+mod generate;
+mod group;
+mod self_check;
+mod stop;
+mod trie;
+mod vocabulary;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
+pub use batch::Schedule;
+pub use generate::{Generator, GroupOutcome, Job, Work};
+pub use group::{GroupLimits, n_cells_alone};
+pub use self_check::{Determinism, MakeDecoder, SelfCheck, self_check};
+pub use vocabulary::Vocabulary;
+
+use crate::sampling::SamplingError;
+
+/// llama.cpp's parallel stream within one KV cache.
+pub type SeqId = u32;
+
+/// One token to evaluate, at one position, as part of one or more neighbouring sequences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// The token.
+    pub token: u32,
+    /// Its position in each of its sequences, from 0.
+    pub position: u32,
+    /// The first of its sequences.
+    pub first_seq: SeqId,
+    /// How many sequences, counted up from `first_seq`, share this token; at least 1.
+    pub n_seqs: u32,
+    /// Whether logits are wanted for what follows this token.
+    pub output: bool,
+}
+
+/// What computes logits; implemented by llama.cpp and by the tests.
+pub trait Decoder {
+    /// Evaluates the rows in one batch and keeps them in the KV cache.
+    ///
+    /// # Errors
+    /// `EngineError::Decode` when nothing was computed.
+    fn evaluate(&mut self, rows: &[Row]) -> Result<(), EngineError>;
+
+    /// The logits of row `row_idx` of the last batch, as long as the vocabulary.
+    ///
+    /// # Errors
+    /// `EngineError::Decode` when that row was no output.
+    fn logits(&self, row_idx: usize) -> Result<&[f32], EngineError>;
+
+    /// Lets sequence `to` share the first `n_positions` cached tokens of `from`.
+    ///
+    /// # Errors
+    /// `EngineError::Decode` for a sequence out of range.
+    fn share(&mut self, from: SeqId, to: SeqId, n_positions: u32) -> Result<(), EngineError>;
+
+    /// Forgets every cached token that `seq` does not hold.
+    ///
+    /// # Errors
+    /// `EngineError::Decode` for a sequence out of range.
+    fn keep_only(&mut self, seq: SeqId) -> Result<(), EngineError>;
+
+    /// Forgets every cached token.
+    fn clear(&mut self);
+}
+
+/// Why generations could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The decoder refused or failed.
+    #[error("failed to evaluate tokens: {0}")]
+    Decode(String),
+    /// The logits cannot be drawn from.
+    #[error("failed to draw a token")]
+    Sampling(#[from] SamplingError),
+    /// The prompt leaves no room in the context the model was trained for.
+    #[error(
+        "a prompt of {n_tokens} tokens and {max_tokens} new ones exceed the model's context of {n_ctx_train} tokens\nhint: shorten the prompt or lower `max_tokens`"
+    )]
+    PromptTooLong {
+        /// Tokens of the prompt.
+        n_tokens: usize,
+        /// Tokens to generate at most.
+        max_tokens: u32,
+        /// Positions the model was trained for.
+        n_ctx_train: u32,
+    },
+    /// A prompt without a token has nothing to continue.
+    #[error("a prompt has no token")]
+    EmptyPrompt,
+}

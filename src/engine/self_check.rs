@@ -1,0 +1,158 @@
+//! The self-check: does a prompt's logits row depend on what is evaluated beside it, here and with this model?
+//!
+//! Owns the measurement, made before each run on prompts of the run itself. It promises nothing:
+//! the level it finds is recorded and shown.
+
+use std::fmt;
+
+use super::batch::{Batcher, FIRST_FREE, Schedule};
+use super::trie::prefill_rows;
+use super::{Decoder, EngineError, Row, SeqId};
+
+/// Steps after the prompt at which logits are compared.
+const N_STEPS: usize = 3;
+
+/// How far a generation is independent of its neighbours.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Determinism {
+    /// Every logit had the same bits in every arrangement.
+    Bitwise,
+    /// Logits differed by at most this much.
+    Within(f32),
+}
+
+impl fmt::Display for Determinism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bitwise => f.write_str("bitwise"),
+            Self::Within(difference) => write!(f, "within {difference:.1e}"),
+        }
+    }
+}
+
+/// What a self-check found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SelfCheck {
+    /// The level.
+    pub determinism: Determinism,
+    /// Logits rows compared.
+    pub n_rows: usize,
+}
+
+/// Makes a decoder for a number of threads; the self-check compares several.
+pub type MakeDecoder<'a> = dyn FnMut(u32) -> Result<Box<dyn Decoder + 'a>, EngineError> + 'a;
+
+/// Evaluates prompts together, in another company, alone, and alone on one thread, and compares the logits bit by bit.
+///
+/// `prompts` are sorted, distinct and not empty; a handful of them shows what there is to see.
+///
+/// # Errors
+/// What the decoder reports.
+pub fn self_check(
+    prompts: &[&[u32]],
+    schedule: Schedule,
+    n_threads: u32,
+    make_decoder: &mut MakeDecoder<'_>,
+) -> Result<SelfCheck, EngineError> {
+    let mut decoder = make_decoder(n_threads)?;
+    let together = observe(decoder.as_mut(), schedule, prompts)?;
+    let mut largest = Comparison::default();
+    let half = &prompts[..prompts.len().div_ceil(2)];
+    for (row, reference) in observe(decoder.as_mut(), schedule, half)?
+        .iter()
+        .zip(&together)
+    {
+        largest.compare(row, reference);
+    }
+    let last = prompts.len() - 1;
+    let alone = observe(decoder.as_mut(), schedule, &prompts[last..])?;
+    largest.compare(&alone[0], &together[last]);
+    drop(decoder);
+    let mut single_threaded = make_decoder(1)?;
+    let alone = observe(single_threaded.as_mut(), schedule, &prompts[..1])?;
+    largest.compare(&alone[0], &together[0]);
+    Ok(largest.finish())
+}
+
+/// The largest difference seen so far.
+#[derive(Default)]
+struct Comparison {
+    largest: f32,
+    n_rows: usize,
+    bits_differ: bool,
+}
+
+impl Comparison {
+    fn compare(&mut self, rows: &[Vec<f32>], reference: &[Vec<f32>]) {
+        for (row, reference) in rows.iter().zip(reference) {
+            self.n_rows += 1;
+            for (a, b) in row.iter().zip(reference) {
+                if a.to_bits() != b.to_bits() {
+                    self.bits_differ = true;
+                    self.largest = self.largest.max((a - b).abs());
+                }
+            }
+        }
+    }
+
+    fn finish(self) -> SelfCheck {
+        let determinism = if self.bits_differ {
+            Determinism::Within(self.largest)
+        } else {
+            Determinism::Bitwise
+        };
+        SelfCheck {
+            determinism,
+            n_rows: self.n_rows,
+        }
+    }
+}
+
+/// The logits after each prompt and after each of `N_STEPS` tokens fed behind it, by prompt and step.
+///
+/// The tokens fed are the prompt's own first ones: which they are matters not, that they are the same does.
+fn observe(
+    decoder: &mut dyn Decoder,
+    schedule: Schedule,
+    prompts: &[&[u32]],
+) -> Result<Vec<Vec<Vec<f32>>>, EngineError> {
+    let mut batcher = Batcher::new(decoder, schedule);
+    batcher.clear();
+    let mut rows = prefill_rows(prompts, FIRST_FREE, 0);
+    if schedule.separate_outputs {
+        batcher.evaluate_all(&rows, &|| false)?;
+        rows.clear();
+    }
+    let mut observed = vec![Vec::new(); prompts.len()];
+    for step in 0..=N_STEPS {
+        rows.extend(
+            (FIRST_FREE..)
+                .zip(prompts)
+                .map(|(seq, prompt)| output_row(seq, prompt, step)),
+        );
+        for chunk in rows.chunks(schedule.n_rows_max as usize) {
+            batcher.evaluate(chunk)?;
+            for (row_idx, row) in chunk.iter().enumerate().filter(|(_, row)| row.output) {
+                let logits = batcher.logits(row_idx)?;
+                observed[(row.first_seq - FIRST_FREE) as usize].push(logits.to_vec());
+            }
+        }
+        rows.clear();
+    }
+    Ok(observed)
+}
+
+fn output_row(seq: SeqId, prompt: &[u32], step: usize) -> Row {
+    let position = prompt.len() - 1 + step;
+    Row {
+        token: if step == 0 {
+            prompt[position]
+        } else {
+            prompt[(step - 1) % prompt.len()]
+        },
+        position: position as u32,
+        first_seq: seq,
+        n_seqs: 1,
+        output: true,
+    }
+}

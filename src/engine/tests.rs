@@ -1,0 +1,233 @@
+//! Tests of the schedule on the fake decoder: every request ends once, and as if it had been alone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use proptest::prelude::*;
+
+use super::fake::{FakeDecoder, N_VOCAB, logits_after};
+use super::group::n_cells_alone;
+use super::{Determinism, Generator, GroupLimits, Job, Schedule, Vocabulary, self_check};
+use crate::digest::Digest;
+use crate::generation::{
+    Generation, GenerationRequest, RequestContext, SamplingParams, StopReason, StopRule,
+};
+use crate::sampling::{self, AllowedTokens, DrawKey};
+
+const EOG: u32 = 0;
+
+fn vocabulary() -> Vocabulary {
+    let pieces = (0..N_VOCAB).map(|token| {
+        if token == 7 {
+            b". x".to_vec()
+        } else {
+            format!("t{token} ").into_bytes()
+        }
+    });
+    Vocabulary::new(pieces.collect(), &[EOG], AllowedTokens::all(N_VOCAB))
+}
+
+fn sampling(temperature: f64, max_tokens: u32) -> SamplingParams {
+    SamplingParams {
+        temperature,
+        top_k: 0,
+        top_p: 1.0,
+        min_p: 0.0,
+        repetition_penalty: 1.0,
+        max_tokens,
+        stop: StopRule::SentenceEnd,
+    }
+}
+
+fn requests(
+    prompts: &[Vec<u32>],
+    n_repeats: u32,
+    sampling: &SamplingParams,
+) -> Vec<GenerationRequest> {
+    let context = RequestContext {
+        model_sha256: Digest::of(b"model"),
+        sampling: sampling.clone(),
+        seed: 3,
+        schedule: Schedule::STRICT.name(),
+    };
+    let prompts = prompts.iter().map(|prompt| Arc::from(prompt.as_slice()));
+    prompts
+        .flat_map(|prompt: Arc<[u32]>| {
+            (0..n_repeats)
+                .map(move |repeat_idx| (Arc::clone(&prompt), repeat_idx))
+                .collect::<Vec<_>>()
+        })
+        .map(|(prompt, repeat_idx)| context.request(prompt, repeat_idx))
+        .collect()
+}
+
+/// What a plain loop over one request gives: the definition that the schedule must meet.
+fn alone(
+    request: &GenerationRequest,
+    sampling: &SamplingParams,
+    vocabulary: &Vocabulary,
+) -> Generation {
+    let bytes: Vec<u8> = request
+        .prompt_tokens
+        .iter()
+        .flat_map(|token| token.to_le_bytes())
+        .collect();
+    let mut seen = request.prompt_tokens.to_vec();
+    let (mut tokens, mut token_logprobs, mut text) = (Vec::new(), Vec::new(), Vec::new());
+    let stop_reason = loop {
+        let logits = logits_after(&seen);
+        let distribution =
+            sampling::distribution(&logits, vocabulary.allowed(), &seen, sampling).unwrap();
+        let token = distribution.draw(sampling::uniform(&DrawKey {
+            seed: 3,
+            prompt: Digest::of(&bytes),
+            repeat_idx: request.repeat_idx,
+            token_idx: tokens.len() as u32,
+        }));
+        tokens.push(token);
+        seen.push(token);
+        token_logprobs.push(distribution.raw_logprob(token));
+        if token == EOG {
+            break StopReason::Eog;
+        }
+        text.extend_from_slice(vocabulary.piece(token));
+        if let Some(mark_idx) = text.iter().position(|&byte| byte == b'.') {
+            text.truncate(mark_idx + 1);
+            break StopReason::Stop;
+        }
+        if tokens.len() == sampling.max_tokens as usize {
+            break StopReason::MaxTokens;
+        }
+    };
+    Generation {
+        request_id: request.id,
+        text: String::from_utf8(text).unwrap(),
+        tokens,
+        token_logprobs,
+        stop_reason,
+    }
+}
+
+fn check(prompts: &[Vec<u32>], n_repeats: u32, max_tokens: u32, limits: GroupLimits) {
+    let sampling = sampling(1.0, max_tokens);
+    let vocabulary = vocabulary();
+    let requests = requests(prompts, n_repeats, &sampling);
+    let longest = prompts.iter().map(Vec::len).max().unwrap_or(1);
+    let n_cells = limits
+        .n_cells
+        .max(n_cells_alone(longest, Schedule::STRICT, max_tokens));
+    let limits = GroupLimits { n_cells, ..limits };
+    let mut decoder = FakeDecoder::new(n_cells as usize, limits.n_seqs, 56);
+    let cancel = AtomicBool::new(false);
+    let mut generator = Generator::new(
+        &mut decoder,
+        Job {
+            requests: &requests,
+            sampling: &sampling,
+            seed: 3,
+            vocabulary: &vocabulary,
+            schedule: Schedule::STRICT,
+            limits,
+            cancel: &cancel,
+        },
+    );
+    let mut made = HashMap::new();
+    while let Some(outcome) = generator.next_group() {
+        assert_eq!(outcome.failed, []);
+        for generation in outcome.generations {
+            assert!(made.insert(generation.request_id, generation).is_none());
+        }
+    }
+    for request in &requests {
+        assert_eq!(
+            made.remove(&request.id),
+            Some(alone(request, &sampling, &vocabulary))
+        );
+    }
+    assert!(made.is_empty());
+    for &(n_rows, n_outputs) in &decoder.batches {
+        assert!(n_rows % 8 == 0 && (n_outputs == 0 || n_outputs == n_rows));
+    }
+}
+
+fn limits(n_seqs: u32, n_cells: u32, n_prompts: usize) -> GroupLimits {
+    GroupLimits {
+        n_seqs,
+        n_cells,
+        n_prompts,
+    }
+}
+
+#[test]
+fn a_prompt_that_begins_another_and_many_repeats() {
+    let prompts = [vec![1, 2, 3], vec![1, 2, 3, 4], vec![1, 2], vec![9]];
+    check(&prompts, 9, 5, limits(256, 4096, 32));
+    check(&prompts, 9, 5, limits(6, 64, 32));
+    check(&prompts[..1], 100, 1, limits(40, 64, 32));
+}
+
+#[test]
+fn a_failed_batch_fails_its_group_only() {
+    let sampling = sampling(1.0, 4);
+    let vocabulary = vocabulary();
+    let requests = requests(&[vec![1, 2, 3], vec![1, 5, 3], vec![1, 6, 3]], 2, &sampling);
+    let mut decoder = FakeDecoder::new(512, 64, 56);
+    decoder.fail_at = Some(2);
+    let cancel = AtomicBool::new(false);
+    let job = Job {
+        requests: &requests,
+        sampling: &sampling,
+        seed: 3,
+        vocabulary: &vocabulary,
+        schedule: Schedule::STRICT,
+        limits: limits(64, 512, 1),
+        cancel: &cancel,
+    };
+    let mut generator = Generator::new(&mut decoder, job);
+    let first = generator.next_group().unwrap();
+    assert_eq!((first.generations.len(), first.failed.len()), (0, 2));
+    assert!(first.failed[0].1.contains("made to fail"));
+    let second = generator.next_group().unwrap();
+    let expected: Vec<Generation> = requests[2..4]
+        .iter()
+        .map(|request| alone(request, &sampling, &vocabulary))
+        .collect();
+    for generation in &expected {
+        assert!(second.generations.contains(generation));
+    }
+    cancel.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(generator.next_group().is_none());
+}
+
+#[test]
+fn the_self_check_sees_rows_that_depend_on_their_neighbours() {
+    let prompts: [&[u32]; 3] = [&[1, 2, 3], &[1, 4], &[5, 6, 7, 8]];
+    let determinism_with = |company_effect: f32| {
+        let check = self_check(&prompts, Schedule::STRICT, 2, &mut |_| {
+            let mut decoder = FakeDecoder::new(256, 8, 56);
+            decoder.company_effect = company_effect;
+            Ok(Box::new(decoder))
+        });
+        let check = check.unwrap();
+        assert_eq!(check.n_rows, 4 * (2 + 1 + 1));
+        check.determinism
+    };
+    assert_eq!(determinism_with(0.0), Determinism::Bitwise);
+    assert!(matches!(determinism_with(0.01), Determinism::Within(difference) if difference > 0.01));
+}
+
+proptest! {
+    #[test]
+    fn any_company_gives_what_a_loop_gives(
+        prompts in prop::collection::btree_set(prop::collection::vec(0u32..4, 1..6), 1..9),
+        n_repeats in 1u32..7,
+        max_tokens in 1u32..7,
+        n_seqs in 4u32..64,
+        n_cells in 64u32..600,
+        n_prompts in 1usize..9,
+    ) {
+        let prompts: Vec<Vec<u32>> = prompts.into_iter().collect();
+        check(&prompts, n_repeats, max_tokens, limits(n_seqs, n_cells, n_prompts));
+    }
+}
