@@ -1,5 +1,90 @@
 //! A laboratory for semantic leakage in quantized language models.
+//!
+//! # What happens in a run
+//!
+//! ```text
+//! experiment.yaml -> experiment -> requests -> engine (llama.cpp) -> generations ----+
+//!                                     |                                             v
+//!                                   store (SQLite): only what is missing is made   store
+//!                                                                                   |
+//!                        table, JSON  <- report <- leakage, stats <- embedding <----+
+//! ```
+//!
+//! An experiment is read and checked in full ([`experiment`]), its prompts are rendered and tokenized for each
+//! model ([`prompt`]), and every repeat of every prompt becomes a request with a stable id ([`generation`]).
+//! The [`store`] says which requests have no generation yet; the [`engine`] makes those, group by group, and each
+//! group is stored before the next begins. Then each distinct text is embedded once ([`embedding`]), similarities
+//! become verdicts and rates ([`leakage`], [`stats`]), and a [`report`] is printed. `cmd/run.rs` reads as this plan.
+//!
+//! # Code map, in reading order
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`cli`] | arguments and their help |
+//! | [`cmd`] | one file per subcommand: turns arguments into values and wires the parts together |
+//! | [`experiment`] | the YAML file: reading, every message about it, the plan of requests |
+//! | [`generation`] | plain data that crosses the seams: sampling values, requests, generations |
+//! | [`prompt`] | chat template and tokenizer of a model file |
+//! | [`sampling`] | from a logits row to a token; pure |
+//! | [`engine`] | groups, shared prefixes, forks, batches, the self-check |
+//! | [`llama`] | every call of llama.cpp, each behind a check of what it asserts |
+//! | [`gguf`] | model files: reading, checking, writing, converting, fetching, the manifest |
+//! | [`embedding`] | from strings to unit vectors |
+//! | [`leakage`] | similarity, verdict, Mean Leak-Rate; pure |
+//! | [`stats`] | estimates and intervals; pure |
+//! | [`store`] | the database; every SQL statement |
+//! | [`report`] | table and JSON of a finished run |
+//! | [`progress`] | everything on stderr |
+//! | [`machine`] | what is recorded of machine and build |
+//! | [`digest`] | the SHA-256 value that names files, requests, experiments |
+//!
+//! # Invariants
+//!
+//! `tests/tidy` checks the arrows between modules and where a crate may be named; the table there is the rule.
+//!
+//! - **A generation depends on its request only.** Draws are keyed by seed, prompt, repeat and token index
+//!   ([`sampling::uniform`]); logits do not depend on what is evaluated beside them ([`engine::Schedule::STRICT`]).
+//!   What is not promised: the same bits on another kind of processor, another build of llama.cpp, or a GPU; there
+//!   the self-check measures the level, and it is recorded.
+//! - **The engine never sees an experiment or a database, the store never sees an engine.**
+//! - **Nothing llama.cpp would abort on reaches it.** Files pass [`gguf::check_generation_model`] or
+//!   [`gguf::check_encoder`]; rows pass the checks in [`llama`].
+//! - **[`leakage`] and [`stats`] only compute.** No file, no clock, no thread, no log.
+//! - **Deliberately absent:** no asynchronous runtime, no cache besides the database and the model folder, no
+//!   sampling value with a hidden default, no network access besides fetching model files.
+//!
+//! Where the layout differs from the usual one for such programs: `llama` holds both kinds of context (generation
+//! and encoder) and is the only module that names the bindings, so that every call that can abort the process has one
+//! home; `engine` therefore has no folder of its own for llama.cpp, only the trait [`engine::Decoder`].
+//!
+//! # Glossary
+//!
+//! One word, one meaning, the same in YAML, SQL, Rust and reports.
+//!
+//! | word | meaning |
+//! |---|---|
+//! | experiment | one YAML file: question, concepts, prompts, models, sampling |
+//! | concept | the word whose influence is looked for |
+//! | test prompt, control prompt; prompt pair | with and without the concept; the two together |
+//! | template, category | a pair with a slot for the concept; the kind of association asked about |
+//! | request | one planned generation; its id is a hash of all that determines it |
+//! | generation | the model's text for one request |
+//! | repeat | the n-th generation of one prompt, with its own draws |
+//! | run | one execution of one experiment |
+//! | prefill, decode | evaluating prompt tokens; evaluating the last token of a text to draw the next |
+//! | sequence | llama.cpp's parallel stream within one KV cache |
+//! | schedule | how rows are put into batches; `strict` makes a row independent of its neighbours |
+//! | row | one token to evaluate at one position |
+//! | to sample | to draw a token |
+//! | quantization; bits per weight | the label of a model file; what it measures |
+//! | embedding, similarity | unit vector of a text; cosine of two of them |
+//! | leak (1, 0.5, 0), tie | verdict on one repeat of one pair; equal similarities |
+//! | Mean Leak-Rate | 100 times the mean of the verdicts; 50 is no leakage |
+//! | echo | the concept itself stands in the test generation |
+//! | metric | the name of a similarity, such as `sbert` |
 
+pub mod cli;
+pub mod cmd;
 pub mod digest;
 pub mod embedding;
 pub mod engine;
@@ -8,7 +93,10 @@ pub mod generation;
 pub mod gguf;
 pub mod leakage;
 pub mod llama;
+pub mod machine;
+pub mod progress;
 pub mod prompt;
+pub mod report;
 pub mod sampling;
 pub mod stats;
 pub mod store;

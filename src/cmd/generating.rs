@@ -1,0 +1,331 @@
+//! Making the missing generations of one model: load, compare tokenizers, self-check, group by group.
+//!
+//! Owns the order of these steps, what is stored when, and when a model is given up. Which rows are evaluated
+//! together is the engine's business; what is missing was found out before.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use super::prepare::Prepared;
+use super::session::Session;
+use crate::engine::{
+    Determinism, EngineError, Generator, GroupLimits, GroupOutcome, Job, MakeDecoder, Schedule,
+    SelfCheck, Vocabulary, Work, n_cells_alone, self_check,
+};
+use crate::generation::{GenerationRequest, RequestId};
+use crate::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
+use crate::progress::{self, Progress, Unit};
+use crate::prompt::first_disagreement;
+use crate::sampling::AllowedTokens;
+use crate::store::{ModelId, NewFailure, NewGeneration, RunId, RunModel, Store};
+
+/// Prompts in a group: large enough to fill batches, small enough that attention over the group's cells stays cheap.
+const GROUP_PROMPTS: usize = 32;
+/// Sequences of the context: 32 prompts of 5 repeats fit. Each costs llama.cpp a row of logits.
+const GROUP_SEQS: u32 = 192;
+/// Cells of the KV cache, unless one prompt alone needs more.
+const GROUP_CELLS: u32 = 4096;
+/// Prompts of the run that the self-check evaluates.
+const SELF_CHECK_PROMPTS: usize = 4;
+/// A model is given up when more than this part of its requests has failed.
+const FAILED_FRACTION_MAX: f64 = 0.1;
+
+/// Where the work of one model goes.
+pub(super) struct Destination<'a> {
+    pub(super) store: &'a mut Store,
+    pub(super) run: RunId,
+    pub(super) model: ModelId,
+}
+
+/// Makes the generations of `requests` and stores them; returns what was done, also when Ctrl-C ended it.
+///
+/// # Errors
+/// What keeps the model from being used at all; failures of single requests are stored and counted.
+pub(super) fn generate(
+    session: &Session,
+    backend: &Backend,
+    destination: &mut Destination<'_>,
+    prepared: &Prepared,
+    requests: &[GenerationRequest],
+    n_reused: usize,
+) -> anyhow::Result<RunModel> {
+    let label = prepared.file.label();
+    progress::note(format_args!("{label}: loading"));
+    let model = Model::load(backend, prepared.file.gguf.path())?;
+    compare_tokenizers(prepared, &model)?;
+    let vocabulary = vocabulary(prepared, &model);
+    let (fitting, too_long) = split_too_long(requests, prepared, model.n_ctx_train());
+    let limits = limits(&fitting, prepared.context.sampling.max_tokens);
+    let config = |n_threads| DecoderConfig {
+        n_cells: limits.n_cells,
+        n_seqs: limits.n_seqs,
+        n_rows: Schedule::STRICT.n_rows_max,
+        n_threads,
+    };
+    let mut done = new_run_model(prepared, n_reused);
+    if !fitting.is_empty() {
+        let started = Instant::now();
+        let check = check(&fitting, session.n_threads, &mut |n_threads| {
+            Ok(Box::new(LlamaDecoder::new(
+                backend,
+                &model,
+                config(n_threads),
+            )?))
+        })?;
+        record_check(&mut done, &label, &check, started.elapsed());
+    }
+    store_failures(destination, &mut done, &too_long)?;
+    let mut decoder = LlamaDecoder::new(backend, &model, config(session.n_threads))?;
+    let job = Job {
+        requests: &fitting,
+        sampling: &prepared.context.sampling,
+        seed: prepared.context.seed,
+        vocabulary: &vocabulary,
+        schedule: Schedule::STRICT,
+        limits,
+        cancel: &session.cancel,
+    };
+    run_groups(
+        destination,
+        prepared,
+        &mut done,
+        Generator::new(&mut decoder, job),
+        &fitting,
+    )?;
+    Ok(done)
+}
+
+/// What is stored of a model for which nothing was done yet.
+pub(super) fn new_run_model(prepared: &Prepared, n_reused: usize) -> RunModel {
+    RunModel {
+        schedule: prepared.context.schedule.clone(),
+        tokenizer: prepared.tokenizer_name.to_owned(),
+        determinism: None,
+        logit_difference_max: None,
+        n_generated: 0,
+        n_reused,
+        n_failed: 0,
+        n_prefill_tokens: 0,
+        n_decode_rows: 0,
+        n_padding_rows: 0,
+        self_check: Duration::ZERO,
+        prefill: Duration::ZERO,
+        decode: Duration::ZERO,
+        sample: Duration::ZERO,
+        total: Duration::ZERO,
+    }
+}
+
+/// Tokenizes every prompt with llama.cpp as well; a model whose two tokenizers disagree is not used.
+fn compare_tokenizers(prepared: &Prepared, model: &Model) -> anyhow::Result<()> {
+    let engine = |text: &str| model.tokenize(text);
+    let runs = prepared.prompts.iter().flat_map(|prompt| prompt.runs());
+    match first_disagreement(runs, &engine) {
+        None => Ok(()),
+        Some(disagreement) => bail!(
+            "{}: its tokenizer and llama.cpp's disagree: {disagreement}\n\
+             hint: the model file may have been made with another tokenizer; please report this",
+            prepared.file.label()
+        ),
+    }
+}
+
+/// The bytes of every token, and which may be drawn: all but padding of the vocabulary.
+pub(super) fn vocabulary(prepared: &Prepared, model: &Model) -> Vocabulary {
+    let n_vocab = model.n_vocab();
+    let pieces = (0..n_vocab).map(|token| model.token_bytes(token)).collect();
+    let eog: Vec<u32> = (0..n_vocab).filter(|&token| model.is_eog(token)).collect();
+    let allowed = AllowedTokens::without(n_vocab as usize, prepared.unused_tokens.clone());
+    Vocabulary::new(pieces, &eog, allowed)
+}
+
+/// Requests that fit the positions the model was trained for, and the others with the reason.
+fn split_too_long<'r>(
+    requests: &'r [GenerationRequest],
+    prepared: &Prepared,
+    n_ctx_train: u32,
+) -> (Vec<GenerationRequest>, Vec<(&'r GenerationRequest, String)>) {
+    let max_tokens = prepared.context.sampling.max_tokens;
+    let (mut fitting, mut too_long) = (Vec::new(), Vec::new());
+    for request in requests {
+        let n_tokens = request.prompt_tokens.len();
+        if n_tokens + max_tokens as usize <= n_ctx_train as usize {
+            fitting.push(request.clone());
+        } else {
+            let error = EngineError::PromptTooLong {
+                n_tokens,
+                max_tokens,
+                n_ctx_train,
+            };
+            too_long.push((request, error.to_string()));
+        }
+    }
+    (fitting, too_long)
+}
+
+/// The size of the context for these requests.
+pub(super) fn limits(requests: &[GenerationRequest], max_tokens: u32) -> GroupLimits {
+    let longest = requests
+        .iter()
+        .map(|request| request.prompt_tokens.len())
+        .max()
+        .unwrap_or(1);
+    GroupLimits {
+        n_seqs: GROUP_SEQS,
+        n_cells: n_cells_alone(longest, Schedule::STRICT, max_tokens).max(GROUP_CELLS),
+        n_prompts: GROUP_PROMPTS,
+    }
+}
+
+/// The self-check on a few prompts of the run.
+fn check<'m>(
+    requests: &[GenerationRequest],
+    n_threads: u32,
+    make_decoder: &mut MakeDecoder<'m>,
+) -> Result<SelfCheck, EngineError> {
+    self_check(
+        &self_check_prompts(requests),
+        Schedule::STRICT,
+        n_threads,
+        make_decoder,
+    )
+}
+
+/// A few prompts of the run, spread over all of them.
+pub(super) fn self_check_prompts(requests: &[GenerationRequest]) -> Vec<&[u32]> {
+    let mut prompts: Vec<&[u32]> = requests
+        .iter()
+        .map(|request| &*request.prompt_tokens)
+        .collect();
+    prompts.sort_unstable();
+    prompts.dedup();
+    let step = prompts.len().div_ceil(SELF_CHECK_PROMPTS).max(1);
+    prompts.into_iter().step_by(step).collect()
+}
+
+fn record_check(done: &mut RunModel, label: &str, check: &SelfCheck, took: Duration) {
+    done.determinism = Some(check.determinism.to_string());
+    done.logit_difference_max = Some(match check.determinism {
+        Determinism::Bitwise => 0.0,
+        Determinism::Within(difference) => f64::from(difference),
+    });
+    done.self_check = took;
+    progress::note(format_args!(
+        "{label}: independence of neighbours: {} ({} logits rows compared in {})",
+        check.determinism,
+        check.n_rows,
+        progress::duration(took.as_secs_f64())
+    ));
+}
+
+/// Makes and stores group after group until all are done, Ctrl-C is pressed, or too many requests have failed.
+fn run_groups(
+    destination: &mut Destination<'_>,
+    prepared: &Prepared,
+    done: &mut RunModel,
+    mut generator: Generator<'_>,
+    requests: &[GenerationRequest],
+) -> anyhow::Result<()> {
+    let by_id: HashMap<RequestId, &GenerationRequest> = requests
+        .iter()
+        .map(|request| (request.id, request))
+        .collect();
+    let progress = Progress::start(
+        prepared.file.label(),
+        requests.len() as u64,
+        Unit::Generations,
+    );
+    let started = Instant::now();
+    let mut work = Work::default();
+    while let Some(outcome) = generator.next_group() {
+        work.add(&outcome.work);
+        store_generations(destination, prepared, &by_id, &outcome)?;
+        done.n_generated += outcome.generations.len();
+        done.total = started.elapsed();
+        record_work(done, &work);
+        let failed: Vec<_> = outcome
+            .failed
+            .iter()
+            .map(|(id, error)| (by_id[id], error.clone()))
+            .collect();
+        store_failures(destination, done, &failed)?;
+        progress.set(done.n_generated as u64);
+        give_up_on_failures(done, requests.len(), &failed)?;
+    }
+    progress.finish(done.n_generated as u64);
+    Ok(())
+}
+
+fn record_work(done: &mut RunModel, work: &Work) {
+    done.n_prefill_tokens = work.n_prefill_rows;
+    done.n_decode_rows = work.n_decode_rows;
+    done.n_padding_rows = work.n_padding_rows;
+    done.prefill = work.prefill;
+    done.decode = work.decode;
+    done.sample = work.sample;
+}
+
+fn store_generations(
+    destination: &mut Destination<'_>,
+    prepared: &Prepared,
+    by_id: &HashMap<RequestId, &GenerationRequest>,
+    outcome: &GroupOutcome,
+) -> anyhow::Result<()> {
+    let new: Vec<NewGeneration<'_>> = outcome
+        .generations
+        .iter()
+        .map(|generation| NewGeneration {
+            request: by_id[&generation.request_id],
+            generation,
+        })
+        .collect();
+    destination.store.insert_generations(
+        destination.run,
+        destination.model,
+        &prepared.context,
+        &new,
+    )?;
+    Ok(())
+}
+
+/// Stores failures and, in any case, what was done so far.
+fn store_failures(
+    destination: &mut Destination<'_>,
+    done: &mut RunModel,
+    failed: &[(&GenerationRequest, String)],
+) -> anyhow::Result<()> {
+    let new: Vec<NewFailure<'_>> = failed
+        .iter()
+        .map(|(request, error)| NewFailure { request, error })
+        .collect();
+    if !new.is_empty() {
+        destination
+            .store
+            .insert_failures(destination.run, destination.model, &new)?;
+    }
+    done.n_failed += new.len();
+    destination
+        .store
+        .save_run_model(destination.run, destination.model, done)?;
+    Ok(())
+}
+
+fn give_up_on_failures(
+    done: &RunModel,
+    n_requests: usize,
+    failed: &[(&GenerationRequest, String)],
+) -> anyhow::Result<()> {
+    match failed.first() {
+        Some((_, error)) if done.n_failed as f64 > FAILED_FRACTION_MAX * n_requests as f64 => {
+            Err(anyhow::anyhow!(error.clone())).with_context(|| {
+                format!(
+                    "{} of {n_requests} requests failed; the last because",
+                    done.n_failed
+                )
+            })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,63 @@
+//! The subcommands: each turns arguments into values and wires the parts of the library together.
+//!
+//! Owns what several subcommands share: the exit status, the session (machine, shelf, Ctrl-C) and fetching with
+//! progress. What a part does is not decided here.
+
+mod bench;
+mod fetching;
+mod generating;
+mod model_file;
+mod models;
+mod plan;
+mod prepare;
+mod run;
+mod scoring;
+mod session;
+
+use std::process::ExitCode;
+
+use crate::cli::Command;
+
+/// How a command ended, if it ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Everything was done.
+    Done,
+    /// Done, but some requests failed.
+    SomeFailed,
+    /// Ended by Ctrl-C; what was made is stored.
+    Interrupted,
+}
+
+impl Status {
+    /// The exit code, as `cli` documents it.
+    pub fn exit_code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Done => 0,
+            Self::SomeFailed => 1,
+            Self::Interrupted => 130,
+        })
+    }
+}
+
+/// Runs a subcommand; results go to stdout, everything else to stderr.
+///
+/// # Errors
+/// Whatever keeps the command from starting or finishing, as a person should read it.
+pub fn run(command: Command) -> anyhow::Result<Status> {
+    match command {
+        Command::Run(args) => run::run(&args),
+        Command::Plan(args) => plan::plan(&args),
+        Command::Models(args) => models::models(&args.command),
+        Command::Bench(args) => bench::bench(&args),
+    }
+}
+
+/// Writes a result to stdout; a reader that has gone away is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,276 @@
+//! From what an experiment or a person names to model files that are here, whole, and safe to load.
+//!
+//! Owns the look-up in the manifest (with its errors at their place in the experiment), the identity of a file, and
+//! the conversion of an encoder, once. Fetching is the shelf's, the checks of a header are `gguf`'s.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::fetching;
+use super::session::Session;
+use crate::digest::Digest;
+use crate::embedding::N_TOKENS_MAX;
+use crate::embedding::wordpiece::WordPieceTokenizer;
+use crate::experiment::{
+    EmbeddingModelSource, Experiment, ExperimentErrors, ModelSource, Position, Problem,
+};
+use crate::gguf::file_hash::cached_hash_with;
+use crate::gguf::manifest::{Entry, Kind, Manifest, ManifestError};
+use crate::gguf::{
+    Gguf, GgufError, Inspection, check_encoder, check_generation_model, convert_encoder,
+};
+use crate::progress;
+
+/// A model file that is wanted and known, but perhaps not here yet.
+#[derive(Debug, Clone)]
+pub(super) enum Wanted {
+    /// One of the manifest.
+    Entry(&'static Entry),
+    /// A user's own.
+    File { path: PathBuf, label: String },
+}
+
+/// The model files an experiment wants.
+#[derive(Debug)]
+pub(super) struct WantedModels {
+    /// One for each of [`Experiment::models`].
+    pub(super) models: Vec<Wanted>,
+    pub(super) encoder: Wanted,
+}
+
+/// A model file that is here, hashed and checked.
+#[derive(Debug)]
+pub(super) struct ModelFile {
+    pub(super) name: String,
+    /// The label of its quantization.
+    pub(super) quantization: String,
+    pub(super) sha256: Digest,
+    pub(super) gguf: Gguf,
+    pub(super) inspection: Inspection,
+}
+
+/// An encoder's GGUF with the tokenizer that belongs to it.
+pub(super) struct EncoderFile {
+    pub(super) file: ModelFile,
+    pub(super) tokenizer: WordPieceTokenizer,
+}
+
+/// Looks up every model that the experiment names.
+///
+/// # Errors
+/// All unknown names and missing files at once, each at its place in the experiment file.
+pub(super) fn look_up(experiment: &Experiment) -> Result<WantedModels, ExperimentErrors> {
+    let manifest = Manifest::builtin();
+    let mut problems = Vec::new();
+    let mut keep =
+        |found: Result<Wanted, Box<Problem>>| found.map_err(|problem| problems.push(*problem)).ok();
+    let models: Vec<Option<Wanted>> = experiment
+        .models()
+        .iter()
+        .map(|spec| {
+            keep(match &spec.source {
+                ModelSource::Manifest { name, quantization } => {
+                    let at_quantization = spec
+                        .quantization_position
+                        .as_ref()
+                        .unwrap_or(&spec.position);
+                    manifest_model(manifest, name, quantization)
+                        .map_err(|error| manifest_problem(&error, &spec.position, at_quantization))
+                }
+                ModelSource::File { path, label } => own_file(path, label, &spec.position),
+            })
+        })
+        .collect();
+    let spec = experiment.embedding_model();
+    let encoder = keep(match &spec.source {
+        EmbeddingModelSource::Manifest { name } => manifest
+            .find_encoder(name)
+            .map(Wanted::Entry)
+            .map_err(|error| manifest_problem(&error, &spec.position, &spec.position)),
+        EmbeddingModelSource::File { path } => own_file(path, &file_label(path), &spec.position),
+    });
+    ExperimentErrors::raise(problems)?;
+    let models = models
+        .into_iter()
+        .map(|model| model.expect("no problem was found"));
+    Ok(WantedModels {
+        models: models.collect(),
+        encoder: encoder.expect("no problem was found"),
+    })
+}
+
+fn manifest_model(
+    manifest: &'static Manifest,
+    name: &str,
+    quantization: &str,
+) -> Result<Wanted, ManifestError> {
+    let entry = manifest.find(name, quantization)?;
+    if entry.kind() == Kind::Encoder {
+        return Err(ManifestError::NotAGenerator {
+            name: name.to_owned(),
+        });
+    }
+    Ok(Wanted::Entry(entry))
+}
+
+/// The manifest's error at its place; the error's own hint becomes the problem's.
+fn manifest_problem(
+    error: &ManifestError,
+    at_name: &Position,
+    at_quantization: &Position,
+) -> Box<Problem> {
+    let position = match error {
+        ManifestError::UnknownQuantization { .. } => at_quantization,
+        _ => at_name,
+    };
+    let text = error.to_string();
+    let (message, hint) = match text.split_once("\nhint: ") {
+        Some((message, hint)) => (message, Some(hint)),
+        None => (text.as_str(), None),
+    };
+    Box::new(Problem::error(position, message).maybe_hint(hint))
+}
+
+fn own_file(path: &Path, label: &str, position: &Position) -> Result<Wanted, Box<Problem>> {
+    if path.is_file() {
+        return Ok(Wanted::File {
+            path: path.to_owned(),
+            label: label.to_owned(),
+        });
+    }
+    let message = format!("there is no file `{}`", path.display());
+    let hint = "a path counts from the folder of the experiment file";
+    Err(Box::new(Problem::error(position, message).hint(hint)))
+}
+
+fn file_label(path: &Path) -> String {
+    path.file_stem()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Fetches a generation model where it is missing, and reads and checks its header.
+pub(super) fn open_model(session: &Session, wanted: &Wanted) -> anyhow::Result<ModelFile> {
+    match wanted {
+        Wanted::Entry(entry) => {
+            let paths = fetching::fetch(session, entry)?;
+            let digests: Vec<Digest> = entry.files().iter().map(|file| file.sha256).collect();
+            let gguf = read_checked(&paths[0], check_generation_model)?;
+            Ok(model_file(
+                entry.name(),
+                Some(entry.quantization()),
+                digest_of_parts(&digests),
+                gguf,
+            ))
+        }
+        Wanted::File { path, label } => {
+            let gguf = read_checked(path, check_generation_model)?;
+            let sha256 = hash_parts(session, &gguf)?;
+            Ok(model_file(label, None, sha256, gguf))
+        }
+    }
+}
+
+/// Fetches an encoder where it is missing, converts it where that was not done before, and checks it.
+pub(super) fn open_encoder(session: &Session, wanted: &Wanted) -> anyhow::Result<EncoderFile> {
+    match wanted {
+        Wanted::Entry(entry) => {
+            fetching::fetch(session, entry)?;
+            let folder = session.shelf.folder(entry);
+            let path = folder.join(format!(
+                "{}-{}.gguf",
+                entry.name(),
+                entry.quantization().to_lowercase()
+            ));
+            if !path.exists() {
+                convert_encoder(&folder, &path, entry.name())?;
+            }
+            let gguf = read_checked(&path, check_encoder)?;
+            let sha256 = hash_parts(session, &gguf)?;
+            let tokenizer = WordPieceTokenizer::from_file(
+                &folder.join("tokenizer.json"),
+                N_TOKENS_MAX as usize,
+            )?;
+            let file = model_file(entry.name(), Some(entry.quantization()), sha256, gguf);
+            Ok(EncoderFile { file, tokenizer })
+        }
+        Wanted::File { path, label } => {
+            let gguf = read_checked(path, check_encoder)?;
+            let sha256 = hash_parts(session, &gguf)?;
+            let tokenizer = WordPieceTokenizer::from_gguf(&gguf, N_TOKENS_MAX as usize)?;
+            Ok(EncoderFile {
+                file: model_file(label, None, sha256, gguf),
+                tokenizer,
+            })
+        }
+    }
+}
+
+/// Reads a header and refuses what llama.cpp would not survive.
+pub(super) fn read_checked(
+    path: &Path,
+    check: fn(&Gguf) -> Result<(), GgufError>,
+) -> Result<Gguf, GgufError> {
+    let gguf = Gguf::read(path)?;
+    check(&gguf)?;
+    Ok(gguf)
+}
+
+fn model_file(name: &str, quantization: Option<&str>, sha256: Digest, gguf: Gguf) -> ModelFile {
+    let inspection = Inspection::of(&gguf);
+    let measured = || {
+        inspection
+            .composition
+            .first()
+            .map_or("unknown", |share| share.tensor_type.name())
+    };
+    let quantization = quantization
+        .or(inspection.quantization.as_deref())
+        .unwrap_or_else(measured);
+    ModelFile {
+        name: name.to_owned(),
+        quantization: quantization.to_owned(),
+        sha256,
+        inspection: inspection.clone(),
+        gguf,
+    }
+}
+
+fn hash_parts(session: &Session, gguf: &Gguf) -> anyhow::Result<Digest> {
+    let mut digests = Vec::new();
+    for path in gguf.files() {
+        let mut is_announced = false;
+        let digest = cached_hash_with(session.shelf.dir(), path, |_| {
+            if !is_announced {
+                is_announced = true;
+                progress::note(format_args!("hashing {}", path.display()));
+            }
+            Ok(())
+        });
+        digests.push(digest.with_context(|| format!("failed to read `{}`", path.display()))?);
+    }
+    Ok(digest_of_parts(&digests))
+}
+
+/// The identity of a model: the digest of its file; of the digests of its parts as lines of text, where it is split.
+fn digest_of_parts(digests: &[Digest]) -> Digest {
+    match digests {
+        [digest] => *digest,
+        digests => Digest::of(
+            digests
+                .iter()
+                .map(|digest| format!("{digest}\n"))
+                .collect::<String>()
+                .as_bytes(),
+        ),
+    }
+}
+
+impl ModelFile {
+    /// Name and quantization, as people read them.
+    pub(super) fn label(&self) -> String {
+        format!("{} {}", self.name, self.quantization)
+    }
+}

@@ -1,0 +1,311 @@
+//! `seep models`: what model files there are, fetching and checking them, what is inside.
+//!
+//! Owns the tables that people read. What a file is, `gguf` says.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::bail;
+use indicatif::HumanBytes;
+
+use super::model_file::{self, Wanted};
+use super::prepare::plan;
+use super::session::Session;
+use super::{Status, fetching, generating, print};
+use crate::cli::{CheckArgs, FetchArgs, ModelsCommand, NamedModelArgs, ShelfArgs, ShowArgs};
+use crate::engine::{Schedule, self_check};
+use crate::experiment::Experiment;
+use crate::gguf::manifest::{Entry, Kind, Manifest};
+use crate::gguf::shelf::{Shelf, State};
+use crate::gguf::{Gguf, Inspection};
+use crate::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
+use crate::progress;
+use crate::report::plain_table;
+
+/// Runs a subcommand of `seep models`.
+pub(super) fn models(command: &ModelsCommand) -> anyhow::Result<Status> {
+    match command {
+        ModelsCommand::List(shelf) => list(shelf),
+        ModelsCommand::Fetch(args) => fetch(args),
+        ModelsCommand::Verify(args) => verify(args),
+        ModelsCommand::Show(args) => show(args),
+        ModelsCommand::Check(args) => check(args),
+    }
+}
+
+fn list(shelf: &ShelfArgs) -> anyhow::Result<Status> {
+    let shelf = Shelf::new(&shelf.models_dir);
+    let columns = ["model", "quantization", "size", "licence", "here"];
+    let rows = Manifest::builtin().entries().iter().map(|entry| {
+        vec![
+            entry.name().to_owned(),
+            entry.quantization().to_owned(),
+            HumanBytes(entry.bytes()).to_string(),
+            licence_text(entry),
+            state_text(&shelf.state(entry), entry),
+        ]
+    });
+    print(&(plain_table(&columns, rows.collect(), &|column_idx| column_idx == 2) + "\n"))?;
+    Ok(Status::Done)
+}
+
+fn licence_text(entry: &Entry) -> String {
+    match entry.licence_note() {
+        Some(note) => format!("{} ({note})", entry.licence()),
+        None => entry.licence().to_owned(),
+    }
+}
+
+/// What is there of an entry, and what it would cost to fetch the rest.
+pub(super) fn state_text(state: &State, entry: &Entry) -> String {
+    match state {
+        State::Absent => "no".to_owned(),
+        State::Partial { bytes } => {
+            format!("in part, {} to fetch", HumanBytes(entry.bytes() - bytes))
+        }
+        State::Present { is_verified: true } => "yes".to_owned(),
+        State::Present { is_verified: false } => "yes, not verified yet".to_owned(),
+        State::Wrong { path } => format!("another file lies at {}", path.display()),
+    }
+}
+
+fn fetch(args: &FetchArgs) -> anyhow::Result<Status> {
+    let entry = one_entry(&args.name, args.quantization.as_deref())?;
+    let session = Session::start(&args.shelf, false, None)?;
+    let wanted = Wanted::Entry(entry);
+    let path = match entry.kind() {
+        Kind::Generation => model_file::open_model(&session, &wanted)?
+            .gguf
+            .path()
+            .to_owned(),
+        Kind::Encoder => model_file::open_encoder(&session, &wanted)?
+            .file
+            .gguf
+            .path()
+            .to_owned(),
+    };
+    print(&format!("{}\n", path.display()))?;
+    Ok(Status::Done)
+}
+
+/// The entry that a name and perhaps a quantization mean.
+pub(super) fn one_entry(name: &str, quantization: Option<&str>) -> anyhow::Result<&'static Entry> {
+    let manifest = Manifest::builtin();
+    if let Some(quantization) = quantization {
+        return Ok(manifest.find(name, quantization)?);
+    }
+    match manifest.quantizations(name)?.as_slice() {
+        [entry] => Ok(entry),
+        entries => {
+            let known: Vec<&str> = entries.iter().map(|entry| entry.quantization()).collect();
+            bail!(
+                "`{name}` has several quantizations: {}\nhint: name one of them behind the model",
+                known.join(", ")
+            )
+        }
+    }
+}
+
+fn verify(args: &NamedModelArgs) -> anyhow::Result<Status> {
+    let manifest = Manifest::builtin();
+    let shelf = Shelf::new(&args.shelf.models_dir);
+    let entries: Vec<&Entry> = match (&args.name, &args.quantization) {
+        (Some(name), Some(quantization)) => vec![manifest.find(name, quantization)?],
+        (Some(name), None) => manifest.quantizations(name)?,
+        (None, _) => manifest.entries().iter().collect(),
+    };
+    let here: Vec<&Entry> = entries
+        .into_iter()
+        .filter(|entry| !matches!(shelf.state(entry), State::Absent))
+        .collect();
+    if here.is_empty() {
+        progress::note("none of these models is here");
+    }
+    let mut n_wrong = 0;
+    for entry in here {
+        let said = match shelf.verify(entry, &mut |_| {}) {
+            Ok(()) => "as published".to_owned(),
+            Err(error) => {
+                n_wrong += 1;
+                error.to_string()
+            }
+        };
+        print(&format!(
+            "{} {}: {said}\n",
+            entry.name(),
+            entry.quantization()
+        ))?;
+    }
+    if n_wrong > 0 {
+        bail!("{n_wrong} of the model files are not as published");
+    }
+    Ok(Status::Done)
+}
+
+/// The file a person means: a path, or a model of the manifest that is fetched where it is missing.
+fn named_file(session: &Session, model: &str, quantization: Option<&str>) -> anyhow::Result<Gguf> {
+    let path = Path::new(model);
+    if path.is_file() {
+        return Ok(Gguf::read(path)?);
+    }
+    let looks_like_path = model.ends_with(".gguf") || model.contains(std::path::MAIN_SEPARATOR);
+    if looks_like_path {
+        bail!("there is no file `{model}`");
+    }
+    let entry = one_entry(model, quantization)?;
+    match entry.kind() {
+        Kind::Generation => Ok(Gguf::read(&fetching::fetch(session, entry)?[0])?),
+        Kind::Encoder => Ok(model_file::open_encoder(session, &Wanted::Entry(entry))?
+            .file
+            .gguf),
+    }
+}
+
+fn show(args: &ShowArgs) -> anyhow::Result<Status> {
+    let session = Session::start(&args.shelf, false, None)?;
+    let gguf = named_file(&session, &args.model, args.quantization.as_deref())?;
+    print(&description(&gguf))?;
+    Ok(Status::Done)
+}
+
+fn description(gguf: &Gguf) -> String {
+    let inspection = Inspection::of(gguf);
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "not stated".to_owned());
+    let pairs = [
+        ("file", gguf.path().display().to_string()),
+        ("name", or_none(&inspection.name)),
+        ("architecture", or_none(&inspection.architecture)),
+        ("label", or_none(&inspection.quantization)),
+        ("parameters", inspection.n_parameters.to_string()),
+        (
+            "size",
+            format!(
+                "{} ({} bytes)",
+                HumanBytes(inspection.size_bytes),
+                inspection.size_bytes
+            ),
+        ),
+        (
+            "bits per weight",
+            format!("{:.2} measured", inspection.bits_per_weight),
+        ),
+        (
+            "context",
+            inspection
+                .context_length
+                .map_or("not stated".to_owned(), |n| format!("{n} tokens")),
+        ),
+        ("tokenizer", tokenizer_text(&inspection)),
+        (
+            "usable",
+            usable_text(gguf, inspection.architecture.as_deref()),
+        ),
+    ];
+    let mut text = String::new();
+    for (name, value) in pairs {
+        writeln!(text, "{name:<16} {value}").expect("writing to a string cannot fail");
+    }
+    let columns = [
+        "tensor type",
+        "tensors",
+        "parameters",
+        "share",
+        "bits/weight",
+    ];
+    let rows = inspection.composition.iter().map(|share| {
+        vec![
+            share.tensor_type.name().to_owned(),
+            share.n_tensors.to_string(),
+            share.n_elements.to_string(),
+            format!(
+                "{:.1} %",
+                100.0 * share.n_elements as f64 / inspection.n_parameters as f64
+            ),
+            format!(
+                "{:.2}",
+                8.0 * share.n_bytes as f64 / share.n_elements as f64
+            ),
+        ]
+    });
+    let table = plain_table(&columns, rows.collect(), &|column_idx| column_idx > 0);
+    let template = gguf.opt_str("tokenizer.chat_template").ok().flatten();
+    let template = template.map_or("chat template    none".to_owned(), |template| {
+        format!("chat template:\n{template}")
+    });
+    format!("{text}\n{table}\n\n{template}\n")
+}
+
+fn tokenizer_text(inspection: &Inspection) -> String {
+    let model = inspection.tokenizer_model.as_deref().unwrap_or("none");
+    let pre = inspection
+        .tokenizer_pre
+        .as_deref()
+        .map_or(String::new(), |pre| format!(" ({pre})"));
+    let n_vocab = inspection
+        .n_vocab
+        .map_or(String::new(), |n| format!(", {n} tokens"));
+    format!("{model}{pre}{n_vocab}")
+}
+
+fn usable_text(gguf: &Gguf, architecture: Option<&str>) -> String {
+    let checked = match architecture {
+        Some("bert") => crate::gguf::check_encoder(gguf).map(|()| "yes, as an embedding model"),
+        _ => crate::gguf::check_generation_model(gguf).map(|()| "yes, to generate"),
+    };
+    checked.map_or_else(|error| format!("no: {error}"), str::to_owned)
+}
+
+/// Measures the independence of neighbours under our schedule and, beside it, under the usual settings.
+fn check(args: &CheckArgs) -> anyhow::Result<Status> {
+    let session = Session::start(&args.model.shelf, false, args.threads)?;
+    let file = match Path::new(&args.model.model) {
+        path if path.is_file() => Wanted::File {
+            path: path.to_owned(),
+            label: args.model.model.clone(),
+        },
+        _ => Wanted::Entry(one_entry(
+            &args.model.model,
+            args.model.quantization.as_deref(),
+        )?),
+    };
+    let file = model_file::open_model(&session, &file)?;
+    let experiment = Experiment::load(&args.experiment)?;
+    let backend = Backend::init()?;
+    let planned = plan(&experiment, &backend, file)?;
+    let prepared = &planned.prepared;
+    let model = Model::load(&backend, prepared.file.gguf.path())?;
+    let requests = planned.plan.requests();
+    let limits = generating::limits(requests, prepared.context.sampling.max_tokens);
+    let prompts = generating::self_check_prompts(requests);
+    let mut rows = Vec::new();
+    for (name, schedule) in [
+        ("strict", Schedule::STRICT),
+        ("usual settings", Schedule::USUAL),
+    ] {
+        let check = self_check(&prompts, schedule, session.n_threads, &mut |n_threads| {
+            let config = DecoderConfig {
+                n_cells: limits.n_cells,
+                n_seqs: limits.n_seqs,
+                n_rows: schedule.n_rows_max,
+                n_threads,
+            };
+            Ok(Box::new(LlamaDecoder::new(&backend, &model, config)?))
+        })?;
+        rows.push(vec![
+            name.to_owned(),
+            check.determinism.to_string(),
+            check.n_rows.to_string(),
+        ]);
+    }
+    let columns = [
+        "schedule",
+        "logits with and without neighbours",
+        "rows compared",
+    ];
+    print(&format!(
+        "{}\n{}\n",
+        prepared.file.label(),
+        plain_table(&columns, rows, &|column_idx| column_idx == 2)
+    ))?;
+    Ok(Status::Done)
+}

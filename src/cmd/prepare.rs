@@ -1,0 +1,223 @@
+//! What a model is asked: prompts rendered and tokenized for it, requests planned, everything registered.
+//!
+//! Owns the way from an experiment and a model file to requests with their ids. It loads no weights: only for a
+//! tokenizer that we cannot build is llama.cpp's vocabulary loaded.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use rayon::prelude::*;
+
+use super::model_file::ModelFile;
+use crate::engine::Schedule;
+use crate::experiment::{Experiment, Plan, plan_requests};
+use crate::generation::{GenerationRequest, RequestContext, RequestId};
+use crate::gguf::inspect::{composition_json, metadata_json};
+use crate::llama::{Backend, Model};
+use crate::prompt::{ChatTemplate, RenderedPrompt, Tokenizer};
+use crate::store::{
+    ExperimentId, ModelId, NewExperiment, NewModel, NewPair, NewPrompt, NewRenderedPrompt,
+    PromptId, Store,
+};
+
+/// A model and the prompts as it sees them.
+pub(super) struct Prepared {
+    pub(super) file: ModelFile,
+    /// In the order in which they were given.
+    pub(super) prompts: Vec<RenderedPrompt>,
+    /// Which program made the tokens.
+    pub(super) tokenizer_name: &'static str,
+    /// Tokens that only fill the vocabulary up.
+    pub(super) unused_tokens: Vec<u32>,
+    pub(super) context: RequestContext,
+    /// Time that rendering and tokenizing took.
+    pub(super) took: Duration,
+}
+
+/// A model and what it is asked.
+pub(super) struct Planned {
+    pub(super) prepared: Prepared,
+    pub(super) plan: Plan,
+}
+
+/// Plans the experiment for each of `files`.
+pub(super) fn plan_all(
+    experiment: &Experiment,
+    backend: &Backend,
+    files: Vec<ModelFile>,
+) -> anyhow::Result<Vec<Planned>> {
+    files
+        .into_par_iter()
+        .map(|file| plan(experiment, backend, file))
+        .collect()
+}
+
+/// Renders and tokenizes every prompt of the experiment, and plans its requests.
+pub(super) fn plan(
+    experiment: &Experiment,
+    backend: &Backend,
+    file: ModelFile,
+) -> anyhow::Result<Planned> {
+    let prepared = prepare(experiment, experiment.prompts(), backend, file)?;
+    let tokens: Vec<Arc<[u32]>> = prepared
+        .prompts
+        .iter()
+        .map(|prompt| Arc::from(prompt.tokens()))
+        .collect();
+    Ok(Planned {
+        plan: plan_requests(experiment, &tokens, &prepared.context),
+        prepared,
+    })
+}
+
+/// Renders `prompts` in the experiment's messages and tokenizes them.
+pub(super) fn prepare(
+    experiment: &Experiment,
+    prompts: &[String],
+    backend: &Backend,
+    file: ModelFile,
+) -> anyhow::Result<Prepared> {
+    let failed = || format!("failed to prepare the prompts for {}", file.label());
+    let template = ChatTemplate::from_gguf(&file.gguf).with_context(failed)?;
+    let tokenizer = Tokenizer::from_gguf(&file.gguf).with_context(failed)?;
+    let vocabulary = if tokenizer.is_own() {
+        None
+    } else {
+        Some(Model::load_vocabulary(backend, file.gguf.path())?)
+    };
+    let engine = |text: &str| {
+        vocabulary
+            .as_ref()
+            .map_or_else(Vec::new, |model| model.tokenize(text))
+    };
+    let system = experiment.prompt_format().system();
+    let started = Instant::now();
+    let prompts = prompts
+        .iter()
+        .map(|prompt| {
+            let messages = template.render(system, &experiment.user_message(prompt))?;
+            tokenizer.tokenize(&messages, &engine)
+        })
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(failed)?;
+    Ok(Prepared {
+        took: started.elapsed(),
+        tokenizer_name: tokenizer.name(),
+        unused_tokens: tokenizer.table().unused().to_vec(),
+        prompts,
+        context: experiment.request_context(file.sha256, Schedule::STRICT.name()),
+        file,
+    })
+}
+
+impl Planned {
+    /// The planned requests that have no generation yet.
+    pub(super) fn missing(&self, store: &Store) -> anyhow::Result<Vec<GenerationRequest>> {
+        let ids: Vec<RequestId> = self
+            .plan
+            .requests()
+            .iter()
+            .map(|request| request.id)
+            .collect();
+        let missing = store.missing(&ids)?;
+        // Both are in the order of the plan.
+        let mut missing = missing.into_iter().peekable();
+        let requests = self.plan.requests().iter();
+        Ok(requests
+            .filter(|request| missing.next_if_eq(&request.id).is_some())
+            .cloned()
+            .collect())
+    }
+}
+
+/// The rows of an experiment that its leaks refer to.
+pub(super) struct Registered {
+    pub(super) experiment: ExperimentId,
+    /// In the order of [`Experiment::prompts`].
+    prompts: Vec<PromptId>,
+}
+
+/// Registers the experiment, its messages and its pairs.
+pub(super) fn register_experiment(
+    store: &mut Store,
+    experiment: &Experiment,
+) -> anyhow::Result<Registered> {
+    let experiment_id = store.register_experiment(&NewExperiment {
+        sha256: experiment.sha256(),
+        name: experiment.name(),
+        question: experiment.question(),
+        yaml: experiment.yaml(),
+        extended_yaml: experiment.extended().map(|file| file.text()),
+    })?;
+    let messages: Vec<String> = experiment
+        .prompts()
+        .iter()
+        .map(|prompt| experiment.user_message(prompt))
+        .collect();
+    let new: Vec<NewPrompt<'_>> = messages
+        .iter()
+        .map(|user_message| NewPrompt {
+            system_message: experiment.prompt_format().system(),
+            user_message,
+        })
+        .collect();
+    let prompts = store.register_prompts(&new)?;
+    let pairs: Vec<NewPair<'_>> = experiment
+        .pairs()
+        .iter()
+        .map(|pair| NewPair {
+            pair_idx: pair.pair_idx,
+            concept: &pair.concept,
+            category: &pair.category,
+            template_id: pair.template_id.as_deref(),
+            test_prompt: experiment.test_prompt(pair),
+            control_prompt: experiment.control_prompt(pair),
+            test_prompt_id: prompts[pair.test_prompt_idx],
+            control_prompt_id: prompts[pair.control_prompt_idx],
+        })
+        .collect();
+    store.register_pairs(experiment_id, &pairs)?;
+    Ok(Registered {
+        experiment: experiment_id,
+        prompts,
+    })
+}
+
+/// Registers a model with the prompts as it sees them.
+pub(super) fn register_planned(
+    store: &mut Store,
+    registered: &Registered,
+    planned: &Planned,
+) -> anyhow::Result<ModelId> {
+    let model = register_model(store, &planned.prepared.file)?;
+    let rendered: Vec<NewRenderedPrompt<'_>> = planned
+        .prepared
+        .prompts
+        .iter()
+        .zip(&registered.prompts)
+        .map(|(rendered, &prompt)| NewRenderedPrompt {
+            prompt,
+            text: rendered.text(),
+            tokens: rendered.tokens(),
+        })
+        .collect();
+    store.register_rendered_prompts(model, &rendered)?;
+    Ok(model)
+}
+
+/// Registers a model file.
+pub(super) fn register_model(store: &mut Store, file: &ModelFile) -> anyhow::Result<ModelId> {
+    Ok(store.register_model(&NewModel {
+        sha256: file.sha256,
+        label: &file.name,
+        quantization: &file.quantization,
+        path: file.gguf.path(),
+        architecture: file.inspection.architecture.as_deref().unwrap_or("unknown"),
+        n_parameters: file.inspection.n_parameters,
+        bits_per_weight: file.inspection.bits_per_weight,
+        size_bytes: file.inspection.size_bytes,
+        metadata: &metadata_json(&file.gguf),
+        composition: &composition_json(&file.inspection),
+    })?)
+}

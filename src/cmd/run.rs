@@ -1,0 +1,266 @@
+//! `seep run`: the main job, from an experiment file to a table.
+//!
+//! Owns the order of its steps. Everything that can fail before time is spent comes first: the file, the models, the
+//! database, the plan. Then each model makes what is missing, and all of it is scored together.
+
+use std::collections::HashMap;
+
+use super::generating::{self, Destination};
+use super::model_file::{self, WantedModels, look_up};
+use super::prepare::{
+    Planned, Prepared, plan_all, register_experiment, register_model, register_planned,
+};
+use super::scoring::{METRIC, Scored, Scorer};
+use super::session::Session;
+use super::{Status, print};
+use crate::cli::{ExperimentArgs, Format, RunArgs};
+use crate::experiment::{Experiment, Overrides};
+use crate::generation::RequestId;
+use crate::llama::{self, Backend};
+use crate::machine;
+use crate::progress;
+use crate::report::{self, ModelSummary, Summary};
+use crate::store::{
+    ExperimentId, ModelId, NewRun, RunId, RunModel, RunOutcome, Store, StoredGeneration,
+};
+
+/// What a run that went through or was interrupted came to.
+enum Outcome {
+    Finished(Box<Summary>),
+    Interrupted,
+}
+
+/// Runs an experiment and prints what it found.
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<Status> {
+    let experiment = load(&args.experiment)?;
+    let wanted = look_up(&experiment)?;
+    let session = Session::start(
+        &args.experiment.places.shelf,
+        args.experiment.offline,
+        args.threads,
+    )?;
+    let mut store = Store::open(&args.experiment.places.db)?;
+    let Some(models) = open_models(&session, &wanted)? else {
+        return Ok(Status::Interrupted);
+    };
+    let encoder = model_file::open_encoder(&session, &wanted.encoder)?;
+    let backend = Backend::init()?;
+    let planned = plan_all(&experiment, &backend, models)?;
+    let registered = register_experiment(&mut store, &experiment)?;
+    let encoder_id = register_model(&mut store, &encoder.file)?;
+    let models = planned
+        .iter()
+        .map(|planned| register_planned(&mut store, &registered, planned))
+        .collect::<anyhow::Result<Vec<ModelId>>>()?;
+    let run = start_run(
+        &mut store,
+        &session,
+        &backend,
+        &experiment,
+        registered.experiment,
+    )?;
+    let scorer = Scorer {
+        session: &session,
+        backend: &backend,
+        encoder,
+        encoder_id,
+        experiment: &experiment,
+        experiment_id: registered.experiment,
+    };
+    let outcome = generate_and_score(&scorer, &mut store, run, &planned, &models);
+    finish(&mut store, run, outcome, args.format)
+}
+
+/// Loads an experiment with what the command line changes about it.
+pub(super) fn load(args: &ExperimentArgs) -> anyhow::Result<Experiment> {
+    let experiment = Experiment::load(&args.file)?.with_overrides(&Overrides {
+        models: args.models.clone(),
+        repeats: args.repeats,
+        seed: args.seed,
+        limit: args.limit,
+    })?;
+    for warning in experiment.warnings() {
+        progress::note(warning);
+    }
+    Ok(experiment)
+}
+
+/// Fetches and checks every model; `None` once Ctrl-C was pressed.
+fn open_models(
+    session: &Session,
+    wanted: &WantedModels,
+) -> anyhow::Result<Option<Vec<model_file::ModelFile>>> {
+    let mut files = Vec::new();
+    for model in &wanted.models {
+        let opened = model_file::open_model(session, model);
+        if session.cancelled() {
+            return Ok(None);
+        }
+        files.push(opened?);
+    }
+    Ok(Some(files))
+}
+
+/// A new row for a run of the experiment on this machine.
+pub(super) fn start_run(
+    store: &mut Store,
+    session: &Session,
+    backend: &Backend,
+    experiment: &Experiment,
+    experiment_id: ExperimentId,
+) -> anyhow::Result<RunId> {
+    let commit = machine::COMMIT.strip_suffix("-dirty");
+    Ok(store.start_run(&NewRun {
+        experiment: experiment_id,
+        seed: experiment.seed(),
+        n_repeats: experiment.n_repeats(),
+        n_prompt_pairs: experiment.pairs().len(),
+        command_line: &std::env::args().collect::<Vec<_>>().join(" "),
+        seep_version: machine::VERSION,
+        seep_commit: commit.unwrap_or(machine::COMMIT),
+        seep_is_dirty: commit.is_some(),
+        llama_cpp_2_version: llama::BINDINGS_VERSION,
+        llama_cpp_version: &llama::version(),
+        system_info: &backend.system_info(),
+        cpu: &session.machine.cpu,
+        n_cores: session.machine.n_cores,
+        memory_bytes: session.machine.memory_bytes,
+        os: &session.machine.os,
+        n_threads: session.n_threads,
+    })?)
+}
+
+fn generate_and_score(
+    scorer: &Scorer<'_>,
+    store: &mut Store,
+    run: RunId,
+    planned: &[Planned],
+    models: &[ModelId],
+) -> anyhow::Result<Outcome> {
+    let mut done = Vec::new();
+    for (planned, &model) in planned.iter().zip(models) {
+        done.push(make_missing(scorer, store, run, planned, model)?);
+        if scorer.session.cancelled() {
+            return Ok(Outcome::Interrupted);
+        }
+    }
+    let generations = planned
+        .iter()
+        .map(|planned| stored_generations(store, planned))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    if !scorer.embed(store, &generations)? {
+        return Ok(Outcome::Interrupted);
+    }
+    let mut summary = new_summary(scorer, store, run);
+    for (model_idx, planned) in planned.iter().enumerate() {
+        let scored = scorer.score(store, planned, models[model_idx], &generations[model_idx])?;
+        add_model(&mut summary, &planned.prepared, &done[model_idx], scored);
+    }
+    Ok(Outcome::Finished(Box::new(summary)))
+}
+
+/// Makes the generations of one model that are missing; loads it only if there are any.
+fn make_missing(
+    scorer: &Scorer<'_>,
+    store: &mut Store,
+    run: RunId,
+    planned: &Planned,
+    model: ModelId,
+) -> anyhow::Result<RunModel> {
+    let missing = planned.missing(store)?;
+    let n_reused = planned.plan.requests().len() - missing.len();
+    if missing.is_empty() {
+        let done = generating::new_run_model(&planned.prepared, n_reused);
+        store.save_run_model(run, model, &done)?;
+        return Ok(done);
+    }
+    let mut destination = Destination { store, run, model };
+    generating::generate(
+        scorer.session,
+        scorer.backend,
+        &mut destination,
+        &planned.prepared,
+        &missing,
+        n_reused,
+    )
+}
+
+fn stored_generations(
+    store: &Store,
+    planned: &Planned,
+) -> anyhow::Result<HashMap<RequestId, StoredGeneration>> {
+    let ids: Vec<RequestId> = planned
+        .plan
+        .requests()
+        .iter()
+        .map(|request| request.id)
+        .collect();
+    Ok(store.generations(&ids)?)
+}
+
+fn new_summary(scorer: &Scorer<'_>, store: &Store, run: RunId) -> Summary {
+    let experiment = scorer.experiment;
+    Summary {
+        experiment: experiment.name().to_owned(),
+        experiment_sha256: experiment.sha256().to_string(),
+        metric: METRIC.to_owned(),
+        embedding_model: scorer.encoder.file.name.clone(),
+        embedding_model_sha256: scorer.encoder.file.sha256.to_string(),
+        n_repeats: experiment.n_repeats(),
+        seed: experiment.seed(),
+        models: Vec::new(),
+        examples: Vec::new(),
+        database: store.path().display().to_string(),
+        run_id: run.get(),
+        n_failed: 0,
+    }
+}
+
+fn add_model(summary: &mut Summary, prepared: &Prepared, done: &RunModel, scored: Scored) {
+    summary.n_failed += done.n_failed;
+    summary.examples.extend(scored.examples);
+    summary.models.push(ModelSummary {
+        model: prepared.file.name.clone(),
+        quantization: prepared.file.quantization.clone(),
+        sha256: prepared.file.sha256.to_string(),
+        bits_per_weight: prepared.file.inspection.bits_per_weight,
+        determinism: done.determinism.clone(),
+        n_generated: done.n_generated,
+        n_reused: done.n_reused,
+        seconds: done.total.as_secs_f64(),
+        leak_rates: scored.leak_rates,
+    });
+}
+
+/// Records how the run ended, and prints the results if there are any.
+fn finish(
+    store: &mut Store,
+    run: RunId,
+    outcome: anyhow::Result<Outcome>,
+    format: Format,
+) -> anyhow::Result<Status> {
+    match outcome {
+        Ok(Outcome::Finished(summary)) => {
+            store.finish_run(run, RunOutcome::Success)?;
+            print(&match format {
+                Format::Table => report::table(&summary),
+                Format::Json => report::json(&summary),
+            })?;
+            Ok(if summary.n_failed > 0 {
+                Status::SomeFailed
+            } else {
+                Status::Done
+            })
+        }
+        Ok(Outcome::Interrupted) => {
+            store.finish_run(run, RunOutcome::Cancelled)?;
+            progress::note("what was made is stored; the same command goes on from there");
+            Ok(Status::Interrupted)
+        }
+        Err(error) => {
+            // The first error matters more than one about recording it.
+            let _ = store.finish_run(run, RunOutcome::Error(&format!("{error:#}")));
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! From stored generations to leak rates: embed what has no embedding yet, compare, store the verdicts.
+//!
+//! Owns which texts are embedded and which generations are compared. What a leak is, `leakage` says.
+
+use std::collections::HashMap;
+
+use anyhow::Context as _;
+
+use super::model_file::EncoderFile;
+use super::prepare::Planned;
+use super::session::Session;
+use crate::embedding::Embedder;
+use crate::experiment::{Experiment, PromptPair};
+use crate::generation::RequestId;
+use crate::leakage::{Leak, LeakRate, ScoredPair, cosine, echoes, leak_rates, striking_leaks};
+use crate::llama::{Backend, Model};
+use crate::progress::{Progress, Unit};
+use crate::report::Example;
+use crate::store::{ExperimentId, LeakSet, ModelId, NewLeak, Store, StoredGeneration};
+
+/// The name of the similarity: the cosine of sentence embeddings.
+pub(super) const METRIC: &str = "sbert";
+/// Strings embedded between two commits.
+const EMBEDDING_CHUNK: usize = 512;
+/// Leaks shown for each model.
+const N_EXAMPLES: usize = 3;
+
+/// Embeds strings, with the encoder loaded when the first is missing.
+pub(super) struct Scorer<'a> {
+    pub(super) session: &'a Session,
+    pub(super) backend: &'a Backend,
+    pub(super) encoder: EncoderFile,
+    pub(super) encoder_id: ModelId,
+    pub(super) experiment: &'a Experiment,
+    pub(super) experiment_id: ExperimentId,
+}
+
+/// What scoring one model found.
+pub(super) struct Scored {
+    pub(super) leak_rates: Vec<LeakRate>,
+    pub(super) examples: Vec<Example>,
+}
+
+type Generations = HashMap<RequestId, StoredGeneration>;
+type Vectors = HashMap<String, Vec<f32>>;
+
+impl Scorer<'_> {
+    /// Embeds every concept and every generation of all models that has no embedding yet.
+    ///
+    /// Returns false when Ctrl-C ended it; what was embedded is stored.
+    pub(super) fn embed(
+        &self,
+        store: &mut Store,
+        generations: &[Generations],
+    ) -> anyhow::Result<bool> {
+        let texts = self.texts(generations);
+        let missing = store.missing_embeddings(self.encoder_id, &texts)?;
+        if missing.is_empty() {
+            return Ok(true);
+        }
+        let missing: Vec<String> = missing.into_iter().map(str::to_owned).collect();
+        self.embed_missing(store, &missing)
+    }
+
+    fn embed_missing(&self, store: &mut Store, missing: &[String]) -> anyhow::Result<bool> {
+        let model = Model::load(self.backend, self.encoder.file.gguf.path())?;
+        let tokenizer = self.encoder.tokenizer.clone();
+        let embedder = Embedder::new(self.backend, &model, tokenizer, self.session.n_threads)?;
+        let label = format!("embedding with {}", self.encoder.file.name);
+        let progress = Progress::start(label, missing.len() as u64, Unit::Strings);
+        let mut n_done = 0;
+        for chunk in missing.chunks(EMBEDDING_CHUNK) {
+            let embeddings = embedder.embed(chunk, &self.session.cancel, &|n| {
+                progress.set((n_done + n) as u64)
+            })?;
+            let Some(embeddings) = embeddings else {
+                return Ok(false);
+            };
+            let new = chunk
+                .iter()
+                .map(String::as_str)
+                .zip(embeddings.iter().map(|e| e.as_slice()));
+            store.insert_embeddings(self.encoder_id, &new.collect::<Vec<_>>())?;
+            n_done += chunk.len();
+        }
+        progress.finish(n_done as u64);
+        Ok(true)
+    }
+
+    /// Compares the generations of one model with the concepts, and stores the verdicts.
+    ///
+    /// A repeat whose test or control generation is missing has no verdict.
+    pub(super) fn score(
+        &self,
+        store: &mut Store,
+        planned: &Planned,
+        model: ModelId,
+        generations: &Generations,
+    ) -> anyhow::Result<Scored> {
+        let vectors = self.vectors(store, generations)?;
+        let mut scored = Vec::new();
+        let mut new = Vec::new();
+        for pair in self.experiment.pairs() {
+            for repeat_idx in 0..self.experiment.n_repeats() {
+                let generation =
+                    |prompt_idx| generations.get(&planned.plan.request_id(prompt_idx, repeat_idx));
+                let sides = (
+                    generation(pair.test_prompt_idx),
+                    generation(pair.control_prompt_idx),
+                );
+                if let (Some(test), Some(control)) = sides {
+                    let verdict = verdict(pair, repeat_idx, test, control, &vectors)?;
+                    new.push(new_leak(&verdict, test, control));
+                    scored.push(verdict);
+                }
+            }
+        }
+        let set = LeakSet {
+            experiment: self.experiment_id,
+            model,
+            metric: METRIC,
+            seed: self.experiment.seed(),
+        };
+        store.save_leaks(set, self.encoder_id, &new)?;
+        let examples = striking_leaks(&scored, N_EXAMPLES);
+        Ok(Scored {
+            examples: examples
+                .iter()
+                .map(|pair| self.example(planned, pair, generations))
+                .collect(),
+            leak_rates: leak_rates(&scored),
+        })
+    }
+
+    fn vectors(&self, store: &Store, generations: &Generations) -> anyhow::Result<Vectors> {
+        let texts = self.texts(std::slice::from_ref(generations));
+        Ok(store.embeddings(self.encoder_id, &texts)?)
+    }
+
+    /// The distinct concepts and generations.
+    fn texts<'t>(&'t self, generations: &'t [Generations]) -> Vec<&'t str> {
+        let concepts = self
+            .experiment
+            .pairs()
+            .iter()
+            .map(|pair| pair.concept.as_str());
+        let texts = generations.iter().flat_map(HashMap::values);
+        let texts = texts.map(|stored| stored.generation.text.as_str());
+        let mut texts: Vec<&str> = concepts.chain(texts).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        texts
+    }
+
+    fn example(
+        &self,
+        planned: &Planned,
+        scored: &ScoredPair,
+        generations: &Generations,
+    ) -> Example {
+        let pair = self
+            .experiment
+            .pairs()
+            .iter()
+            .find(|pair| pair.pair_idx == scored.pair_idx);
+        let pair = pair.expect("a scored pair is one of the experiment");
+        let text = |prompt_idx| {
+            let request = planned.plan.request_id(prompt_idx, scored.repeat_idx);
+            generations[&request].generation.text.clone()
+        };
+        Example {
+            model: planned.prepared.file.label(),
+            concept: pair.concept.clone(),
+            test_prompt: self.experiment.test_prompt(pair).to_owned(),
+            test_generation: text(pair.test_prompt_idx),
+            similarity_test: scored.similarity_test,
+            control_prompt: self.experiment.control_prompt(pair).to_owned(),
+            control_generation: text(pair.control_prompt_idx),
+            similarity_control: scored.similarity_control,
+        }
+    }
+}
+
+fn verdict(
+    pair: &PromptPair,
+    repeat_idx: u32,
+    test: &StoredGeneration,
+    control: &StoredGeneration,
+    vectors: &Vectors,
+) -> anyhow::Result<ScoredPair> {
+    let vector = |text: &str| {
+        vectors
+            .get(text)
+            .with_context(|| format!("no embedding is stored of {text:?}"))
+    };
+    let concept = vector(&pair.concept)?;
+    let similarity_test = cosine(concept, vector(&test.generation.text)?);
+    let similarity_control = cosine(concept, vector(&control.generation.text)?);
+    Ok(ScoredPair {
+        pair_idx: pair.pair_idx,
+        repeat_idx,
+        category: pair.category.clone(),
+        control_prompt_idx: pair.control_prompt_idx,
+        similarity_test,
+        similarity_control,
+        leak: Leak::of(similarity_test, similarity_control),
+        is_echo: echoes(&test.generation.text, &pair.concept),
+    })
+}
+
+fn new_leak(pair: &ScoredPair, test: &StoredGeneration, control: &StoredGeneration) -> NewLeak {
+    NewLeak {
+        pair_idx: pair.pair_idx,
+        repeat_idx: pair.repeat_idx,
+        test_generation: test.id,
+        control_generation: control.id,
+        similarity_test: pair.similarity_test,
+        similarity_control: pair.similarity_control,
+        leak: pair.leak,
+        is_echo: pair.is_echo,
+    }
+}

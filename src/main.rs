@@ -1,0 +1,20 @@
+//! The program `seep`: reads the command line, runs the command, prints why it could not.
+//!
+//! Owns nothing but the order of these steps; what a command does is in `cmd`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use seep::{cli, cmd, progress};
+
+fn main() -> ExitCode {
+    let arguments = cli::Cli::parse();
+    progress::start_log();
+    match cmd::run(arguments.command) {
+        Ok(status) => status.exit_code(),
+        Err(error) => {
+            progress::print_error(&error);
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The summary as one JSON document.
+//!
+//! Owns the names of its fields, which programs rely on. Every figure stands in `Summary` already.
+
+use serde::Serialize;
+
+use super::{Example, ModelSummary, Summary};
+use crate::leakage::LeakRate;
+
+/// The document. Percentages are 0 to 100.
+#[derive(Serialize)]
+struct Document<'a> {
+    experiment: &'a str,
+    experiment_sha256: &'a str,
+    run_id: i64,
+    database: &'a str,
+    n_repeats: u32,
+    seed: u64,
+    metric: &'a str,
+    embedding_model: &'a str,
+    embedding_model_sha256: &'a str,
+    n_failed: usize,
+    leak_rates: Vec<LeakRateObject<'a>>,
+    models: Vec<ModelObject<'a>>,
+    examples: Vec<ExampleObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct LeakRateObject<'a> {
+    model: &'a str,
+    quantization: &'a str,
+    bits_per_weight: f64,
+    metric: &'a str,
+    /// Null for all categories together.
+    category: Option<&'a str>,
+    mean_leak_rate: f64,
+    /// Null where there is one cluster only.
+    interval: Option<IntervalObject>,
+    n_pairs: usize,
+    n_tied: usize,
+    n_echoes: usize,
+    n_clusters: usize,
+}
+
+#[derive(Serialize)]
+struct IntervalObject {
+    level: f64,
+    lower: f64,
+    upper: f64,
+}
+
+#[derive(Serialize)]
+struct ModelObject<'a> {
+    model: &'a str,
+    quantization: &'a str,
+    sha256: &'a str,
+    bits_per_weight: f64,
+    determinism: Option<&'a str>,
+    n_generated: usize,
+    n_reused: usize,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+struct ExampleObject<'a> {
+    model: &'a str,
+    concept: &'a str,
+    test_prompt: &'a str,
+    test_generation: &'a str,
+    similarity_test: f64,
+    control_prompt: &'a str,
+    control_generation: &'a str,
+    similarity_control: f64,
+}
+
+/// The summary as one JSON document, ending with a newline.
+pub fn json(summary: &Summary) -> String {
+    let rates = summary.models.iter().flat_map(|model| {
+        let rates = model.leak_rates.iter();
+        rates.map(move |rate| leak_rate_object(summary, model, rate))
+    });
+    let document = Document {
+        experiment: &summary.experiment,
+        experiment_sha256: &summary.experiment_sha256,
+        run_id: summary.run_id,
+        database: &summary.database,
+        n_repeats: summary.n_repeats,
+        seed: summary.seed,
+        metric: &summary.metric,
+        embedding_model: &summary.embedding_model,
+        embedding_model_sha256: &summary.embedding_model_sha256,
+        n_failed: summary.n_failed,
+        leak_rates: rates.collect(),
+        models: summary.models.iter().map(model_object).collect(),
+        examples: summary.examples.iter().map(example_object).collect(),
+    };
+    let text = serde_json::to_string_pretty(&document)
+        .expect("plain strings and numbers always serialise");
+    text + "\n"
+}
+
+fn leak_rate_object<'a>(
+    summary: &'a Summary,
+    model: &'a ModelSummary,
+    rate: &'a LeakRate,
+) -> LeakRateObject<'a> {
+    LeakRateObject {
+        model: &model.model,
+        quantization: &model.quantization,
+        bits_per_weight: model.bits_per_weight,
+        metric: &summary.metric,
+        category: rate.category.as_deref(),
+        mean_leak_rate: rate.mean_leak_rate,
+        interval: rate.interval.map(|interval| IntervalObject {
+            level: 0.95,
+            lower: interval.lower,
+            upper: interval.upper,
+        }),
+        n_pairs: rate.n_pairs,
+        n_tied: rate.n_tied,
+        n_echoes: rate.n_echoes,
+        n_clusters: rate.n_clusters,
+    }
+}
+
+fn model_object(model: &ModelSummary) -> ModelObject<'_> {
+    ModelObject {
+        model: &model.model,
+        quantization: &model.quantization,
+        sha256: &model.sha256,
+        bits_per_weight: model.bits_per_weight,
+        determinism: model.determinism.as_deref(),
+        n_generated: model.n_generated,
+        n_reused: model.n_reused,
+        seconds: model.seconds,
+    }
+}
+
+fn example_object(example: &Example) -> ExampleObject<'_> {
+    ExampleObject {
+        model: &example.model,
+        concept: &example.concept,
+        test_prompt: &example.test_prompt,
+        test_generation: &example.test_generation,
+        similarity_test: example.similarity_test,
+        control_prompt: &example.control_prompt,
+        control_generation: &example.control_generation,
+        similarity_control: example.similarity_control,
+    }
+}

@@ -1,0 +1,85 @@
+//! What a run found, for people and for programs.
+//!
+//! Owns `Summary`, plain data that the command puts together, and its two renderings: `table` and `json`.
+//! It reads no database and computes no statistic.
+
+mod json;
+mod table;
+
+pub use json::json;
+pub use table::{plain_table, table};
+
+use crate::leakage::LeakRate;
+
+/// Everything a finished run shows.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// The experiment's name.
+    pub experiment: String,
+    /// SHA-256 of the experiment's text.
+    pub experiment_sha256: String,
+    /// The name of the similarity: `sbert` is the cosine of sentence embeddings.
+    pub metric: String,
+    /// The embedding model's name.
+    pub embedding_model: String,
+    /// SHA-256 of the embedding model's file.
+    pub embedding_model_sha256: String,
+    /// Repeats of each prompt.
+    pub n_repeats: u32,
+    /// Seed of the draws.
+    pub seed: u64,
+    /// One entry per model and quantization, in the experiment's order.
+    pub models: Vec<ModelSummary>,
+    /// The most striking leaks of all models.
+    pub examples: Vec<Example>,
+    /// The database file.
+    pub database: String,
+    /// The row of this run in the table `runs`.
+    pub run_id: i64,
+    /// Requests that failed.
+    pub n_failed: usize,
+}
+
+/// What one model file did.
+#[derive(Debug, Clone)]
+pub struct ModelSummary {
+    /// The model's name.
+    pub model: String,
+    /// The label of its quantization.
+    pub quantization: String,
+    /// SHA-256 of the model file.
+    pub sha256: String,
+    /// Measured bits per weight.
+    pub bits_per_weight: f64,
+    /// The level the self-check found; none when nothing had to be generated.
+    pub determinism: Option<String>,
+    /// Generations made in this run.
+    pub n_generated: usize,
+    /// Generations found in the database.
+    pub n_reused: usize,
+    /// Seconds the generations of this run took, loading and self-check left out.
+    pub seconds: f64,
+    /// Leak rates: all categories together first, then each.
+    pub leak_rates: Vec<LeakRate>,
+}
+
+/// One leak, worth reading.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// Model and quantization.
+    pub model: String,
+    /// The concept.
+    pub concept: String,
+    /// The prompt that holds the concept.
+    pub test_prompt: String,
+    /// What the model made of it.
+    pub test_generation: String,
+    /// Similarity of the concept and that generation.
+    pub similarity_test: f64,
+    /// The prompt without the concept.
+    pub control_prompt: String,
+    /// What the model made of it.
+    pub control_generation: String,
+    /// Similarity of the concept and that generation.
+    pub similarity_control: f64,
+}

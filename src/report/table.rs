@@ -1,0 +1,197 @@
+//! The table a run ends with, for a terminal.
+//!
+//! Owns words and layout. Every figure stands in `Summary` already.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, TableComponent, presets};
+
+use super::{Example, ModelSummary, Summary};
+use crate::leakage::LeakRate;
+
+/// The columns of the leak rates; the first two are text.
+const COLUMNS: [&str; 9] = [
+    "model",
+    "quantization",
+    "bits/weight",
+    "category",
+    "Mean Leak-Rate",
+    "95 % interval",
+    "pairs",
+    "tied",
+    "echoes",
+];
+
+/// The summary as a person reads it.
+pub fn table(summary: &Summary) -> String {
+    let mut text = String::new();
+    let mut write = |line: String| {
+        text.push_str(&line);
+        text.push('\n');
+    };
+    write(format!(
+        "{}: {} (cosine of {} embeddings), {} repeats, seed {}",
+        summary.experiment,
+        summary.metric,
+        summary.embedding_model,
+        summary.n_repeats,
+        summary.seed
+    ));
+    write(leak_rate_table(&summary.models));
+    write(legend());
+    if !summary.examples.is_empty() {
+        write("\nMost striking leaks:".to_owned());
+        summary
+            .examples
+            .iter()
+            .for_each(|example| write(example_text(example)));
+    }
+    write(String::new());
+    summary
+        .models
+        .iter()
+        .for_each(|model| write(model_text(model)));
+    if summary.n_failed > 0 {
+        write(format!(
+            "{} requests failed; their reasons are in the table `failures`.",
+            summary.n_failed
+        ));
+    }
+    write(format!(
+        "Everything is in {} (run {}).",
+        summary.database, summary.run_id
+    ));
+    text
+}
+
+/// A table in the style of all our tables: a line under the heading, figures to the right.
+pub fn plain_table(
+    columns: &[&str],
+    rows: Vec<Vec<String>>,
+    is_number: &dyn Fn(usize) -> bool,
+) -> String {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_header(columns.to_vec())
+        .add_rows(rows);
+    for line in [
+        TableComponent::HeaderLines,
+        TableComponent::MiddleHeaderIntersections,
+    ] {
+        table.set_style(line, '─');
+    }
+    for (column_idx, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if is_number(column_idx) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn leak_rate_table(models: &[ModelSummary]) -> String {
+    let rows = models.iter().flat_map(|model| {
+        let rates = model.leak_rates.iter().enumerate();
+        rates.map(move |(rate_idx, rate)| leak_rate_row(model, rate, rate_idx == 0))
+    });
+    plain_table(&COLUMNS, rows.collect(), &|column_idx| {
+        column_idx == 2 || column_idx >= 4
+    })
+}
+
+/// One row; what names the model stands in its first row only.
+fn leak_rate_row(model: &ModelSummary, rate: &LeakRate, is_first: bool) -> Vec<String> {
+    let once = |text: String| if is_first { text } else { String::new() };
+    let interval = rate.interval.map_or("none".to_owned(), |interval| {
+        format!("{:.1} to {:.1}", interval.lower, interval.upper)
+    });
+    vec![
+        once(model.model.clone()),
+        once(model.quantization.clone()),
+        once(format!("{:.2}", model.bits_per_weight)),
+        rate.category.clone().unwrap_or_else(|| "all".to_owned()),
+        format!("{:.1} %", rate.mean_leak_rate),
+        interval,
+        rate.n_pairs.to_string(),
+        rate.n_tied.to_string(),
+        rate.n_echoes.to_string(),
+    ]
+}
+
+fn legend() -> String {
+    "50 % = no leakage. A pair is one repeat of a test prompt with the same repeat of its control; a tie counts one half.\n\
+     An echo is a generation that holds the concept itself. The interval treats all pairs that share a control as one cluster."
+        .to_owned()
+}
+
+fn example_text(example: &Example) -> String {
+    let mut text = format!("  {} ({})\n", example.concept, example.model);
+    let sides = [
+        (
+            &example.test_prompt,
+            &example.test_generation,
+            example.similarity_test,
+        ),
+        (
+            &example.control_prompt,
+            &example.control_generation,
+            example.similarity_control,
+        ),
+    ];
+    for (prompt, generation, similarity) in sides {
+        writeln!(
+            text,
+            "    {similarity:>6.3}  {} -> {}",
+            visible(prompt),
+            visible(generation)
+        )
+        .expect("writing to a string cannot fail");
+    }
+    text.pop();
+    text
+}
+
+fn model_text(model: &ModelSummary) -> String {
+    let name = format!("{} {}", model.model, model.quantization);
+    if model.n_generated == 0 {
+        return format!(
+            "{name}: all {} generations were stored already",
+            model.n_reused
+        );
+    }
+    let rate = model.n_generated as f64 / model.seconds.max(1e-9);
+    let determinism = model.determinism.as_deref().unwrap_or("not measured");
+    format!(
+        "{name}: {} generations in {:.1} s ({rate:.1}/s), {} reused; independence of neighbours: {determinism}",
+        model.n_generated, model.seconds, model.n_reused
+    )
+}
+
+/// Text of a model on one line, with nothing in it that a terminal would obey.
+fn visible(text: &str) -> String {
+    text.trim()
+        .chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn model_text_cannot_command_the_terminal() {
+        assert_eq!(visible(" a\x1b[31m\nb\u{7f}é "), "a\\u{1b}[31m\\nb\\u{7f}é");
+    }
+}
