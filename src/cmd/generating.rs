@@ -3,6 +3,7 @@
 //! Owns the order of these steps, what is stored when, and when a model is given up. Which rows are evaluated
 //! together is the engine's business; what is missing was found out before.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -21,10 +22,10 @@ use crate::prompt::first_disagreement;
 use crate::sampling::AllowedTokens;
 use crate::store::{ModelId, NewFailure, NewGeneration, RunId, RunModel, Store};
 
-/// Prompts in a group: large enough to fill batches, small enough that attention over the group's cells stays cheap.
-const GROUP_PROMPTS: usize = 32;
-/// Sequences of the context: 32 prompts of 5 repeats fit. Each costs llama.cpp a row of logits.
-const GROUP_SEQS: u32 = 192;
+/// Prompts in a group at most: few enough that little is lost when a run is killed.
+const GROUP_PROMPTS: usize = 96;
+/// Sequences of the context, which bound a group: each continuation that differs takes one. As many as llama.cpp has.
+const GROUP_SEQS: u32 = 256;
 /// Cells of the KV cache, unless one prompt alone needs more.
 const GROUP_CELLS: u32 = 4096;
 /// Prompts of the run that the self-check evaluates.
@@ -63,6 +64,7 @@ pub(super) fn generate(
         n_seqs: limits.n_seqs,
         n_rows: Schedule::STRICT.n_rows_max,
         n_threads,
+        value_type: Schedule::STRICT.value_type,
     };
     let mut done = new_run_model(prepared, n_reused);
     if !fitting.is_empty() {
@@ -78,6 +80,11 @@ pub(super) fn generate(
     }
     store_failures(destination, &mut done, &too_long)?;
     let mut decoder = LlamaDecoder::new(backend, &model, config(session.n_threads))?;
+    let shown = Shown {
+        progress: Progress::start(label, fitting.len() as u64, Unit::Generations),
+        n_stored: Cell::new(0),
+    };
+    let on_progress = |n_finished| shown.show(n_finished);
     let job = Job {
         requests: &fitting,
         sampling: &prepared.context.sampling,
@@ -86,14 +93,18 @@ pub(super) fn generate(
         schedule: Schedule::STRICT,
         limits,
         cancel: &session.cancel,
+        on_progress: &on_progress,
     };
+    let generator = Generator::new(&mut decoder, job);
     run_groups(
         destination,
         prepared,
         &mut done,
-        Generator::new(&mut decoder, job),
+        generator,
         &fitting,
+        &shown,
     )?;
+    shown.progress.finish(done.n_generated as u64);
     Ok(done)
 }
 
@@ -220,6 +231,18 @@ fn record_check(done: &mut RunModel, label: &str, check: &SelfCheck, took: Durat
     ));
 }
 
+/// The progress of a model, between groups and within one.
+struct Shown {
+    progress: Progress,
+    n_stored: Cell<usize>,
+}
+
+impl Shown {
+    fn show(&self, n_finished: usize) {
+        self.progress.set((self.n_stored.get() + n_finished) as u64);
+    }
+}
+
 /// Makes and stores group after group until all are done, Ctrl-C is pressed, or too many requests have failed.
 fn run_groups(
     destination: &mut Destination<'_>,
@@ -227,16 +250,12 @@ fn run_groups(
     done: &mut RunModel,
     mut generator: Generator<'_>,
     requests: &[GenerationRequest],
+    shown: &Shown,
 ) -> anyhow::Result<()> {
     let by_id: HashMap<RequestId, &GenerationRequest> = requests
         .iter()
         .map(|request| (request.id, request))
         .collect();
-    let progress = Progress::start(
-        prepared.file.label(),
-        requests.len() as u64,
-        Unit::Generations,
-    );
     let started = Instant::now();
     let mut work = Work::default();
     while let Some(outcome) = generator.next_group() {
@@ -251,10 +270,10 @@ fn run_groups(
             .map(|(id, error)| (by_id[id], error.clone()))
             .collect();
         store_failures(destination, done, &failed)?;
-        progress.set(done.n_generated as u64);
+        shown.n_stored.set(done.n_generated);
+        shown.show(0);
         give_up_on_failures(done, requests.len(), &failed)?;
     }
-    progress.finish(done.n_generated as u64);
     Ok(())
 }
 

@@ -288,6 +288,7 @@ fn check(args: &CheckArgs) -> anyhow::Result<Status> {
                 n_seqs: limits.n_seqs,
                 n_rows: schedule.n_rows_max,
                 n_threads,
+                value_type: schedule.value_type,
             };
             Ok(Box::new(LlamaDecoder::new(&backend, &model, config)?))
         })?;

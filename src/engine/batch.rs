@@ -7,7 +7,9 @@
 //! tiled attention from 64 rows), and each sums in another order, so the logits of a prompt move with its neighbours.
 //! Under `STRICT` every row is always computed by the same kernels in the same order:
 //! 1. flash attention is on and all sequences share one KV cache (set where the context is made);
-//! 2. a batch has at most 56 rows, below the 64 from which attention is tiled;
+//! 2. attention is never tiled: from 64 rows on llama.cpp would add up in tiles of cells, whose borders depend on what
+//!    else is in the cache, but only where keys and values have the same type, so values are kept in BF16 and keys in F16
+//!    (values are then added up in F32, which F16 values are not);
 //! 3. a batch has either no outputs or only outputs, because the last block and the head compute output rows only;
 //! 4. a batch is filled up to a multiple of 8 rows with rows of a sequence of its own;
 //! 5. cells are never freed within a group, so a sequence's cells lie in the order of its positions,
@@ -31,14 +33,26 @@ pub struct Schedule {
     pub pad_to: u32,
     /// Whether rows with and without outputs go into separate batches.
     pub separate_outputs: bool,
+    /// How values lie in the KV cache; keys are F16.
+    pub value_type: ValueType,
+}
+
+/// How values lie in the KV cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueType {
+    /// As keys do, which lets llama.cpp compute attention in tiles.
+    F16,
+    /// Otherwise than keys, which keeps it from that.
+    Bf16,
 }
 
 impl Schedule {
     /// Logits do not depend on what else is evaluated: the schedule of every run.
     pub const STRICT: Self = Self {
-        n_rows_max: 56,
+        n_rows_max: 128,
         pad_to: 8,
         separate_outputs: true,
+        value_type: ValueType::Bf16,
     };
 
     /// What programs around llama.cpp usually do; only the self-check uses it, to show the difference.
@@ -46,20 +60,35 @@ impl Schedule {
         n_rows_max: 512,
         pad_to: 1,
         separate_outputs: false,
+        value_type: ValueType::F16,
     };
 
     /// The name with its parameters, part of every generation's identity.
     pub fn name(&self) -> String {
-        if self.separate_outputs {
-            format!("strict-{}-{}", self.n_rows_max, self.pad_to)
+        let values = match self.value_type {
+            ValueType::F16 => "f16",
+            ValueType::Bf16 => "bf16",
+        };
+        let kind = if self.separate_outputs {
+            "strict"
         } else {
-            format!("usual-{}", self.n_rows_max)
-        }
+            "usual"
+        };
+        format!("{kind}-pad{}-v{values}", self.pad_to)
     }
 
     /// The number of batches for `n_rows` rows.
     pub(super) fn n_batches(&self, n_rows: u32) -> u32 {
         n_rows.div_ceil(self.n_rows_max)
+    }
+
+    /// How many rows to put into each batch so that `n_rows` rows make batches of about the same size.
+    pub(super) fn batch_size(&self, n_rows: usize) -> usize {
+        let n_batches = n_rows.div_ceil(self.n_rows_max as usize).max(1);
+        let size = n_rows
+            .div_ceil(n_batches)
+            .next_multiple_of(self.pad_to as usize);
+        size.clamp(1, self.n_rows_max as usize)
     }
 }
 
@@ -69,6 +98,10 @@ pub(super) struct Batcher<'d> {
     schedule: Schedule,
     padding_position: u32,
     n_padding_rows: u64,
+    /// Cells of the trunk.
+    n_trunk_cells: usize,
+    /// Cells in use.
+    n_cells: usize,
 }
 
 impl<'d> Batcher<'d> {
@@ -78,6 +111,8 @@ impl<'d> Batcher<'d> {
             schedule,
             padding_position: 0,
             n_padding_rows: 0,
+            n_trunk_cells: 0,
+            n_cells: 0,
         }
     }
 
@@ -99,6 +134,7 @@ impl<'d> Batcher<'d> {
             self.padding_position += 1;
         }
         self.n_padding_rows += n_padding as u64;
+        self.n_cells += padded.len();
         self.decoder.evaluate(&padded)
     }
 
@@ -110,7 +146,7 @@ impl<'d> Batcher<'d> {
         rows: &[Row],
         stop: &dyn Fn() -> bool,
     ) -> Result<bool, EngineError> {
-        for chunk in rows.chunks(self.schedule.n_rows_max as usize) {
+        for chunk in rows.chunks(self.schedule.batch_size(rows.len())) {
             if stop() {
                 return Ok(false);
             }
@@ -136,13 +172,25 @@ impl<'d> Batcher<'d> {
     /// Forgets everything but the trunk, padding included.
     pub(super) fn keep_trunk(&mut self) -> Result<(), EngineError> {
         self.padding_position = 0;
+        self.n_cells = self.n_trunk_cells;
         self.decoder.keep_only(TRUNK)
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.padding_position = 0;
+        (self.n_trunk_cells, self.n_cells) = (0, 0);
         self.decoder.clear();
+    }
+
+    /// Notes that the `n_cells` rows just evaluated are the trunk.
+    pub(super) fn set_trunk(&mut self, n_cells: usize) {
+        self.n_trunk_cells = n_cells;
+    }
+
+    /// Cells that a batch of `n_rows` rows would leave in use.
+    pub(super) fn n_cells_after(&self, n_rows: usize) -> usize {
+        self.n_cells + n_rows.next_multiple_of(self.schedule.pad_to as usize)
     }
 
     pub(super) fn n_padding_rows(&self) -> u64 {

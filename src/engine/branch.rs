@@ -71,6 +71,11 @@ impl Branch {
         })
     }
 
+    /// The repeats it stands for.
+    pub(super) fn repeats(&self) -> &[(u32, RequestId)] {
+        &self.repeats
+    }
+
     /// The row to evaluate next.
     pub(super) fn row(&self) -> Row {
         Row {

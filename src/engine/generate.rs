@@ -3,6 +3,7 @@
 //! Owns the order of events: trunk once, then for each group prefill, last tokens, and steps until all repeats end.
 //! The caller stores each group before it asks for the next, so a killed run loses one group at most.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use rayon::prelude::*;
 
 use super::batch::{Batcher, FIRST_FREE, Schedule, TRUNK};
 use super::branch::{Branch, DrawContext, Step};
-use super::group::{self, GroupLimits, PromptWork};
+use super::group::{self, GroupLimits, PromptWork, Queue};
 use super::trie::prefill_rows;
 use super::vocabulary::Vocabulary;
 use super::{Decoder, EngineError, Row, SeqId};
@@ -18,7 +19,7 @@ use crate::digest::Digest;
 use crate::generation::{Generation, GenerationRequest, RequestId, SamplingParams};
 
 /// What a generator is asked to do.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Job<'a> {
     /// The requests, in any order.
     pub requests: &'a [GenerationRequest],
@@ -34,6 +35,8 @@ pub struct Job<'a> {
     pub limits: GroupLimits,
     /// Set to end the job before the next batch; the group in flight is given up.
     pub cancel: &'a AtomicBool,
+    /// Told how many generations of the group in flight are finished.
+    pub on_progress: &'a dyn Fn(usize),
 }
 
 /// Rows evaluated and time spent.
@@ -76,11 +79,21 @@ pub struct GroupOutcome {
     pub work: Work,
 }
 
+/// The prompts that share the KV cache.
+struct Group<'p> {
+    prompts: &'p [PromptWork],
+    digests: Vec<Digest>,
+    /// The first sequence that no branch has used.
+    next_seq: SeqId,
+    /// Rows evaluated after the prefill, padding included.
+    n_rows: u64,
+}
+
 /// Makes generations group by group.
 pub struct Generator<'a> {
     batcher: Batcher<'a>,
     job: Job<'a>,
-    groups: std::vec::IntoIter<Vec<PromptWork>>,
+    queue: Queue,
     trunk: Vec<u32>,
     trunk_is_cached: bool,
 }
@@ -93,11 +106,11 @@ impl<'a> Generator<'a> {
         let trunk = prompts
             .first()
             .map_or(Vec::new(), |prompt| prompt.tokens[..n_trunk].to_vec());
-        let groups = group::cut(prompts, job.limits, job.schedule, job.sampling.max_tokens);
+        let queue = Queue::new(prompts, job.limits, job.schedule, job.sampling.max_tokens);
         Self {
             batcher: Batcher::new(decoder, job.schedule),
             job,
-            groups: groups.into_iter(),
+            queue,
             trunk,
             trunk_is_cached: false,
         }
@@ -107,7 +120,7 @@ impl<'a> Generator<'a> {
     ///
     /// A failure of the decoder fails the requests of its group and not the job.
     pub fn next_group(&mut self) -> Option<GroupOutcome> {
-        let prompts = self.groups.next()?;
+        let prompts = self.queue.next_group()?;
         let mut outcome = GroupOutcome::default();
         let n_padding_before = self.batcher.n_padding_rows();
         let done = self.run_group(&prompts, &mut outcome);
@@ -140,26 +153,59 @@ impl<'a> Generator<'a> {
             .iter()
             .map(|prompt| digest_of(&prompt.tokens))
             .collect();
-        let mut next_seq = FIRST_FREE + prompts.len() as SeqId;
+        let mut group = Group {
+            prompts,
+            digests,
+            next_seq: FIRST_FREE + prompts.len() as SeqId,
+            n_rows: 0,
+        };
         let mut branches = (FIRST_FREE..)
             .zip(prompts.iter().enumerate())
             .map(|(seq, (prompt_idx, prompt))| Branch::root(seq, prompt_idx, prompt))
             .collect::<Result<Vec<_>, _>>()?;
         while !branches.is_empty() {
-            let mut live = Vec::new();
-            for chunk in branches.chunks(self.job.schedule.n_rows_max as usize) {
-                if self.cancelled() {
-                    return Ok(false);
-                }
-                let steps = self.step(chunk, prompts, &digests, &mut outcome.work)?;
-                for step in steps {
-                    outcome.generations.extend(step.finished);
-                    self.fork(step.live, &mut next_seq, &mut live)?;
-                }
-            }
+            let Some(live) = self.advance(branches, &mut group, outcome)? else {
+                return Ok(false);
+            };
+            (self.job.on_progress)(outcome.generations.len());
             branches = live;
         }
+        let n_seqs = group.next_seq - FIRST_FREE;
+        self.queue.observe(prompts.len(), n_seqs, group.n_rows);
         Ok(true)
+    }
+
+    /// Draws the next token of every branch; returns those that go on, or `None` once cancelled.
+    fn advance(
+        &mut self,
+        branches: Vec<Branch>,
+        group: &mut Group<'_>,
+        outcome: &mut GroupOutcome,
+    ) -> Result<Option<Vec<Branch>>, EngineError> {
+        let mut live = Vec::new();
+        for chunk in branches.chunks(self.job.schedule.batch_size(branches.len())) {
+            if self.cancelled() {
+                return Ok(None);
+            }
+            if self.batcher.n_cells_after(chunk.len()) > self.job.limits.n_cells as usize {
+                chunk.iter().for_each(|branch| self.defer(branch, group));
+                continue;
+            }
+            let steps = self.step(chunk, group, &mut outcome.work)?;
+            for step in steps {
+                outcome.generations.extend(step.finished);
+                self.fork(step.live, group, &mut live)?;
+            }
+        }
+        Ok(Some(live))
+    }
+
+    /// Puts the repeats of a branch back into the queue: they are made again from the prompt, with the same tokens.
+    fn defer(&mut self, branch: &Branch, group: &Group<'_>) {
+        self.queue.defer(PromptWork {
+            tokens: Arc::clone(&group.prompts[branch.prompt_idx].tokens),
+            repeats: branch.repeats().to_vec(),
+        });
     }
 
     /// Evaluates what all prompts begin with, once per job.
@@ -179,6 +225,7 @@ impl<'a> Generator<'a> {
             .collect();
         work.n_prefill_rows += rows.len() as u64;
         self.trunk_is_cached = self.evaluate_all(&rows)?;
+        self.batcher.set_trunk(rows.len());
         Ok(self.trunk_is_cached)
     }
 
@@ -203,8 +250,7 @@ impl<'a> Generator<'a> {
     fn step(
         &mut self,
         branches: &[Branch],
-        prompts: &[PromptWork],
-        digests: &[Digest],
+        group: &mut Group<'_>,
         work: &mut Work,
     ) -> Result<Vec<Step>, EngineError> {
         let rows: Vec<Row> = branches.iter().map(Branch::row).collect();
@@ -215,12 +261,16 @@ impl<'a> Generator<'a> {
             .collect::<Result<Vec<_>, _>>()?;
         work.decode += started.elapsed();
         work.n_decode_rows += rows.len() as u64;
+        group.n_rows += rows
+            .len()
+            .next_multiple_of(self.job.schedule.pad_to as usize) as u64;
         let started = Instant::now();
         let context = DrawContext {
             sampling: self.job.sampling,
             seed: self.job.seed,
             vocabulary: self.job.vocabulary,
         };
+        let (prompts, digests) = (group.prompts, &group.digests);
         let steps = branches
             .par_iter()
             .zip(logits)
@@ -235,18 +285,23 @@ impl<'a> Generator<'a> {
         steps
     }
 
-    /// Gives every live branch but the first a sequence of its own that shares the parent's cache.
+    /// Gives every live branch but the first a sequence of its own that shares the parent's cache, while there are any.
     fn fork(
         &mut self,
         children: Vec<Branch>,
-        next_seq: &mut SeqId,
+        group: &mut Group<'_>,
         live: &mut Vec<Branch>,
     ) -> Result<(), EngineError> {
         for (child_idx, mut child) in children.into_iter().enumerate() {
+            if child_idx > 0 && group.next_seq >= self.job.limits.n_seqs {
+                self.defer(&child, group);
+                continue;
+            }
             if child_idx > 0 {
-                self.batcher.share(child.seq, *next_seq, child.n_cached())?;
-                child.seq = *next_seq;
-                *next_seq += 1;
+                self.batcher
+                    .share(child.seq, group.next_seq, child.n_cached())?;
+                child.seq = group.next_seq;
+                group.next_seq += 1;
             }
             live.push(child);
         }

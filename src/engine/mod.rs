@@ -19,7 +19,7 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
-pub use batch::Schedule;
+pub use batch::{Schedule, ValueType};
 pub use generate::{Generator, GroupOutcome, Job, Work};
 pub use group::{GroupLimits, n_cells_alone};
 pub use self_check::{Determinism, MakeDecoder, SelfCheck, self_check};

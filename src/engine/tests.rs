@@ -118,7 +118,7 @@ fn check(prompts: &[Vec<u32>], n_repeats: u32, max_tokens: u32, limits: GroupLim
         .n_cells
         .max(n_cells_alone(longest, Schedule::STRICT, max_tokens));
     let limits = GroupLimits { n_cells, ..limits };
-    let mut decoder = FakeDecoder::new(n_cells as usize, limits.n_seqs, 56);
+    let mut decoder = FakeDecoder::new(n_cells as usize, limits.n_seqs, 128);
     let cancel = AtomicBool::new(false);
     let mut generator = Generator::new(
         &mut decoder,
@@ -130,6 +130,7 @@ fn check(prompts: &[Vec<u32>], n_repeats: u32, max_tokens: u32, limits: GroupLim
             schedule: Schedule::STRICT,
             limits,
             cancel: &cancel,
+            on_progress: &|_| {},
         },
     );
     let mut made = HashMap::new();
@@ -172,7 +173,7 @@ fn a_failed_batch_fails_its_group_only() {
     let sampling = sampling(1.0, 4);
     let vocabulary = vocabulary();
     let requests = requests(&[vec![1, 2, 3], vec![1, 5, 3], vec![1, 6, 3]], 2, &sampling);
-    let mut decoder = FakeDecoder::new(512, 64, 56);
+    let mut decoder = FakeDecoder::new(512, 64, 128);
     decoder.fail_at = Some(2);
     let cancel = AtomicBool::new(false);
     let job = Job {
@@ -183,6 +184,7 @@ fn a_failed_batch_fails_its_group_only() {
         schedule: Schedule::STRICT,
         limits: limits(64, 512, 1),
         cancel: &cancel,
+        on_progress: &|_| {},
     };
     let mut generator = Generator::new(&mut decoder, job);
     let first = generator.next_group().unwrap();
@@ -205,7 +207,7 @@ fn the_self_check_sees_rows_that_depend_on_their_neighbours() {
     let prompts: [&[u32]; 3] = [&[1, 2, 3], &[1, 4], &[5, 6, 7, 8]];
     let determinism_with = |company_effect: f32| {
         let check = self_check(&prompts, Schedule::STRICT, 2, &mut |_| {
-            let mut decoder = FakeDecoder::new(256, 8, 56);
+            let mut decoder = FakeDecoder::new(256, 8, 128);
             decoder.company_effect = company_effect;
             Ok(Box::new(decoder))
         });

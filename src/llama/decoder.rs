@@ -7,13 +7,13 @@ use std::num::NonZeroU32;
 
 use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
-use llama_cpp_2::context::params::LlamaContextParams;
+use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_sys_2::LLAMA_FLASH_ATTN_TYPE_ENABLED;
 
 use super::{Backend, LlamaError, Model, log};
-use crate::engine::{Decoder, EngineError, Row, SeqId};
+use crate::engine::{Decoder, EngineError, Row, SeqId, ValueType};
 
 /// More sequences than this llama.cpp does not keep apart (`LLAMA_MAX_SEQ`).
 const N_SEQS_MAX: u32 = 256;
@@ -31,6 +31,8 @@ pub struct DecoderConfig {
     pub n_rows: u32,
     /// Threads that compute.
     pub n_threads: u32,
+    /// How values lie in the KV cache; keys are F16.
+    pub value_type: ValueType,
 }
 
 /// A generation model ready to evaluate rows.
@@ -73,6 +75,11 @@ impl<'m> LlamaDecoder<'m> {
             .with_n_seq_max(config.n_seqs)
             .with_n_threads(n_threads)
             .with_n_threads_batch(n_threads)
+            .with_type_k(KvCacheType::F16)
+            .with_type_v(match config.value_type {
+                ValueType::F16 => KvCacheType::F16,
+                ValueType::Bf16 => KvCacheType::BF16,
+            })
             .with_kv_unified(true)
             .with_flash_attention_policy(LLAMA_FLASH_ATTN_TYPE_ENABLED);
         log::take_errors();

@@ -155,6 +155,7 @@ fn generate_once(backend: &Backend, path: &Path) -> Result<Outcome, String> {
         n_seqs: 2,
         n_rows: 8,
         n_threads: 1,
+        value_type: seep::engine::ValueType::F16,
     };
     let decoder = LlamaDecoder::new(backend, &model, config);
     let mut decoder = decoder.map_err(|error| error.to_string())?;

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::median;
-use crate::engine::{Decoder, EngineError, Row};
+use crate::engine::{Decoder, EngineError, Row, ValueType};
 use crate::llama::{Backend, DecoderConfig, LlamaDecoder, LlamaError, Model};
 
 /// Tokens of a prompt, as llama-bench's pp128 and pp512.
@@ -55,6 +55,7 @@ pub(super) fn measure(
         n_seqs,
         n_rows,
         n_threads,
+        value_type: ValueType::F16,
     };
     let mut decoder = LlamaDecoder::new(backend, model, config)?;
     let mut rate = |measure: &mut dyn FnMut(&mut LlamaDecoder<'_>) -> Result<f64, EngineError>| {
