@@ -25,7 +25,7 @@ use crate::store::{ModelId, NewFailure, NewGeneration, RunId, RunModel, Store};
 /// Prompts in a group at most: few enough that little is lost when a run is killed.
 const GROUP_PROMPTS: usize = 96;
 /// Sequences of the context, which bound a group: each continuation that differs takes one. As many as llama.cpp has.
-const GROUP_SEQS: u32 = 256;
+const GROUP_SEQS: u32 = 192;
 /// Cells of the KV cache, unless one prompt alone needs more.
 const GROUP_CELLS: u32 = 4096;
 /// Prompts of the run that the self-check evaluates.

@@ -1,12 +1,15 @@
 //! Embeddings: one unit vector per string, from an encoder served by llama.cpp.
 //!
 //! Owns the way from a string to a vector: WordPiece ids, truncation, mean pooling, L2 normalisation.
-//! Each string is evaluated alone, so its vector depends on nothing else. It caches nothing: the store does.
+//! Strings are evaluated in small batches, packed so that a vector does not depend on what is beside it. It caches
+//! nothing: the store does.
 
 pub mod wordpiece;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
 
 use crate::llama::{Backend, EncoderConfig, LlamaEncoder, LlamaError, Model};
 use wordpiece::WordPieceTokenizer;
@@ -71,7 +74,7 @@ pub struct Embedder<'m> {
 }
 
 impl<'m> Embedder<'m> {
-    /// One llama context of one thread for each of `n_threads`: strings are embedded side by side, each alone.
+    /// One llama context of one thread for each of `n_threads`: batches are embedded side by side.
     ///
     /// # Errors
     /// `Llama` when a context cannot be made.
@@ -105,6 +108,11 @@ impl<'m> Embedder<'m> {
         cancel: &AtomicBool,
         on_progress: &(dyn Fn(usize) + Sync),
     ) -> Result<Option<Vec<Embedding>>, EmbeddingError> {
+        let tokenized: Vec<Vec<u32>> = texts
+            .par_iter()
+            .map(|text| self.tokenize(text))
+            .collect::<Result<_, _>>()?;
+        let batches = pack(&tokenized);
         let next = AtomicUsize::new(0);
         let done = AtomicUsize::new(0);
         let results: Mutex<Vec<Option<Result<Embedding, EmbeddingError>>>> =
@@ -114,14 +122,17 @@ impl<'m> Embedder<'m> {
                 scope.spawn(|| {
                     let mut encoder = encoder.lock().unwrap_or_else(PoisonError::into_inner);
                     while !cancel.load(Ordering::Relaxed) {
-                        let text_idx = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(text) = texts.get(text_idx) else {
+                        let batch_idx = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(batch) = batches.get(batch_idx) else {
                             break;
                         };
-                        let embedding = self.embed_one(&mut encoder, text);
-                        results.lock().unwrap_or_else(PoisonError::into_inner)[text_idx] =
-                            Some(embedding);
-                        on_progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+                        let embedded = embed_batch(&mut encoder, batch, texts, &tokenized);
+                        let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                        for (&text_idx, embedding) in batch.iter().zip(embedded) {
+                            results[text_idx] = Some(embedding);
+                        }
+                        drop(results);
+                        on_progress(done.fetch_add(batch.len(), Ordering::Relaxed) + batch.len());
                     }
                 });
             }
@@ -134,21 +145,55 @@ impl<'m> Embedder<'m> {
             .collect()
     }
 
-    fn embed_one(
-        &self,
-        encoder: &mut LlamaEncoder<'_>,
-        text: &str,
-    ) -> Result<Embedding, EmbeddingError> {
-        let tokens = self
-            .tokenizer
+    fn tokenize(&self, text: &str) -> Result<Vec<u32>, EmbeddingError> {
+        self.tokenizer
             .encode(text)
             .map_err(|error| EmbeddingError::Tokenizer {
                 text: text.to_owned(),
                 reason: error.to_string(),
-            })?;
-        let pooled = encoder.encode(&tokens)?;
-        Embedding::normalized(pooled).ok_or_else(|| EmbeddingError::NoVector {
-            text: text.to_owned(),
-        })
+            })
+    }
+}
+
+/// The places of strings that are evaluated together, short ones first: neighbours of like length fill a batch best.
+fn pack(tokenized: &[Vec<u32>]) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..tokenized.len()).collect();
+    order.sort_by_key(|&text_idx| tokenized[text_idx].len());
+    let mut batches = Vec::new();
+    let mut rest = order.as_slice();
+    while !rest.is_empty() {
+        let n_packed =
+            LlamaEncoder::n_packed(rest.iter().map(|&text_idx| tokenized[text_idx].len()));
+        let (batch, after) = rest.split_at(n_packed);
+        batches.push(batch.to_vec());
+        rest = after;
+    }
+    batches
+}
+
+/// Embeds one batch; a failure of llama.cpp is the failure of each of its strings.
+fn embed_batch(
+    encoder: &mut LlamaEncoder<'_>,
+    batch: &[usize],
+    texts: &[String],
+    tokenized: &[Vec<u32>],
+) -> Vec<Result<Embedding, EmbeddingError>> {
+    let strings: Vec<&[u32]> = batch
+        .iter()
+        .map(|&text_idx| tokenized[text_idx].as_slice())
+        .collect();
+    let no_vector = |text_idx: usize| EmbeddingError::NoVector {
+        text: texts[text_idx].clone(),
+    };
+    match encoder.encode(&strings) {
+        Ok(means) => batch
+            .iter()
+            .zip(means)
+            .map(|(&text_idx, mean)| Embedding::normalized(mean).ok_or_else(|| no_vector(text_idx)))
+            .collect(),
+        Err(error) => {
+            let failure = |_| Err(LlamaError::Compute(error.to_string()).into());
+            batch.iter().map(failure).collect()
+        }
     }
 }

@@ -1,7 +1,12 @@
-//! A llama context that turns the tokens of one string into one vector.
+//! A llama context that turns the tokens of strings into vectors, several strings at a time.
 //!
-//! Owns the checks of what llama.cpp asserts on for encoders: batch size, position, token ids.
-//! It tokenizes nothing and normalises nothing.
+//! Owns the checks of what llama.cpp asserts on for encoders (batch size, position, token ids), and the packing that
+//! makes a vector independent of the strings beside it. It tokenizes nothing and normalises nothing.
+//!
+//! Why a packing: as with generation, kernels are chosen by the number of rows, and attention in tiles (from 64 rows)
+//! adds up across their borders. So strings are packed into batches of at most [`N_PACKED_ROWS`] rows, filled up to a
+//! multiple of [`PAD_TO`] with rows of a sequence of its own; attention then adds up a string's own cells in their order.
+//! A longer string is evaluated alone. The mean over tokens is taken here, in the order of the tokens.
 
 use std::num::NonZeroU32;
 
@@ -9,20 +14,27 @@ use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::token::LlamaToken;
-use llama_cpp_sys_2::LLAMA_FLASH_ATTN_TYPE_DISABLED;
+use llama_cpp_sys_2::LLAMA_FLASH_ATTN_TYPE_ENABLED;
 
 use super::{Backend, LlamaError, Model, log};
+
+/// Rows of a batch of several strings at most: below the 64 from which attention is tiled.
+const N_PACKED_ROWS: usize = 56;
+/// A batch's number of rows is filled up to a multiple of this.
+const PAD_TO: usize = 8;
+/// The sequence of the rows that only fill a batch; where there are any, strings are fewer than rows and leave it free.
+const PADDING: i32 = N_PACKED_ROWS as i32 - 1;
 
 /// The size of a llama context for an encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EncoderConfig {
     /// Tokens of a string at most.
     pub n_tokens_max: u32,
-    /// Threads that compute one string.
+    /// Threads that compute.
     pub n_threads: u32,
 }
 
-/// An encoder ready to embed one string at a time, which makes a vector independent of all others.
+/// An encoder ready to embed strings.
 pub struct LlamaEncoder<'m> {
     context: LlamaContext<'m>,
     batch: LlamaBatch<'static>,
@@ -31,7 +43,7 @@ pub struct LlamaEncoder<'m> {
 }
 
 impl<'m> LlamaEncoder<'m> {
-    /// Makes a llama context with mean pooling, flash attention off (it would round keys and values to F16).
+    /// Makes a llama context that hands out one vector per token, with flash attention on.
     ///
     /// # Errors
     /// `Refused` for more tokens than the model has positions, `Context` when memory does not suffice.
@@ -50,64 +62,125 @@ impl<'m> LlamaEncoder<'m> {
                 model.n_ctx_train()
             )));
         }
+        let n_rows = (config.n_tokens_max as usize)
+            .next_multiple_of(PAD_TO)
+            .max(N_PACKED_ROWS);
+        let n_rows = u32::try_from(n_rows).expect("it is a u32 rounded up to a small multiple");
         let n_threads = config.n_threads.cast_signed();
         let params = LlamaContextParams::default()
-            .with_n_ctx(NonZeroU32::new(config.n_tokens_max))
-            .with_n_batch(config.n_tokens_max)
-            .with_n_ubatch(config.n_tokens_max)
-            .with_n_seq_max(1)
+            .with_n_ctx(NonZeroU32::new(n_rows))
+            .with_n_batch(n_rows)
+            .with_n_ubatch(n_rows)
+            .with_n_seq_max(N_PACKED_ROWS as u32)
             .with_n_threads(n_threads)
             .with_n_threads_batch(n_threads)
+            .with_kv_unified(true)
             .with_embeddings(true)
-            .with_pooling_type(LlamaPoolingType::Mean)
-            .with_flash_attention_policy(LLAMA_FLASH_ATTN_TYPE_DISABLED);
+            .with_pooling_type(LlamaPoolingType::None)
+            .with_flash_attention_policy(LLAMA_FLASH_ATTN_TYPE_ENABLED);
         log::take_errors();
-        let context = model
-            .inner
-            .new_context(&backend.inner, params)
-            .map_err(|error| LlamaError::Context {
-                n_ctx: config.n_tokens_max,
-                reason: log::reason_or(&error.to_string()),
-            })?;
+        let context = model.inner.new_context(&backend.inner, params);
+        let context = context.map_err(|error| LlamaError::Context {
+            n_ctx: n_rows,
+            reason: log::reason_or(&error.to_string()),
+        })?;
         Ok(Self {
             context,
-            batch: LlamaBatch::new(config.n_tokens_max as usize, 1),
+            batch: LlamaBatch::new(n_rows as usize, 1),
             n_tokens_max: config.n_tokens_max as usize,
             n_vocab: model.n_vocab(),
         })
     }
 
-    /// The mean of the last hidden states over all tokens; not normalised.
+    /// How many of the first of `lengths`, strings in tokens, go into one batch; at least one where there is any.
+    pub fn n_packed(lengths: impl IntoIterator<Item = usize>) -> usize {
+        let mut n_rows = 0;
+        let mut n_strings = 0;
+        for length in lengths {
+            n_rows += length;
+            if n_strings > 0 && n_rows > N_PACKED_ROWS {
+                break;
+            }
+            n_strings += 1;
+        }
+        n_strings
+    }
+
+    /// The means of the last hidden states over the tokens of each string; not normalised.
+    ///
+    /// `strings` are as many as [`Self::n_packed`] allows.
     ///
     /// # Errors
     /// `Refused` for no or too many tokens or an id outside the vocabulary, `Compute` when llama.cpp fails.
-    pub fn encode(&mut self, tokens: &[u32]) -> Result<Vec<f32>, LlamaError> {
-        if tokens.is_empty() || tokens.len() > self.n_tokens_max {
+    pub fn encode(&mut self, strings: &[&[u32]]) -> Result<Vec<Vec<f32>>, LlamaError> {
+        self.fill_batch(strings)?;
+        let compute_error = |text: String| LlamaError::Compute(log::reason_or(&text));
+        let encoded = self.context.encode(&mut self.batch);
+        encoded.map_err(|error| compute_error(error.to_string()))?;
+        let mut first_row = 0;
+        strings
+            .iter()
+            .map(|tokens| {
+                let rows = first_row..first_row + tokens.len();
+                first_row = rows.end;
+                self.mean(rows).map_err(compute_error)
+            })
+            .collect()
+    }
+
+    fn fill_batch(&mut self, strings: &[&[u32]]) -> Result<(), LlamaError> {
+        let n_rows: usize = strings.iter().map(|tokens| tokens.len()).sum();
+        let is_longest = strings.len() == 1 && n_rows <= self.n_tokens_max;
+        if strings.iter().any(|tokens| tokens.is_empty())
+            || n_rows == 0
+            || (n_rows > N_PACKED_ROWS && !is_longest)
+        {
             return Err(LlamaError::Refused(format!(
-                "a string of {} tokens",
-                tokens.len()
+                "{} strings of {n_rows} tokens together",
+                strings.len()
             )));
         }
         self.batch.clear();
-        for (position, &token) in (0..).zip(tokens) {
-            if token >= self.n_vocab {
-                return Err(LlamaError::Refused(format!(
-                    "token {token} of {}",
-                    self.n_vocab
-                )));
+        for (seq, tokens) in (0..).zip(strings) {
+            for (position, &token) in (0..).zip(*tokens) {
+                self.add_row(token, position, seq)?;
             }
-            self.batch
-                .add(LlamaToken(token.cast_signed()), position, &[0], true)
-                .map_err(|error| LlamaError::Refused(error.to_string()))?;
         }
-        let compute_error = |text: String| LlamaError::Compute(log::reason_or(&text));
-        self.context
-            .encode(&mut self.batch)
-            .map_err(|error| compute_error(error.to_string()))?;
-        let pooled = self
-            .context
-            .embeddings_seq_ith(0)
-            .map_err(|error| compute_error(error.to_string()))?;
-        Ok(pooled.to_vec())
+        let padding = strings[0][0];
+        for position in 0..n_rows.next_multiple_of(PAD_TO) - n_rows {
+            self.add_row(padding, position as i32, PADDING)?;
+        }
+        Ok(())
+    }
+
+    fn add_row(&mut self, token: u32, position: i32, seq: i32) -> Result<(), LlamaError> {
+        if token >= self.n_vocab {
+            return Err(LlamaError::Refused(format!(
+                "token {token} of {}",
+                self.n_vocab
+            )));
+        }
+        let added = self
+            .batch
+            .add(LlamaToken(token.cast_signed()), position, &[seq], true);
+        added.map_err(|error| LlamaError::Refused(error.to_string()))
+    }
+
+    /// The mean of the vectors of some rows, added up in f64 in their order.
+    fn mean(&self, rows: std::ops::Range<usize>) -> Result<Vec<f32>, String> {
+        let n_rows = rows.len() as f64;
+        let mut sums: Vec<f64> = Vec::new();
+        for row_idx in rows {
+            let row_idx = i32::try_from(row_idx).map_err(|error| error.to_string())?;
+            let vector = self
+                .context
+                .embeddings_ith(row_idx)
+                .map_err(|error| error.to_string())?;
+            sums.resize(vector.len(), 0.0);
+            for (sum, &component) in sums.iter_mut().zip(vector) {
+                *sum += f64::from(component);
+            }
+        }
+        Ok(sums.into_iter().map(|sum| (sum / n_rows) as f32).collect())
     }
 }

@@ -5,15 +5,14 @@
 //! It reads no clock, starts no thread and keeps no state: a draw depends on its arguments only.
 
 mod philox;
+mod row;
 
 use crate::digest::Digest;
 use crate::generation::SamplingParams;
+use row::{Changes, Row};
 
-/// Terms of a softmax more than this many nats below the largest are left out.
-///
-/// All of them together are less than `n_vocab * exp(-49)`, for 200,000 tokens 1.1e-16 of the largest term:
-/// below half the spacing of f64 at 1, so no sum that holds the largest term would show them.
-const NEGLIGIBLE_NATS: f64 = 49.0;
+/// More than the relative rounding error of a sum of a million weights in f64.
+const SUM_ROUNDING: f64 = 1e-9;
 
 /// Which tokens may be drawn; padding of the vocabulary may not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,15 +138,12 @@ pub fn distribution<'a>(
     seen: &[u32],
     params: &SamplingParams,
 ) -> Result<Distribution<'a>, SamplingError> {
-    if let Some(&bad) = logits.iter().find(|logit| !logit.is_finite()) {
-        return Err(SamplingError::NotFinite(bad));
-    }
-    let scores = processed_scores(logits, allowed, seen, params);
-    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    if max == f32::NEG_INFINITY {
+    let changes = Changes::new(logits, allowed, seen, params);
+    let row = Row::read(logits, &changes)?;
+    let mut candidates = row.candidates(params);
+    if candidates.is_empty() {
         return Err(SamplingError::NoToken);
     }
-    let mut candidates = candidates(&scores, max, params.temperature);
     keep_top_k(&mut candidates, params.top_k);
     keep_top_p(&mut candidates, params.top_p);
     keep_min_p(&mut candidates, params.min_p);
@@ -164,7 +160,7 @@ pub fn distribution<'a>(
             .map(|candidate| candidate.token)
             .collect(),
         logits,
-        raw_log_sum: log_sum_exp(logits),
+        raw_log_sum: row.raw_log_sum(),
     })
 }
 
@@ -174,62 +170,6 @@ struct Candidate {
     token: u32,
     /// Its probability over that of the most probable token.
     weight: f64,
-}
-
-/// The logits with the repetition penalty applied (in f32, as transformers does) and what may not be drawn at minus infinity.
-fn processed_scores(
-    logits: &[f32],
-    allowed: &AllowedTokens,
-    seen: &[u32],
-    params: &SamplingParams,
-) -> Vec<f32> {
-    let n_tokens = allowed.n_tokens.min(logits.len());
-    let mut scores = logits[..n_tokens].to_vec();
-    let penalty = params.repetition_penalty as f32;
-    if penalty != 1.0 {
-        for &token in seen {
-            // Always from the raw logit: a token seen twice is penalised once.
-            let Some(&logit) = logits.get(token as usize) else {
-                continue;
-            };
-            if let Some(score) = scores.get_mut(token as usize) {
-                *score = if logit < 0.0 {
-                    logit * penalty
-                } else {
-                    logit / penalty
-                };
-            }
-        }
-    }
-    for &token in &allowed.excluded {
-        if let Some(score) = scores.get_mut(token as usize) {
-            *score = f32::NEG_INFINITY;
-        }
-    }
-    scores
-}
-
-/// The tokens with more than a negligible weight, by id; at temperature 0 the most probable one with the lowest id.
-fn candidates(scores: &[f32], max: f32, temperature: f64) -> Vec<Candidate> {
-    let tokens = scores.iter().zip(0u32..);
-    if temperature == 0.0 {
-        let best = tokens.filter(|&(&score, _)| score == max).take(1);
-        return best
-            .map(|(_, token)| Candidate { token, weight: 1.0 })
-            .collect();
-    }
-    let max = f64::from(max);
-    // One comparison in f32 passes over most of the row; the exact test follows for the others.
-    let coarse = (max - (NEGLIGIBLE_NATS + 1.0) * temperature) as f32;
-    tokens
-        .filter(|&(&score, _)| score >= coarse)
-        .map(|(&score, token)| ((f64::from(score) - max) / temperature, token))
-        .filter(|&(nats, _)| nats > -NEGLIGIBLE_NATS)
-        .map(|(nats, token)| Candidate {
-            token,
-            weight: nats.exp(),
-        })
-        .collect()
 }
 
 /// Keeps the `top_k` largest, and all that equal the smallest of them; 0 keeps all.
@@ -254,19 +194,42 @@ fn keep_top_p(candidates: &mut Vec<Candidate>, top_p: f64) {
         return;
     }
     let total: f64 = candidates.iter().map(|candidate| candidate.weight).sum();
-    candidates.sort_unstable_by(|a, b| a.weight.total_cmp(&b.weight).then(b.token.cmp(&a.token)));
     let limit = (1.0 - top_p) * total;
-    let mut sum = 0.0;
+    // Tokens so light that all of them together have at most half the limit go in any case: sorting the others is enough,
+    // unless a sum comes so near to the limit that it matters in which order the light ones were added up.
+    let light_max = limit / (2.0 * candidates.len() as f64);
+    let is_light = |candidate: &&Candidate| candidate.weight < light_max;
+    let light = candidates.iter().filter(is_light);
+    let light = light.map(|candidate| candidate.weight).sum();
+    let heavy = candidates.iter().filter(|candidate| !is_light(candidate));
+    let mut heavy: Vec<Candidate> = heavy.copied().collect();
+    let margin = drop_least_probable(&mut heavy, light, limit);
+    if margin > SUM_ROUNDING * limit {
+        *candidates = heavy;
+    } else {
+        drop_least_probable(candidates, 0.0, limit);
+    }
+}
+
+/// Drops the least probable tokens as long as their weights and `dropped` add up to at most `limit`; keeps at least one.
+///
+/// Returns how near to the limit a sum came.
+fn drop_least_probable(candidates: &mut Vec<Candidate>, dropped: f64, limit: f64) -> f64 {
+    candidates.sort_unstable_by(|a, b| a.weight.total_cmp(&b.weight).then(b.token.cmp(&a.token)));
+    let mut sum = dropped;
+    let mut margin = f64::INFINITY;
     let n_dropped = candidates
         .iter()
         .take_while(|candidate| {
             sum += candidate.weight;
+            margin = margin.min((sum - limit).abs());
             sum <= limit
         })
         .count()
         .min(candidates.len() - 1);
     candidates.drain(..n_dropped);
     candidates.sort_unstable_by_key(|candidate| candidate.token);
+    margin
 }
 
 /// Keeps the tokens at least `min_p` times as probable as the most probable one.
@@ -278,12 +241,5 @@ fn keep_min_p(candidates: &mut Vec<Candidate>, min_p: f64) {
     candidates.retain(|candidate| candidate.weight >= min_p * max);
 }
 
-fn log_sum_exp(logits: &[f32]) -> f64 {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let coarse = max - NEGLIGIBLE_NATS as f32 - 1.0;
-    let terms = logits.iter().filter(|&&logit| logit >= coarse);
-    let sum: f64 = terms
-        .map(|&logit| (f64::from(logit) - f64::from(max)).exp())
-        .sum();
-    f64::from(max) + sum.ln()
-}
+#[cfg(test)]
+mod tests;

@@ -205,7 +205,7 @@ fn encode_once(backend: &Backend, path: &Path) -> Result<Outcome, String> {
     let encoder = LlamaEncoder::new(backend, &model, config);
     let mut encoder = encoder.map_err(|error| error.to_string())?;
     let tokens = [0, model.n_vocab() - 1];
-    let vector = encoder.encode(&tokens[..config.n_tokens_max.min(2) as usize]);
+    let vector = encoder.encode(&[&tokens[..config.n_tokens_max.min(2) as usize]]);
     let vector = vector.map_err(|error| error.to_string())?;
-    Ok(Outcome::Ran(vector.len() as f64))
+    Ok(Outcome::Ran(vector[0].len() as f64))
 }
