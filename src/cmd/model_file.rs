@@ -199,7 +199,9 @@ pub(super) fn open_encoder(session: &Session, wanted: &Wanted) -> anyhow::Result
         Wanted::File { path, label } => {
             let gguf = read_checked(path, check_encoder)?;
             let sha256 = hash_parts(session, &gguf)?;
-            let tokenizer = WordPieceTokenizer::from_gguf(&gguf, N_TOKENS_MAX as usize)?;
+            let n_positions = gguf.u32("bert.context_length")?;
+            let n_tokens_max = N_TOKENS_MAX.min(n_positions) as usize;
+            let tokenizer = WordPieceTokenizer::from_gguf(&gguf, n_tokens_max)?;
             Ok(EncoderFile {
                 file: model_file(label, None, sha256, gguf),
                 tokenizer,

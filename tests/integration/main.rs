@@ -1,9 +1,18 @@
-//! Tests of the whole: the product and llama.cpp on files that the tests write.
+//! Tests of the whole: the program itself, llama.cpp and SQLite, on files that the tests write and on real models.
 //!
-//! Owns the list of modules; what several of them need lies in `tiny` and `llama_child`.
+//! Owns the list of modules. What several of them need lies in `harness` (a folder in which the program runs),
+//! `experiment_file`, `record` (what a database holds), `tiny` and `llama_child`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod cli;
 mod damaged;
+mod experiment_file;
+mod harness;
+mod interrupted;
 mod llama_child;
+mod mistakes;
+mod real_models;
+mod record;
+mod run;
 mod tiny;
