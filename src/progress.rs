@@ -120,6 +120,10 @@ impl Progress {
     }
 
     fn plain_text(&self, done: u64) -> String {
+        if done == 0 {
+            let total = self.unit.count(self.total);
+            return format!("{}: {} of {total}", self.label, self.unit.number(0));
+        }
         let rate = done as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
         let left = (self.total - done) as f64 / rate.max(1e-9);
         let total = self.unit.count(self.total);

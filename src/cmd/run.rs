@@ -39,13 +39,16 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Status> {
         args.experiment.offline,
         args.threads,
     )?;
-    let mut store = Store::open(&args.experiment.places.db)?;
+    // A database that is there must be usable before anything is fetched; a new one is made when all else is right.
+    let db = &args.experiment.places.db;
+    let existing = db.exists().then(|| Store::open(db)).transpose()?;
     let Some(models) = open_models(&session, &wanted)? else {
         return Ok(Status::Interrupted);
     };
     let encoder = model_file::open_encoder(&session, &wanted.encoder)?;
     let backend = Backend::init()?;
     let planned = plan_all(&experiment, &backend, models)?;
+    let mut store = existing.map_or_else(|| Store::open(db), Ok)?;
     let registered = register_experiment(&mut store, &experiment)?;
     let encoder_id = register_model(&mut store, &encoder.file)?;
     let models = planned

@@ -346,49 +346,7 @@ fn input() -> impl Strategy<Value = Input> {
     })
 }
 
-/// Neighbouring tokens around a multiple of 64, at which the code under test goes from one part of a row to the next.
-fn stretch() -> impl Strategy<Value = Vec<u32>> {
-    (0..48_u32, 0..70_u32, 1..200_u32).prop_map(|(border, n_before, length)| {
-        let start = (border * 64).saturating_sub(n_before);
-        (start..start + length).collect()
-    })
-}
-
-/// Long rows in which whole stretches are excluded or seen, and the most probable tokens may lie in one of them.
-fn input_with_stretches() -> impl Strategy<Value = Input> {
-    let logits = (vec(-1000..1000_i32, 1000..=3000_usize), 0.002..0.02_f32);
-    let stretches = (vec(stretch(), 1..4), vec(stretch(), 1..4), 0..3_u8);
-    (logits, params(), 0..300_usize, stretches).prop_map(
-        |((multiples, unit), params, n_padding, (excluded, seen, raised))| {
-            let logits = multiples.iter().map(|&multiple| multiple as f32 * unit);
-            let mut input = Input {
-                logits: logits.collect(),
-                n_tokens: multiples.len() - n_padding,
-                excluded: excluded.concat(),
-                seen: seen.concat(),
-                params,
-            };
-            let raised = match raised {
-                0 => &[],
-                1 => &excluded[0][..],
-                _ => &seen[0][..],
-            };
-            for &token in raised {
-                if let Some(logit) = input.logits.get_mut(token as usize) {
-                    *logit += 8.0;
-                }
-            }
-            input
-        },
-    )
-}
-
 proptest! {
-    #[test]
-    fn stretches_across_borders_give_the_plain_distribution(input in input_with_stretches()) {
-        check_definition(&input);
-    }
-
     #[test]
     fn the_distribution_is_the_plain_one(input in input()) {
         check_definition(&input);

@@ -99,11 +99,6 @@ fn check(mistake: &Mistake) {
         .cloned()
         .collect();
     assert_eq!(made, mistake.made);
-    if made.iter().any(|name| name == "db/seep.sqlite") {
-        let record = env.record("db/seep.sqlite");
-        assert_eq!(record.statuses(), Vec::<String>::new());
-        assert_eq!(record.n_generations(), 0);
-    }
     after.retain(|name, _| before.contains_key(name));
     assert!(after == before, "a file was changed");
 }
@@ -230,7 +225,6 @@ fn missing_model_file() {
 fn model_file_that_is_no_gguf() {
     check(&Mistake {
         change: ("path: a.gguf", "path: x.yaml"),
-        made: &["db/seep.sqlite"],
         said: "error: `x.yaml` is no GGUF: it begins with `name`, expected `GGUF`
 hint: a download that failed may have left a web page; fetch the file again
 ",
@@ -242,7 +236,6 @@ hint: a download that failed may have left a web page; fetch the file again
 fn model_file_cut_short() {
     check(&Mistake {
         change: ("path: a.gguf", "path: cut.gguf"),
-        made: &["db/seep.sqlite"],
         said: "error: `cut.gguf` ends 239248 bytes early: 478496 bytes expected, 239248 found
 hint: the download was cut short; fetch it again
 ",
@@ -254,7 +247,7 @@ hint: the download was cut short; fetch it again
 fn generation_model_as_embedding_model() {
     check(&Mistake {
         change: ("{path: encoder.gguf}", "{path: b.gguf}"),
-        made: &["db/seep.sqlite", "shelf/.hashes.json"],
+        made: &["shelf/.hashes.json"],
         said: "hashing a.gguf
 error: key `general.architecture` of `b.gguf` is `qwen2`, which is not supported
 hint: only the architecture `bert` can embed
@@ -267,7 +260,6 @@ hint: only the architecture `bert` can embed
 fn embedding_model_as_generation_model() {
     check(&Mistake {
         change: ("path: a.gguf", "path: encoder.gguf"),
-        made: &["db/seep.sqlite"],
         said:
             "error: key `general.architecture` of `encoder.gguf` is `bert`, which is not supported
 hint: the architectures `qwen2` and `llama` can generate
@@ -412,7 +404,7 @@ fn missing_model_when_offline() {
     check(&Mistake {
         change: ("  - path: a.gguf\n", "  - {name: qwen2.5-coder-0.5b-instruct, quantizations: [Q4_K_M]}\n"),
         flags: "--offline",
-        made: &["db/seep.sqlite", "shelf/qwen2.5-coder-0.5b-instruct/.lock"],
+        made: &["shelf/qwen2.5-coder-0.5b-instruct/.lock"],
         said: "error: failed to fetch qwen2.5-coder-0.5b-instruct Q4_K_M: `qwen2.5-coder-0.5b-instruct` Q4_K_M lacks `[FOLDER]/shelf/qwen2.5-coder-0.5b-instruct/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf` (491.4 MB), and nothing is fetched when offline
 hint: `seep models fetch qwen2.5-coder-0.5b-instruct Q4_K_M` fetches it
 ",
