@@ -80,7 +80,7 @@ pub struct RequestContext {
     pub sampling: SamplingParams,
     /// The experiment's seed.
     pub seed: u64,
-    /// The name and parameters of the schedule that evaluates the logits, such as `strict-56-8`.
+    /// The name and parameters of the schedule that evaluates the logits, such as `strict-pad8-vbf16`.
     pub schedule: String,
 }
 

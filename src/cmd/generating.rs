@@ -24,7 +24,8 @@ use crate::store::{ModelId, NewFailure, NewGeneration, RunId, RunModel, Store};
 
 /// Prompts in a group at most: few enough that little is lost when a run is killed.
 const GROUP_PROMPTS: usize = 96;
-/// Sequences of the context, which bound a group: each continuation that differs takes one. As many as llama.cpp has.
+/// Sequences of the context, which bound a group: each continuation that differs takes one, and each costs llama.cpp
+/// memory for a row of logits.
 const GROUP_SEQS: u32 = 192;
 /// Cells of the KV cache, unless one prompt alone needs more.
 const GROUP_CELLS: u32 = 4096;

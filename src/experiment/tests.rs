@@ -342,7 +342,7 @@ fn impossible_overrides_are_refused() {
 #[test]
 fn a_plan_has_each_request_once_in_order() {
     let experiment = load(GOOD).unwrap();
-    let context = experiment.request_context(Digest::of(b"model"), "strict-56-8".to_owned());
+    let context = experiment.request_context(Digest::of(b"model"), "strict-pad8-vbf16".to_owned());
     // The prompts in reverse order; the last two have the same tokens.
     let prompt_tokens: Vec<Arc<[u32]>> = [70, 60, 50, 40, 30, 10, 10]
         .map(|last| Arc::from([1, last]))

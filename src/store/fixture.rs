@@ -88,7 +88,7 @@ fn context(model_sha256: Digest) -> RequestContext {
             stop: StopRule::Strings(vec!["\n".to_owned(), "\"".to_owned()]),
         },
         seed: u64::MAX,
-        schedule: "strict-56-8".to_owned(),
+        schedule: "strict-pad8-vbf16".to_owned(),
     }
 }
 

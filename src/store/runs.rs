@@ -59,7 +59,7 @@ pub enum RunOutcome<'a> {
 /// What a run did with one model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunModel {
-    /// The schedule that evaluated the logits, such as `strict-56-8`.
+    /// The schedule that evaluated the logits, such as `strict-pad8-vbf16`.
     pub schedule: String,
     /// Which program made tokens of the prompts: `tokenizers`, or `llama.cpp` for a tokenizer that we cannot build.
     pub tokenizer: String,

@@ -68,7 +68,7 @@ fn every_sampling_value_has_its_column() {
             |row| row.get(0),
         )
         .unwrap();
-    let expected = r#"[1,0.5,20,0.8,0.05,1.1,10,["\n","\""],-1,"strict-56-8","eog",3,[1,151645,4294967295],[-0.1,-1e-30,0.0],"He likes red. He is"]"#;
+    let expected = r#"[1,0.5,20,0.8,0.05,1.1,10,["\n","\""],-1,"strict-pad8-vbf16","eog",3,[1,151645,4294967295],[-0.1,-1e-30,0.0],"He likes red. He is"]"#;
     assert_eq!(row, expected);
 }
 

@@ -120,7 +120,7 @@ fn a_model_file_keeps_its_row_and_takes_its_latest_description() {
 
 fn run_model() -> RunModel {
     RunModel {
-        schedule: "strict-56-8".to_owned(),
+        schedule: "strict-pad8-vbf16".to_owned(),
         tokenizer: "tokenizers".to_owned(),
         determinism: Some("bitwise".to_owned()),
         logit_difference_max: Some(0.0),
