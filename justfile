@@ -9,6 +9,10 @@
 
 set positional-arguments
 
+# llama.cpp's threads sleep while they wait for each other: it costs nothing alone, and beside one busy process it makes
+# generating 1.4 times faster (benches/README.md).
+export OMP_WAIT_POLICY := env('OMP_WAIT_POLICY', 'passive')
+
 features := env('SEEP_FEATURES', '')
 seep := env('CARGO_TARGET_DIR', 'target') / 'release' / 'seep'
 
