@@ -35,6 +35,7 @@
 //! | [`store`] | the database; every SQL statement |
 //! | [`report`] | table and JSON of a finished run |
 //! | [`progress`] | everything on stderr |
+//! | [`allocator`] | the allocator, and giving freed memory back |
 //! | [`machine`] | what is recorded of machine and build |
 //! | [`digest`] | the SHA-256 value that names files, requests, experiments |
 //!
@@ -83,6 +84,7 @@
 //! | echo | the concept itself stands in the test generation |
 //! | metric | the name of a similarity, such as `sbert` |
 
+pub mod allocator;
 pub mod cli;
 pub mod cmd;
 pub mod digest;

@@ -7,9 +7,6 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use seep::{cli, cmd, progress};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let arguments = cli::Cli::parse();
     progress::start_log();

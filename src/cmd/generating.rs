@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 
 use super::prepare::Prepared;
 use super::session::Session;
+use crate::allocator;
 use crate::engine::{
     Determinism, EngineError, Generator, GroupLimits, GroupOutcome, Job, MakeDecoder, Schedule,
     SelfCheck, Vocabulary, Work, n_cells_alone, self_check,
@@ -55,6 +56,8 @@ pub(super) fn generate(
 ) -> anyhow::Result<RunModel> {
     let label = prepared.file.label();
     progress::note(format_args!("{label}: loading"));
+    // The tokenizers that made the requests are gone; llama.cpp soon needs as much.
+    allocator::give_back();
     let model = Model::load(backend, prepared.file.gguf.path())?;
     compare_tokenizers(prepared, &model)?;
     let vocabulary = vocabulary(prepared, &model);

@@ -29,6 +29,8 @@ pub(super) const FIRST_FREE: SeqId = 2;
 pub struct Schedule {
     /// Rows in a batch at most.
     pub n_rows_max: u32,
+    /// Rows in a batch with outputs at most: llama.cpp keeps a row of logits for each, twice.
+    pub n_output_rows_max: u32,
     /// A batch's number of rows is filled up to a multiple of this.
     pub pad_to: u32,
     /// Whether rows with and without outputs go into separate batches.
@@ -50,6 +52,7 @@ impl Schedule {
     /// Logits do not depend on what else is evaluated: the schedule of every run.
     pub const STRICT: Self = Self {
         n_rows_max: 128,
+        n_output_rows_max: 64,
         pad_to: 8,
         separate_outputs: true,
         value_type: ValueType::Bf16,
@@ -58,6 +61,7 @@ impl Schedule {
     /// What programs around llama.cpp usually do; only the self-check uses it, to show the difference.
     pub const USUAL: Self = Self {
         n_rows_max: 512,
+        n_output_rows_max: 512,
         pad_to: 1,
         separate_outputs: false,
         value_type: ValueType::F16,
@@ -77,18 +81,32 @@ impl Schedule {
         format!("{kind}-pad{}-v{values}", self.pad_to)
     }
 
-    /// The number of batches for `n_rows` rows.
+    /// The number of batches for `n_rows` rows without outputs.
     pub(super) fn n_batches(&self, n_rows: u32) -> u32 {
         n_rows.div_ceil(self.n_rows_max)
     }
 
-    /// How many rows to put into each batch so that `n_rows` rows make batches of about the same size.
+    /// The number of batches for `n_rows` rows with outputs.
+    pub(super) fn n_output_batches(&self, n_rows: u32) -> u32 {
+        n_rows.div_ceil(self.n_output_rows_max)
+    }
+
+    /// How many rows without outputs to put into each batch so that `n_rows` rows make batches of about the same size.
     pub(super) fn batch_size(&self, n_rows: usize) -> usize {
-        let n_batches = n_rows.div_ceil(self.n_rows_max as usize).max(1);
+        self.even_size(n_rows, self.n_rows_max)
+    }
+
+    /// The same for rows with outputs.
+    pub(super) fn output_batch_size(&self, n_rows: usize) -> usize {
+        self.even_size(n_rows, self.n_output_rows_max)
+    }
+
+    fn even_size(&self, n_rows: usize, n_rows_max: u32) -> usize {
+        let n_batches = n_rows.div_ceil(n_rows_max as usize).max(1);
         let size = n_rows
             .div_ceil(n_batches)
             .next_multiple_of(self.pad_to as usize);
-        size.clamp(1, self.n_rows_max as usize)
+        size.clamp(1, n_rows_max as usize)
     }
 }
 

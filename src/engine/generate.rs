@@ -183,7 +183,7 @@ impl<'a> Generator<'a> {
         outcome: &mut GroupOutcome,
     ) -> Result<Option<Vec<Branch>>, EngineError> {
         let mut live = Vec::new();
-        for chunk in branches.chunks(self.job.schedule.batch_size(branches.len())) {
+        for chunk in branches.chunks(self.job.schedule.output_batch_size(branches.len())) {
             if self.cancelled() {
                 return Ok(None);
             }

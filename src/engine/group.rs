@@ -282,22 +282,22 @@ impl GroupSize {
 
     /// Cells once the first token after every prompt is drawn.
     fn n_prefilled_cells(&self) -> u32 {
-        let parts = [self.n_trunk, self.n_prefill, self.n_prompts];
-        parts
-            .into_iter()
-            .map(|n_rows| n_rows + self.schedule.n_batches(n_rows) * (self.schedule.pad_to - 1))
-            .sum()
+        let n_batches = self.n_prefill_batches() + self.schedule.n_output_batches(self.n_prompts);
+        self.n_trunk + self.n_prefill + self.n_prompts + n_batches * (self.schedule.pad_to - 1)
     }
 
     /// Prompts, last tokens, every token of every repeat as if none were equal, and padding.
     fn n_cells(&self) -> u32 {
         let n_steps = self.max_tokens.saturating_sub(1);
-        let n_batches = self.schedule.n_batches(self.n_trunk)
-            + self.schedule.n_batches(self.n_prefill)
-            + self.schedule.n_batches(self.n_prompts)
-            + n_steps * self.schedule.n_batches(self.n_repeats);
+        let n_batches = self.n_prefill_batches()
+            + self.schedule.n_output_batches(self.n_prompts)
+            + n_steps * self.schedule.n_output_batches(self.n_repeats);
         let n_padding = n_batches * (self.schedule.pad_to - 1);
         self.n_trunk + self.n_prefill + self.n_prompts + n_steps * self.n_repeats + n_padding
+    }
+
+    fn n_prefill_batches(&self) -> u32 {
+        self.schedule.n_batches(self.n_trunk) + self.schedule.n_batches(self.n_prefill)
     }
 
     fn fits(&self, limits: GroupLimits) -> bool {

@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cmd",
         &[
+            "allocator",
             "cli",
             "embedding",
             "engine",
@@ -60,6 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sampling", &["generation"]),
     ("generation", &[]),
     ("gguf", &[]),
+    ("allocator", &[]),
     ("machine", &[]),
     ("digest", &[]),
 ];
