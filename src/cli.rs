@@ -23,6 +23,10 @@ pub enum Command {
     Run(RunArgs),
     /// Show what a run would do: prompts, generations still missing, downloads.
     Plan(PlanArgs),
+    /// Take in generations that were made elsewhere: workbooks, CSV, TSV or JSON lines.
+    Import(ImportArgs),
+    /// Measure leakage in what is stored, without generating.
+    Score(ScoreArgs),
     /// Model files: what is there, what it would cost to fetch, what is inside.
     Models(ModelsArgs),
     /// Measure how fast generations are made on this machine.
@@ -110,6 +114,66 @@ pub struct PlanArgs {
     /// How the plan is printed on stdout.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+}
+
+/// Arguments of `seep import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The files; their names end in .xlsx, .csv, .tsv or .jsonl. `published:colors` and `published:original` are
+    /// the published workbooks, fetched where they are missing.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The experiment they belong to; files with the same prompt pairs share them.
+    #[arg(long, value_name = "NAME")]
+    pub experiment: String,
+    /// What the model is called; unless given, each file is a model of its own, called like the file.
+    #[arg(long, value_name = "LABEL")]
+    pub model: Option<String>,
+    /// The columns with generations, comma-separated, one for each repeat, instead of the mapping's.
+    #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
+    pub repeats: Option<Vec<String>>,
+    /// A YAML file that says which column is what; that of the published workbooks unless given.
+    #[arg(long, value_name = "FILE")]
+    pub mapping: Option<PathBuf>,
+    /// Import nothing where anything looks wrong.
+    #[arg(long)]
+    pub strict: bool,
+    /// The database that records everything.
+    #[arg(long, value_name = "FILE", default_value = "db/seep.sqlite")]
+    pub db: PathBuf,
+}
+
+/// A similarity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Metric {
+    /// Cosine of sentence embeddings.
+    Sbert,
+}
+
+/// Arguments of `seep score`.
+#[derive(Debug, Args)]
+pub struct ScoreArgs {
+    /// Only the experiment of this name; all that are stored unless given.
+    #[arg(long, value_name = "NAME")]
+    pub experiment: Option<String>,
+    /// The similarity; may be given several times.
+    #[arg(long, value_enum, value_name = "NAME", default_values_t = [Metric::Sbert])]
+    pub metric: Vec<Metric>,
+    /// The encoder: a name of the manifest, or the path of a GGUF file.
+    #[arg(long, value_name = "NAME", default_value = "all-minilm-l6-v2")]
+    pub embedding_model: String,
+    /// Contact no server: the encoder must be there.
+    #[arg(long)]
+    pub offline: bool,
+    /// Threads that compute; the number of physical cores unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub threads: Option<u32>,
+    /// How the results are printed on stdout; JSON is one list.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    /// Where things lie.
+    pub places: PlaceArgs,
 }
 
 /// Arguments of `seep models`.

@@ -15,6 +15,7 @@
 //! The [`store`] says which requests have no generation yet; the [`engine`] makes those, group by group, and each
 //! group is stored before the next begins. Then each distinct text is embedded once ([`embedding`]), similarities
 //! become verdicts and rates ([`leakage`], [`stats`]), and a [`report`] is printed. `cmd/run.rs` reads as this plan.
+//! Generations made elsewhere come in through [`import`] and are scored in the same way (`cmd/score.rs`).
 //!
 //! # Code map, in reading order
 //!
@@ -23,6 +24,7 @@
 //! | [`cli`] | arguments and their help |
 //! | [`cmd`] | one file per subcommand: turns arguments into values and wires the parts together |
 //! | [`experiment`] | the YAML file: reading, every message about it, the plan of requests |
+//! | [`import`] | generations made elsewhere: workbooks, CSV, JSON lines; the lint of their rows |
 //! | [`generation`] | plain data that crosses the seams: sampling values, requests, generations |
 //! | [`prompt`] | chat template and tokenizer of a model file |
 //! | [`sampling`] | from a logits row to a token; pure |
@@ -71,6 +73,8 @@
 //! | request | one planned generation; its id is a hash of all that determines it |
 //! | generation | the model's text for one request |
 //! | repeat | the n-th generation of one prompt, with its own draws |
+//! | import | a file of generations made elsewhere, stored beside those of runs |
+//! | finding | what looks wrong in a row of an imported file |
 //! | run | one execution of one experiment |
 //! | prefill, decode | evaluating prompt tokens; evaluating the last token of a text to draw the next |
 //! | sequence | llama.cpp's parallel stream within one KV cache |
@@ -93,6 +97,7 @@ pub mod engine;
 pub mod experiment;
 pub mod generation;
 pub mod gguf;
+pub mod import;
 pub mod leakage;
 pub mod llama;
 pub mod machine;

@@ -6,7 +6,8 @@ CREATE TABLE experiments (
     sha256        TEXT NOT NULL UNIQUE CHECK (length(sha256) = 64),
     name          TEXT NOT NULL,
     question      TEXT NOT NULL,
-    yaml          TEXT NOT NULL,
+    -- NULL for generations that were imported, which no YAML file asked for.
+    yaml          TEXT,
     extended_yaml TEXT,
     created_at    TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 ) STRICT;
@@ -14,16 +15,41 @@ CREATE TABLE experiments (
 CREATE TABLE models (
     id              INTEGER PRIMARY KEY,
     sha256          TEXT NOT NULL UNIQUE CHECK (length(sha256) = 64),
+    kind            TEXT NOT NULL DEFAULT 'file' CHECK (kind IN ('file', 'imported')),
     label           TEXT NOT NULL,
     quantization    TEXT NOT NULL,
-    path            TEXT NOT NULL,
-    architecture    TEXT NOT NULL,
-    n_parameters    INTEGER NOT NULL CHECK (n_parameters >= 0),
-    bits_per_weight REAL NOT NULL CHECK (bits_per_weight > 0),
-    size_bytes      INTEGER NOT NULL CHECK (size_bytes >= 0),
-    metadata        TEXT NOT NULL CHECK (json_valid(metadata)),
-    composition     TEXT NOT NULL CHECK (json_valid(composition)),
-    created_at      TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+    path            TEXT,
+    architecture    TEXT,
+    n_parameters    INTEGER CHECK (n_parameters >= 0),
+    bits_per_weight REAL CHECK (bits_per_weight > 0),
+    size_bytes      INTEGER CHECK (size_bytes >= 0),
+    metadata        TEXT CHECK (json_valid(metadata)),
+    composition     TEXT CHECK (json_valid(composition)),
+    created_at      TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    -- Of a file everything is known, of a model whose generations were imported nothing but what it is called.
+    CHECK (kind = 'imported' OR (
+        path IS NOT NULL AND architecture IS NOT NULL AND n_parameters IS NOT NULL AND bits_per_weight IS NOT NULL
+        AND size_bytes IS NOT NULL AND metadata IS NOT NULL AND composition IS NOT NULL
+    ))
+) STRICT;
+
+CREATE TABLE imports (
+    id            INTEGER PRIMARY KEY,
+    experiment_id INTEGER NOT NULL REFERENCES experiments (id),
+    model_id      INTEGER NOT NULL REFERENCES models (id),
+    sha256        TEXT NOT NULL CHECK (length(sha256) = 64),
+    path          TEXT NOT NULL,
+    mapping       TEXT NOT NULL,
+    columns       TEXT NOT NULL CHECK (json_valid(columns)),
+    n_rows        INTEGER NOT NULL CHECK (n_rows > 0),
+    n_pairs       INTEGER NOT NULL CHECK (n_pairs > 0),
+    n_findings    INTEGER NOT NULL CHECK (n_findings >= 0),
+    command_line  TEXT NOT NULL,
+    seep_version  TEXT NOT NULL,
+    seep_commit   TEXT NOT NULL,
+    seep_is_dirty INTEGER NOT NULL CHECK (seep_is_dirty IN (0, 1)),
+    created_at    TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    UNIQUE (experiment_id, model_id, sha256, mapping, columns)
 ) STRICT;
 
 CREATE TABLE runs (
@@ -76,12 +102,15 @@ CREATE TABLE run_models (
 CREATE TABLE prompts (
     id             INTEGER PRIMARY KEY,
     system_message TEXT,
-    user_message   TEXT NOT NULL
+    user_message   TEXT NOT NULL,
+    -- 1 where the messages are not known and user_message is the prompt alone.
+    is_imported    INTEGER NOT NULL DEFAULT 0 CHECK (is_imported IN (0, 1)),
+    CHECK (is_imported = 0 OR system_message IS NULL)
 ) STRICT;
 
 -- UNIQUE alone would take two absent system messages for different ones.
 CREATE UNIQUE INDEX prompts_by_messages
-    ON prompts (user_message, system_message IS NULL, ifnull(system_message, ''));
+    ON prompts (user_message, system_message IS NULL, ifnull(system_message, ''), is_imported);
 
 CREATE TABLE experiment_pairs (
     experiment_id     INTEGER NOT NULL REFERENCES experiments (id),
@@ -114,26 +143,50 @@ CREATE TABLE generations (
     request_id         TEXT NOT NULL UNIQUE CHECK (length(request_id) = 64),
     model_id           INTEGER NOT NULL REFERENCES models (id),
     prompt_id          INTEGER NOT NULL REFERENCES prompts (id),
-    rendered_prompt_id INTEGER NOT NULL,
+    rendered_prompt_id INTEGER,
     repeat_idx         INTEGER NOT NULL CHECK (repeat_idx >= 0),
     text               TEXT NOT NULL,
-    stop_reason        TEXT NOT NULL CHECK (stop_reason IN ('eog', 'stop', 'max_tokens')),
-    n_tokens           INTEGER NOT NULL CHECK (n_tokens >= 0),
-    tokens             TEXT NOT NULL CHECK (json_array_length(tokens) = n_tokens),
-    token_logprobs     TEXT NOT NULL CHECK (json_array_length(token_logprobs) = n_tokens),
-    temperature        REAL NOT NULL,
-    top_k              INTEGER NOT NULL,
-    top_p              REAL NOT NULL,
-    min_p              REAL NOT NULL,
-    repetition_penalty REAL NOT NULL,
-    max_tokens         INTEGER NOT NULL,
-    stop               TEXT NOT NULL,
-    seed               INTEGER NOT NULL,
-    schedule           TEXT NOT NULL,
-    run_id             INTEGER NOT NULL REFERENCES runs (id),
+    stop_reason        TEXT CHECK (stop_reason IN ('eog', 'stop', 'max_tokens')),
+    n_tokens           INTEGER CHECK (n_tokens >= 0),
+    tokens             TEXT CHECK (json_array_length(tokens) = n_tokens),
+    token_logprobs     TEXT CHECK (json_array_length(token_logprobs) = n_tokens),
+    temperature        REAL,
+    top_k              INTEGER,
+    top_p              REAL,
+    min_p              REAL,
+    repetition_penalty REAL,
+    max_tokens         INTEGER,
+    stop               TEXT,
+    seed               INTEGER,
+    schedule           TEXT,
+    run_id             INTEGER REFERENCES runs (id),
+    import_id          INTEGER REFERENCES imports (id),
+    import_row         INTEGER CHECK (import_row > 0),
+    import_column      TEXT,
     created_at         TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
-    FOREIGN KEY (rendered_prompt_id, model_id, prompt_id) REFERENCES rendered_prompts (id, model_id, prompt_id)
+    FOREIGN KEY (rendered_prompt_id, model_id, prompt_id) REFERENCES rendered_prompts (id, model_id, prompt_id),
+    -- Made by a run, with everything that determined it, or imported, with the text and its place.
+    CHECK ((run_id IS NULL) = (import_id IS NOT NULL)),
+    CHECK (import_id IS NULL OR (import_row IS NOT NULL AND import_column IS NOT NULL)),
+    CHECK (run_id IS NULL OR (
+        rendered_prompt_id IS NOT NULL AND stop_reason IS NOT NULL AND n_tokens IS NOT NULL AND tokens IS NOT NULL
+        AND token_logprobs IS NOT NULL AND temperature IS NOT NULL AND top_k IS NOT NULL AND top_p IS NOT NULL
+        AND min_p IS NOT NULL AND repetition_penalty IS NOT NULL AND max_tokens IS NOT NULL AND stop IS NOT NULL
+        AND seed IS NOT NULL AND schedule IS NOT NULL
+    ))
 ) STRICT;
+
+-- Of imported generations, which belong together: what runs know from their requests.
+CREATE TABLE imported_pairs (
+    experiment_id         INTEGER NOT NULL,
+    model_id              INTEGER NOT NULL REFERENCES models (id),
+    pair_idx              INTEGER NOT NULL,
+    repeat_idx            INTEGER NOT NULL CHECK (repeat_idx >= 0),
+    test_generation_id    INTEGER NOT NULL REFERENCES generations (id),
+    control_generation_id INTEGER NOT NULL REFERENCES generations (id),
+    PRIMARY KEY (experiment_id, model_id, pair_idx, repeat_idx),
+    FOREIGN KEY (experiment_id, pair_idx) REFERENCES experiment_pairs (experiment_id, pair_idx)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE failures (
     id         INTEGER PRIMARY KEY,

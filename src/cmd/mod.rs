@@ -4,13 +4,17 @@
 //! progress. What a part does is not decided here.
 
 mod bench;
+mod encoding;
 mod fetching;
 mod generating;
+mod import;
 mod model_file;
 mod models;
 mod plan;
 mod prepare;
+mod published;
 mod run;
+mod score;
 mod scoring;
 mod session;
 
@@ -49,6 +53,8 @@ pub fn run(command: Command) -> anyhow::Result<Status> {
         Command::Run(args) => run::run(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Models(args) => models::models(&args.command),
+        Command::Import(args) => import::import(&args),
+        Command::Score(args) => score::score(&args),
         Command::Bench(args) => bench::bench(&args),
     }
 }

@@ -144,6 +144,17 @@ fn own_file(path: &Path, label: &str, position: &Position) -> Result<Wanted, Box
     Err(Box::new(Problem::error(position, message).hint(hint)))
 }
 
+/// The encoder that a person names: one of the manifest, or the path of a GGUF file.
+pub(super) fn wanted_encoder(name: &str) -> anyhow::Result<Wanted> {
+    let path = Path::new(name);
+    if path.extension().is_some_and(|ending| ending == "gguf") {
+        anyhow::ensure!(path.is_file(), "there is no file `{name}`");
+        let (path, label) = (path.to_owned(), file_label(path));
+        return Ok(Wanted::File { path, label });
+    }
+    Ok(Wanted::Entry(Manifest::builtin().find_encoder(name)?))
+}
+
 fn file_label(path: &Path) -> String {
     path.file_stem()
         .unwrap_or(path.as_os_str())

@@ -210,11 +210,11 @@ fn new_summary(scorer: &Scorer<'_>, store: &Store, run: RunId) -> Summary {
         embedding_model: scorer.encoder.file.name.clone(),
         embedding_model_sha256: scorer.encoder.file.sha256.to_string(),
         n_repeats: experiment.n_repeats(),
-        seed: experiment.seed(),
+        seed: Some(experiment.seed()),
         models: Vec::new(),
         examples: Vec::new(),
         database: store.path().display().to_string(),
-        run_id: run.get(),
+        run_id: Some(run.get()),
         n_failed: 0,
     }
 }
@@ -226,7 +226,7 @@ fn add_model(summary: &mut Summary, prepared: &Prepared, done: &RunModel, scored
         model: prepared.file.name.clone(),
         quantization: prepared.file.quantization.clone(),
         sha256: prepared.file.sha256.to_string(),
-        bits_per_weight: prepared.file.inspection.bits_per_weight,
+        bits_per_weight: Some(prepared.file.inspection.bits_per_weight),
         determinism: done.determinism.clone(),
         n_generated: done.n_generated,
         n_reused: done.n_reused,

@@ -4,26 +4,21 @@
 
 use std::collections::HashMap;
 
-use anyhow::Context as _;
-
+use super::encoding::{Encoding, Vectors};
 use super::model_file::EncoderFile;
 use super::prepare::Planned;
 use super::session::Session;
-use crate::embedding::Embedder;
 use crate::experiment::{Experiment, PromptPair};
 use crate::generation::RequestId;
-use crate::leakage::{Leak, LeakRate, ScoredPair, cosine, echoes, leak_rates, striking_leaks};
-use crate::llama::{Backend, Model};
-use crate::progress::{Progress, Unit};
+use crate::leakage::{Leak, LeakRate, ScoredPair, echoes, leak_rates, striking_leaks};
+use crate::llama::Backend;
 use crate::report::Example;
 use crate::store::{ExperimentId, LeakSet, ModelId, NewLeak, Store, StoredGeneration};
 
 /// The name of the similarity: the cosine of sentence embeddings.
 pub(super) const METRIC: &str = "sbert";
-/// Strings embedded between two commits.
-const EMBEDDING_CHUNK: usize = 512;
 /// Leaks shown for each model.
-const N_EXAMPLES: usize = 3;
+pub(super) const N_EXAMPLES: usize = 3;
 
 /// Embeds strings, with the encoder loaded when the first is missing.
 pub(super) struct Scorer<'a> {
@@ -42,7 +37,6 @@ pub(super) struct Scored {
 }
 
 type Generations = HashMap<RequestId, StoredGeneration>;
-type Vectors = HashMap<String, Vec<f32>>;
 
 impl Scorer<'_> {
     /// Embeds every concept and every generation of all models that has no embedding yet.
@@ -53,38 +47,16 @@ impl Scorer<'_> {
         store: &mut Store,
         generations: &[Generations],
     ) -> anyhow::Result<bool> {
-        let texts = self.texts(generations);
-        let missing = store.missing_embeddings(self.encoder_id, &texts)?;
-        if missing.is_empty() {
-            return Ok(true);
-        }
-        let missing: Vec<String> = missing.into_iter().map(str::to_owned).collect();
-        self.embed_missing(store, &missing)
+        self.encoding().embed(store, &self.texts(generations))
     }
 
-    fn embed_missing(&self, store: &mut Store, missing: &[String]) -> anyhow::Result<bool> {
-        let model = Model::load(self.backend, self.encoder.file.gguf.path())?;
-        let tokenizer = self.encoder.tokenizer.clone();
-        let embedder = Embedder::new(self.backend, &model, tokenizer, self.session.n_threads)?;
-        let label = format!("embedding with {}", self.encoder.file.name);
-        let progress = Progress::start(label, missing.len() as u64, Unit::Strings);
-        let mut n_done = 0;
-        for chunk in missing.chunks(EMBEDDING_CHUNK) {
-            let embeddings = embedder.embed(chunk, &self.session.cancel, &|n| {
-                progress.set((n_done + n) as u64)
-            })?;
-            let Some(embeddings) = embeddings else {
-                return Ok(false);
-            };
-            let new = chunk
-                .iter()
-                .map(String::as_str)
-                .zip(embeddings.iter().map(|e| e.as_slice()));
-            store.insert_embeddings(self.encoder_id, &new.collect::<Vec<_>>())?;
-            n_done += chunk.len();
+    fn encoding(&self) -> Encoding<'_> {
+        Encoding {
+            session: self.session,
+            backend: self.backend,
+            encoder: &self.encoder,
+            encoder_id: self.encoder_id,
         }
-        progress.finish(n_done as u64);
-        Ok(true)
     }
 
     /// Compares the generations of one model with the concepts, and stores the verdicts.
@@ -134,7 +106,7 @@ impl Scorer<'_> {
 
     fn vectors(&self, store: &Store, generations: &Generations) -> anyhow::Result<Vectors> {
         let texts = self.texts(std::slice::from_ref(generations));
-        Ok(store.embeddings(self.encoder_id, &texts)?)
+        self.encoding().vectors(store, &texts)
     }
 
     /// The distinct concepts and generations.
@@ -188,14 +160,8 @@ fn verdict(
     control: &StoredGeneration,
     vectors: &Vectors,
 ) -> anyhow::Result<ScoredPair> {
-    let vector = |text: &str| {
-        vectors
-            .get(text)
-            .with_context(|| format!("no embedding is stored of {text:?}"))
-    };
-    let concept = vector(&pair.concept)?;
-    let similarity_test = cosine(concept, vector(&test.generation.text)?);
-    let similarity_control = cosine(concept, vector(&control.generation.text)?);
+    let similarity_test = vectors.similarity(&pair.concept, &test.generation.text)?;
+    let similarity_control = vectors.similarity(&pair.concept, &control.generation.text)?;
     Ok(ScoredPair {
         pair_idx: pair.pair_idx,
         repeat_idx,

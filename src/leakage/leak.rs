@@ -2,7 +2,8 @@
 //!
 //! Owns the comparison of two similarities. Where they come from does not matter here.
 
-use super::similarity::round_similarity;
+use super::metric::Rounding;
+use super::similarity::rounded;
 
 /// Whether the concept leaked into the test generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,14 +17,23 @@ pub enum Leak {
 }
 
 impl Leak {
-    /// Compares the similarities of the concept to both generations, each rounded first.
+    /// Compares the similarities of the concept to both generations, each rounded first as in the published work.
     ///
     /// Both must be finite.
     pub fn of(similarity_test: f64, similarity_control: f64) -> Self {
+        Self::with_rounding(similarity_test, similarity_control, Rounding::PUBLISHED)
+    }
+
+    /// As [`Self::of`], with another rounding.
+    pub fn with_rounding(
+        similarity_test: f64,
+        similarity_control: f64,
+        rounding: Rounding,
+    ) -> Self {
         let is_finite = similarity_test.is_finite() && similarity_control.is_finite();
         assert!(is_finite, "embeddings are checked to be finite");
-        let test = round_similarity(similarity_test);
-        let control = round_similarity(similarity_control);
+        let test = rounded(similarity_test, rounding);
+        let control = rounded(similarity_control, rounding);
         if test > control {
             Self::Leak
         } else if test < control {
@@ -63,6 +73,15 @@ mod tests {
         for (test, control, expected) in cases {
             assert_eq!(Leak::of(test, control), expected, "{test} {control}");
         }
+    }
+
+    #[test]
+    fn another_rounding_gives_other_ties() {
+        let verdict = |decimals| Leak::with_rounding(0.4004, 0.3996, Rounding(decimals));
+        assert_eq!(
+            [None, Some(4), Some(3), Some(0)].map(verdict),
+            [Leak::Leak, Leak::Leak, Leak::Tie, Leak::Tie]
+        );
     }
 
     proptest! {

@@ -2,14 +2,18 @@
 //!
 //! Owns the definitions of V. Smilga, "Scaling Down Semantic Leakage" (arXiv 2501.06638), after
 //! H. Gonen et al., "Does Liking Yellow Imply Driving a School Bus?" (arXiv 2408.06518).
-//! It is pure: texts and vectors come in, numbers go out.
+//! Two similarities are known: the cosine of sentence embeddings, and BERTScore. It is pure: texts and vectors come in, numbers go out.
 
+mod bertscore;
 mod echo;
 mod leak;
 mod leak_rate;
+mod metric;
 mod similarity;
 
+pub use bertscore::{BertScore, TokenVectors};
 pub use echo::echoes;
 pub use leak::Leak;
 pub use leak_rate::{LeakRate, ScoredPair, leak_rates, striking_leaks};
-pub use similarity::{SIMILARITY_DECIMALS, cosine, round_similarity};
+pub use metric::{Metric, Rounding, Signature};
+pub use similarity::{cosine, rounded};

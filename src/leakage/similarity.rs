@@ -2,8 +2,7 @@
 //!
 //! Owns the cosine and the rounding that decides ties. Where the vectors come from is not decided here.
 
-/// Similarities are rounded to this many decimals before they are compared, as in the published work.
-pub const SIMILARITY_DECIMALS: usize = 3;
+use super::metric::Rounding;
 
 /// The cosine of two unit vectors of the same length, -1 to 1 but for rounding: their dot product, summed in f64.
 pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
@@ -12,17 +11,20 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
     products.sum()
 }
 
-/// A similarity rounded to [`SIMILARITY_DECIMALS`].
+/// A similarity as it is compared.
 ///
 /// The published work rounds `float(x)` with Python's `round`, where `x` is a dot product of type
 /// f32. So the similarity first becomes the nearest f32. Then the decimal nearest to that very
 /// number is taken; of two that are equally near, which only multiples of 1/16 have, the one with an
-/// even last digit. Multiplying by 1000, rounding and dividing would move some numbers beside a half
+/// even last digit. Multiplying by 1000, say, rounding and dividing would move some numbers beside a half
 /// onto it.
-pub fn round_similarity(similarity: f64) -> f64 {
+pub fn rounded(similarity: f64, rounding: Rounding) -> f64 {
     let published = f64::from(similarity as f32);
+    let Rounding(Some(decimals)) = rounding else {
+        return published;
+    };
     // Rust writes the exact value of a float, rounded half to even at the last digit asked for.
-    let decimal = format!("{published:.SIMILARITY_DECIMALS$}");
+    let decimal = format!("{published:.*}", usize::from(decimals));
     decimal.parse().expect("a float reads what it has written")
 }
 
@@ -31,6 +33,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn round_similarity(similarity: f64) -> f64 {
+        rounded(similarity, Rounding::PUBLISHED)
+    }
 
     #[test]
     fn known_angles_have_known_cosines() {

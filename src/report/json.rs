@@ -12,10 +12,10 @@ use crate::leakage::LeakRate;
 struct Document<'a> {
     experiment: &'a str,
     experiment_sha256: &'a str,
-    run_id: i64,
+    run_id: Option<i64>,
     database: &'a str,
     n_repeats: u32,
-    seed: u64,
+    seed: Option<u64>,
     metric: &'a str,
     embedding_model: &'a str,
     embedding_model_sha256: &'a str,
@@ -29,7 +29,7 @@ struct Document<'a> {
 struct LeakRateObject<'a> {
     model: &'a str,
     quantization: &'a str,
-    bits_per_weight: f64,
+    bits_per_weight: Option<f64>,
     metric: &'a str,
     /// Null for all categories together.
     category: Option<&'a str>,
@@ -54,7 +54,7 @@ struct ModelObject<'a> {
     model: &'a str,
     quantization: &'a str,
     sha256: &'a str,
-    bits_per_weight: f64,
+    bits_per_weight: Option<f64>,
     determinism: Option<&'a str>,
     n_generated: usize,
     n_reused: usize,
@@ -75,11 +75,26 @@ struct ExampleObject<'a> {
 
 /// The summary as one JSON document, ending with a newline.
 pub fn json(summary: &Summary) -> String {
+    pretty(&document(summary))
+}
+
+/// Several summaries as one JSON list, ending with a newline.
+pub fn json_list(summaries: &[Summary]) -> String {
+    pretty(&summaries.iter().map(document).collect::<Vec<_>>())
+}
+
+fn pretty(value: &impl Serialize) -> String {
+    let text =
+        serde_json::to_string_pretty(value).expect("plain strings and numbers always serialise");
+    text + "\n"
+}
+
+fn document(summary: &Summary) -> Document<'_> {
     let rates = summary.models.iter().flat_map(|model| {
         let rates = model.leak_rates.iter();
         rates.map(move |rate| leak_rate_object(summary, model, rate))
     });
-    let document = Document {
+    Document {
         experiment: &summary.experiment,
         experiment_sha256: &summary.experiment_sha256,
         run_id: summary.run_id,
@@ -93,10 +108,7 @@ pub fn json(summary: &Summary) -> String {
         leak_rates: rates.collect(),
         models: summary.models.iter().map(model_object).collect(),
         examples: summary.examples.iter().map(example_object).collect(),
-    };
-    let text = serde_json::to_string_pretty(&document)
-        .expect("plain strings and numbers always serialise");
-    text + "\n"
+    }
 }
 
 fn leak_rate_object<'a>(

@@ -6,8 +6,8 @@
 mod json;
 mod table;
 
-pub use json::json;
-pub use table::{plain_table, table};
+pub use json::{json, json_list};
+pub use table::{plain_table, table, tables};
 
 use crate::leakage::LeakRate;
 
@@ -26,16 +26,16 @@ pub struct Summary {
     pub embedding_model_sha256: String,
     /// Repeats of each prompt.
     pub n_repeats: u32,
-    /// Seed of the draws.
-    pub seed: u64,
+    /// Seed of the draws; None where generations were imported, whose seed is not known.
+    pub seed: Option<u64>,
     /// One entry per model and quantization, in the experiment's order.
     pub models: Vec<ModelSummary>,
     /// The most striking leaks of all models.
     pub examples: Vec<Example>,
     /// The database file.
     pub database: String,
-    /// The row of this run in the table `runs`.
-    pub run_id: i64,
+    /// The row of this run in the table `runs`; None where nothing was run.
+    pub run_id: Option<i64>,
     /// Requests that failed.
     pub n_failed: usize,
 }
@@ -49,8 +49,8 @@ pub struct ModelSummary {
     pub quantization: String,
     /// SHA-256 of the model file.
     pub sha256: String,
-    /// Measured bits per weight.
-    pub bits_per_weight: f64,
+    /// Measured bits per weight; None where generations were imported.
+    pub bits_per_weight: Option<f64>,
     /// The level the self-check found; none when nothing had to be generated.
     pub determinism: Option<String>,
     /// Generations made in this run.

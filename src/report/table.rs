@@ -30,12 +30,19 @@ pub fn table(summary: &Summary) -> String {
         text.push('\n');
     };
     write(format!(
-        "{}: {} (cosine of {} embeddings), {} repeats, seed {}",
+        "{}: {} (cosine of {} embeddings), {} {}, {}",
         summary.experiment,
         summary.metric,
         summary.embedding_model,
         summary.n_repeats,
-        summary.seed
+        if summary.n_repeats == 1 {
+            "repeat"
+        } else {
+            "repeats"
+        },
+        summary
+            .seed
+            .map_or("imported".to_owned(), |seed| format!("seed {seed}"))
     ));
     write(leak_rate_table(&summary.models));
     write(legend());
@@ -57,11 +64,16 @@ pub fn table(summary: &Summary) -> String {
             summary.n_failed
         ));
     }
-    write(format!(
-        "Everything is in {} (run {}).",
-        summary.database, summary.run_id
-    ));
+    let run = summary
+        .run_id
+        .map_or(String::new(), |run_id| format!(" (run {run_id})"));
+    write(format!("Everything is in {}{run}.", summary.database));
     text
+}
+
+/// Several summaries as a person reads them, one below the other.
+pub fn tables(summaries: &[Summary]) -> String {
+    summaries.iter().map(table).collect::<Vec<_>>().join("\n")
 }
 
 /// A table in the style of all our tables: a line under the heading, figures to the right.
@@ -113,7 +125,11 @@ fn leak_rate_row(model: &ModelSummary, rate: &LeakRate, is_first: bool) -> Vec<S
     vec![
         once(model.model.clone()),
         once(model.quantization.clone()),
-        once(format!("{:.2}", model.bits_per_weight)),
+        once(
+            model
+                .bits_per_weight
+                .map_or("unknown".to_owned(), |bits| format!("{bits:.2}")),
+        ),
         rate.category.clone().unwrap_or_else(|| "all".to_owned()),
         format!("{:.1} %", rate.mean_leak_rate),
         interval,

@@ -15,11 +15,13 @@
 //!
 //! **Time.** All timestamps are made by SQLite: UTC, ISO 8601 with milliseconds.
 
+mod comparisons;
 mod embeddings;
 mod error;
 mod experiments;
 mod generations;
 mod ids;
+mod imports;
 mod leaks;
 mod models;
 mod prompts;
@@ -37,10 +39,12 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
+pub use comparisons::{ComparedModel, ComparedText, Comparison, StoredExperiment};
 pub use error::StoreError;
 pub use experiments::{NewExperiment, NewPair};
 pub use generations::{NewFailure, NewGeneration, StoredGeneration};
 pub use ids::{ExperimentId, GenerationId, ModelId, PromptId, RenderedPromptId, RunId};
+pub use imports::{IMPORTED_SEED, Imported, NewImport, NewImportedPair, NewImportedRow};
 pub use leaks::{LeakSet, NewLeak, StoredLeak};
 pub use models::NewModel;
 pub use prompts::{NewPrompt, NewRenderedPrompt};

@@ -65,6 +65,24 @@ impl Store {
     }
 }
 
+/// The row of a prompt whose messages are not known.
+pub(super) fn register_imported_prompt(
+    connection: &Connection,
+    prompt: &str,
+) -> Result<PromptId, Failure> {
+    connection
+        .prepare_cached(
+            "INSERT INTO prompts (user_message, is_imported) VALUES (?1, 1) ON CONFLICT DO NOTHING",
+        )?
+        .execute([prompt])?;
+    // Written like the index, so that it is used.
+    let mut select = connection.prepare_cached(
+        "SELECT id FROM prompts
+         WHERE user_message = ?1 AND (system_message IS NULL) = 1 AND ifnull(system_message, '') = '' AND is_imported = 1",
+    )?;
+    Ok(select.query_row([prompt], |row| row.get(0))?)
+}
+
 fn register_prompt(connection: &Connection, prompt: &NewPrompt<'_>) -> Result<PromptId, Failure> {
     let values = params![prompt.system_message, prompt.user_message];
     connection
@@ -73,7 +91,8 @@ fn register_prompt(connection: &Connection, prompt: &NewPrompt<'_>) -> Result<Pr
     // Written like the index, so that it is used.
     let mut select = connection.prepare_cached(
         "SELECT id FROM prompts
-         WHERE user_message = ?2 AND (system_message IS NULL) = (?1 IS NULL) AND ifnull(system_message, '') = ifnull(?1, '')",
+         WHERE user_message = ?2 AND (system_message IS NULL) = (?1 IS NULL) AND ifnull(system_message, '') = ifnull(?1, '')
+             AND is_imported = 0",
     )?;
     Ok(select.query_row(values, |row| row.get(0))?)
 }

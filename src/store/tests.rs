@@ -1,6 +1,7 @@
 //! Tests of the store as a whole, by what they are about.
 
 mod generations;
+mod imports;
 mod leaks;
 mod opening;
 mod records;

@@ -21,10 +21,11 @@ const TIME_MAX: Duration = Duration::from_secs(120);
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Variables through which the machine of the tests could change what the program does.
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 10] = [
     "RUST_LOG",
     "RUST_BACKTRACE",
     "HF_ENDPOINT",
+    "SEEP_GITHUB_ENDPOINT",
     "HF_TOKEN",
     "SEEP_PYTHON",
     "PIP_INDEX_URL",

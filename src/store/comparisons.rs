@@ -1,0 +1,188 @@
+//! What can be scored without generating: for each repeat of each pair the two generations that are compared.
+//!
+//! Owns the search for them. Imports say which generations belong together; of runs it is known from the verdicts they
+//! ended with, so a run that was interrupted before it was scored gives none.
+
+use rusqlite::Row;
+
+use super::error::Failure;
+use super::values::unsigned;
+use super::{ExperimentId, GenerationId, ModelId, PromptId, Store, StoreError};
+
+/// An experiment, read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredExperiment {
+    /// Its row.
+    pub id: ExperimentId,
+    /// SHA-256 of its text.
+    pub sha256: String,
+    /// Its name.
+    pub name: String,
+    /// Whether its generations were imported.
+    pub is_imported: bool,
+}
+
+/// A model whose generations can be compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComparedModel {
+    /// Its row.
+    pub id: ModelId,
+    /// SHA-256 of its file; what stands for it where generations were imported.
+    pub sha256: String,
+    /// Its name.
+    pub label: String,
+    /// The label of its quantization; `imported` where generations were.
+    pub quantization: String,
+    /// Measured bits per weight; None where generations were imported.
+    pub bits_per_weight: Option<f64>,
+}
+
+/// A repeat of a pair, with the texts that are compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// The seed of the generations.
+    pub seed: u64,
+    /// The pair's place in the experiment, from 0.
+    pub pair_idx: usize,
+    /// The repeat, from 0.
+    pub repeat_idx: u32,
+    /// The concept.
+    pub concept: String,
+    /// The category.
+    pub category: String,
+    /// The messages in which the control prompt was sent: what pairs of one cluster share.
+    pub control_prompt_id: PromptId,
+    /// The test prompt as the experiment has it.
+    pub test_prompt: String,
+    /// The control prompt as the experiment has it.
+    pub control_prompt: String,
+    /// The generation for the test prompt.
+    pub test: ComparedText,
+    /// The generation of the same repeat for the control prompt.
+    pub control: ComparedText,
+}
+
+/// A generation that is compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComparedText {
+    /// Its row.
+    pub id: GenerationId,
+    /// The text.
+    pub text: String,
+}
+
+/// For each model, seed, pair and repeat of an experiment the rows of its generations. Where metrics were scored on
+/// different generations, the newest is meant; SQLite takes the other columns from the row of the maximum.
+const COMPARED: &str = "
+    SELECT model_id, seed, pair_idx, repeat_idx, max(test_generation_id) AS test_generation_id, control_generation_id
+    FROM (
+        SELECT model_id, 0 AS seed, pair_idx, repeat_idx, test_generation_id, control_generation_id
+        FROM imported_pairs WHERE experiment_id = ?1
+        UNION ALL
+        SELECT model_id, seed, pair_idx, repeat_idx, test_generation_id, control_generation_id
+        FROM leaks WHERE experiment_id = ?1
+    )
+    GROUP BY model_id, seed, pair_idx, repeat_idx";
+
+impl Store {
+    /// All experiments, in the order in which they came.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn experiments(&self) -> Result<Vec<StoredExperiment>, StoreError> {
+        self.read("read experiments", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT id, sha256, name, yaml IS NULL AS is_imported FROM experiments ORDER BY id",
+            )?;
+            let rows = select.query_map([], |row| {
+                Ok(StoredExperiment {
+                    id: row.get("id")?,
+                    sha256: row.get("sha256")?,
+                    name: row.get("name")?,
+                    is_imported: row.get("is_imported")?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// The models of an experiment that have generations to compare.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn compared_models(
+        &self,
+        experiment: ExperimentId,
+    ) -> Result<Vec<ComparedModel>, StoreError> {
+        self.read("read models", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT id, sha256, label, quantization, bits_per_weight FROM models
+                 WHERE id IN (
+                     SELECT model_id FROM imported_pairs WHERE experiment_id = ?1
+                     UNION SELECT model_id FROM leaks WHERE experiment_id = ?1
+                 )
+                 ORDER BY id",
+            )?;
+            let rows = select.query_map([experiment], |row| {
+                Ok(ComparedModel {
+                    id: row.get("id")?,
+                    sha256: row.get("sha256")?,
+                    label: row.get("label")?,
+                    quantization: row.get("quantization")?,
+                    bits_per_weight: row.get("bits_per_weight")?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// What can be compared of a model, by seed, pair and repeat.
+    ///
+    /// # Errors
+    /// `Value` when a row does not hold what was stored.
+    pub fn comparisons(
+        &self,
+        experiment: ExperimentId,
+        model: ModelId,
+    ) -> Result<Vec<Comparison>, StoreError> {
+        self.read("read generations to compare", |view| {
+            let mut select = view.prepare_cached(&format!(
+                "SELECT compared.*, concept, category, test_prompt, control_prompt, control_prompt_id,
+                     test.text AS test_text, control.text AS control_text
+                 FROM ({COMPARED}) AS compared
+                     JOIN experiment_pairs USING (pair_idx)
+                     JOIN generations AS test ON test.id = test_generation_id
+                     JOIN generations AS control ON control.id = control_generation_id
+                 WHERE experiment_id = ?1 AND compared.model_id = ?2
+                 ORDER BY compared.seed, pair_idx, compared.repeat_idx"
+            ))?;
+            let mut rows = select.query([experiment.get(), model.get()])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(comparison(row)?);
+            }
+            Ok(found)
+        })
+    }
+}
+
+fn comparison(row: &Row<'_>) -> Result<Comparison, Failure> {
+    let text = |id: &str, text: &str| {
+        Ok::<_, Failure>(ComparedText {
+            id: row.get(id)?,
+            text: row.get(text)?,
+        })
+    };
+    Ok(Comparison {
+        seed: row.get::<_, i64>("seed")?.cast_unsigned(),
+        pair_idx: unsigned(row.get("pair_idx")?)?,
+        repeat_idx: row.get("repeat_idx")?,
+        concept: row.get("concept")?,
+        category: row.get("category")?,
+        control_prompt_id: row.get("control_prompt_id")?,
+        test_prompt: row.get("test_prompt")?,
+        control_prompt: row.get("control_prompt")?,
+        test: text("test_generation_id", "test_text")?,
+        control: text("control_generation_id", "control_text")?,
+    })
+}
