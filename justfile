@@ -30,6 +30,11 @@ run FILE *FLAGS: _build
 plan FILE *FLAGS: _build
     @'{{ seep }}' plan "$@"
 
+# Compare stored conditions with a base; ARGS as in `seep compare --help`
+[no-exit-message]
+compare *ARGS: _build
+    @'{{ seep }}' compare "$@"
+
 # Fetch model files; ARGS as in `seep models fetch --help`
 [no-exit-message]
 fetch *ARGS: _build

@@ -27,6 +27,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Measure leakage in what is stored, without generating.
     Score(ScoreArgs),
+    /// Compare the leakage of models or quantizations, prompt by prompt, from what is stored.
+    Compare(CompareArgs),
     /// Model files: what is there, what it would cost to fetch, what is inside.
     Models(ModelsArgs),
     /// Measure how fast generations are made on this machine.
@@ -174,6 +176,46 @@ pub struct ScoreArgs {
     #[command(flatten)]
     /// Where things lie.
     pub places: PlaceArgs,
+}
+
+/// What the prompts of one cluster share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClusterUnit {
+    /// Their control prompt.
+    Control,
+    /// Their template; a pair without one counts by its control prompt.
+    Template,
+}
+
+/// Arguments of `seep compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The condition that the others are compared with: name, name:quantization, or the first 8 digits of a file's sha256.
+    pub base: String,
+    /// The other conditions, named alike.
+    #[arg(required = true, value_name = "OTHER")]
+    pub others: Vec<String>,
+    /// The experiment, by name or by the first 8 digits of its sha256; needed where several have all conditions.
+    #[arg(long, value_name = "NAME")]
+    pub experiment: Option<String>,
+    /// The metric; sbert unless given.
+    #[arg(long, value_name = "NAME")]
+    pub metric: Option<String>,
+    /// The seed of the generations; needed where several are stored.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// What prompts share that are not independent of each other.
+    #[arg(long, value_enum, default_value_t = ClusterUnit::Control)]
+    pub unit: ClusterUnit,
+    /// The most prompts shown for each comparison whose verdicts flipped.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub flips: usize,
+    /// The database that is read.
+    #[arg(long, value_name = "FILE", default_value = "db/seep.sqlite")]
+    pub db: PathBuf,
+    /// How the comparison is printed on stdout.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
 }
 
 /// Arguments of `seep models`.

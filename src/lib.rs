@@ -32,10 +32,10 @@
 //! | [`llama`] | every call of llama.cpp, each behind a check of what it asserts |
 //! | [`gguf`] | model files: reading, checking, writing, converting, fetching, the manifest |
 //! | [`embedding`] | from strings to unit vectors |
-//! | [`leakage`] | similarity, verdict, Mean Leak-Rate; pure |
-//! | [`stats`] | estimates and intervals; pure |
+//! | [`leakage`] | similarity, verdict, Mean Leak-Rate, comparison of conditions; pure |
+//! | [`stats`] | estimates, intervals, p-values; pure |
 //! | [`store`] | the database; every SQL statement |
-//! | [`report`] | table and JSON of a finished run |
+//! | [`report`] | table and JSON of a finished run and of a comparison |
 //! | [`progress`] | everything on stderr |
 //! | [`allocator`] | the allocator, and giving freed memory back |
 //! | [`machine`] | what is recorded of machine and build |
@@ -87,6 +87,9 @@
 //! | Mean Leak-Rate | 100 times the mean of the verdicts; 50 is no leakage |
 //! | echo | the concept itself stands in the test generation |
 //! | metric | the name of a similarity, such as `sbert` |
+//! | condition; base | one model file in a comparison; the one that the others are compared with |
+//! | cluster | prompt pairs that share their control prompt or template, so that they are not independent |
+//! | flip | a repeat of a pair whose verdict is another one under another condition |
 
 pub mod allocator;
 pub mod cli;

@@ -4,6 +4,7 @@
 //! progress. What a part does is not decided here.
 
 mod bench;
+mod compare;
 mod encoding;
 mod fetching;
 mod generating;
@@ -56,6 +57,7 @@ pub fn run(command: Command) -> anyhow::Result<Status> {
         Command::Import(args) => import::import(&args),
         Command::Score(args) => score::score(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Compare(args) => compare::compare(&args),
     }
 }
 

@@ -11,7 +11,7 @@ use super::leak::Leak;
 use crate::stats::{Interval, cluster_mean};
 
 /// The coverage of the interval.
-const LEVEL: f64 = 0.95;
+pub(super) const LEVEL: f64 = 0.95;
 
 /// One repeat of a test prompt, compared with the same repeat of its control prompt.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,7 +92,7 @@ fn leak_rate(pairs: &[ScoredPair], category: Option<&str>) -> Option<LeakRate> {
     })
 }
 
-fn in_percent(interval: Interval) -> Interval {
+pub(super) fn in_percent(interval: Interval) -> Interval {
     Interval {
         lower: (100.0 * interval.lower).clamp(0.0, 100.0),
         upper: (100.0 * interval.upper).clamp(0.0, 100.0),

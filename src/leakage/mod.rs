@@ -5,14 +5,23 @@
 //! Two similarities are known: the cosine of sentence embeddings, and BERTScore. It is pure: texts and vectors come in, numbers go out.
 
 mod bertscore;
+mod comparison;
 mod echo;
+mod flips;
 mod leak;
 mod leak_rate;
 mod metric;
 mod similarity;
 
 pub use bertscore::{BertScore, TokenVectors};
+pub use comparison::{
+    Clusters, Comparison, ConditionRate, LeakTrend, PairRates, compare_with_base, condition_rate,
+    leak_trend, metric_agreement, pair_rates,
+};
 pub use echo::echoes;
+pub use flips::{
+    FlippedPrompt, Flips, RepeatFlips, count_flips, flipped_prompts, repeat_disagreement,
+};
 pub use leak::Leak;
 pub use leak_rate::{LeakRate, ScoredPair, leak_rates, striking_leaks};
 pub use metric::{Metric, Rounding, Signature};

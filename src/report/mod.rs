@@ -1,11 +1,17 @@
 //! What a run found, for people and for programs.
 //!
-//! Owns `Summary`, plain data that the command puts together, and its two renderings: `table` and `json`.
+//! Owns `Summary`, plain data that the command puts together, and its two renderings: `table` and `json`; the same
+//! of comparisons is in `compare`.
 //! It reads no database and computes no statistic.
 
+mod compare;
 mod json;
 mod table;
 
+pub use compare::{
+    ComparisonReport, Condition, ConditionComparison, FlippedText, MetricAgreement,
+    MetricDifference, ModelTrend, RepeatText, comparison_json, comparison_table,
+};
 pub use json::{json, json_list};
 pub use table::{plain_table, table, tables};
 

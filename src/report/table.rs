@@ -189,7 +189,7 @@ fn model_text(model: &ModelSummary) -> String {
 }
 
 /// Text of a model on one line, with nothing in it that a terminal would obey.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     text.trim()
         .chars()
         .flat_map(|c| {

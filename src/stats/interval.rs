@@ -5,14 +5,23 @@
 //!
 //! Verdicts that share something are not independent, and counting them as if they were makes an
 //! interval too narrow. Clusters are taken as independent of each other, nothing is assumed within one.
-//! With n values x_i of mean m in G clusters, the variance of the mean is estimated by
+//! With n values x_i of mean m in clusters of n_g values, p_g = n_g / n, the variance of the mean is
+//! estimated by
 //!
-//! > G / (G - 1) * (sum over clusters of (sum over the cluster of (x_i - m))²) / n²
+//! > sum over clusters of (sum over the cluster of (x_i - m))² / (1 - p_g) / n²
 //!
-//! which is the estimator CR1 of a regression on a constant, and the interval takes Student's t with
-//! G - 1 degrees of freedom: A. C. Cameron and D. L. Miller, "A Practitioner's Guide to
-//! Cluster-Robust Inference", Journal of Human Resources 50(2), 2015. Clustered standard errors for
-//! evaluations of language models: E. Miller, "Adding Error Bars to Evals", arXiv 2411.00640, 2024.
+//! which is the estimator CR2 of a regression on a constant, and the interval takes Student's t with
+//! Satterthwaite's degrees of freedom of that estimator where values do not depend on each other,
+//!
+//! > 1 / (sum of p_g² + sum over g ≠ h of p_g² p_h² / ((1 - p_g) (1 - p_h)))
+//!
+//! which are G - 1 in G clusters of one size and fewer where sizes differ: R. M. Bell and D. F.
+//! McCaffrey, "Bias Reduction in Standard Errors for Linear Regression with Multi-Stage Samples",
+//! Survey Methodology 28(2), 2002; G. W. Imbens and M. Kolesár, "Robust Standard Errors in Small
+//! Samples", Review of Economics and Statistics 98(4), 2016. With G - 1 degrees and without the
+//! division by 1 - p_g, as is more usual, intervals are too narrow where a few clusters hold most
+//! values. Clustered standard errors for evaluations of language models: E. Miller, "Adding Error Bars
+//! to Evals", arXiv 2411.00640, 2024.
 //!
 //! Where the standard error is zero, because all values are equal or every cluster has the same
 //! mean, that interval would have no width, as if nothing were uncertain. Then the interval is
@@ -27,7 +36,7 @@ use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 /// A standard error up to this is a zero that rounding has blurred.
 ///
 /// The smallest true one of n verdicts of 0, 0.5 and 1 is above 0.3 / n², so this holds for half a million.
-const STANDARD_ERROR_ZERO: f64 = 1e-12;
+pub(super) const STANDARD_ERROR_ZERO: f64 = 1e-12;
 
 /// The mean of clustered values.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,8 +47,8 @@ pub struct ClusterMean {
     pub standard_error: Option<f64>,
     /// The interval, whose ends may lie outside of 0 to 1; None with a single cluster.
     pub interval: Option<Interval>,
-    /// The degrees of freedom of Student's t: one less than there are clusters.
-    pub degrees_of_freedom: usize,
+    /// The degrees of freedom of Student's t, at most one less than there are clusters; 0 with a single cluster.
+    pub degrees_of_freedom: f64,
     /// Number of values, at least 1.
     pub n: usize,
     /// Number of clusters, at least 1.
@@ -66,42 +75,116 @@ pub fn cluster_mean(values: &[f64], clusters: &[usize], level: f64) -> Option<Cl
     if values.is_empty() {
         return None;
     }
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let mut residuals: BTreeMap<usize, f64> = BTreeMap::new();
-    for (value, cluster) in values.iter().zip(clusters) {
-        *residuals.entry(*cluster).or_default() += value - mean;
-    }
-    let n_clusters = residuals.len();
-    let degrees_of_freedom = n_clusters - 1;
-    let standard_error = (degrees_of_freedom > 0).then(|| {
-        let correction = n_clusters as f64 / degrees_of_freedom as f64;
-        let sum_of_squares: f64 = residuals.values().map(|residual| residual * residual).sum();
-        (correction * sum_of_squares).sqrt() / values.len() as f64
-    });
-    let interval = standard_error.map(|standard_error| {
-        if standard_error <= STANDARD_ERROR_ZERO {
-            wilson_interval(mean, n_clusters, level)
-        } else {
-            t_interval(mean, standard_error, degrees_of_freedom, level)
-        }
-    });
+    let robust = robust_mean(values, clusters);
     Some(ClusterMean {
-        mean,
-        standard_error,
-        interval,
-        degrees_of_freedom,
+        mean: robust.mean,
+        standard_error: robust.standard_error,
+        interval: robust.interval(level, || {
+            wilson_interval(robust.mean, robust.n_clusters, level)
+        }),
+        degrees_of_freedom: robust.degrees_of_freedom,
         n: values.len(),
-        n_clusters,
+        n_clusters: robust.n_clusters,
     })
 }
 
-fn t_interval(mean: f64, standard_error: f64, degrees_of_freedom: usize, level: f64) -> Interval {
-    let student = StudentsT::new(0.0, 1.0, degrees_of_freedom as f64)
-        .expect("the caller has at least one degree of freedom");
-    let half_width = student.inverse_cdf(0.5 + level / 2.0) * standard_error;
+/// A mean and its cluster-robust standard error.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RobustMean {
+    pub(super) mean: f64,
+    /// None with a single cluster.
+    pub(super) standard_error: Option<f64>,
+    pub(super) degrees_of_freedom: f64,
+    pub(super) n_clusters: usize,
+}
+
+impl RobustMean {
+    /// The interval by Student's t, or `without_variance` where all clusters agree; None with a single cluster.
+    pub(super) fn interval(
+        &self,
+        level: f64,
+        without_variance: impl FnOnce() -> Interval,
+    ) -> Option<Interval> {
+        let standard_error = self.standard_error?;
+        Some(if standard_error <= STANDARD_ERROR_ZERO {
+            without_variance()
+        } else {
+            t_interval(self.mean, standard_error, self.degrees_of_freedom, level)
+        })
+    }
+}
+
+/// The mean of at least one value of any size, with the standard error CR2.
+pub(super) fn robust_mean(values: &[f64], clusters: &[usize]) -> RobustMean {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let mut of_clusters: BTreeMap<usize, (usize, f64)> = BTreeMap::new();
+    for (value, cluster) in values.iter().zip(clusters) {
+        let (size, residual) = of_clusters.entry(*cluster).or_default();
+        *size += 1;
+        *residual += value - mean;
+    }
+    let n = values.len() as f64;
+    let n_clusters = of_clusters.len();
+    let standard_error = (n_clusters > 1).then(|| {
+        let squares = of_clusters.values().map(|(size, residual)| {
+            let share = *size as f64 / n;
+            residual * residual / (1.0 - share)
+        });
+        squares.sum::<f64>().sqrt() / n
+    });
+    let sizes: Vec<usize> = of_clusters.values().map(|(size, _)| *size).collect();
+    RobustMean {
+        mean,
+        standard_error,
+        degrees_of_freedom: degrees_of_freedom(&sizes),
+        n_clusters,
+    }
+}
+
+/// Satterthwaite's degrees of freedom of the estimator CR2 of a mean over clusters of these sizes, each at least 1;
+/// 0 with a single cluster.
+pub fn degrees_of_freedom(cluster_sizes: &[usize]) -> f64 {
+    if cluster_sizes.len() < 2 {
+        return 0.0;
+    }
+    let n: usize = cluster_sizes.iter().sum();
+    let (mut squares, mut sum, mut sum_of_squares) = (0.0, 0.0, 0.0);
+    for size in cluster_sizes {
+        let share = *size as f64 / n as f64;
+        let term = share * share / (1.0 - share);
+        squares += share * share;
+        sum += term;
+        sum_of_squares += term * term;
+    }
+    1.0 / (squares + sum * sum - sum_of_squares)
+}
+
+fn t_interval(mean: f64, standard_error: f64, degrees_of_freedom: f64, level: f64) -> Interval {
+    let half_width = t_quantile(0.5 + level / 2.0, degrees_of_freedom) * standard_error;
     Interval {
         lower: mean - half_width,
         upper: mean + half_width,
+    }
+}
+
+/// The quantile of Student's t at `probability`, between 0 and 1.
+pub(super) fn t_quantile(probability: f64, degrees_of_freedom: f64) -> f64 {
+    let student = StudentsT::new(0.0, 1.0, degrees_of_freedom)
+        .expect("two clusters or more have a positive number of degrees of freedom");
+    student.inverse_cdf(probability)
+}
+
+/// An interval around the mean of values that are the same in every cluster, so that no variance can be estimated.
+///
+/// No cluster of n deviated from the others. Wilson's score interval of that proportion says how large a
+/// share u may deviate all the same, and a deviation is anything from `-bound` to `bound`: the truth
+/// lies between (1 - u) mean - u bound and (1 - u) mean + u bound. The bound must be at least the mean.
+pub(super) fn agreement_interval(mean: f64, bound: f64, n: usize, level: f64) -> Interval {
+    let share = wilson_interval(0.0, n, level).upper;
+    let (centre, half_width) = ((1.0 - share) * mean, share * bound);
+    Interval {
+        lower: centre - half_width,
+        upper: centre + half_width,
     }
 }
 
@@ -145,27 +228,26 @@ mod tests {
         ]
     }
 
-    /// statsmodels 0.15.0 with scipy 1.17.1 and numpy 2.4.6:
-    /// ```python
-    /// def reference(values, clusters):
-    ///     fit = sm.OLS(values, np.ones(len(values))).fit(
-    ///         cov_type="cluster", cov_kwds={"groups": np.array(clusters)}, use_t=True)
-    ///     print(fit.params[0].item(), fit.bse[0].item(), *fit.conf_int(0.05)[0].tolist())
-    /// reference([1, 0, 0.5, 1, 1, 0, 1, 0.5, 0.5, 1, 0, 1], [0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 3, 4])
-    /// reference([0, 1, 1, 1, 0.5, 0], [7, 7, 7, 3, 3, 3])
-    /// reference([k * k % 11 / 10 for k in range(300)], [k * k % 37 for k in range(300)])
+    /// R 4.2.2 with clubSandwich 0.5.8:
+    /// ```r
+    /// reference <- function(y, g) {
+    ///   ci <- conf_int(lm(y ~ 1), vcov = "CR2", cluster = g, test = "Satterthwaite")
+    ///   print(c(ci$beta, ci$SE, ci$CI_L, ci$CI_U, ci$df), digits = 17)
+    /// }
+    /// reference(c(1, 0, .5, 1, 1, 0, 1, .5, .5, 1, 0, 1), c(0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 3, 4))
+    /// reference(c(0, 1, 1, 1, .5, 0), c(7, 7, 7, 3, 3, 3))
+    /// k <- 0:299; reference(k^2 %% 11 / 10, k^2 %% 37)
     /// ```
-    /// Its correction of (n - 1) / (n - number of coefficients) is 1 for a constant.
     #[test]
-    fn statsmodels_finds_the_same() {
+    fn club_sandwich_finds_the_same() {
         check(
             &[1.0, 0.0, 0.5, 1.0, 1.0, 0.0, 1.0, 0.5, 0.5, 1.0, 0.0, 1.0],
             &[0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 3, 4],
             [
                 0.625,
-                0.07547592055307004,
-                0.4154452498201314,
-                0.834554750179869,
+                0.07754519698703183,
+                0.3899644635241911,
+                0.8600355364758095,
             ],
         );
         check(
@@ -185,10 +267,22 @@ mod tests {
             &clusters,
             [
                 0.39766666666666656,
-                0.005200246828583165,
-                0.38674135348980265,
-                0.40859197984353046,
+                0.005194563531883656,
+                0.3867443737857221,
+                0.40858895954761304,
             ],
+        );
+    }
+
+    /// The fifth figure of `reference` above.
+    #[test]
+    fn degrees_of_freedom_are_satterthwaites() {
+        let found = degrees_of_freedom(&[3, 4, 2, 2, 1]);
+        assert!((found - 3.286_852_589_641_434).abs() < 1e-9, "{found}");
+        assert!((degrees_of_freedom(&[5; 27]) - 26.0).abs() < 1e-9);
+        assert_eq!(
+            (degrees_of_freedom(&[9]), degrees_of_freedom(&[])),
+            (0.0, 0.0)
         );
     }
 
@@ -229,7 +323,7 @@ mod tests {
     #[test]
     fn a_single_cluster_has_no_interval() {
         let estimate = cluster_mean(&[1.0, 0.0, 0.5], &[7, 7, 7], 0.95).unwrap();
-        assert_eq!((estimate.mean, estimate.degrees_of_freedom), (0.5, 0));
+        assert_eq!((estimate.mean, estimate.degrees_of_freedom), (0.5, 0.0));
         assert_eq!((estimate.standard_error, estimate.interval), (None, None));
         assert_eq!((estimate.n, estimate.n_clusters), (3, 1));
         assert_eq!(cluster_mean(&[], &[], 0.95), None);

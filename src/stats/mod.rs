@@ -1,7 +1,19 @@
 //! Statistics: pure functions of numbers, each with its source.
 //!
-//! Owns estimates and intervals. It knows no prompts and no leaks, reads nothing and draws nothing.
+//! Owns estimates, intervals and p-values. It knows no prompts and no leaks and reads nothing; where it draws, it
+//! draws from a seed that it is given.
 
+mod agreement;
+mod draws;
 mod interval;
+mod multiple;
+mod paired;
+mod sign_flip;
+mod trend;
 
-pub use interval::{ClusterMean, Interval, cluster_mean};
+pub use agreement::{Agreement, agreement};
+pub use interval::{ClusterMean, Interval, cluster_mean, degrees_of_freedom};
+pub use multiple::holm;
+pub use paired::{PairedDifference, paired_difference};
+pub use sign_flip::{N_EXACT_MAX, PValue, SignFlips, sign_flip_p_value};
+pub use trend::{N_LEVELS_MIN, Trend, trend};

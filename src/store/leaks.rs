@@ -56,6 +56,8 @@ pub struct StoredLeak {
     pub concept: String,
     /// The category.
     pub category: String,
+    /// The template the pair was made from; None for a free-standing pair.
+    pub template_id: Option<String>,
     /// The test prompt as the experiment has it.
     pub test_prompt: String,
     /// The control prompt as the experiment has it.
@@ -74,6 +76,47 @@ pub struct StoredLeak {
     pub leak: Leak,
     /// Whether the concept itself stands in the test generation.
     pub is_echo: bool,
+}
+
+/// A set of leaks that the database holds, with the names of what it is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredLeakSet {
+    /// The experiment.
+    pub experiment: ExperimentId,
+    /// The experiment's name.
+    pub experiment_name: String,
+    /// SHA-256 of the experiment's text, in hexadecimal.
+    pub experiment_sha256: String,
+    /// The model that made the generations.
+    pub model: ModelId,
+    /// The model's name.
+    pub label: String,
+    /// The label of its quantization.
+    pub quantization: String,
+    /// SHA-256 of the model file, in hexadecimal.
+    pub model_sha256: String,
+    /// Measured bits per weight.
+    pub bits_per_weight: f64,
+    /// The name of the similarity.
+    pub metric: String,
+    /// The seed of the generations.
+    pub seed: u64,
+    /// The model whose embeddings were compared; None where it is not the same for all verdicts.
+    pub embedding_model: Option<ModelId>,
+    /// Number of verdicts, at least 1.
+    pub n_leaks: usize,
+}
+
+impl StoredLeakSet {
+    /// What the verdicts are stored under.
+    pub fn set(&self) -> LeakSet<'_> {
+        LeakSet {
+            experiment: self.experiment,
+            model: self.model,
+            metric: &self.metric,
+            seed: self.seed,
+        }
+    }
 }
 
 impl StoredLeak {
@@ -142,6 +185,32 @@ impl Store {
         })
     }
 
+    /// The sets of leaks that are stored, by experiment and model, each in the order of its first use.
+    ///
+    /// # Errors
+    /// `Value` when a row does not hold what was stored.
+    pub fn leak_sets(&self) -> Result<Vec<StoredLeakSet>, StoreError> {
+        self.read("list leaks", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT experiment_id, name, experiments.sha256 AS experiment_sha256, model_id, label, quantization,
+                     models.sha256 AS model_sha256, bits_per_weight, metric, seed, n_leaks, embedding_model_id
+                 FROM (SELECT experiment_id, model_id, metric, seed, count(*) AS n_leaks,
+                         CASE WHEN min(embedding_model_id) = max(embedding_model_id) THEN min(embedding_model_id) END
+                             AS embedding_model_id
+                     FROM leaks GROUP BY experiment_id, model_id, metric, seed)
+                     JOIN experiments ON experiments.id = experiment_id
+                     JOIN models ON models.id = model_id
+                 ORDER BY experiment_id, model_id, metric, seed",
+            )?;
+            let mut rows = select.query([])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(stored_leak_set(row)?);
+            }
+            Ok(found)
+        })
+    }
+
     /// All stored verdicts of `set`, by pair and repeat.
     ///
     /// # Errors
@@ -149,7 +218,7 @@ impl Store {
     pub fn leaks(&self, set: LeakSet<'_>) -> Result<Vec<StoredLeak>, StoreError> {
         self.read("read leaks", |view| {
             let mut select = view.prepare_cached(
-                "SELECT leaks.*, concept, category, test_prompt, control_prompt, control_prompt_id,
+                "SELECT leaks.*, concept, category, template_id, test_prompt, control_prompt, control_prompt_id,
                      test.text AS test_generation, control.text AS control_generation
                  FROM leaks
                      JOIN experiment_pairs USING (experiment_id, pair_idx)
@@ -179,6 +248,7 @@ fn stored_leak(row: &Row<'_>) -> Result<StoredLeak, Failure> {
         repeat_idx: row.get("repeat_idx")?,
         concept: row.get("concept")?,
         category: row.get("category")?,
+        template_id: row.get("template_id")?,
         test_prompt: row.get("test_prompt")?,
         control_prompt: row.get("control_prompt")?,
         control_prompt_id: row.get("control_prompt_id")?,
@@ -188,6 +258,24 @@ fn stored_leak(row: &Row<'_>) -> Result<StoredLeak, Failure> {
         similarity_control: row.get("similarity_control")?,
         leak: leak(row.get("leak")?)?,
         is_echo: row.get("is_echo")?,
+    })
+}
+
+fn stored_leak_set(row: &Row<'_>) -> Result<StoredLeakSet, Failure> {
+    let seed: i64 = row.get("seed")?;
+    Ok(StoredLeakSet {
+        experiment: row.get("experiment_id")?,
+        experiment_name: row.get("name")?,
+        experiment_sha256: row.get("experiment_sha256")?,
+        model: row.get("model_id")?,
+        label: row.get("label")?,
+        quantization: row.get("quantization")?,
+        model_sha256: row.get("model_sha256")?,
+        bits_per_weight: row.get("bits_per_weight")?,
+        metric: row.get("metric")?,
+        seed: seed.cast_unsigned(),
+        embedding_model: row.get("embedding_model_id")?,
+        n_leaks: unsigned(row.get("n_leaks")?)?,
     })
 }
 

@@ -23,7 +23,9 @@ fn commands(help: &str) -> Vec<&str> {
 fn help_lists_the_commands() {
     let env = TestEnv::empty();
     let help = env.seep("--help").ok();
-    let expected = ["run", "plan", "import", "score", "models", "bench", "help"];
+    let expected = [
+        "run", "plan", "import", "score", "compare", "models", "bench", "help",
+    ];
     assert_eq!(commands(&help.stdout), expected);
     let bare = env.seep("").with_code(2);
     assert_eq!(commands(&bare.stderr), expected);

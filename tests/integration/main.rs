@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod cli;
+mod compare;
 mod damaged;
 mod experiment_file;
 mod harness;

@@ -54,7 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("cli", &[]),
-    ("report", &["leakage"]),
+    ("report", &["leakage", "stats"]),
     ("store", &["generation", "leakage"]),
     ("progress", &["experiment"]),
     ("engine", &["generation", "sampling"]),

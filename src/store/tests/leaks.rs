@@ -100,6 +100,7 @@ fn leaks_are_read_back_with_what_they_are_about() {
         (last.test_prompt.as_str(), last.control_prompt.as_str()),
         ("He likes blue. He is", "He is")
     );
+    assert_eq!(last.template_id.as_deref(), Some("likes"));
     assert_eq!(last.test_generation, generation(&fixture.requests[3]).text);
     assert_eq!(
         last.control_generation,
@@ -166,4 +167,37 @@ fn leaks_need_their_pair() {
             .is_err()
     );
     assert_eq!(store.leaks(fixture.leak_set()).unwrap(), []);
+}
+
+#[test]
+fn leak_sets_are_listed_with_their_names() {
+    let mut store = Store::open_in_memory().unwrap();
+    let fixture = Fixture::register(&mut store);
+    assert_eq!(store.leak_sets().unwrap(), []);
+    fixture.insert(&mut store, 0..6);
+    let set = fixture.leak_set();
+    let leaks = [(0, 0), (0, 1), (1, 0)]
+        .map(|(pair_idx, repeat_idx)| fixture.new_leak(&store, pair_idx, repeat_idx, 0.5));
+    store
+        .save_leaks(set, fixture.embedding_model, &leaks)
+        .unwrap();
+    let other = LeakSet { seed: 1, ..set };
+    store
+        .save_leaks(other, fixture.embedding_model, &leaks[..1])
+        .unwrap();
+    store.save_leaks(other, fixture.model, &leaks[1..]).unwrap();
+    let found = store.leak_sets().unwrap();
+    let (mixed, first) = (&found[1], &found[0]);
+    assert_eq!((found.len(), first.set(), mixed.set()), (2, set, other));
+    assert_eq!((first.n_leaks, mixed.n_leaks), (3, 3));
+    assert_eq!(
+        (first.experiment_name.as_str(), first.label.as_str()),
+        ("tiny", "tiny")
+    );
+    assert_eq!(
+        (first.quantization.as_str(), first.bits_per_weight),
+        ("Q4_K_M", 6.5)
+    );
+    assert_eq!(first.embedding_model, Some(fixture.embedding_model));
+    assert_eq!(mixed.embedding_model, None);
 }

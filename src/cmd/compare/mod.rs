@@ -1,0 +1,320 @@
+//! `seep compare`: conditions against a base, from the leaks that are stored.
+//!
+//! Owns the order of its steps and what prompts of one cluster share. Which leaks are compared, `choice` says; what
+//! the difference is, `leakage`; how it is told, `report`. Nothing is generated and nothing is written.
+
+mod choice;
+
+use std::collections::BTreeMap;
+
+use anyhow::bail;
+
+use super::{Status, print};
+use crate::cli::{ClusterUnit, CompareArgs, Format};
+use crate::leakage::{
+    Clusters, Comparison, FlippedPrompt, PairRates, ScoredPair, compare_with_base, condition_rate,
+    count_flips, flipped_prompts, leak_trend, metric_agreement, pair_rates, repeat_disagreement,
+};
+use crate::progress;
+use crate::report::{
+    ComparisonReport, Condition, ConditionComparison, FlippedText, MetricAgreement,
+    MetricDifference, ModelTrend, RepeatText, comparison_json, comparison_table,
+};
+use crate::stats::SignFlips;
+use crate::store::{LeakSet, Store, StoredLeak, StoredLeakSet};
+use choice::{Choice, Wanted, choose, condition_name};
+
+/// Random sign flips of a p-value: near 0.05 its standard error is then 0.0007.
+const FLIPS: SignFlips = SignFlips {
+    seed: 1,
+    n_draws: 99_999,
+};
+
+/// The verdicts of one condition.
+struct Verdicts<'a> {
+    set: &'a StoredLeakSet,
+    leaks: Vec<StoredLeak>,
+    pairs: Vec<ScoredPair>,
+    rates: PairRates,
+}
+
+/// Compares conditions and prints what was found.
+pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<Status> {
+    let path = args.db.display();
+    if !args.db.is_file() {
+        bail!(
+            "there is no database `{path}`\nhint: `seep run` makes it; give another file with `--db`"
+        );
+    }
+    let store = Store::open(&args.db)?;
+    let stored = store.leak_sets()?;
+    if stored.is_empty() {
+        bail!("the database `{path}` holds no leaks yet\nhint: `seep run` stores them");
+    }
+    let names = [&args.base].into_iter().chain(&args.others);
+    let Choice { sets, notes } = choose(
+        &stored,
+        Wanted {
+            conditions: &names.map(String::as_str).collect::<Vec<_>>(),
+            experiment: args.experiment.as_deref(),
+            metric: args.metric.as_deref(),
+            seed: args.seed,
+        },
+    )?;
+    for note in &notes {
+        progress::note(note);
+    }
+    let report = assemble(&store, &stored, &sets, args)?;
+    print(&match args.format {
+        Format::Table => comparison_table(&report),
+        Format::Json => comparison_json(&report),
+    })?;
+    Ok(Status::Done)
+}
+
+fn assemble(
+    store: &Store,
+    stored: &[StoredLeakSet],
+    sets: &[&StoredLeakSet],
+    args: &CompareArgs,
+) -> anyhow::Result<ComparisonReport> {
+    let verdicts = read_verdicts(store, sets)?;
+    let clusters = clusters(verdicts.iter().flat_map(|v| &v.leaks), args.unit);
+    let (base, others) = verdicts.split_first().expect("the base is a condition");
+    let compared = compare_all(base, others, &clusters);
+    let mut comparisons: Vec<ConditionComparison> = others
+        .iter()
+        .zip(compared)
+        .map(|(other, found)| condition_comparison(base, other, found, &clusters, args.flips))
+        .collect();
+    let mut agreements = Vec::new();
+    for metric in other_metrics(stored, sets) {
+        let others = read_verdicts(store, &metric)?;
+        agreements.extend(
+            verdicts
+                .iter()
+                .zip(&others)
+                .filter_map(|(a, b)| agreement(a, b)),
+        );
+        add_metric(&mut comparisons, &others, args.unit);
+    }
+    let set = base.set;
+    Ok(ComparisonReport {
+        experiment: set.experiment_name.clone(),
+        experiment_sha256: set.experiment_sha256.clone(),
+        database: store.path().display().to_string(),
+        metric: set.metric.clone(),
+        seed: set.seed,
+        unit: unit_name(args.unit).to_owned(),
+        flip_seed: FLIPS.seed,
+        conditions: verdicts
+            .iter()
+            .filter_map(|v| condition(v, &clusters))
+            .collect(),
+        comparisons,
+        base_disagreement: repeat_disagreement(&base.pairs),
+        trends: trends(&verdicts, &clusters),
+        agreements,
+    })
+}
+
+fn read_verdicts<'a>(
+    store: &Store,
+    sets: &[&'a StoredLeakSet],
+) -> anyhow::Result<Vec<Verdicts<'a>>> {
+    let verdicts = sets.iter().map(|set| {
+        let leaks = store.leaks(set.set())?;
+        let pairs: Vec<ScoredPair> = leaks.iter().map(StoredLeak::scored_pair).collect();
+        let rates = pair_rates(&pairs);
+        Ok(Verdicts {
+            set,
+            leaks,
+            pairs,
+            rates,
+        })
+    });
+    verdicts.collect()
+}
+
+fn unit_name(unit: ClusterUnit) -> &'static str {
+    match unit {
+        ClusterUnit::Control => "control prompt",
+        ClusterUnit::Template => "template",
+    }
+}
+
+/// The cluster of each pair, numbered in the order of their first appearance.
+///
+/// A pair without a template is in the cluster of its control prompt.
+fn clusters<'a>(leaks: impl Iterator<Item = &'a StoredLeak>, unit: ClusterUnit) -> Clusters {
+    let mut numbers = BTreeMap::new();
+    let mut clusters = Clusters::new();
+    for leak in leaks {
+        let template = leak.template_id.as_deref();
+        let shared = match (unit, template) {
+            (ClusterUnit::Template, Some(template)) => (Some(template), None),
+            (ClusterUnit::Control | ClusterUnit::Template, _) => {
+                (None, Some(leak.control_prompt_id))
+            }
+        };
+        let next = numbers.len();
+        clusters.insert(leak.pair_idx, *numbers.entry(shared).or_insert(next));
+    }
+    clusters
+}
+
+fn compare_all(
+    base: &Verdicts<'_>,
+    others: &[Verdicts<'_>],
+    clusters: &Clusters,
+) -> Vec<Option<Comparison>> {
+    let rates: Vec<&PairRates> = others.iter().map(|other| &other.rates).collect();
+    compare_with_base(&base.rates, &rates, clusters, FLIPS)
+}
+
+fn condition(verdicts: &Verdicts<'_>, clusters: &Clusters) -> Option<Condition> {
+    let set = verdicts.set;
+    let mut n_repeats: BTreeMap<usize, usize> = BTreeMap::new();
+    for pair in &verdicts.pairs {
+        *n_repeats.entry(pair.pair_idx).or_default() += 1;
+    }
+    Some(Condition {
+        name: condition_name(set),
+        model: set.label.clone(),
+        quantization: set.quantization.clone(),
+        sha256: set.model_sha256.clone(),
+        bits_per_weight: set.bits_per_weight,
+        rate: condition_rate(&verdicts.rates, clusters)?,
+        n_repeats: n_repeats.into_values().max()?,
+    })
+}
+
+fn condition_comparison(
+    base: &Verdicts<'_>,
+    other: &Verdicts<'_>,
+    comparison: Option<Comparison>,
+    clusters: &Clusters,
+    n_flips: usize,
+) -> ConditionComparison {
+    let flipped = flipped_prompts(&base.pairs, &other.pairs, clusters, n_flips);
+    let texts = flipped
+        .iter()
+        .filter_map(|prompt| flipped_text(base, other, prompt));
+    ConditionComparison {
+        name: condition_name(other.set),
+        comparison,
+        flips: count_flips(&base.pairs, &other.pairs),
+        flipped_prompts: texts.collect(),
+        other_metrics: Vec::new(),
+    }
+}
+
+fn flipped_text(
+    base: &Verdicts<'_>,
+    other: &Verdicts<'_>,
+    prompt: &FlippedPrompt,
+) -> Option<FlippedText> {
+    let repeats = |verdicts: &Verdicts<'_>| -> Vec<RepeatText> {
+        let leaks = verdicts.leaks.iter();
+        leaks
+            .filter(|leak| leak.pair_idx == prompt.pair_idx)
+            .map(repeat_text)
+            .collect()
+    };
+    let leak = base
+        .leaks
+        .iter()
+        .find(|leak| leak.pair_idx == prompt.pair_idx)?;
+    Some(FlippedText {
+        pair_idx: prompt.pair_idx,
+        concept: leak.concept.clone(),
+        category: leak.category.clone(),
+        test_prompt: leak.test_prompt.clone(),
+        control_prompt: leak.control_prompt.clone(),
+        change: prompt.change,
+        base: repeats(base),
+        other: repeats(other),
+    })
+}
+
+fn repeat_text(leak: &StoredLeak) -> RepeatText {
+    RepeatText {
+        repeat_idx: leak.repeat_idx,
+        test_generation: leak.test_generation.clone(),
+        control_generation: leak.control_generation.clone(),
+        leak: leak.leak,
+    }
+}
+
+/// One trend for each model; of different models, bits per weight mean different things.
+fn trends(verdicts: &[Verdicts<'_>], clusters: &Clusters) -> Vec<ModelTrend> {
+    let mut models: BTreeMap<&str, Vec<(f64, &PairRates)>> = BTreeMap::new();
+    for condition in verdicts {
+        let levels = models.entry(&condition.set.label).or_default();
+        levels.push((condition.set.bits_per_weight, &condition.rates));
+    }
+    let trends = models.into_iter().filter_map(|(model, levels)| {
+        let bits = || levels.iter().map(|(bits, _)| *bits);
+        Some(ModelTrend {
+            model: model.to_owned(),
+            bits_min: bits().fold(f64::INFINITY, f64::min),
+            bits_max: bits().fold(0.0, f64::max),
+            trend: leak_trend(&levels, clusters)?,
+        })
+    });
+    trends.collect()
+}
+
+/// The sets of each other metric that there is for all conditions, in their order.
+fn other_metrics<'a>(
+    stored: &'a [StoredLeakSet],
+    sets: &[&StoredLeakSet],
+) -> Vec<Vec<&'a StoredLeakSet>> {
+    let mut metrics: BTreeMap<&str, Vec<&StoredLeakSet>> = BTreeMap::new();
+    for set in sets {
+        let same = stored.iter().filter(|other| {
+            let asked = LeakSet {
+                metric: &other.metric,
+                ..set.set()
+            };
+            other.set() == asked && other.metric != set.metric
+        });
+        for other in same {
+            metrics.entry(&other.metric).or_default().push(other);
+        }
+    }
+    let is_complete = |found: &Vec<&StoredLeakSet>| found.len() == sets.len();
+    metrics.into_values().filter(is_complete).collect()
+}
+
+fn agreement(a: &Verdicts<'_>, b: &Verdicts<'_>) -> Option<MetricAgreement> {
+    let found = metric_agreement(&a.pairs, &b.pairs)?;
+    Some(MetricAgreement {
+        condition: condition_name(a.set),
+        metric: b.set.metric.clone(),
+        share: found.share,
+        kappa: found.kappa,
+        n: found.n,
+    })
+}
+
+/// Adds the differences by another metric; the conditions are in the order of the report.
+fn add_metric(
+    comparisons: &mut [ConditionComparison],
+    verdicts: &[Verdicts<'_>],
+    unit: ClusterUnit,
+) {
+    let clusters = clusters(verdicts.iter().flat_map(|v| &v.leaks), unit);
+    let Some((base, others)) = verdicts.split_first() else {
+        return;
+    };
+    let found = compare_all(base, others, &clusters);
+    for (comparison, found) in comparisons.iter_mut().zip(found) {
+        comparison
+            .other_metrics
+            .extend(found.map(|found| MetricDifference {
+                metric: base.set.metric.clone(),
+                comparison: found,
+            }));
+    }
+}

@@ -1,0 +1,370 @@
+//! Conditions against a base: the same prompts, other models or quantizations.
+//!
+//! Owns which rates are compared: one number for each prompt pair, over pairs that both conditions
+//! have. Where it comes from does not matter here; of generations it is the mean verdict over the
+//! repeats ([`pair_rates`]). What clusters prompts, the caller says; how sure a difference is, `stats`
+//! says. Everything returned is in percent and percentage points.
+
+use std::collections::BTreeMap;
+
+use super::leak::Leak;
+use super::leak_rate::{LEVEL, ScoredPair, in_percent};
+use crate::stats::{
+    Agreement, Interval, PValue, SignFlips, agreement, cluster_mean, holm, paired_difference, trend,
+};
+
+/// The cluster of each pair, by the pair's place in the experiment.
+pub type Clusters = BTreeMap<usize, usize>;
+
+/// How much each pair leaks under one condition, 0 to 1, by the pair's place in the experiment: the mean verdict over its
+/// repeats, or a probability.
+pub type PairRates = BTreeMap<usize, f64>;
+
+/// The Mean Leak-Rate of one condition, over prompts whose repeats are averaged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConditionRate {
+    /// 100 times the mean of the prompts' means, in percent; 50 is no leakage.
+    pub mean_leak_rate: f64,
+    /// Its 95 % interval in percent, cut to 0 to 100; None with a single cluster.
+    pub interval: Option<Interval>,
+    /// Number of prompt pairs, at least 1.
+    pub n_prompts: usize,
+    /// Number of clusters.
+    pub n_clusters: usize,
+}
+
+/// The difference of the Mean Leak-Rates of a condition and its base.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// The base's Mean Leak-Rate over the common prompts, in percent.
+    pub base_rate: f64,
+    /// The other condition's, in percent.
+    pub other_rate: f64,
+    /// `other_rate - base_rate`, in percentage points.
+    pub difference: f64,
+    /// Its cluster-robust standard error in points; None with a single cluster.
+    pub standard_error: Option<f64>,
+    /// Its 95 % interval in points, cut to -100 to 100; None with a single cluster.
+    pub interval: Option<Interval>,
+    /// What that interval would be if all prompts were independent; None with a single prompt.
+    pub naive_interval: Option<Interval>,
+    /// The variance by the one it would have if all prompts were independent; None where that is 0 or unknown.
+    pub design_effect: Option<f64>,
+    /// How likely a difference at least as large is without any true one.
+    pub p_value: PValue,
+    /// The same after Holm's correction over all comparisons with this base, above 0 up to 1.
+    pub holm_p_value: f64,
+    /// Prompt pairs that both conditions have, at least 1.
+    pub n_prompts: usize,
+    /// Clusters of these.
+    pub n_clusters: usize,
+    /// Prompt pairs that only the base has; they are left out.
+    pub n_base_only: usize,
+    /// Prompt pairs that only the other condition has; they are left out.
+    pub n_other_only: usize,
+}
+
+/// A straight line through Mean Leak-Rates over bits per weight.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeakTrend {
+    /// Change of the Mean Leak-Rate for one more bit per weight, in points.
+    pub slope: f64,
+    /// Its 95 % interval in points; None with a single cluster.
+    pub interval: Option<Interval>,
+    /// Number of different bits per weight, at least 3.
+    pub n_levels: usize,
+    /// Prompt pairs that all conditions have, at least 1.
+    pub n_prompts: usize,
+    /// Clusters of these.
+    pub n_clusters: usize,
+}
+
+/// The mean verdict of each pair, over its repeats.
+pub fn pair_rates(pairs: &[ScoredPair]) -> PairRates {
+    let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
+    for pair in pairs {
+        let (sum, n) = sums.entry(pair.pair_idx).or_default();
+        *sum += pair.leak.value();
+        *n += 1.0;
+    }
+    let means = sums.into_iter().map(|(pair, (sum, n))| (pair, sum / n));
+    means.collect()
+}
+
+/// The Mean Leak-Rate of one condition; None without pairs.
+pub fn condition_rate(rates: &PairRates, clusters: &Clusters) -> Option<ConditionRate> {
+    let values: Vec<f64> = rates.values().copied().collect();
+    let estimate = cluster_mean(&values, &clusters_of(rates.keys(), clusters), LEVEL)?;
+    Some(ConditionRate {
+        mean_leak_rate: 100.0 * estimate.mean,
+        interval: estimate.interval.map(in_percent),
+        n_prompts: estimate.n,
+        n_clusters: estimate.n_clusters,
+    })
+}
+
+/// Each of `others` against `base`, in order; None where no pair has a rate under both.
+pub fn compare_with_base(
+    base: &PairRates,
+    others: &[&PairRates],
+    clusters: &Clusters,
+    flips: SignFlips,
+) -> Vec<Option<Comparison>> {
+    let compared = others
+        .iter()
+        .map(|other| compare(base, other, clusters, flips));
+    let mut compared: Vec<Option<Comparison>> = compared.collect();
+    let found = || compared.iter().flatten();
+    let p_values: Vec<f64> = found().map(|comparison| comparison.p_value.value).collect();
+    let corrected = holm(&p_values);
+    for (comparison, corrected) in compared.iter_mut().flatten().zip(corrected) {
+        comparison.holm_p_value = corrected;
+    }
+    compared
+}
+
+/// One comparison, not yet corrected.
+fn compare(
+    base_rates: &PairRates,
+    other_rates: &PairRates,
+    clusters: &Clusters,
+    flips: SignFlips,
+) -> Option<Comparison> {
+    let prompts = common_pairs(&[base_rates, other_rates]);
+    let [base, other] = [base_rates, other_rates].map(|rates| values_of(rates, &prompts));
+    let found = paired_difference(
+        &base,
+        &other,
+        &clusters_of(prompts.iter(), clusters),
+        LEVEL,
+        flips,
+    )?;
+    let rate = |values: &[f64]| 100.0 * values.iter().sum::<f64>() / values.len() as f64;
+    Some(Comparison {
+        base_rate: rate(&base),
+        other_rate: rate(&other),
+        difference: 100.0 * found.difference,
+        standard_error: found.standard_error.map(|error| 100.0 * error),
+        interval: found.interval.map(in_points),
+        naive_interval: found.naive_interval.map(in_points),
+        design_effect: found.design_effect,
+        p_value: found.p_value,
+        holm_p_value: found.p_value.value,
+        n_prompts: found.n,
+        n_clusters: found.n_clusters,
+        n_base_only: base_rates.len() - found.n,
+        n_other_only: other_rates.len() - found.n,
+    })
+}
+
+/// The trend over conditions with their bits per weight; None with fewer than three levels or no common prompt.
+pub fn leak_trend(conditions: &[(f64, &PairRates)], clusters: &Clusters) -> Option<LeakTrend> {
+    let (levels, rates): (Vec<f64>, Vec<&PairRates>) = conditions.iter().copied().unzip();
+    let prompts = common_pairs(&rates);
+    let values: Vec<Vec<f64>> = rates
+        .iter()
+        .map(|rates| values_of(rates, &prompts))
+        .collect();
+    let found = trend(
+        &levels,
+        &values,
+        &clusters_of(prompts.iter(), clusters),
+        LEVEL,
+    )?;
+    Some(LeakTrend {
+        slope: 100.0 * found.slope,
+        interval: found.interval.map(|interval| Interval {
+            lower: 100.0 * interval.lower,
+            upper: 100.0 * interval.upper,
+        }),
+        n_levels: found.n_levels,
+        n_prompts: found.n,
+        n_clusters: found.n_clusters,
+    })
+}
+
+/// How far two metrics give the same verdicts on the same generations; None where they share none.
+pub fn metric_agreement(a: &[ScoredPair], b: &[ScoredPair]) -> Option<Agreement> {
+    let b: BTreeMap<(usize, u32), Leak> = by_repeat(b).collect();
+    let both = by_repeat(a)
+        .filter_map(|(key, leak)| Some((half_points(leak), half_points(*b.get(&key)?))));
+    let (a, b): (Vec<u8>, Vec<u8>) = both.unzip();
+    agreement(&a, &b)
+}
+
+fn by_repeat(pairs: &[ScoredPair]) -> impl Iterator<Item = ((usize, u32), Leak)> {
+    let verdicts = pairs.iter();
+    verdicts.map(|pair| ((pair.pair_idx, pair.repeat_idx), pair.leak))
+}
+
+fn half_points(leak: Leak) -> u8 {
+    match leak {
+        Leak::Leak => 2,
+        Leak::Tie => 1,
+        Leak::NoLeak => 0,
+    }
+}
+
+/// The pairs that have a rate under all conditions, in order.
+fn common_pairs(rates: &[&PairRates]) -> Vec<usize> {
+    let Some((first, rest)) = rates.split_first() else {
+        return Vec::new();
+    };
+    let is_common = |pair: &&usize| rest.iter().all(|rates| rates.contains_key(pair));
+    first.keys().filter(is_common).copied().collect()
+}
+
+fn values_of(rates: &PairRates, pairs: &[usize]) -> Vec<f64> {
+    pairs.iter().map(|pair| rates[pair]).collect()
+}
+
+fn clusters_of<'a>(prompts: impl Iterator<Item = &'a usize>, clusters: &Clusters) -> Vec<usize> {
+    prompts.map(|prompt| clusters[prompt]).collect()
+}
+
+fn in_points(interval: Interval) -> Interval {
+    Interval {
+        lower: (100.0 * interval.lower).clamp(-100.0, 100.0),
+        upper: (100.0 * interval.upper).clamp(-100.0, 100.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::leakage::flips::tests::verdict;
+
+    const FLIPS: SignFlips = SignFlips {
+        seed: 1,
+        n_draws: 999,
+    };
+
+    fn each_alone(n: usize) -> Clusters {
+        (0..n).map(|prompt| (prompt, prompt)).collect()
+    }
+
+    fn one(base: &[ScoredPair], other: &[ScoredPair], clusters: &Clusters) -> Option<Comparison> {
+        let (base, other) = (pair_rates(base), pair_rates(other));
+        compare_with_base(&base, &[&other], clusters, FLIPS).swap_remove(0)
+    }
+
+    #[test]
+    fn repeats_are_averaged_before_prompts() {
+        let base = [verdict(0, 0, Leak::Leak), verdict(1, 0, Leak::NoLeak)];
+        let other = [
+            verdict(0, 0, Leak::Leak),
+            verdict(0, 1, Leak::NoLeak),
+            verdict(0, 2, Leak::NoLeak),
+            verdict(0, 3, Leak::NoLeak),
+            verdict(1, 0, Leak::Tie),
+        ];
+        let rate = condition_rate(&pair_rates(&other), &each_alone(2)).unwrap();
+        assert_eq!((rate.mean_leak_rate, rate.n_prompts), (37.5, 2));
+        let found = one(&base, &other, &each_alone(2)).unwrap();
+        assert_eq!((found.base_rate, found.other_rate), (50.0, 37.5));
+        assert_eq!((found.difference, found.n_prompts), (-12.5, 2));
+        assert_eq!((found.p_value.value, found.holm_p_value), (1.0, 1.0));
+    }
+
+    #[test]
+    fn only_common_prompts_are_compared() {
+        let base = [0, 1, 2].map(|prompt| verdict(prompt, 0, Leak::Leak));
+        let other = [1, 2, 3, 4].map(|prompt| verdict(prompt, 0, Leak::NoLeak));
+        let found = one(&base, &other, &each_alone(5)).unwrap();
+        assert_eq!((found.difference, found.n_prompts), (-100.0, 2));
+        assert_eq!((found.n_base_only, found.n_other_only), (1, 2));
+        let interval = found.interval.unwrap();
+        assert!(
+            interval.lower == -100.0 && interval.upper < 100.0,
+            "{interval:?}"
+        );
+        assert_eq!(one(&base[..1], &other, &each_alone(5)), None);
+        assert_eq!(one(&[], &[], &each_alone(0)), None);
+        assert_eq!(condition_rate(&PairRates::new(), &each_alone(0)), None);
+    }
+
+    #[test]
+    fn pairs_of_one_cluster_have_a_difference_and_no_interval() {
+        let clusters = Clusters::from([(0, 7), (1, 7)]);
+        let base = [0, 1].map(|prompt| verdict(prompt, 0, Leak::NoLeak));
+        let other = [0, 1].map(|prompt| verdict(prompt, 0, Leak::Tie));
+        let found = one(&base, &other, &clusters).unwrap();
+        assert_eq!((found.difference, found.n_clusters), (50.0, 1));
+        assert_eq!((found.interval, found.standard_error), (None, None));
+    }
+
+    #[test]
+    fn comparisons_that_found_nothing_are_not_corrected_for() {
+        let rates = |rate: f64| -> PairRates { (0..8).map(|pair| (pair, rate)).collect() };
+        let (base, leaking, none) = (rates(0.0), rates(1.0), PairRates::new());
+        let others = [&leaking, &none, &base, &leaking];
+        let found = compare_with_base(&base, &others, &each_alone(8), FLIPS);
+        let p_values: Vec<_> = found
+            .iter()
+            .map(|found| {
+                found
+                    .as_ref()
+                    .map(|found| (found.p_value.value, found.holm_p_value))
+            })
+            .collect();
+        let small = Some((1.0 / 128.0, 3.0 / 128.0));
+        assert_eq!(p_values, [small, None, Some((1.0, 1.0)), small]);
+    }
+
+    #[test]
+    fn a_trend_takes_three_levels_and_common_prompts() {
+        let at = |n_leaks: usize| -> PairRates {
+            let rate = |pair| f64::from(u8::from(pair < n_leaks));
+            (0..10).map(|pair| (pair, rate(pair))).collect()
+        };
+        let (low, middle, high) = (at(8), at(6), at(4));
+        let conditions = [(2.0, &low), (3.0, &middle), (4.0, &high)];
+        let found = leak_trend(&conditions, &each_alone(10)).unwrap();
+        assert!((found.slope + 20.0).abs() < 1e-9, "{found:?}");
+        assert_eq!(
+            (found.n_levels, found.n_prompts, found.n_clusters),
+            (3, 10, 10)
+        );
+        assert_eq!(leak_trend(&conditions[1..], &each_alone(10)), None);
+        assert_eq!(leak_trend(&[], &each_alone(10)), None);
+    }
+
+    #[test]
+    fn metrics_agree_about_the_same_repeats() {
+        let a = [
+            verdict(0, 0, Leak::Leak),
+            verdict(0, 1, Leak::NoLeak),
+            verdict(1, 0, Leak::Tie),
+        ];
+        let b = [
+            verdict(0, 1, Leak::NoLeak),
+            verdict(0, 0, Leak::Tie),
+            verdict(2, 0, Leak::Tie),
+        ];
+        let found = metric_agreement(&a, &b).unwrap();
+        assert_eq!((found.share, found.n), (0.5, 2));
+        assert_eq!(metric_agreement(&a, &[]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_difference_is_that_of_the_rates(found in prop::collection::vec((0usize..9, 0usize..3, 0usize..3), 1..60)) {
+            let leaks = [Leak::Leak, Leak::Tie, Leak::NoLeak];
+            let side = |side: usize| -> Vec<ScoredPair> {
+                let numbered = found.iter().zip(0..);
+                numbered.map(|((prompt, a, b), repeat)| verdict(*prompt, repeat, leaks[[*a, *b][side]])).collect()
+            };
+            let (base, other) = (side(0), side(1));
+            let clusters = (0..9).map(|prompt| (prompt, prompt / 2)).collect();
+            let comparison = one(&base, &other, &clusters).unwrap();
+            let rate = |pairs: &[ScoredPair]| condition_rate(&pair_rates(pairs), &clusters).unwrap().mean_leak_rate;
+            prop_assert!((comparison.difference - (rate(&other) - rate(&base))).abs() < 1e-9);
+            prop_assert!((comparison.other_rate - rate(&other)).abs() < 1e-9);
+            let swapped = one(&other, &base, &clusters).unwrap();
+            prop_assert!((comparison.difference + swapped.difference).abs() < 1e-9);
+            prop_assert_eq!(comparison.p_value, swapped.p_value);
+        }
+    }
+}

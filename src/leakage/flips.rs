@@ -1,0 +1,265 @@
+//! Flips: verdicts that are not the same under two conditions.
+//!
+//! Owns their counts and the choice of prompts worth reading. Rates of two conditions can be equal
+//! while many verdicts have changed both ways, so the changes are counted beside the difference:
+//! A. Dutta et al., "Accuracy is Not All You Need" (arXiv 2407.09141, 2024).
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use super::comparison::Clusters;
+use super::leak::Leak;
+use super::leak_rate::ScoredPair;
+
+/// How the verdicts of one condition became those of another, in repeats of prompt pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flips {
+    /// From leak to no leak.
+    pub n_to_no_leak: usize,
+    /// From no leak to leak.
+    pub n_to_leak: usize,
+    /// From a tie to either, or from either to a tie.
+    pub n_ties_changed: usize,
+    /// The same verdict.
+    pub n_unchanged: usize,
+}
+
+/// The flips of one repeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RepeatFlips {
+    /// The repeat, from 0.
+    pub repeat_idx: u32,
+    /// Its flips.
+    pub flips: Flips,
+}
+
+/// A prompt whose verdicts changed in one direction.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FlippedPrompt {
+    /// The pair's place in the experiment, from 0.
+    pub pair_idx: usize,
+    /// Mean change of the verdict over the repeats that both conditions have, -1 to 1.
+    pub change: f64,
+    /// Mean change of how much closer to the concept the test generation is than the control generation, -4 to 4.
+    pub similarity_change: f64,
+}
+
+impl Flips {
+    /// All verdicts that were compared.
+    pub fn n(&self) -> usize {
+        self.n_to_no_leak + self.n_to_leak + self.n_ties_changed + self.n_unchanged
+    }
+
+    /// The flips of all repeats together.
+    pub fn total(repeats: &[RepeatFlips]) -> Self {
+        repeats.iter().fold(Self::default(), |sum, repeat| Self {
+            n_to_no_leak: sum.n_to_no_leak + repeat.flips.n_to_no_leak,
+            n_to_leak: sum.n_to_leak + repeat.flips.n_to_leak,
+            n_ties_changed: sum.n_ties_changed + repeat.flips.n_ties_changed,
+            n_unchanged: sum.n_unchanged + repeat.flips.n_unchanged,
+        })
+    }
+
+    fn count(&mut self, from: Leak, to: Leak) {
+        *match (from, to) {
+            (from, to) if from == to => &mut self.n_unchanged,
+            (Leak::Leak, Leak::NoLeak) => &mut self.n_to_no_leak,
+            (Leak::NoLeak, Leak::Leak) => &mut self.n_to_leak,
+            _ => &mut self.n_ties_changed,
+        } += 1;
+    }
+}
+
+/// The flips from `base` to `other`, by repeat: each repeat of a pair is compared with the same repeat.
+pub fn count_flips(base: &[ScoredPair], other: &[ScoredPair]) -> Vec<RepeatFlips> {
+    let mut repeats: BTreeMap<u32, Flips> = BTreeMap::new();
+    for (from, to) in same_repeats(base, other) {
+        let flips = repeats.entry(from.repeat_idx).or_default();
+        flips.count(from.leak, to.leak);
+    }
+    let repeats = repeats.into_iter();
+    repeats
+        .map(|(repeat_idx, flips)| RepeatFlips { repeat_idx, flips })
+        .collect()
+}
+
+/// The share of different verdicts among any two repeats of the same pair, 0 to 1: what sampling alone does.
+///
+/// None where no pair has two repeats.
+pub fn repeat_disagreement(pairs: &[ScoredPair]) -> Option<f64> {
+    let mut verdicts: BTreeMap<usize, Vec<Leak>> = BTreeMap::new();
+    for pair in pairs {
+        verdicts.entry(pair.pair_idx).or_default().push(pair.leak);
+    }
+    let (mut n_different, mut n) = (0, 0);
+    for verdicts in verdicts.values() {
+        for (idx, a) in verdicts.iter().enumerate() {
+            n += verdicts.len() - 1 - idx;
+            n_different += verdicts[idx + 1..].iter().filter(|b| a != *b).count();
+        }
+    }
+    (n > 0).then(|| n_different as f64 / n as f64)
+}
+
+/// At most `n_max` prompts whose verdicts changed, those that changed in most repeats and in one direction first.
+///
+/// At most one of each cluster, so that they differ: a control whose generation changed would
+/// otherwise bring all prompts that are compared with it.
+pub fn flipped_prompts(
+    base: &[ScoredPair],
+    other: &[ScoredPair],
+    clusters: &Clusters,
+    n_max: usize,
+) -> Vec<FlippedPrompt> {
+    let mut by_cluster: BTreeMap<usize, FlippedPrompt> = BTreeMap::new();
+    for prompt in changes(base, other) {
+        if prompt.change == 0.0 {
+            continue;
+        }
+        let first = by_cluster
+            .entry(clusters[&prompt.pair_idx])
+            .or_insert(prompt);
+        if by_change(&prompt, first).is_lt() {
+            *first = prompt;
+        }
+    }
+    let mut found: Vec<FlippedPrompt> = by_cluster.into_values().collect();
+    found.sort_by(by_change);
+    found.truncate(n_max);
+    found
+}
+
+/// The larger change first, then the larger change of similarities; the order of the experiment among equals.
+fn by_change(a: &FlippedPrompt, b: &FlippedPrompt) -> Ordering {
+    let size = |prompt: &FlippedPrompt| [prompt.change.abs(), prompt.similarity_change.abs()];
+    let ([change_a, similarity_a], [change_b, similarity_b]) = (size(a), size(b));
+    let by_size = change_b.total_cmp(&change_a);
+    by_size
+        .then(similarity_b.total_cmp(&similarity_a))
+        .then(a.pair_idx.cmp(&b.pair_idx))
+}
+
+fn changes(base: &[ScoredPair], other: &[ScoredPair]) -> Vec<FlippedPrompt> {
+    let mut sums: BTreeMap<usize, [f64; 3]> = BTreeMap::new();
+    for (from, to) in same_repeats(base, other) {
+        let [change, similarity, n] = sums.entry(from.pair_idx).or_default();
+        *change += to.leak.value() - from.leak.value();
+        *similarity += to.similarity_difference() - from.similarity_difference();
+        *n += 1.0;
+    }
+    let sums = sums.into_iter();
+    sums.map(|(pair_idx, [change, similarity, n])| FlippedPrompt {
+        pair_idx,
+        change: change / n,
+        similarity_change: similarity / n,
+    })
+    .collect()
+}
+
+/// Each repeat of a pair beside the same repeat of the same pair.
+fn same_repeats<'a>(
+    base: &'a [ScoredPair],
+    other: &'a [ScoredPair],
+) -> impl Iterator<Item = (&'a ScoredPair, &'a ScoredPair)> {
+    let key = |pair: &ScoredPair| (pair.pair_idx, pair.repeat_idx);
+    let other: BTreeMap<(usize, u32), &ScoredPair> =
+        other.iter().map(|pair| (key(pair), pair)).collect();
+    base.iter()
+        .filter_map(move |pair| Some((pair, *other.get(&key(pair))?)))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A verdict, with similarities that go with it.
+    pub(in crate::leakage) fn verdict(pair_idx: usize, repeat_idx: u32, leak: Leak) -> ScoredPair {
+        ScoredPair {
+            pair_idx,
+            repeat_idx,
+            category: "a".to_owned(),
+            control_prompt_idx: 0,
+            similarity_test: 0.2 * leak.value(),
+            similarity_control: 0.1,
+            leak,
+            is_echo: false,
+        }
+    }
+
+    /// Verdicts of prompts, a letter for each repeat: leak, tie or no leak.
+    fn verdicts(prompts: &[&str]) -> Vec<ScoredPair> {
+        let prompts = prompts.iter().enumerate();
+        prompts
+            .flat_map(|(pair_idx, letters)| {
+                letters.chars().zip(0..).map(move |(letter, repeat_idx)| {
+                    let leak = match letter {
+                        'L' => Leak::Leak,
+                        'T' => Leak::Tie,
+                        _ => Leak::NoLeak,
+                    };
+                    verdict(pair_idx, repeat_idx, leak)
+                })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn flips_are_counted_by_repeat_and_direction() {
+        let (base, other) = (
+            verdicts(&["LLT", "NNL", "NT"]),
+            verdicts(&["NLL", "LNT", "LT", "L"]),
+        );
+        let repeats = count_flips(&base, &other);
+        let counts: Vec<_> = repeats
+            .iter()
+            .map(|repeat| {
+                let flips = repeat.flips;
+                (
+                    repeat.repeat_idx,
+                    flips.n_to_no_leak,
+                    flips.n_to_leak,
+                    flips.n_ties_changed,
+                    flips.n_unchanged,
+                )
+            })
+            .collect();
+        assert_eq!(counts, [(0, 1, 2, 0, 0), (1, 0, 0, 0, 3), (2, 0, 0, 2, 0)]);
+        let total = Flips::total(&repeats);
+        assert_eq!((total.n(), total.n_ties_changed), (8, 2));
+        let back = Flips::total(&count_flips(&other, &base));
+        assert_eq!(
+            (back.n_to_leak, back.n_to_no_leak),
+            (total.n_to_no_leak, total.n_to_leak)
+        );
+        assert_eq!(count_flips(&base, &[]), []);
+    }
+
+    #[test]
+    fn repeats_disagree_with_themselves() {
+        assert_eq!(
+            repeat_disagreement(&verdicts(&["LLN", "TT", "L"])),
+            Some(0.5)
+        );
+        assert_eq!(repeat_disagreement(&verdicts(&["L", "N"])), None);
+        assert_eq!(repeat_disagreement(&[]), None);
+    }
+
+    #[test]
+    fn consistent_flips_come_first_and_differ_in_their_cluster() {
+        let base = verdicts(&["LL", "NN", "LN", "LL", "TT", "LL"]);
+        let other = verdicts(&["NN", "LL", "NL", "LN", "TT", "NT"]);
+        let found = |clusters: &[usize], n_max| -> Vec<(usize, f64)> {
+            let clusters = clusters.iter().copied().enumerate().collect();
+            let found = flipped_prompts(&base, &other, &clusters, n_max);
+            found
+                .iter()
+                .map(|prompt| (prompt.pair_idx, prompt.change))
+                .collect()
+        };
+        let expected = [(0, -1.0), (1, 1.0), (5, -0.75), (3, -0.5)];
+        assert_eq!(found(&[0, 1, 2, 3, 4, 5], 9), expected);
+        assert_eq!(found(&[0, 1, 2, 3, 4, 5], 2), expected[..2]);
+        assert_eq!(found(&[0, 1, 0, 0, 0, 1], 9), expected[..2]);
+        assert_eq!(found(&[0; 6], 0), []);
+    }
+}

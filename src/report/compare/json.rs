@@ -1,0 +1,313 @@
+//! The comparison as one JSON document.
+//!
+//! Owns the names of its fields, which programs rely on. Rates are in percent, differences in percentage points.
+
+use serde::Serialize;
+
+use super::words::difference_words;
+use super::{
+    ComparisonReport, Condition, ConditionComparison, FlippedText, MetricAgreement, ModelTrend,
+    RepeatText,
+};
+use crate::leakage::{Comparison, Flips, RepeatFlips};
+use crate::stats::Interval;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    experiment: &'a str,
+    experiment_sha256: &'a str,
+    database: &'a str,
+    metric: &'a str,
+    seed: u64,
+    cluster_unit: &'a str,
+    flip_seed: u64,
+    base: &'a str,
+    conditions: Vec<ConditionObject<'a>>,
+    comparisons: Vec<ComparisonObject<'a>>,
+    /// Null with one repeat.
+    base_disagreement: Option<f64>,
+    trends: Vec<TrendObject<'a>>,
+    metric_agreements: Vec<AgreementObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct IntervalObject {
+    level: f64,
+    lower: f64,
+    upper: f64,
+}
+
+#[derive(Serialize)]
+struct ConditionObject<'a> {
+    name: &'a str,
+    model: &'a str,
+    quantization: &'a str,
+    sha256: &'a str,
+    bits_per_weight: f64,
+    mean_leak_rate: f64,
+    interval: Option<IntervalObject>,
+    n_prompts: usize,
+    n_repeats: usize,
+    n_clusters: usize,
+}
+
+#[derive(Serialize)]
+struct ComparisonObject<'a> {
+    name: &'a str,
+    in_words: String,
+    /// Null where no prompt is common.
+    difference: Option<DifferenceObject>,
+    flips: FlipsObject,
+    flips_by_repeat: Vec<RepeatFlipsObject>,
+    flipped_prompts: Vec<FlippedObject<'a>>,
+    other_metrics: Vec<MetricObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct DifferenceObject {
+    base_rate: f64,
+    other_rate: f64,
+    points: f64,
+    standard_error: Option<f64>,
+    interval: Option<IntervalObject>,
+    naive_interval: Option<IntervalObject>,
+    design_effect: Option<f64>,
+    p_value: f64,
+    /// Null where all sign flips were looked at.
+    p_value_n_draws: Option<u32>,
+    holm_p_value: f64,
+    n_prompts: usize,
+    n_clusters: usize,
+    n_base_only: usize,
+    n_other_only: usize,
+}
+
+#[derive(Serialize)]
+struct FlipsObject {
+    leak_to_no_leak: usize,
+    no_leak_to_leak: usize,
+    ties_changed: usize,
+    unchanged: usize,
+}
+
+#[derive(Serialize)]
+struct RepeatFlipsObject {
+    repeat_idx: u32,
+    #[serde(flatten)]
+    flips: FlipsObject,
+}
+
+#[derive(Serialize)]
+struct FlippedObject<'a> {
+    pair_idx: usize,
+    concept: &'a str,
+    category: &'a str,
+    test_prompt: &'a str,
+    control_prompt: &'a str,
+    change: f64,
+    base: Vec<RepeatObject<'a>>,
+    other: Vec<RepeatObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct RepeatObject<'a> {
+    repeat_idx: u32,
+    test_generation: &'a str,
+    control_generation: &'a str,
+    leak: f64,
+}
+
+#[derive(Serialize)]
+struct MetricObject<'a> {
+    metric: &'a str,
+    difference: DifferenceObject,
+}
+
+#[derive(Serialize)]
+struct TrendObject<'a> {
+    model: &'a str,
+    points_per_bit: f64,
+    interval: Option<IntervalObject>,
+    bits_min: f64,
+    bits_max: f64,
+    n_levels: usize,
+    n_prompts: usize,
+    n_clusters: usize,
+}
+
+#[derive(Serialize)]
+struct AgreementObject<'a> {
+    condition: &'a str,
+    metric: &'a str,
+    share: f64,
+    kappa: Option<f64>,
+    n: usize,
+}
+
+/// The comparison as one JSON document, ending with a newline.
+pub fn comparison_json(report: &ComparisonReport) -> String {
+    let comparisons = report.comparisons.iter();
+    let document = Document {
+        experiment: &report.experiment,
+        experiment_sha256: &report.experiment_sha256,
+        database: &report.database,
+        metric: &report.metric,
+        seed: report.seed,
+        cluster_unit: &report.unit,
+        flip_seed: report.flip_seed,
+        base: base(report),
+        conditions: report.conditions.iter().map(condition_object).collect(),
+        comparisons: comparisons
+            .map(|comparison| comparison_object(report, comparison))
+            .collect(),
+        base_disagreement: report.base_disagreement,
+        trends: report.trends.iter().map(trend_object).collect(),
+        metric_agreements: report.agreements.iter().map(agreement_object).collect(),
+    };
+    let text = serde_json::to_string_pretty(&document)
+        .expect("plain strings and numbers always serialise");
+    text + "\n"
+}
+
+fn base(report: &ComparisonReport) -> &str {
+    report.conditions.first().map_or("", |base| &base.name)
+}
+
+fn interval_object(interval: Interval) -> IntervalObject {
+    IntervalObject {
+        level: 0.95,
+        lower: interval.lower,
+        upper: interval.upper,
+    }
+}
+
+fn condition_object(condition: &Condition) -> ConditionObject<'_> {
+    ConditionObject {
+        name: &condition.name,
+        model: &condition.model,
+        quantization: &condition.quantization,
+        sha256: &condition.sha256,
+        bits_per_weight: condition.bits_per_weight,
+        mean_leak_rate: condition.rate.mean_leak_rate,
+        interval: condition.rate.interval.map(interval_object),
+        n_prompts: condition.rate.n_prompts,
+        n_repeats: condition.n_repeats,
+        n_clusters: condition.rate.n_clusters,
+    }
+}
+
+fn comparison_object<'a>(
+    report: &'a ComparisonReport,
+    comparison: &'a ConditionComparison,
+) -> ComparisonObject<'a> {
+    let n_comparisons = report
+        .comparisons
+        .iter()
+        .flat_map(|c| &c.comparison)
+        .count();
+    let other_metrics = comparison.other_metrics.iter();
+    ComparisonObject {
+        name: &comparison.name,
+        in_words: difference_words(
+            base(report),
+            &comparison.name,
+            &report.unit,
+            comparison.comparison.as_ref(),
+            n_comparisons,
+        ),
+        difference: comparison.comparison.as_ref().map(difference_object),
+        flips: flips_object(Flips::total(&comparison.flips)),
+        flips_by_repeat: comparison.flips.iter().map(repeat_flips_object).collect(),
+        flipped_prompts: comparison
+            .flipped_prompts
+            .iter()
+            .map(flipped_object)
+            .collect(),
+        other_metrics: other_metrics
+            .map(|other| MetricObject {
+                metric: &other.metric,
+                difference: difference_object(&other.comparison),
+            })
+            .collect(),
+    }
+}
+
+fn difference_object(found: &Comparison) -> DifferenceObject {
+    DifferenceObject {
+        base_rate: found.base_rate,
+        other_rate: found.other_rate,
+        points: found.difference,
+        standard_error: found.standard_error,
+        interval: found.interval.map(interval_object),
+        naive_interval: found.naive_interval.map(interval_object),
+        design_effect: found.design_effect,
+        p_value: found.p_value.value,
+        p_value_n_draws: found.p_value.n_draws,
+        holm_p_value: found.holm_p_value,
+        n_prompts: found.n_prompts,
+        n_clusters: found.n_clusters,
+        n_base_only: found.n_base_only,
+        n_other_only: found.n_other_only,
+    }
+}
+
+fn flips_object(flips: Flips) -> FlipsObject {
+    FlipsObject {
+        leak_to_no_leak: flips.n_to_no_leak,
+        no_leak_to_leak: flips.n_to_leak,
+        ties_changed: flips.n_ties_changed,
+        unchanged: flips.n_unchanged,
+    }
+}
+
+fn repeat_flips_object(repeat: &RepeatFlips) -> RepeatFlipsObject {
+    RepeatFlipsObject {
+        repeat_idx: repeat.repeat_idx,
+        flips: flips_object(repeat.flips),
+    }
+}
+
+fn flipped_object(prompt: &FlippedText) -> FlippedObject<'_> {
+    FlippedObject {
+        pair_idx: prompt.pair_idx,
+        concept: &prompt.concept,
+        category: &prompt.category,
+        test_prompt: &prompt.test_prompt,
+        control_prompt: &prompt.control_prompt,
+        change: prompt.change,
+        base: prompt.base.iter().map(repeat_object).collect(),
+        other: prompt.other.iter().map(repeat_object).collect(),
+    }
+}
+
+fn repeat_object(repeat: &RepeatText) -> RepeatObject<'_> {
+    RepeatObject {
+        repeat_idx: repeat.repeat_idx,
+        test_generation: &repeat.test_generation,
+        control_generation: &repeat.control_generation,
+        leak: repeat.leak.value(),
+    }
+}
+
+fn trend_object(found: &ModelTrend) -> TrendObject<'_> {
+    TrendObject {
+        model: &found.model,
+        points_per_bit: found.trend.slope,
+        interval: found.trend.interval.map(interval_object),
+        bits_min: found.bits_min,
+        bits_max: found.bits_max,
+        n_levels: found.trend.n_levels,
+        n_prompts: found.trend.n_prompts,
+        n_clusters: found.trend.n_clusters,
+    }
+}
+
+fn agreement_object(found: &MetricAgreement) -> AgreementObject<'_> {
+    AgreementObject {
+        condition: &found.condition,
+        metric: &found.metric,
+        share: found.share,
+        kappa: found.kappa,
+        n: found.n,
+    }
+}

@@ -1,0 +1,149 @@
+//! What `seep compare` found, for people and for programs.
+//!
+//! Owns `ComparisonReport`, plain data that the command puts together, and its two renderings. It reads no database
+//! and computes no statistic.
+
+mod json;
+mod table;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use json::comparison_json;
+pub use table::comparison_table;
+
+use crate::leakage::{Comparison, ConditionRate, Leak, LeakTrend, RepeatFlips};
+
+/// Conditions against a base.
+#[derive(Debug, Clone)]
+pub struct ComparisonReport {
+    /// The experiment's name.
+    pub experiment: String,
+    /// SHA-256 of the experiment's text.
+    pub experiment_sha256: String,
+    /// The database file.
+    pub database: String,
+    /// The name of the similarity.
+    pub metric: String,
+    /// Seed of the generations.
+    pub seed: u64,
+    /// What prompts of one cluster share, in the singular, such as `control prompt`.
+    pub unit: String,
+    /// Seed of the random sign flips.
+    pub flip_seed: u64,
+    /// The base, and then the others in the order of the command line.
+    pub conditions: Vec<Condition>,
+    /// Each of the others against the base, in the same order.
+    pub comparisons: Vec<ConditionComparison>,
+    /// The share of different verdicts among any two repeats of a prompt under the base, 0 to 1; None with one repeat.
+    pub base_disagreement: Option<f64>,
+    /// One trend for each model with at least three different bits per weight.
+    pub trends: Vec<ModelTrend>,
+    /// How far other metrics give the same verdicts, by condition.
+    pub agreements: Vec<MetricAgreement>,
+}
+
+/// One model file.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    /// Model and quantization, as on the command line: `name:quantization`.
+    pub name: String,
+    /// The model's name.
+    pub model: String,
+    /// The label of its quantization.
+    pub quantization: String,
+    /// SHA-256 of the model file.
+    pub sha256: String,
+    /// Measured bits per weight.
+    pub bits_per_weight: f64,
+    /// Its Mean Leak-Rate over all of its prompts.
+    pub rate: ConditionRate,
+    /// The most repeats a prompt has.
+    pub n_repeats: usize,
+}
+
+/// One condition against the base.
+#[derive(Debug, Clone)]
+pub struct ConditionComparison {
+    /// The condition's name.
+    pub name: String,
+    /// The difference; None where no prompt is common.
+    pub comparison: Option<Comparison>,
+    /// What became of the base's verdicts, by repeat.
+    pub flips: Vec<RepeatFlips>,
+    /// Prompts that flipped most consistently.
+    pub flipped_prompts: Vec<FlippedText>,
+    /// The same difference by other metrics that the database has.
+    pub other_metrics: Vec<MetricDifference>,
+}
+
+/// A difference by another metric.
+#[derive(Debug, Clone)]
+pub struct MetricDifference {
+    /// The name of the metric.
+    pub metric: String,
+    /// The difference.
+    pub comparison: Comparison,
+}
+
+/// A prompt that flipped, with what both conditions made of it.
+#[derive(Debug, Clone)]
+pub struct FlippedText {
+    /// The pair's place in the experiment, from 0.
+    pub pair_idx: usize,
+    /// The concept.
+    pub concept: String,
+    /// The category.
+    pub category: String,
+    /// The prompt that holds the concept.
+    pub test_prompt: String,
+    /// The prompt without the concept.
+    pub control_prompt: String,
+    /// Mean change of the verdict, -1 to 1.
+    pub change: f64,
+    /// The generations of the base, by repeat.
+    pub base: Vec<RepeatText>,
+    /// The generations of the other condition, by repeat.
+    pub other: Vec<RepeatText>,
+}
+
+/// The generations of one repeat.
+#[derive(Debug, Clone)]
+pub struct RepeatText {
+    /// The repeat, from 0.
+    pub repeat_idx: u32,
+    /// The generation for the test prompt.
+    pub test_generation: String,
+    /// The generation for the control prompt.
+    pub control_generation: String,
+    /// The verdict.
+    pub leak: Leak,
+}
+
+/// The trend of one model over its quantizations.
+#[derive(Debug, Clone)]
+pub struct ModelTrend {
+    /// The model's name.
+    pub model: String,
+    /// The fewest bits per weight.
+    pub bits_min: f64,
+    /// The most bits per weight.
+    pub bits_max: f64,
+    /// The trend.
+    pub trend: LeakTrend,
+}
+
+/// How far two metrics give the same verdicts on the generations of one condition.
+#[derive(Debug, Clone)]
+pub struct MetricAgreement {
+    /// The condition's name.
+    pub condition: String,
+    /// The other metric.
+    pub metric: String,
+    /// The share of equal verdicts, 0 to 1.
+    pub share: f64,
+    /// Cohen's kappa; None where both give one and the same verdict throughout.
+    pub kappa: Option<f64>,
+    /// Verdicts that were compared.
+    pub n: usize,
+}

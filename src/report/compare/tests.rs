@@ -1,0 +1,376 @@
+//! Golden outputs of hand-written reports, and what is said in words.
+
+use super::words::{difference_words, few_clusters_words, p_value_text, points, trend_words};
+use super::*;
+use crate::leakage::Flips;
+use crate::stats::{Interval, PValue};
+
+const BASE: &str = "qwen:Q8_0";
+const OTHER: &str = "qwen:Q2_K";
+
+fn interval(lower: f64, upper: f64) -> Option<Interval> {
+    Some(Interval { lower, upper })
+}
+
+/// A difference with its interval; the p-value and the corrected one.
+fn comparison(difference: f64, interval: Option<Interval>, p_values: [f64; 2]) -> Comparison {
+    Comparison {
+        base_rate: 60.0,
+        other_rate: 60.0 + difference,
+        difference,
+        standard_error: interval.map(|_| 2.5),
+        interval,
+        naive_interval: interval.map(|interval| Interval {
+            lower: interval.lower + 1.0,
+            upper: interval.upper - 1.0,
+        }),
+        design_effect: Some(1.75),
+        p_value: PValue {
+            value: p_values[0],
+            n_draws: Some(99_999),
+        },
+        holm_p_value: p_values[1],
+        n_prompts: 709,
+        n_clusters: 27,
+        n_base_only: 0,
+        n_other_only: 0,
+    }
+}
+
+fn condition(quantization: &str, bits_per_weight: f64, mean_leak_rate: f64) -> Condition {
+    Condition {
+        name: format!("qwen:{quantization}"),
+        model: "qwen".to_owned(),
+        quantization: quantization.to_owned(),
+        sha256: "ab".repeat(32),
+        bits_per_weight,
+        rate: ConditionRate {
+            mean_leak_rate,
+            interval: interval(mean_leak_rate - 4.0, mean_leak_rate + 4.0),
+            n_prompts: 709,
+            n_clusters: 27,
+        },
+        n_repeats: 2,
+    }
+}
+
+fn flips(repeat_idx: u32, counts: [usize; 4]) -> RepeatFlips {
+    let [n_to_no_leak, n_to_leak, n_ties_changed, n_unchanged] = counts;
+    RepeatFlips {
+        repeat_idx,
+        flips: Flips {
+            n_to_no_leak,
+            n_to_leak,
+            n_ties_changed,
+            n_unchanged,
+        },
+    }
+}
+
+fn repeats(texts: [(&str, &str, Leak); 2]) -> Vec<RepeatText> {
+    let numbered = texts.into_iter().zip(0..);
+    numbered
+        .map(|((test, control, leak), repeat_idx)| RepeatText {
+            repeat_idx,
+            test_generation: test.to_owned(),
+            control_generation: control.to_owned(),
+            leak,
+        })
+        .collect()
+}
+
+fn flipped_text() -> FlippedText {
+    FlippedText {
+        pair_idx: 3,
+        concept: "red".to_owned(),
+        category: "color-to-other".to_owned(),
+        test_prompt: "He likes red. He works as a".to_owned(),
+        control_prompt: "He works as a".to_owned(),
+        change: 1.0,
+        base: repeats([
+            ("nurse.", "teacher.", Leak::NoLeak),
+            ("nurse.", "doctor\n", Leak::Tie),
+        ]),
+        other: repeats([
+            ("firefighter.", "teacher.", Leak::Leak),
+            ("fire \x1b[31mdancer", "teacher.", Leak::Leak),
+        ]),
+    }
+}
+
+fn of_condition(name: &str, comparison: Option<Comparison>) -> ConditionComparison {
+    ConditionComparison {
+        name: name.to_owned(),
+        comparison,
+        flips: Vec::new(),
+        flipped_prompts: Vec::new(),
+        other_metrics: Vec::new(),
+    }
+}
+
+fn trend(slope: f64, interval: Option<Interval>) -> ModelTrend {
+    ModelTrend {
+        model: "qwen".to_owned(),
+        bits_min: 2.63,
+        bits_max: 8.5,
+        trend: LeakTrend {
+            slope,
+            interval,
+            n_levels: 3,
+            n_prompts: 709,
+            n_clusters: 27,
+        },
+    }
+}
+
+fn ladder() -> ComparisonReport {
+    let small = comparison(6.5, interval(1.36, 11.64), [0.0123, 0.0246]);
+    let middle = comparison(-0.04, interval(-3.0, 2.9), [0.97, 0.97]);
+    let by_other = comparison(2.0, interval(-1.0, 5.0), [0.2, 0.4]);
+    ComparisonReport {
+        experiment: "colors".to_owned(),
+        experiment_sha256: "0123456789abcdef".repeat(4),
+        database: "db/seep.sqlite".to_owned(),
+        metric: "sbert".to_owned(),
+        seed: 1,
+        unit: "control prompt".to_owned(),
+        flip_seed: 1,
+        conditions: vec![
+            condition("Q8_0", 8.5, 60.0),
+            condition("Q4_K_M", 4.85, 59.96),
+            condition("Q2_K", 2.63, 66.5),
+        ],
+        comparisons: vec![
+            ConditionComparison {
+                flips: vec![flips(0, [70, 69, 3, 567])],
+                ..of_condition("qwen:Q4_K_M", Some(middle))
+            },
+            ConditionComparison {
+                flips: vec![flips(0, [90, 140, 4, 475]), flips(1, [80, 120, 2, 507])],
+                flipped_prompts: vec![flipped_text()],
+                other_metrics: vec![MetricDifference {
+                    metric: "bertscore".to_owned(),
+                    comparison: by_other,
+                }],
+                ..of_condition(OTHER, Some(small))
+            },
+        ],
+        base_disagreement: Some(0.123),
+        trends: vec![trend(-1.07, interval(-2.0, -0.14))],
+        agreements: vec![MetricAgreement {
+            condition: OTHER.to_owned(),
+            metric: "bertscore".to_owned(),
+            share: 0.8,
+            kappa: Some(0.55),
+            n: 1418,
+        }],
+    }
+}
+
+#[test]
+fn a_ladder_as_a_table() {
+    insta::assert_snapshot!(comparison_table(&ladder()), @r#"
+    colors (sha256 0123456789ab): sbert, seed 1, from db/seep.sqlite
+    condition     bits/weight   Mean Leak-Rate   95 % interval   prompts   repeats   clusters
+    ───────────────────────────────────────────────────────────────────────────────────────────
+    qwen:Q8_0            8.50           60.0 %    56.0 to 64.0       709         2         27
+    qwen:Q4_K_M          4.85           60.0 %    56.0 to 64.0       709         2         27
+    qwen:Q2_K            2.63           66.5 %    62.5 to 70.5       709         2         27
+
+    against qwen:Q8_0   points   95 % interval       p   Holm p   prompts   clusters   design effect   naive interval
+    ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    qwen:Q4_K_M           +0.0    -3.0 to +2.9   0.970    0.970       709         27            1.75     -2.0 to +1.9
+    qwen:Q2_K             +6.5   +1.4 to +11.6   0.012    0.025       709         27            1.75    +2.4 to +10.6
+    Repeats are averaged first, then prompts are paired; prompts that share a control prompt are one cluster.
+    p: by 99999 random sign flips of clusters (all, where at most 16 clusters differ).
+    The naive interval takes all prompts for independent; the design effect is how much larger the variance is than that.
+
+    qwen:Q4_K_M: cannot tell at this size whether it leaks more or less than qwen:Q8_0; anything from -3.0 to +2.9 points is compatible with the data.
+    qwen:Q2_K leaks more than qwen:Q8_0, by 6.5 points (95 % interval +1.4 to +11.6 points).
+
+    Trend of the Mean Leak-Rate:
+      qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: leakage falls with bits, by 1.1 points for each bit more (95 % interval -2.0 to -0.1).
+
+    against qwen:Q8_0   repeat   leak -> no leak   no leak -> leak   tie changes   unchanged     of
+    ─────────────────────────────────────────────────────────────────────────────────────────────────
+    qwen:Q4_K_M            all                70                69             3         567    709
+    qwen:Q2_K              all               170               260             6         982   1418
+                             1                90               140             4         475    709
+                             2                80               120             2         507    709
+    Each repeat of a prompt pair is compared with the same repeat under the base.
+    Two repeats under qwen:Q8_0 itself differ in 12.3 % of cases, by sampling alone.
+
+    Agreement of sbert with other metrics:
+    condition   metric      same verdict   kappa     of
+    ─────────────────────────────────────────────────────
+    qwen:Q2_K   bertscore         80.0 %    0.55   1418
+    qwen:Q2_K by bertscore: +2.0 points (95 % interval -1.0 to +5.0, p 0.200)
+
+    Most consistent flips from qwen:Q8_0 to qwen:Q2_K, one for each control prompt:
+
+      red (color-to-other): He likes red. He works as a
+                 qwen:Q8_0            qwen:Q2_K
+      ───────────────────────────────────────────────────────
+      verdicts   1x tie, 1x no leak   2x leak
+      with red   nurse. (2x)          firefighter.
+                                      fire \u{1b}[31mdancer
+      without    teacher.             teacher. (2x)
+                 doctor
+    "#);
+}
+
+#[test]
+fn two_conditions_without_anything_in_common_as_a_table() {
+    let report = ComparisonReport {
+        conditions: ladder().conditions.split_off(1),
+        comparisons: vec![of_condition(OTHER, None)],
+        base_disagreement: None,
+        trends: Vec::new(),
+        agreements: Vec::new(),
+        ..ladder()
+    };
+    insta::assert_snapshot!(comparison_table(&report), @r#"
+    colors (sha256 0123456789ab): sbert, seed 1, from db/seep.sqlite
+    condition     bits/weight   Mean Leak-Rate   95 % interval   prompts   repeats   clusters
+    ───────────────────────────────────────────────────────────────────────────────────────────
+    qwen:Q4_K_M          4.85           60.0 %    56.0 to 64.0       709         2         27
+    qwen:Q2_K            2.63           66.5 %    62.5 to 70.5       709         2         27
+
+    against qwen:Q4_K_M   points   95 % interval      p   Holm p   prompts   clusters   design effect   naive interval
+    ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    qwen:Q2_K               none            none   none     none      none       none            none             none
+    Repeats are averaged first, then prompts are paired; prompts that share a control prompt are one cluster.
+    p: by all sign flips of clusters.
+    The naive interval takes all prompts for independent; the design effect is how much larger the variance is than that.
+
+    qwen:Q2_K: nothing to compare, no prompt has verdicts here and under qwen:Q4_K_M.
+
+    against qwen:Q4_K_M   repeat   leak -> no leak   no leak -> leak   tie changes   unchanged   of
+    ─────────────────────────────────────────────────────────────────────────────────────────────────
+    qwen:Q2_K                all                 0                 0             0           0    0
+    Each repeat of a prompt pair is compared with the same repeat under the base.
+    "#);
+}
+
+#[test]
+fn json_has_everything() {
+    let text = comparison_json(&ladder());
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let second = &document["comparisons"][1];
+    assert_eq!(document["conditions"][2]["bits_per_weight"], 2.63);
+    assert_eq!(second["difference"]["points"], 6.5);
+    assert_eq!(second["difference"]["interval"]["lower"], 1.36);
+    assert_eq!(second["difference"]["holm_p_value"], 0.0246);
+    assert_eq!(second["difference"]["p_value_n_draws"], 99_999);
+    assert_eq!(second["flips"]["no_leak_to_leak"], 260);
+    assert_eq!(second["flips_by_repeat"][1]["leak_to_no_leak"], 80);
+    assert_eq!(
+        second["flipped_prompts"][0]["other"][1]["test_generation"],
+        "fire \x1b[31mdancer"
+    );
+    assert_eq!(second["flipped_prompts"][0]["base"][1]["leak"], 0.5);
+    assert_eq!(second["other_metrics"][0]["difference"]["points"], 2.0);
+    assert_eq!(document["trends"][0]["points_per_bit"], -1.07);
+    assert_eq!(document["metric_agreements"][0]["kappa"], 0.55);
+    assert_eq!(
+        (&document["base"], &document["seed"]),
+        (&BASE.into(), &1.into())
+    );
+}
+
+fn said(comparison: &Comparison, n_comparisons: usize) -> String {
+    difference_words(
+        BASE,
+        OTHER,
+        "control prompt",
+        Some(comparison),
+        n_comparisons,
+    )
+}
+
+#[test]
+fn words_are_no_stronger_than_the_interval() {
+    let cases = [
+        (
+            comparison(6.5, interval(1.36, 11.64), [0.01, 0.02]),
+            "qwen:Q2_K leaks more than qwen:Q8_0, by 6.5 points (95 % interval +1.4 to +11.6 points).",
+        ),
+        (
+            comparison(-6.5, interval(-11.64, -1.36), [0.01, 0.05]),
+            "qwen:Q2_K leaks less than qwen:Q8_0, by 6.5 points (95 % interval -11.6 to -1.4 points).",
+        ),
+        (
+            comparison(6.5, interval(1.36, 11.64), [0.03, 0.06]),
+            "qwen:Q2_K: cannot tell for sure; it leaks more than qwen:Q8_0 by 6.5 points here (95 % interval +1.4 to +11.6 points), but p is 0.060 after correction for 2 comparisons.",
+        ),
+        (
+            comparison(2.0, interval(-1.0, 5.0), [0.001, 0.001]),
+            "qwen:Q2_K: cannot tell at this size whether it leaks more or less than qwen:Q8_0; anything from -1.0 to +5.0 points is compatible with the data.",
+        ),
+        (
+            comparison(2.0, interval(0.0, 4.0), [0.001, 0.001]),
+            "qwen:Q2_K: cannot tell at this size whether it leaks more or less than qwen:Q8_0; anything from +0.0 to +4.0 points is compatible with the data.",
+        ),
+        (
+            comparison(2.0, None, [1.0, 1.0]),
+            "qwen:Q2_K: cannot tell, all prompts share one control prompt, so nothing shows how far the difference would vary.",
+        ),
+        (
+            Comparison {
+                n_base_only: 3,
+                n_other_only: 1,
+                ..comparison(0.0, interval(-9.0, 9.0), [1.0, 1.0])
+            },
+            "qwen:Q2_K: cannot tell at this size whether it leaks more or less than qwen:Q8_0; anything from -9.0 to +9.0 points is compatible with the data. Left out: 3 prompts of qwen:Q8_0 and 1 of qwen:Q2_K, which the other does not have.",
+        ),
+    ];
+    for (comparison, expected) in cases {
+        assert_eq!(said(&comparison, 2), expected);
+    }
+    let alone = said(&comparison(6.5, interval(1.36, 11.64), [0.06, 0.06]), 1);
+    assert!(alone.ends_with("but p is 0.060."), "{alone}");
+}
+
+#[test]
+fn trends_are_no_stronger_than_their_interval() {
+    let cases = [
+        (
+            trend(-1.07, interval(-2.0, -0.14)),
+            "qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: leakage falls with bits, by 1.1 points for each bit more (95 % interval -2.0 to -0.1).",
+        ),
+        (
+            trend(0.0, interval(-2.0, 2.0)),
+            "qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: cannot tell whether leakage rises or falls with bits; +0.0 points for each bit more, 95 % interval -2.0 to +2.0.",
+        ),
+        (
+            trend(1.0, None),
+            "qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: +1.0 points for each bit more, without an interval: there is a single cluster.",
+        ),
+    ];
+    for (trend, expected) in cases {
+        assert_eq!(trend_words(&trend), expected);
+    }
+}
+
+#[test]
+fn few_clusters_are_warned_about() {
+    let few = |n| few_clusters_words(n, "template");
+    assert_eq!((few(0), few(1), few(20)), (None, None, None));
+    assert_eq!(
+        few(5).unwrap(),
+        "Only 5 clusters (templates): intervals tend to be too narrow below 20, and no p can be below 0.062."
+    );
+    assert_eq!(
+        few(6).unwrap(),
+        "Only 6 clusters (templates): intervals tend to be too narrow below 20."
+    );
+}
+
+#[test]
+fn figures_have_a_sign_and_no_negative_zero() {
+    assert_eq!([0.04, -0.04, -0.06].map(points), ["+0.0", "+0.0", "-0.1"]);
+    assert_eq!(
+        [0.0004, 0.0123, 1.0].map(p_value_text),
+        ["< 0.001", "0.012", "1.000"]
+    );
+}

@@ -1,0 +1,52 @@
+//! Random words from a seed, for tests by random permutation.
+//!
+//! SplitMix64: G. L. Steele, D. Lea and C. H. Flood, "Fast Splittable Pseudorandom Number
+//! Generators" (OOPSLA 2014). Word n is a function of the seed and n, so the same seed gives the
+//! same words everywhere.
+
+/// The odd number nearest to 2^64 divided by the golden ratio.
+const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// A sequence of 64-bit words.
+#[derive(Debug, Clone)]
+pub(super) struct Draws {
+    state: u64,
+}
+
+impl Draws {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { state: seed }
+    }
+
+    pub(super) fn next_word(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(GAMMA);
+        let word = self.state;
+        let word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        word ^ (word >> 31)
+    }
+
+    /// Uniform from 0 to below 1.
+    #[cfg(test)]
+    pub(super) fn next_uniform(&mut self) -> f64 {
+        (self.next_word() >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first words of `java.util.SplittableRandom` with the seed 1234567, unsigned.
+    #[test]
+    fn known_answers() {
+        let mut draws = Draws::new(1_234_567);
+        let words = [(); 3].map(|()| draws.next_word());
+        let expected = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+        ];
+        assert_eq!(words, expected);
+    }
+}
