@@ -33,6 +33,9 @@ pub enum Command {
     Models(ModelsArgs),
     /// Measure how fast generations are made on this machine.
     Bench(BenchArgs),
+    /// Make one model file from another; what `models derive` and `run` do in a process of its own.
+    #[command(hide = true)]
+    Quantize(QuantizeArgs),
 }
 
 /// Which part of an experiment is meant, and where its files lie.
@@ -237,6 +240,8 @@ pub enum ModelsCommand {
     Verify(NamedModelArgs),
     /// What a model file holds: architecture, tokenizer, chat template, bits per weight.
     Show(ShowArgs),
+    /// Make smaller quantizations of a model file here, with llama.cpp's quantizer.
+    Derive(DeriveArgs),
     /// Measure whether generations are independent of their neighbours here, beside the usual settings.
     Check(CheckArgs),
 }
@@ -275,6 +280,58 @@ pub struct ShowArgs {
     #[command(flatten)]
     /// Where the model files lie.
     pub shelf: ShelfArgs,
+}
+
+/// Arguments of `seep models derive`.
+#[derive(Debug, Args)]
+pub struct DeriveArgs {
+    /// A GGUF file, or the name of a model in the manifest.
+    pub model: String,
+    /// The quantizations to make, such as Q3_K_M Q2_K.
+    #[arg(required = true, value_name = "QUANTIZATION")]
+    pub to: Vec<String>,
+    /// The quantization of the parent, where a name is given that has several.
+    #[arg(long, value_name = "QUANTIZATION")]
+    pub from: Option<String>,
+    /// Let the parent be quantized already; every figure of the derived file is marked.
+    #[arg(long)]
+    pub allow_requantize: bool,
+    /// An importance matrix, as llama.cpp's tool of that name writes it.
+    #[arg(long, value_name = "FILE")]
+    pub imatrix: Option<PathBuf>,
+    /// Contact no server: the parent must be there.
+    #[arg(long)]
+    pub offline: bool,
+    /// Threads that compute; the number of physical cores unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub threads: Option<u32>,
+    #[command(flatten)]
+    /// Where the model files lie.
+    pub shelf: ShelfArgs,
+}
+
+/// Arguments of the hidden `seep quantize`.
+#[derive(Debug, Args)]
+pub struct QuantizeArgs {
+    /// The parent.
+    pub input: PathBuf,
+    /// The file to write.
+    pub output: PathBuf,
+    /// The quantization to make.
+    #[arg(long, value_name = "QUANTIZATION")]
+    pub to: String,
+    /// Let the parent be quantized already.
+    #[arg(long)]
+    pub allow_requantize: bool,
+    /// An importance matrix.
+    #[arg(long, value_name = "FILE")]
+    pub imatrix: Option<PathBuf>,
+    /// Threads that compute.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub threads: u32,
+    /// Print how many bytes the file would have, and write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Arguments of `seep models check`.

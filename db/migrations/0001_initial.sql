@@ -25,12 +25,15 @@ CREATE TABLE models (
     size_bytes      INTEGER CHECK (size_bytes >= 0),
     metadata        TEXT CHECK (json_valid(metadata)),
     composition     TEXT CHECK (json_valid(composition)),
+    parent_sha256   TEXT CHECK (length(parent_sha256) = 64),
+    derivation      TEXT CHECK (json_valid(derivation)),
     created_at      TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
     -- Of a file everything is known, of a model whose generations were imported nothing but what it is called.
     CHECK (kind = 'imported' OR (
         path IS NOT NULL AND architecture IS NOT NULL AND n_parameters IS NOT NULL AND bits_per_weight IS NOT NULL
         AND size_bytes IS NOT NULL AND metadata IS NOT NULL AND composition IS NOT NULL
-    ))
+    )),
+    CHECK ((parent_sha256 IS NULL) = (derivation IS NULL))
 ) STRICT;
 
 CREATE TABLE imports (

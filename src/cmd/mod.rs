@@ -5,6 +5,7 @@
 
 mod bench;
 mod compare;
+mod deriving;
 mod encoding;
 mod fetching;
 mod generating;
@@ -14,6 +15,7 @@ mod models;
 mod plan;
 mod prepare;
 mod published;
+mod quantize;
 mod run;
 mod score;
 mod scoring;
@@ -58,6 +60,7 @@ pub fn run(command: Command) -> anyhow::Result<Status> {
         Command::Score(args) => score::score(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Compare(args) => compare::compare(&args),
+        Command::Quantize(args) => quantize::quantize(&args),
     }
 }
 

@@ -5,22 +5,27 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
+use super::deriving::{self, Wish};
 use super::fetching;
 use super::session::Session;
 use crate::digest::Digest;
 use crate::embedding::N_TOKENS_MAX;
 use crate::embedding::wordpiece::WordPieceTokenizer;
 use crate::experiment::{
-    EmbeddingModelSource, Experiment, ExperimentErrors, ModelSource, Position, Problem,
+    DerivationSpec, EmbeddingModelSource, Experiment, ExperimentErrors, ModelSource, ModelSpec,
+    Position, Problem,
 };
+use crate::gguf::derivation::{Derivation, Target};
 use crate::gguf::file_hash::cached_hash_with;
 use crate::gguf::manifest::{Entry, Kind, Manifest, ManifestError};
+use crate::gguf::tensor_type::nominal_type;
 use crate::gguf::{
     Gguf, GgufError, Inspection, check_encoder, check_generation_model, convert_encoder,
 };
 use crate::progress;
+use crate::report::{DerivationSummary, StoredShare};
 
 /// A model file that is wanted and known, but perhaps not here yet.
 #[derive(Debug, Clone)]
@@ -29,6 +34,8 @@ pub(super) enum Wanted {
     Entry(&'static Entry),
     /// A user's own.
     File { path: PathBuf, label: String },
+    /// One made here from another.
+    Derived { parent: Box<Wanted>, wish: Wish },
 }
 
 /// The model files an experiment wants.
@@ -48,6 +55,8 @@ pub(super) struct ModelFile {
     pub(super) sha256: Digest,
     pub(super) gguf: Gguf,
     pub(super) inspection: Inspection,
+    /// How it was made from another file, where it was made here.
+    pub(super) derivation: Option<Derivation>,
 }
 
 /// An encoder's GGUF with the tokenizer that belongs to it.
@@ -68,19 +77,7 @@ pub(super) fn look_up(experiment: &Experiment) -> Result<WantedModels, Experimen
     let models: Vec<Option<Wanted>> = experiment
         .models()
         .iter()
-        .map(|spec| {
-            keep(match &spec.source {
-                ModelSource::Manifest { name, quantization } => {
-                    let at_quantization = spec
-                        .quantization_position
-                        .as_ref()
-                        .unwrap_or(&spec.position);
-                    manifest_model(manifest, name, quantization)
-                        .map_err(|error| manifest_problem(&error, &spec.position, at_quantization))
-                }
-                ModelSource::File { path, label } => own_file(path, label, &spec.position),
-            })
-        })
+        .map(|spec| keep(wanted_model(manifest, spec)))
         .collect();
     let spec = experiment.embedding_model();
     let encoder = keep(match &spec.source {
@@ -98,6 +95,58 @@ pub(super) fn look_up(experiment: &Experiment) -> Result<WantedModels, Experimen
         models: models.collect(),
         encoder: encoder.expect("no problem was found"),
     })
+}
+
+fn wanted_model(manifest: &'static Manifest, spec: &ModelSpec) -> Result<Wanted, Box<Problem>> {
+    let wanted = match &spec.source {
+        ModelSource::Manifest { name, quantization } => {
+            let at_quantization = spec
+                .quantization_position
+                .as_ref()
+                .unwrap_or(&spec.position);
+            manifest_model(manifest, name, quantization)
+                .map_err(|error| manifest_problem(&error, &spec.position, at_quantization))
+        }
+        ModelSource::File { path, label } => own_file(path, label, &spec.position),
+    }?;
+    match &spec.derivation {
+        None => Ok(wanted),
+        Some(derivation) => Ok(Wanted::Derived {
+            parent: Box::new(wanted),
+            wish: wish(derivation)?,
+        }),
+    }
+}
+
+/// The derivation an experiment asks for, if the quantizer can make it.
+fn wish(spec: &DerivationSpec) -> Result<Wish, Box<Problem>> {
+    let Some(target) = Target::find(&spec.to) else {
+        let message = format!("the quantizer makes no `{}`", spec.to);
+        let problem = Problem::error(&spec.position, message);
+        return Err(Box::new(problem.hint(targets_text())));
+    };
+    if target.needs_imatrix && spec.imatrix.is_none() {
+        let message = format!("`{}` cannot be made without an importance matrix", spec.to);
+        let problem = Problem::error(&spec.position, message);
+        return Err(Box::new(
+            problem.hint("add for example `imatrix: my.imatrix`"),
+        ));
+    }
+    if let (Some(path), Some(position)) = (&spec.imatrix, &spec.imatrix_position)
+        && !path.is_file()
+    {
+        return Err(missing_file(path, position));
+    }
+    Ok(Wish {
+        target,
+        allow_requantize: spec.allow_requantize,
+        imatrix: spec.imatrix.clone(),
+    })
+}
+
+/// What the quantizer can make, for a hint.
+pub(super) fn targets_text() -> String {
+    format!("it makes {}", Target::labels().join(", "))
 }
 
 fn manifest_model(
@@ -139,9 +188,7 @@ fn own_file(path: &Path, label: &str, position: &Position) -> Result<Wanted, Box
             label: label.to_owned(),
         });
     }
-    let message = format!("there is no file `{}`", path.display());
-    let hint = "a path counts from the folder of the experiment file";
-    Err(Box::new(Problem::error(position, message).hint(hint)))
+    Err(missing_file(path, position))
 }
 
 /// The encoder that a person names: one of the manifest, or the path of a GGUF file.
@@ -155,14 +202,20 @@ pub(super) fn wanted_encoder(name: &str) -> anyhow::Result<Wanted> {
     Ok(Wanted::Entry(Manifest::builtin().find_encoder(name)?))
 }
 
-fn file_label(path: &Path) -> String {
+fn missing_file(path: &Path, position: &Position) -> Box<Problem> {
+    let message = format!("there is no file `{}`", path.display());
+    let hint = "a path counts from the folder of the experiment file";
+    Box::new(Problem::error(position, message).hint(hint))
+}
+
+pub(super) fn file_label(path: &Path) -> String {
     path.file_stem()
         .unwrap_or(path.as_os_str())
         .to_string_lossy()
         .into_owned()
 }
 
-/// Fetches a generation model where it is missing, and reads and checks its header.
+/// Fetches or derives a generation model where it is missing, and reads and checks its header.
 pub(super) fn open_model(session: &Session, wanted: &Wanted) -> anyhow::Result<ModelFile> {
     match wanted {
         Wanted::Entry(entry) => {
@@ -180,6 +233,15 @@ pub(super) fn open_model(session: &Session, wanted: &Wanted) -> anyhow::Result<M
             let gguf = read_checked(path, check_generation_model)?;
             let sha256 = hash_parts(session, &gguf)?;
             Ok(model_file(label, None, sha256, gguf))
+        }
+        Wanted::Derived { parent, wish } => {
+            let parent = open_model(session, parent)?;
+            let derived = deriving::derive(session, &parent, wish)?;
+            let label = derived.derivation.label();
+            Ok(ModelFile {
+                derivation: Some(derived.derivation),
+                ..model_file(&parent.name, Some(&label), derived.sha256, derived.gguf)
+            })
         }
     }
 }
@@ -218,6 +280,7 @@ pub(super) fn open_encoder(session: &Session, wanted: &Wanted) -> anyhow::Result
                 tokenizer,
             })
         }
+        Wanted::Derived { .. } => bail!("an embedding model is not derived"),
     }
 }
 
@@ -248,6 +311,7 @@ fn model_file(name: &str, quantization: Option<&str>, sha256: Digest, gguf: Gguf
         sha256,
         inspection: inspection.clone(),
         gguf,
+        derivation: None,
     }
 }
 
@@ -286,4 +350,73 @@ impl ModelFile {
     pub(super) fn label(&self) -> String {
         format!("{} {}", self.name, self.quantization)
     }
+
+    /// How the weights are stored, for a report.
+    pub(super) fn composition(&self) -> Vec<StoredShare> {
+        let n_parameters = self.inspection.n_parameters as f64;
+        let shares = self.inspection.composition.iter().map(|share| StoredShare {
+            tensor_type: share.tensor_type.name().to_owned(),
+            fraction: share.n_elements as f64 / n_parameters,
+        });
+        shares.collect()
+    }
+
+    /// What the file's own label promises, for a report.
+    pub(super) fn label_share(&self) -> Option<StoredShare> {
+        let share = self.inspection.label_share()?;
+        Some(StoredShare {
+            tensor_type: share.tensor_type.name().to_owned(),
+            fraction: share.fraction,
+        })
+    }
+
+    /// How the file was derived, for a report.
+    pub(super) fn derivation_summary(&self) -> Option<DerivationSummary> {
+        self.derivation.clone().map(derivation_summary)
+    }
+}
+
+fn derivation_summary(derivation: Derivation) -> DerivationSummary {
+    DerivationSummary {
+        quantization: derivation.quantization,
+        parent_quantization: derivation.parent_quantization,
+        parent_sha256: derivation.parent_sha256,
+        is_requantized: derivation.is_requantized,
+        imatrix_sha256: derivation.imatrix_sha256,
+        quantizer: derivation.quantizer,
+    }
+}
+
+/// How a file was derived, as the database has it, for a report.
+pub(super) fn stored_derivation(json: Option<&str>) -> anyhow::Result<Option<DerivationSummary>> {
+    let derivation: Option<Derivation> = json.map(serde_json::from_str).transpose()?;
+    Ok(derivation.map(derivation_summary))
+}
+
+/// What the label of a stored file promises, such as `Q2_K` or `Q2_K-from-Q4_K_M`, for a report.
+pub(super) fn stored_label_share(label: &str, composition: &[StoredShare]) -> Option<StoredShare> {
+    let own_label = label.split('-').next().unwrap_or(label);
+    let tensor_type = nominal_type(own_label)?.name();
+    let of_type = composition
+        .iter()
+        .find(|share| share.tensor_type == tensor_type);
+    (!composition.is_empty()).then(|| StoredShare {
+        tensor_type: tensor_type.to_owned(),
+        fraction: of_type.map_or(0.0, |share| share.fraction),
+    })
+}
+
+/// How a file's weights are stored, as the database has it, for a report.
+pub(super) fn stored_composition(json: Option<&str>) -> anyhow::Result<Vec<StoredShare>> {
+    let shares: Vec<serde_json::Value> = json
+        .map(serde_json::from_str)
+        .transpose()?
+        .unwrap_or_default();
+    let n_elements = |share: &serde_json::Value| share["n_elements"].as_f64().unwrap_or(0.0);
+    let n_parameters: f64 = shares.iter().map(n_elements).sum();
+    let shares = shares.iter().map(|share| StoredShare {
+        tensor_type: share["type"].as_str().unwrap_or_default().to_owned(),
+        fraction: n_elements(share) / n_parameters,
+    });
+    Ok(shares.collect())
 }

@@ -3,18 +3,23 @@
 //! Owns the tables that people read. What a file is, `gguf` says.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use indicatif::HumanBytes;
 
+use super::deriving::Wish;
 use super::model_file::{self, Wanted};
 use super::prepare::plan;
 use super::session::Session;
 use super::{Status, fetching, generating, print};
-use crate::cli::{CheckArgs, FetchArgs, ModelsCommand, NamedModelArgs, ShelfArgs, ShowArgs};
+use crate::cli::{
+    CheckArgs, DeriveArgs, FetchArgs, ModelsCommand, NamedModelArgs, ShelfArgs, ShowArgs,
+};
 use crate::engine::{Schedule, self_check};
 use crate::experiment::Experiment;
+use crate::gguf::derivation::{Derivation, DerivedRecord, Target, derived_files, read_record};
+use crate::gguf::inspect::LabelShare;
 use crate::gguf::manifest::{Entry, Kind, Manifest};
 use crate::gguf::shelf::{Shelf, State};
 use crate::gguf::{Gguf, Inspection};
@@ -29,6 +34,7 @@ pub(super) fn models(command: &ModelsCommand) -> anyhow::Result<Status> {
         ModelsCommand::Fetch(args) => fetch(args),
         ModelsCommand::Verify(args) => verify(args),
         ModelsCommand::Show(args) => show(args),
+        ModelsCommand::Derive(args) => derive(args),
         ModelsCommand::Check(args) => check(args),
     }
 }
@@ -45,7 +51,80 @@ fn list(shelf: &ShelfArgs) -> anyhow::Result<Status> {
             state_text(&shelf.state(entry), entry),
         ]
     });
-    print(&(plain_table(&columns, rows.collect(), &|column_idx| column_idx == 2) + "\n"))?;
+    let rows = rows.chain(derived_rows(&shelf)).collect();
+    print(&(plain_table(&columns, rows, &|column_idx| column_idx == 2) + "\n"))?;
+    Ok(Status::Done)
+}
+
+/// The files that were derived here, under the name of their folder, which is the model's.
+fn derived_rows(shelf: &Shelf) -> Vec<Vec<String>> {
+    let folders = shelf.folders().into_iter();
+    let files = folders.flat_map(|folder| derived_files(&folder));
+    let row = |(path, record): (PathBuf, DerivedRecord)| {
+        let size = path.metadata().map_or(0, |metadata| metadata.len());
+        vec![
+            model_of(&path),
+            record.derivation.label(),
+            HumanBytes(size).to_string(),
+            "as its parent".to_owned(),
+            derived_text(&record.derivation),
+        ]
+    };
+    files.map(row).collect()
+}
+
+fn model_of(path: &Path) -> String {
+    let folder = path.parent().and_then(Path::file_name);
+    folder.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn derived_text(derivation: &Derivation) -> String {
+    let kind = if derivation.is_requantized {
+        "requantized"
+    } else {
+        "derived"
+    };
+    format!("yes, {kind} from {}", derivation.parent_quantization)
+}
+
+/// The derived file of a model with this label; of several versions the last by name.
+fn derived_file(shelf: &Shelf, model: &str, label: &str) -> Option<PathBuf> {
+    let files = derived_files(&shelf.dir().join(model)).into_iter().rev();
+    let mut matching =
+        files.filter(|(_, record)| record.derivation.label().eq_ignore_ascii_case(label));
+    matching.next().map(|(path, _)| path)
+}
+
+fn derive(args: &DeriveArgs) -> anyhow::Result<Status> {
+    let targets = args.to.iter().map(|label| {
+        Target::find(label).with_context(|| {
+            format!(
+                "the quantizer makes no `{label}`\nhint: {}",
+                model_file::targets_text()
+            )
+        })
+    });
+    let targets = targets.collect::<anyhow::Result<Vec<Target>>>()?;
+    let session = Session::start(&args.shelf, args.offline, args.threads)?;
+    let parent = match Path::new(&args.model) {
+        path if path.is_file() => Wanted::File {
+            path: path.to_owned(),
+            label: model_file::file_label(path),
+        },
+        _ => Wanted::Entry(one_entry(&args.model, args.from.as_deref())?),
+    };
+    for target in targets {
+        let wanted = Wanted::Derived {
+            parent: Box::new(parent.clone()),
+            wish: Wish {
+                target,
+                allow_requantize: args.allow_requantize,
+                imatrix: args.imatrix.clone(),
+            },
+        };
+        let file = model_file::open_model(&session, &wanted)?;
+        print(&format!("{}\n", file.gguf.path().display()))?;
+    }
     Ok(Status::Done)
 }
 
@@ -152,6 +231,10 @@ fn named_file(session: &Session, model: &str, quantization: Option<&str>) -> any
     if looks_like_path {
         bail!("there is no file `{model}`");
     }
+    let derived = quantization.and_then(|label| derived_file(&session.shelf, model, label));
+    if let Some(path) = derived {
+        return Ok(Gguf::read(&path)?);
+    }
     let entry = one_entry(model, quantization)?;
     match entry.kind() {
         Kind::Generation => Ok(Gguf::read(&fetching::fetch(session, entry)?[0])?),
@@ -228,11 +311,61 @@ fn description(gguf: &Gguf) -> String {
         ]
     });
     let table = plain_table(&columns, rows.collect(), &|column_idx| column_idx > 0);
+    if let Some(record) = read_record(gguf.path()) {
+        text.push_str(&derivation_lines(&record.derivation));
+    }
+    if let Some(share) = inspection.label_share() {
+        text.push_str(&label_line(&share));
+    }
     let template = gguf.opt_str("tokenizer.chat_template").ok().flatten();
     let template = template.map_or("chat template    none".to_owned(), |template| {
         format!("chat template:\n{template}")
     });
     format!("{text}\n{table}\n\n{template}\n")
+}
+
+/// How a derived file was made.
+fn derivation_lines(derivation: &Derivation) -> String {
+    let imatrix = derivation.imatrix_sha256.as_deref();
+    let pairs = [
+        (
+            "derived from",
+            format!(
+                "{} with sha256 {}",
+                derivation.parent_quantization, derivation.parent_sha256
+            ),
+        ),
+        (
+            "requantized",
+            if derivation.is_requantized {
+                "yes: its parent was quantized already".to_owned()
+            } else {
+                "no".to_owned()
+            },
+        ),
+        ("imatrix", imatrix.unwrap_or("none").to_owned()),
+        (
+            "quantizer",
+            format!("{} ({})", derivation.quantizer, derivation.options),
+        ),
+    ];
+    let lines = pairs.map(|(name, value)| format!("{name:<16} {value}\n"));
+    lines.concat()
+}
+
+/// What the label promises, beside what the file holds.
+fn label_line(share: &LabelShare) -> String {
+    let verdict = if share.is_misleading() {
+        "misleading"
+    } else {
+        "true"
+    };
+    format!(
+        "{:<16} {verdict}: {} holds {:.1} % of the weights\n",
+        "label is",
+        share.tensor_type.name(),
+        100.0 * share.fraction
+    )
 }
 
 fn tokenizer_text(inspection: &Inspection) -> String {

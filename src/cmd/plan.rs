@@ -6,6 +6,7 @@
 use indicatif::HumanBytes;
 use serde::Serialize;
 
+use super::deriving::{self, DerivedState, Wish};
 use super::model_file::{self, Wanted, look_up};
 use super::models::state_text;
 use super::prepare;
@@ -14,6 +15,7 @@ use super::session::Session;
 use super::{Status, print};
 use crate::cli::{Format, PlanArgs};
 use crate::experiment::Experiment;
+use crate::gguf::derivation::derived_label;
 use crate::gguf::shelf::State;
 use crate::llama::Backend;
 use crate::report::plain_table;
@@ -36,6 +38,8 @@ struct ModelPlan {
     quantization: Option<String>,
     state: String,
     fetch_bytes: u64,
+    /// Size of a file that has to be derived; null where its parent is not here.
+    derive_bytes: Option<u64>,
     n_generations: usize,
     n_stored: usize,
     n_missing: usize,
@@ -94,8 +98,8 @@ fn plan_model(
     wanted: &Wanted,
     generates: bool,
 ) -> anyhow::Result<ModelPlan> {
-    let mut plan = absent_model(session, experiment, wanted, generates);
-    if !generates || plan.fetch_bytes > 0 {
+    let mut plan = absent_model(session, experiment, wanted, generates)?;
+    if !generates || plan.fetch_bytes > 0 || plan.derive_bytes != Some(0) {
         return Ok(plan);
     }
     let planned = prepare::plan(
@@ -126,37 +130,92 @@ fn absent_model(
     experiment: &Experiment,
     wanted: &Wanted,
     generates: bool,
-) -> ModelPlan {
+) -> anyhow::Result<ModelPlan> {
     let n_generations = experiment.prompts().len() * experiment.n_repeats() as usize;
     let n_generations = if generates { n_generations } else { 0 };
-    let (model, quantization, state, fetch_bytes) = match wanted {
-        Wanted::File { label, .. } => (label.clone(), None, "yes".to_owned(), 0),
-        Wanted::Entry(entry) => {
-            let state = session.shelf.state(entry);
-            let fetch_bytes = match state {
-                State::Absent | State::Wrong { .. } => entry.bytes(),
-                State::Partial { bytes } => entry.bytes() - bytes,
-                State::Present { .. } => 0,
-            };
-            let quantization = Some(entry.quantization().to_owned());
-            (
-                entry.name().to_owned(),
-                quantization,
-                state_text(&state, entry),
-                fetch_bytes,
-            )
-        }
-    };
-    ModelPlan {
-        model,
-        quantization,
-        state,
-        fetch_bytes,
+    let file = file_plan(session, wanted)?;
+    Ok(ModelPlan {
+        model: file.model,
+        quantization: file.quantization,
+        state: file.state,
+        fetch_bytes: file.fetch_bytes,
+        derive_bytes: file.derive_bytes,
         n_generations,
         n_stored: 0,
         n_missing: n_generations,
         n_prompt_tokens: None,
+    })
+}
+
+/// What there is of a model file, and what it takes to have it.
+struct FilePlan {
+    model: String,
+    quantization: Option<String>,
+    state: String,
+    fetch_bytes: u64,
+    derive_bytes: Option<u64>,
+}
+
+fn file_plan(session: &Session, wanted: &Wanted) -> anyhow::Result<FilePlan> {
+    match wanted {
+        Wanted::File { label, .. } => Ok(FilePlan {
+            model: label.clone(),
+            quantization: None,
+            state: "yes".to_owned(),
+            fetch_bytes: 0,
+            derive_bytes: Some(0),
+        }),
+        Wanted::Entry(entry) => {
+            let state = session.shelf.state(entry);
+            Ok(FilePlan {
+                model: entry.name().to_owned(),
+                quantization: Some(entry.quantization().to_owned()),
+                state: state_text(&state, entry),
+                fetch_bytes: match state {
+                    State::Absent | State::Wrong { .. } => entry.bytes(),
+                    State::Partial { bytes } => entry.bytes() - bytes,
+                    State::Present { .. } => 0,
+                },
+                derive_bytes: Some(0),
+            })
+        }
+        Wanted::Derived { parent, wish } => derived_plan(session, parent, wish),
     }
+}
+
+/// The parent is fetched once for all that is derived from it, so it is counted where it stands as a model itself.
+fn derived_plan(session: &Session, parent: &Wanted, wish: &Wish) -> anyhow::Result<FilePlan> {
+    let plan = file_plan(session, parent)?;
+    if plan.fetch_bytes > 0 {
+        let from = plan.quantization.unwrap_or_default();
+        return Ok(FilePlan {
+            quantization: Some(derived_label(
+                wish.target.label,
+                &from,
+                wish.imatrix.is_some(),
+            )),
+            state: format!("to derive once {from} is here"),
+            derive_bytes: None,
+            ..plan
+        });
+    }
+    let parent = model_file::open_model(session, parent)?;
+    let label = derived_label(
+        wish.target.label,
+        &parent.quantization,
+        wish.imatrix.is_some(),
+    );
+    let (state, derive_bytes) = match deriving::state(session, &parent, wish)? {
+        DerivedState::Here => ("yes, derived".to_owned(), 0),
+        DerivedState::ToMake { bytes } => (format!("to derive, {}", HumanBytes(bytes)), bytes),
+    };
+    Ok(FilePlan {
+        model: parent.name,
+        quantization: Some(label),
+        state,
+        fetch_bytes: 0,
+        derive_bytes: Some(derive_bytes),
+    })
 }
 
 fn table(plan: &PlanDocument<'_>) -> String {

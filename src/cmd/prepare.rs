@@ -17,8 +17,8 @@ use crate::gguf::inspect::{composition_json, metadata_json};
 use crate::llama::{Backend, Model};
 use crate::prompt::{ChatTemplate, RenderedPrompt, Tokenizer};
 use crate::store::{
-    ExperimentId, ModelId, NewExperiment, NewModel, NewPair, NewPrompt, NewRenderedPrompt,
-    PromptId, Store,
+    ExperimentId, ModelId, NewDerivation, NewExperiment, NewModel, NewPair, NewPrompt,
+    NewRenderedPrompt, PromptId, Store,
 };
 
 /// A model and the prompts as it sees them.
@@ -208,6 +208,14 @@ pub(super) fn register_planned(
 
 /// Registers a model file.
 pub(super) fn register_model(store: &mut Store, file: &ModelFile) -> anyhow::Result<ModelId> {
+    let document = match &file.derivation {
+        Some(derivation) => serde_json::to_string(derivation)?,
+        None => String::new(),
+    };
+    let derivation = file.derivation.as_ref().map(|derivation| NewDerivation {
+        parent_sha256: &derivation.parent_sha256,
+        document: &document,
+    });
     Ok(store.register_model(&NewModel {
         sha256: file.sha256,
         label: &file.name,
@@ -219,5 +227,6 @@ pub(super) fn register_model(store: &mut Store, file: &ModelFile) -> anyhow::Res
         size_bytes: file.inspection.size_bytes,
         metadata: &metadata_json(&file.gguf),
         composition: &composition_json(&file.inspection),
+        derivation,
     })?)
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use anyhow::{bail, ensure};
 
 use super::encoding::{Encoding, Vectors};
-use super::model_file;
+use super::model_file::{self, stored_composition, stored_derivation, stored_label_share};
 use super::prepare::register_model;
 use super::scoring::{METRIC, N_EXAMPLES};
 use super::session::Session;
@@ -148,7 +148,7 @@ fn score_sbert(
                 };
                 let new = comparisons.iter().zip(&scored).map(new_leak);
                 store.save_leaks(set, encoding.encoder_id, &new.collect::<Vec<_>>())?;
-                add_model(&mut summary, model, comparisons, &scored);
+                add_model(&mut summary, model, comparisons, &scored)?;
             }
             summaries.push(summary);
         }
@@ -237,7 +237,7 @@ fn add_model(
     model: &ComparedModel,
     comparisons: &[Comparison],
     scored: &[ScoredPair],
-) {
+) -> anyhow::Result<()> {
     let label = format!("{} {}", model.label, model.quantization);
     let examples = striking_leaks(scored, N_EXAMPLES).into_iter().map(|leak| {
         let is_meant = |found: &&Comparison| {
@@ -263,15 +263,21 @@ fn add_model(
         .collect();
     generations.sort_unstable();
     generations.dedup();
+    let composition = stored_composition(model.composition.as_deref())?;
+    let label_share = stored_label_share(&model.quantization, &composition);
     summary.models.push(ModelSummary {
         model: model.label.clone(),
         quantization: model.quantization.clone(),
         sha256: model.sha256.clone(),
         bits_per_weight: model.bits_per_weight,
+        composition,
+        label_share,
+        derivation: stored_derivation(model.derivation.as_deref())?,
         determinism: None,
         n_generated: 0,
         n_reused: generations.len(),
         seconds: 0.0,
         leak_rates: leak_rates(scored),
     });
+    Ok(())
 }

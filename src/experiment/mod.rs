@@ -7,6 +7,7 @@
 
 mod expand;
 mod fields;
+mod ladder;
 mod limit;
 mod load;
 mod locate;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use crate::digest::Digest;
 use crate::generation::{RequestContext, SamplingParams};
 
+pub use ladder::DerivationSpec;
 pub use models::{EmbeddingModelSource, EmbeddingModelSpec, ModelSource, ModelSpec};
 pub use overrides::{OverrideError, Overrides};
 pub use plan::{Plan, plan_requests};

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::ladder::DerivationSpec;
 use super::node::{Node, Value};
 use super::problem::Problem;
 use super::read::{EMBEDDING_MODEL, Fields, MODELS, Reader, Text};
@@ -14,8 +15,10 @@ use super::source::Position;
 /// One model file that an experiment asks for: a model with one quantization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelSpec {
-    /// Where the file comes from.
+    /// Where the file comes from, or the file from which it is derived.
     pub source: ModelSource,
+    /// How it is derived from that file; None where it is that file.
+    pub derivation: Option<DerivationSpec>,
     /// Where the experiment names the model or its path.
     pub position: Position,
     /// Where it names the quantization; None with a path.
@@ -75,11 +78,29 @@ impl ModelSpec {
     }
 
     /// `name:quantization`, or the label; no two models of an experiment share it.
+    ///
+    /// A derived file names its parent: `name:q2_k-from-q4_k_m`, or `label:q2_k`.
     pub fn label(&self) -> String {
-        match &self.source {
-            ModelSource::Manifest { name, quantization } => format!("{name}:{quantization}"),
-            ModelSource::File { label, .. } => label.clone(),
+        match (&self.source, &self.derivation) {
+            (ModelSource::Manifest { name, quantization }, None) => {
+                format!("{name}:{quantization}")
+            }
+            (ModelSource::Manifest { name, quantization }, Some(derivation)) => {
+                format!("{name}:{}", derivation.label(quantization))
+            }
+            (ModelSource::File { label, .. }, None) => label.clone(),
+            (ModelSource::File { label, .. }, Some(derivation)) => {
+                format!("{label}:{}", derivation.to)
+            }
         }
+    }
+
+    /// Where the experiment asks for just this file.
+    pub(crate) fn own_position(&self) -> &Position {
+        let of_derivation = self.derivation.as_ref().map(|it| &it.position);
+        of_derivation
+            .or(self.quantization_position.as_ref())
+            .unwrap_or(&self.position)
     }
 }
 
@@ -129,8 +150,22 @@ impl Reader {
         self.require(fields, "the model", &[("quantizations", "[Q4_K_M]")]);
         let position = &fields.get("name")?.position;
         let quantizations = fields.get("quantizations")?;
-        let example = "quantizations: [Q4_K_M]";
-        let items = self.list(quantizations, "models.quantizations", example)?;
+        if matches!(quantizations.value, Value::Mapping(_)) {
+            let ladder = self.ladder(fields, true)?;
+            let (quantization, from_position) = ladder.from?;
+            let source = ModelSource::Manifest {
+                name: name?.to_owned(),
+                quantization,
+            };
+            return Some(derived(
+                &source,
+                position,
+                Some(from_position),
+                ladder.rungs,
+            ));
+        }
+        self.refuse_without_ladder(fields)?;
+        let items = self.quantization_list(quantizations)?;
         let mut models = Vec::new();
         for item in items {
             let quantization = self.text(item, "models.quantizations", Text::Line);
@@ -140,6 +175,7 @@ impl Reader {
                         name: name.to_owned(),
                         quantization: quantization.to_owned(),
                     },
+                    derivation: None,
                     position: position.clone(),
                     quantization_position: Some(item.position.clone()),
                 });
@@ -148,21 +184,40 @@ impl Reader {
         (models.len() == items.len()).then_some(models)
     }
 
+    fn quantization_list<'n>(&mut self, node: &'n Node) -> Option<&'n [Node]> {
+        let example = "quantizations: [Q4_K_M]";
+        if !matches!(node.value, Value::List(_)) {
+            let expected = "a list, or a mapping with `from` and `to`";
+            self.wrong_type(node, "models.quantizations", expected, Some(example));
+            return None;
+        }
+        self.list(node, "models.quantizations", example)
+    }
+
     fn model_file(
         &mut self,
         fields: &Fields<'_>,
         path: Option<&str>,
         name: Option<Option<&str>>,
     ) -> Option<Vec<ModelSpec>> {
-        if let Some(entry) = fields.entry("quantizations") {
-            let message = "`quantizations` cannot stand beside `path`";
-            self.report(
-                Problem::error(&entry.key_position, message)
-                    .label("a GGUF file has the quantization it has")
-                    .hint("list each file as a model of its own"),
-            );
-            return None;
-        }
+        let ladder = match fields.entry("quantizations") {
+            Some(entry) if matches!(entry.node.value, Value::Mapping(_)) => {
+                Some(self.ladder(fields, false)?)
+            }
+            Some(entry) => {
+                let message = "`quantizations` cannot stand beside `path`";
+                self.report(
+                    Problem::error(&entry.key_position, message)
+                        .label("a GGUF file has the quantization it has")
+                        .hint("list each file as a model of its own, or derive others: `quantizations: {to: [Q2_K]}`"),
+                );
+                return None;
+            }
+            None => {
+                self.refuse_without_ladder(fields)?;
+                None
+            }
+        };
         let node = fields.get("path")?;
         let path = beside(&node.position, path?);
         let stem = path.file_stem().map(|stem| stem.to_string_lossy());
@@ -175,11 +230,16 @@ impl Reader {
                 return None;
             }
         };
-        Some(vec![ModelSpec {
-            source: ModelSource::File { path, label },
-            position: node.position.clone(),
-            quantization_position: None,
-        }])
+        let source = ModelSource::File { path, label };
+        Some(match ladder {
+            Some(ladder) => derived(&source, &node.position, None, ladder.rungs),
+            None => vec![ModelSpec {
+                source,
+                derivation: None,
+                position: node.position.clone(),
+                quantization_position: None,
+            }],
+        })
     }
 
     /// Reports models that are the same file, or that could not be told apart in a table.
@@ -187,10 +247,12 @@ impl Reader {
         let mut seen: HashMap<String, &Position> = HashMap::new();
         let mut names: HashMap<&str, &Position> = HashMap::new();
         for model in models {
-            let position = model.quantization_position.as_ref();
-            let position = position.unwrap_or(&model.position);
+            let position = model.own_position();
             let path = match &model.source {
-                ModelSource::File { path, .. } => Some(path.display().to_string()),
+                ModelSource::File { path, .. } => {
+                    let derived = model.derivation.as_ref().map(|it| it.to.to_lowercase());
+                    Some(format!("{} {derived:?}", path.display()))
+                }
                 ModelSource::Manifest { name, .. } => {
                     names.entry(name).or_insert(&model.position);
                     None
@@ -261,8 +323,24 @@ impl Reader {
     }
 }
 
+/// One model for each derivation from `source`.
+fn derived(
+    source: &ModelSource,
+    position: &Position,
+    quantization_position: Option<Position>,
+    rungs: Vec<DerivationSpec>,
+) -> Vec<ModelSpec> {
+    let models = rungs.into_iter().map(|derivation| ModelSpec {
+        source: source.clone(),
+        derivation: Some(derivation),
+        position: position.clone(),
+        quantization_position: quantization_position.clone(),
+    });
+    models.collect()
+}
+
 /// `path` as seen from the directory of the file that holds `position`.
-fn beside(position: &Position, path: &str) -> PathBuf {
+pub(crate) fn beside(position: &Position, path: &str) -> PathBuf {
     let directory = position.file().path().parent().unwrap_or(Path::new(""));
     directory.join(path)
 }

@@ -22,7 +22,7 @@ pub(crate) struct Node {
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Null,
-    Bool,
+    Bool(bool),
     Integer(i128),
     Float(f64),
     String(String),
@@ -232,7 +232,7 @@ impl Joining<'_> {
                 Value::String(string)
             }
             (Shape::Scalar(_, true), Wire::Null) => Value::Null,
-            (Shape::Scalar(_, true), Wire::Bool(_)) => Value::Bool,
+            (Shape::Scalar(_, true), Wire::Bool(truth)) => Value::Bool(truth),
             (Shape::Scalar(_, true), Wire::Integer(number)) => Value::Integer(number),
             (Shape::Scalar(_, true), Wire::Float(number)) => Value::Float(number),
             _ => self.disagreement(&position),

@@ -78,8 +78,9 @@ impl Experiment {
 
     /// The models that `chosen` names, in the order of the file.
     fn chosen_models(&self, chosen: &[String]) -> Result<Vec<ModelSpec>, OverrideError> {
-        let names_it =
-            |model: &ModelSpec, word: &str| model.name() == word || model.label() == word;
+        let names_it = |model: &ModelSpec, word: &str| {
+            model.name() == word || model.label().eq_ignore_ascii_case(word)
+        };
         if chosen.is_empty() {
             return Err(OverrideError::NoModel);
         }

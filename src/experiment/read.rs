@@ -61,7 +61,18 @@ pub(crate) const SAMPLING: Section = Section {
 pub(crate) const MODELS: Section = Section {
     name: "models",
     title: "an item of `models`",
-    keys: &["name", "quantizations", "path"],
+    keys: &[
+        "name",
+        "quantizations",
+        "path",
+        "allow_requantize",
+        "imatrix",
+    ],
+};
+pub(crate) const QUANTIZATIONS: Section = Section {
+    name: "models.quantizations",
+    title: "models.quantizations",
+    keys: &["from", "to"],
 };
 pub(crate) const EMBEDDING_MODEL: Section = Section {
     name: "embedding_model",
@@ -299,6 +310,15 @@ impl Reader {
         None
     }
 
+    /// True or false.
+    pub(crate) fn truth(&mut self, node: &Node, name: &str) -> Option<bool> {
+        if let Value::Bool(truth) = node.value {
+            return Some(truth);
+        }
+        self.wrong_type(node, name, "true or false", None);
+        None
+    }
+
     /// A finite number in a range.
     pub(crate) fn number(&mut self, node: &Node, name: &str, range: &NumberRange) -> Option<f64> {
         let number = match &node.value {
@@ -413,7 +433,7 @@ pub(crate) fn describe(node: &Node) -> String {
     match &node.value {
         Value::Null if source.is_empty() => "nothing".to_owned(),
         Value::Null => format!("`{source}`, which stands for nothing"),
-        Value::Bool => format!("the boolean `{source}`"),
+        Value::Bool(_) => format!("the boolean `{source}`"),
         Value::Integer(_) | Value::Float(_) => format!("the number `{source}`"),
         Value::String(text) => format!("the string `{}`", shortened(text)),
         Value::List(_) => "a list".to_owned(),
@@ -427,7 +447,7 @@ fn type_hint(node: &Node, expected: &str) -> Option<String> {
     let source = source.trim();
     match &node.value {
         Value::Null if source.is_empty() => None,
-        Value::Null | Value::Bool | Value::Integer(_) | Value::Float(_)
+        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_)
             if expected == "a string" =>
         {
             Some(format!("put quotes around it: \"{source}\""))

@@ -2,6 +2,7 @@
 
 mod extends;
 mod files;
+mod ladders;
 mod wrong_prompts;
 mod wrong_values;
 
@@ -396,6 +397,7 @@ fn the_readme_shows_what_is_printed() {
     let tests = [
         include_str!("tests/extends.rs"),
         include_str!("tests/files.rs"),
+        include_str!("tests/ladders.rs"),
         include_str!("tests/wrong_prompts.rs"),
         include_str!("tests/wrong_values.rs"),
     ];
@@ -419,6 +421,7 @@ fn the_readme_describes_every_key() {
         read::PROMPT,
         read::SAMPLING,
         read::MODELS,
+        read::QUANTIZATIONS,
         read::EMBEDDING_MODEL,
         read::TEMPLATES,
         read::PAIRS,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::reader::Gguf;
-use super::tensor_type::{TensorType, file_type_label};
+use super::tensor_type::{TensorType, file_type_label, nominal_type};
 use super::value::{Array, Value};
 
 /// A description of a model; what the file does not say, or says in another type than usual, is `None`.
@@ -86,6 +86,44 @@ impl Inspection {
             has_chat_template: text("tokenizer.chat_template").is_some(),
             architecture,
         }
+    }
+}
+
+/// How much of a file is what its label promises.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LabelShare {
+    /// The type that the label names.
+    pub tensor_type: TensorType,
+    /// The part of the weights that are stored so, 0 to 1.
+    pub fraction: f64,
+}
+
+impl LabelShare {
+    /// Whether most weights are stored otherwise than the label says.
+    pub fn is_misleading(&self) -> bool {
+        self.fraction < 0.5
+    }
+}
+
+impl Inspection {
+    /// How much of the file is what its own label promises; None where it has no label or no weights.
+    ///
+    /// llama.cpp keeps some tensors at higher precision in every mixture, and falls back to another type where the
+    /// rows of a tensor are no multiple of the block: a 0.5B "Q2_K" of Qwen2.5 is mostly Q4_0 for that reason.
+    pub fn label_share(&self) -> Option<LabelShare> {
+        let tensor_type = nominal_type(self.quantization.as_deref()?)?;
+        if self.n_parameters == 0 {
+            return None;
+        }
+        let of_type = self
+            .composition
+            .iter()
+            .find(|share| share.tensor_type == tensor_type);
+        let n_elements = of_type.map_or(0, |share| share.n_elements);
+        Some(LabelShare {
+            tensor_type,
+            fraction: n_elements as f64 / self.n_parameters as f64,
+        })
     }
 }
 

@@ -1,14 +1,17 @@
 //! Model files: reading, checking, describing and writing GGUF, and where the files come from.
 //!
 //! `reader` and `writer` know the container, `inspect` describes a file to people, `check` refuses what the engine
-//! would not survive, `encoder` turns a Hugging Face encoder into a GGUF. `manifest`, `shelf` and `source` know which
+//! would not survive, `encoder` turns a Hugging Face encoder into a GGUF, `derivation` names the files that are
+//! quantized here and `imatrix` reads what such a quantization may be weighted with. `manifest`, `shelf` and `source` know which
 //! files exist, where they lie and how they are fetched. No file here names the engine.
 
 mod check;
+pub mod derivation;
 pub mod encoder;
 pub mod error;
 pub mod file_hash;
 mod header;
+pub mod imatrix;
 pub mod inspect;
 pub mod manifest;
 pub mod reader;

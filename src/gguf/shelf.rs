@@ -158,6 +158,15 @@ impl Shelf {
         self.dir.join(entry.name())
     }
 
+    /// The folders of all models that have one, by name.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.dir).into_iter().flatten();
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let mut folders: Vec<PathBuf> = paths.filter(|path| path.is_dir()).collect();
+        folders.sort();
+        folders
+    }
+
     /// Where the files of the entry are, in its order, or will be once they are fetched.
     pub fn paths(&self, entry: &Entry) -> Vec<PathBuf> {
         entry
@@ -518,22 +527,38 @@ fn label(source: &Source) -> String {
 
 /// Keeps a second process from writing to the same `.part` file; given back when dropped or when the process ends.
 fn lock(path: &Path, reporter: &mut Reporter<'_>) -> Result<File, SourceError> {
-    let file = File::create(path).map_err(SourceError::io(path))?;
     let mut is_told = false;
+    lock_file(path, SourceError::io(path), &mut || {
+        reporter.check_cancelled()?;
+        if !is_told {
+            reporter.note("another process is fetching this model; waiting for it");
+            is_told = true;
+        }
+        Ok(())
+    })
+}
+
+/// Holds the lock of the file at `path`, which is made where it is missing, until what is returned is dropped or the
+/// process ends. While another process holds it, `waiting` is called now and then and may end the waiting.
+///
+/// # Errors
+/// What `waiting` returns, and what the operating system refuses, through `io_error`.
+pub fn lock_file<E>(
+    path: &Path,
+    io_error: impl Fn(io::Error) -> E,
+    waiting: &mut dyn FnMut() -> Result<(), E>,
+) -> Result<File, E> {
+    let file = File::create(path).map_err(&io_error)?;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            // A file system without locks leaves it to the user not to fetch one model twice at once.
+            // A file system without locks leaves it to the user not to make one file twice at once.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
                 return Ok(file);
             }
-            Err(TryLockError::Error(error)) => return Err(SourceError::io(path)(error)),
+            Err(TryLockError::Error(error)) => return Err(io_error(error)),
             Err(TryLockError::WouldBlock) => {
-                reporter.check_cancelled()?;
-                if !is_told {
-                    reporter.note("another process is fetching this model; waiting for it");
-                    is_told = true;
-                }
+                waiting()?;
                 thread::sleep(POLL);
             }
         }

@@ -105,6 +105,11 @@ impl TensorType {
             .map(|row| Self(row.0))
     }
 
+    /// Whether its numbers were rounded to a few bits each, in blocks; false for floating point and integers.
+    pub fn is_quantized(self) -> bool {
+        self.block_elements() > 1
+    }
+
     /// Its id in the file.
     pub fn id(self) -> u32 {
         self.0
@@ -141,6 +146,34 @@ pub fn file_type_label(file_type: u32) -> Option<&'static str> {
         .map(|row| row.1)
 }
 
+/// The `general.file_type` with this label, in upper case; the other way round than [`file_type_label`].
+pub fn file_type_id(label: &str) -> Option<u32> {
+    FILE_TYPES
+        .iter()
+        .find(|row| row.1 == label)
+        .map(|row| row.0)
+}
+
+/// The tensor type that a quantization's label promises for most weights: `Q4_K` for `Q4_K_M` (llama.cpp's
+/// `llama_ftype_get_default_type`). `None` for a label that names none.
+pub fn nominal_type(label: &str) -> Option<TensorType> {
+    // These files are named after another type than the one they consist of.
+    let label = match label {
+        "IQ2_S" => "IQ2_XS",
+        "IQ2_M" => "IQ2_S",
+        "IQ3_XS" | "IQ3_M" => "IQ3_S",
+        "MXFP4_MOE" => "MXFP4",
+        label => label,
+    };
+    let without_size = || {
+        ["_S", "_M", "_L"]
+            .iter()
+            .find_map(|size| label.strip_suffix(size))
+            .and_then(TensorType::from_name)
+    };
+    TensorType::from_name(label).or_else(without_size)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,5 +197,26 @@ mod tests {
         assert_eq!(file_type_label(15), Some("Q4_K_M"));
         assert_eq!(file_type_label(4), None);
         assert_eq!(file_type_label(1024), None);
+        assert_eq!(file_type_id("Q2_K"), Some(10));
+        assert_eq!(file_type_id("q2_k"), None);
+    }
+
+    #[test]
+    fn labels_promise_a_type() {
+        for (label, promised) in [
+            ("Q4_K_M", Some("Q4_K")),
+            ("Q2_K", Some("Q2_K")),
+            ("Q2_K_S", Some("Q2_K")),
+            ("Q4_0", Some("Q4_0")),
+            ("IQ3_M", Some("IQ3_S")),
+            ("F16", Some("F16")),
+            ("mine", None),
+        ] {
+            assert_eq!(
+                nominal_type(label).map(TensorType::name),
+                promised,
+                "{label}"
+            );
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! llama.cpp's log: routed to `tracing`, its last errors kept for messages.
 //!
-//! Owns the callback and the short list of error lines. A failed load returns only a null pointer,
+//! Owns the callback, the short list of error lines and the one line that a caller waits for. A failed load returns only a null pointer,
 //! so these lines are the only place where the reason stands.
 
 use std::ffi::{CStr, c_char, c_void};
@@ -14,6 +14,8 @@ use llama_cpp_sys_2::{
 const MAX_ERRORS: usize = 8;
 
 static ERRORS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// A text to wait for, and the last line that holds it.
+static KEPT: Mutex<Option<(&'static str, Option<String>)>> = Mutex::new(None);
 
 /// Sends every later line of llama.cpp's log to `tracing`.
 pub(super) fn route_to_tracing() {
@@ -36,6 +38,26 @@ pub(super) fn reason_or(otherwise: &str) -> String {
     }
 }
 
+/// From now on keeps the last line that holds `mark`.
+pub(super) fn keep_line_with(mark: &'static str) {
+    *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = Some((mark, None));
+}
+
+/// The line that was kept; nothing is kept any more.
+pub(super) fn kept_line() -> Option<String> {
+    KEPT.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take()
+        .and_then(|(_, line)| line)
+}
+
+fn keep(line: &str) {
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, last)) = kept.as_mut().filter(|(mark, _)| line.contains(mark)) {
+        *last = Some(line.to_owned());
+    }
+}
+
 unsafe extern "C" fn receive(level: ggml_log_level, text: *const c_char, _user_data: *mut c_void) {
     if text.is_null() {
         return;
@@ -52,7 +74,10 @@ unsafe extern "C" fn receive(level: ggml_log_level, text: *const c_char, _user_d
             }
         }
         GGML_LOG_LEVEL_WARN => tracing::debug!(target: "llama.cpp", "{line}"),
-        GGML_LOG_LEVEL_INFO => tracing::debug!(target: "llama.cpp", "{line}"),
+        GGML_LOG_LEVEL_INFO => {
+            keep(line);
+            tracing::debug!(target: "llama.cpp", "{line}");
+        }
         _ => tracing::trace!(target: "llama.cpp", "{line}"),
     }
 }

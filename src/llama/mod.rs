@@ -1,13 +1,15 @@
 //! The only module that names llama.cpp: its backend, its log, model files in memory and the two kinds of context.
 //!
 //! Owns every call that can abort the process, each behind a check of what llama.cpp asserts:
-//! `decoder` evaluates rows of a generation model, `encoder` evaluates strings of an embedding model.
+//! `decoder` evaluates rows of a generation model, `encoder` evaluates strings of an embedding model, `quantize` makes
+//! smaller files of larger ones.
 //! It decides nothing about batches, sampling or pooling of results, and it reads no header:
 //! a file has passed `gguf::check_generation_model` or `gguf::check_encoder` before it comes here.
 
 mod decoder;
 mod encoder;
 mod log;
+mod quantize;
 
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,7 @@ use llama_cpp_2::token::LlamaToken;
 
 pub use decoder::{DecoderConfig, LlamaDecoder};
 pub use encoder::{EncoderConfig, LlamaEncoder};
+pub use quantize::{QuantizeJob, quantize, quantized_bytes};
 
 /// The version of the bindings, and with them of the llama.cpp they carry.
 pub const BINDINGS_VERSION: &str = "llama-cpp-2 0.1.160";
@@ -67,6 +70,14 @@ pub enum LlamaError {
     /// llama.cpp reported a failure while it computed.
     #[error("llama.cpp failed to compute a batch: {0}")]
     Compute(String),
+    /// The quantizer gave up.
+    #[error("llama.cpp could not quantize `{}`: {reason}", path.display())]
+    Quantize {
+        /// The file that was to be quantized.
+        path: PathBuf,
+        /// The last errors of llama.cpp's log.
+        reason: String,
+    },
 }
 
 /// llama.cpp, initialised; one per process, and it outlives every model.

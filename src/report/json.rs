@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::{Example, ModelSummary, Summary};
+use super::{DerivationSummary, Example, ModelSummary, StoredShare, Summary};
 use crate::leakage::LeakRate;
 
 /// The document. Percentages are 0 to 100.
@@ -30,6 +30,8 @@ struct LeakRateObject<'a> {
     model: &'a str,
     quantization: &'a str,
     bits_per_weight: Option<f64>,
+    /// The label of the parent, if the weights were rounded twice.
+    requantized_from: Option<&'a str>,
     metric: &'a str,
     /// Null for all categories together.
     category: Option<&'a str>,
@@ -55,10 +57,30 @@ struct ModelObject<'a> {
     quantization: &'a str,
     sha256: &'a str,
     bits_per_weight: Option<f64>,
+    composition: Vec<ShareObject<'a>>,
+    /// The type that the label promises; null where it names none.
+    label_share: Option<ShareObject<'a>>,
+    /// Null for a file that was not made here.
+    derivation: Option<DerivationObject<'a>>,
     determinism: Option<&'a str>,
     n_generated: usize,
     n_reused: usize,
     seconds: f64,
+}
+
+#[derive(Serialize)]
+struct ShareObject<'a> {
+    tensor_type: &'a str,
+    fraction: f64,
+}
+
+#[derive(Serialize)]
+struct DerivationObject<'a> {
+    parent_quantization: &'a str,
+    parent_sha256: &'a str,
+    is_requantized: bool,
+    imatrix_sha256: Option<&'a str>,
+    quantizer: &'a str,
 }
 
 #[derive(Serialize)]
@@ -120,6 +142,7 @@ fn leak_rate_object<'a>(
         model: &model.model,
         quantization: &model.quantization,
         bits_per_weight: model.bits_per_weight,
+        requantized_from: model.requantized_from(),
         metric: &summary.metric,
         category: rate.category.as_deref(),
         mean_leak_rate: rate.mean_leak_rate,
@@ -141,10 +164,30 @@ fn model_object(model: &ModelSummary) -> ModelObject<'_> {
         quantization: &model.quantization,
         sha256: &model.sha256,
         bits_per_weight: model.bits_per_weight,
+        composition: model.composition.iter().map(share_object).collect(),
+        label_share: model.label_share.as_ref().map(share_object),
+        derivation: model.derivation.as_ref().map(derivation_object),
         determinism: model.determinism.as_deref(),
         n_generated: model.n_generated,
         n_reused: model.n_reused,
         seconds: model.seconds,
+    }
+}
+
+fn share_object(share: &StoredShare) -> ShareObject<'_> {
+    ShareObject {
+        tensor_type: &share.tensor_type,
+        fraction: share.fraction,
+    }
+}
+
+fn derivation_object(derivation: &DerivationSummary) -> DerivationObject<'_> {
+    DerivationObject {
+        parent_quantization: &derivation.parent_quantization,
+        parent_sha256: &derivation.parent_sha256,
+        is_requantized: derivation.is_requantized,
+        imatrix_sha256: derivation.imatrix_sha256.as_deref(),
+        quantizer: &derivation.quantizer,
     }
 }
 

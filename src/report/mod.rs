@@ -57,6 +57,12 @@ pub struct ModelSummary {
     pub sha256: String,
     /// Measured bits per weight; None where generations were imported.
     pub bits_per_weight: Option<f64>,
+    /// How the weights are stored, the type of most of them first.
+    pub composition: Vec<StoredShare>,
+    /// The tensor type that the label promises, and the part of the weights stored so.
+    pub label_share: Option<StoredShare>,
+    /// The file's derivation from another one, where it was made here.
+    pub derivation: Option<DerivationSummary>,
     /// The level the self-check found; none when nothing had to be generated.
     pub determinism: Option<String>,
     /// Generations made in this run.
@@ -67,6 +73,42 @@ pub struct ModelSummary {
     pub seconds: f64,
     /// Leak rates: all categories together first, then each.
     pub leak_rates: Vec<LeakRate>,
+}
+
+/// A part of a model's weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredShare {
+    /// How they are stored, such as `Q4_K`.
+    pub tensor_type: String,
+    /// The part, 0 to 1.
+    pub fraction: f64,
+}
+
+/// How a model file was made from another one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DerivationSummary {
+    /// The label of what was made, without its parent.
+    pub quantization: String,
+    /// The label of the parent's quantization.
+    pub parent_quantization: String,
+    /// SHA-256 of the parent.
+    pub parent_sha256: String,
+    /// Whether the parent was quantized already.
+    pub is_requantized: bool,
+    /// SHA-256 of the importance matrix, where one was used.
+    pub imatrix_sha256: Option<String>,
+    /// The program that made it.
+    pub quantizer: String,
+}
+
+impl ModelSummary {
+    /// The label of the parent, if the weights were rounded twice.
+    pub fn requantized_from(&self) -> Option<&str> {
+        let derivation = self.derivation.as_ref();
+        derivation
+            .filter(|derivation| derivation.is_requantized)
+            .map(|derivation| derivation.parent_quantization.as_str())
+    }
 }
 
 /// One leak, worth reading.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 
-use super::{Example, ModelSummary, Summary};
+use super::{Example, ModelSummary, StoredShare, Summary};
 use crate::leakage::LeakRate;
 
 /// The columns of the leak rates; the first two are text.
@@ -21,6 +21,9 @@ const COLUMNS: [&str; 9] = [
     "tied",
     "echoes",
 ];
+
+/// Tensor types of a misleadingly labelled file that are listed.
+const N_PARTS: usize = 4;
 
 /// The summary as a person reads it.
 pub fn table(summary: &Summary) -> String {
@@ -46,6 +49,7 @@ pub fn table(summary: &Summary) -> String {
     ));
     write(leak_rate_table(&summary.models));
     write(legend());
+    summary.models.iter().flat_map(notes).for_each(&mut write);
     if !summary.examples.is_empty() {
         write("\nMost striking leaks:".to_owned());
         summary
@@ -143,6 +147,36 @@ fn legend() -> String {
     "50 % = no leakage. A pair is one repeat of a test prompt with the same repeat of its control; a tie counts one half.\n\
      An echo is a generation that holds the concept itself. The interval treats all pairs that share a control as one cluster."
         .to_owned()
+}
+
+/// What must be known of a model file before its figures are read.
+fn notes(model: &ModelSummary) -> Vec<String> {
+    let name = format!("{} {}", model.model, model.quantization);
+    let mut notes = Vec::new();
+    if let Some(derivation) = model.derivation.as_ref().filter(|it| it.is_requantized) {
+        notes.push(format!(
+            "{name} is requantized from {}: its weights were rounded twice, so it is no {} of the published weights.",
+            derivation.parent_quantization, derivation.quantization
+        ));
+    }
+    if let Some(share) = model
+        .label_share
+        .as_ref()
+        .filter(|share| share.fraction < 0.5)
+    {
+        let parts = model.composition.iter().take(N_PARTS);
+        let parts: Vec<String> = parts.map(share_text).collect();
+        notes.push(format!(
+            "{name} is misleadingly labelled: {} of its weights ({}).",
+            share_text(share),
+            parts.join(", ")
+        ));
+    }
+    notes
+}
+
+fn share_text(share: &StoredShare) -> String {
+    format!("{} {:.0} %", share.tensor_type, 100.0 * share.fraction)
 }
 
 fn example_text(example: &Example) -> String {

@@ -35,6 +35,10 @@ pub struct ComparedModel {
     pub quantization: String,
     /// Measured bits per weight; None where generations were imported.
     pub bits_per_weight: Option<f64>,
+    /// JSON: which part of the file has which tensor type; None where generations were imported.
+    pub composition: Option<String>,
+    /// JSON: how the file was derived from another one; None for any other.
+    pub derivation: Option<String>,
 }
 
 /// A repeat of a pair, with the texts that are compared.
@@ -116,7 +120,7 @@ impl Store {
     ) -> Result<Vec<ComparedModel>, StoreError> {
         self.read("read models", |view| {
             let mut select = view.prepare_cached(
-                "SELECT id, sha256, label, quantization, bits_per_weight FROM models
+                "SELECT id, sha256, label, quantization, bits_per_weight, composition, derivation FROM models
                  WHERE id IN (
                      SELECT model_id FROM imported_pairs WHERE experiment_id = ?1
                      UNION SELECT model_id FROM leaks WHERE experiment_id = ?1
@@ -130,6 +134,8 @@ impl Store {
                     label: row.get("label")?,
                     quantization: row.get("quantization")?,
                     bits_per_weight: row.get("bits_per_weight")?,
+                    composition: row.get("composition")?,
+                    derivation: row.get("derivation")?,
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)

@@ -51,6 +51,7 @@ pub(super) fn new_model(label: &str) -> NewModel<'_> {
         size_bytes: 401_000_000,
         metadata: r#"{"general.name": "a"}"#,
         composition: r#"{"Q5_0": 300000000}"#,
+        derivation: None,
     }
 }
 

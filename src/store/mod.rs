@@ -46,7 +46,7 @@ pub use generations::{NewFailure, NewGeneration, StoredGeneration};
 pub use ids::{ExperimentId, GenerationId, ModelId, PromptId, RenderedPromptId, RunId};
 pub use imports::{IMPORTED_SEED, Imported, NewImport, NewImportedPair, NewImportedRow};
 pub use leaks::{LeakSet, NewLeak, StoredLeak, StoredLeakSet};
-pub use models::NewModel;
+pub use models::{NewDerivation, NewModel};
 pub use prompts::{NewPrompt, NewRenderedPrompt};
 pub use runs::{NewRun, RunModel, RunOutcome, StoredRunModel};
 

@@ -31,6 +31,17 @@ pub struct NewModel<'a> {
     pub metadata: &'a str,
     /// How many weights have which quantization, a JSON document.
     pub composition: &'a str,
+    /// How it was derived from another file; None for a file that came as it is.
+    pub derivation: Option<NewDerivation<'a>>,
+}
+
+/// How a model file was derived from another one.
+#[derive(Debug, Clone, Copy)]
+pub struct NewDerivation<'a> {
+    /// SHA-256 of the parent, in hexadecimal.
+    pub parent_sha256: &'a str,
+    /// Everything that determined the file, a JSON document.
+    pub document: &'a str,
 }
 
 impl Store {
@@ -44,15 +55,16 @@ impl Store {
             let mut upsert = transaction.prepare_cached(
                 "INSERT INTO models
                      (sha256, label, quantization, path, architecture, n_parameters, bits_per_weight, size_bytes,
-                      metadata, composition)
+                      metadata, composition, parent_sha256, derivation)
                  VALUES
                      (:sha256, :label, :quantization, :path, :architecture, :n_parameters, :bits_per_weight, :size_bytes,
-                      :metadata, :composition)
+                      :metadata, :composition, :parent_sha256, :derivation)
                  ON CONFLICT (sha256) DO UPDATE SET
                      label = excluded.label, quantization = excluded.quantization, path = excluded.path,
                      architecture = excluded.architecture, n_parameters = excluded.n_parameters,
                      bits_per_weight = excluded.bits_per_weight, size_bytes = excluded.size_bytes,
-                     metadata = excluded.metadata, composition = excluded.composition
+                     metadata = excluded.metadata, composition = excluded.composition,
+                     parent_sha256 = excluded.parent_sha256, derivation = excluded.derivation
                  RETURNING id",
             )?;
             let values = named_params! {
@@ -66,6 +78,8 @@ impl Store {
                 ":size_bytes": integer(new.size_bytes)?,
                 ":metadata": new.metadata,
                 ":composition": new.composition,
+                ":parent_sha256": new.derivation.map(|derivation| derivation.parent_sha256),
+                ":derivation": new.derivation.map(|derivation| derivation.document),
             };
             Ok(upsert.query_row(values, |row| row.get(0))?)
         })

@@ -30,7 +30,7 @@ fn help_lists_the_commands() {
     let bare = env.seep("").with_code(2);
     assert_eq!(commands(&bare.stderr), expected);
     let models = env.seep("models --help").ok();
-    let expected = ["list", "fetch", "verify", "show", "check", "help"];
+    let expected = ["list", "fetch", "verify", "show", "derive", "check", "help"];
     assert_eq!(commands(&models.stdout), expected);
     let run = env.seep("run --help --threads 1").ok();
     for flag in [

@@ -96,6 +96,7 @@ impl Filling {
                 size_bytes: 1_000,
                 metadata: "{}",
                 composition: "{}",
+                derivation: None,
             })
             .unwrap();
         let generations = self.add_generations(model, sha256, quantization);
@@ -194,6 +195,7 @@ fn ladder_encoder(store: &mut Store) -> ModelId {
             size_bytes: 4_000,
             metadata: "{}",
             composition: "{}",
+            derivation: None,
         })
         .unwrap()
 }

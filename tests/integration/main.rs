@@ -12,6 +12,7 @@ mod experiment_file;
 mod harness;
 mod import;
 mod interrupted;
+mod ladder;
 mod llama_child;
 mod mistakes;
 mod real_models;

@@ -436,7 +436,7 @@ fn model_quantizations() {
       --> x.yaml:20:20
        |
     20 |     quantizations: Q4_K_M
-       |                    ^^^^^^ expected a list, found the string `Q4_K_M`
+       |                    ^^^^^^ expected a list, or a mapping with `from` and `to`, found the string `Q4_K_M`
        = hint: for example `quantizations: [Q4_K_M]`
     ");
     insta::assert_snapshot!(wrong("quantizations: [Q4_K_M, Q8_0]", "quantizations: []"), @r"
@@ -460,7 +460,7 @@ fn model_quantizations() {
        |
     22 |     quantizations: [Q4_K_M]
        |     ^^^^^^^^^^^^^ a GGUF file has the quantization it has
-       = hint: list each file as a model of its own
+       = hint: list each file as a model of its own, or derive others: `quantizations: {to: [Q2_K]}`
     ");
 }
 

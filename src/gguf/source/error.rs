@@ -169,11 +169,14 @@ impl SourceError {
     }
 
     /// An error of reading or preparing a local file.
-    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |error| match error.kind() {
             io::ErrorKind::Interrupted => Self::Cancelled,
-            _ => Self::Io { path, error },
+            _ => Self::Io {
+                path: path.clone(),
+                error,
+            },
         }
     }
 

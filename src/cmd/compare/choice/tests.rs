@@ -42,6 +42,7 @@ fn rows() -> Rows {
             size_bytes: 1,
             metadata: "{}",
             composition: "{}",
+            derivation: None,
         };
         store.register_model(&new).unwrap()
     });
