@@ -36,6 +36,9 @@
 //! | [`stats`] | estimates, intervals, p-values; pure |
 //! | [`store`] | the database; every SQL statement |
 //! | [`report`] | table and JSON of a finished run and of a comparison |
+//! | [`table`] | columns, cells and what they mean: rows on their way to other programs |
+//! | [`export`] | tables as CSV, JSON Lines, Parquet, workbooks, LaTeX |
+//! | [`visible`] | text of a model, made fit to be shown |
 //! | [`progress`] | everything on stderr |
 //! | [`allocator`] | the allocator, and giving freed memory back |
 //! | [`machine`] | what is recorded of machine and build |
@@ -98,6 +101,7 @@ pub mod digest;
 pub mod embedding;
 pub mod engine;
 pub mod experiment;
+pub mod export;
 pub mod generation;
 pub mod gguf;
 pub mod import;
@@ -110,3 +114,5 @@ pub mod report;
 pub mod sampling;
 pub mod stats;
 pub mod store;
+pub mod table;
+pub mod visible;

@@ -228,3 +228,150 @@ CREATE TABLE leaks (
     PRIMARY KEY (experiment_id, model_id, metric, seed, pair_idx, repeat_idx),
     FOREIGN KEY (experiment_id, pair_idx) REFERENCES experiment_pairs (experiment_id, pair_idx)
 ) STRICT, WITHOUT ROWID;
+
+-- Views: what people and other programs read. Their names and columns stay; db/README.md documents each.
+
+CREATE VIEW v_experiments AS
+SELECT
+    id AS experiment_id, name AS experiment, sha256 AS experiment_sha256, question, created_at,
+    (SELECT count(*) FROM experiment_pairs WHERE experiment_id = experiments.id) AS n_prompt_pairs,
+    (SELECT count(*) FROM runs WHERE experiment_id = experiments.id) AS n_runs,
+    (SELECT count(*) FROM leaks WHERE experiment_id = experiments.id) AS n_leaks
+FROM experiments;
+
+CREATE VIEW v_models AS
+SELECT
+    id AS model_id, label AS model, quantization, kind, sha256 AS model_sha256, architecture, n_parameters,
+    bits_per_weight, size_bytes, path, created_at
+FROM models;
+
+CREATE VIEW v_imports AS
+SELECT
+    imports.id AS import_id, experiment_id, experiments.name AS experiment, model_id, label AS model,
+    imports.path AS file, imports.sha256 AS file_sha256, columns, n_rows, n_pairs, n_findings, command_line, seep_version, seep_commit,
+    seep_is_dirty, imports.created_at
+FROM imports
+    JOIN experiments ON experiments.id = experiment_id
+    JOIN models ON models.id = model_id;
+
+CREATE VIEW v_runs AS
+SELECT
+    runs.id AS run_id, experiment_id, experiments.name AS experiment, status, error, started_at, finished_at,
+    round(86400 * (julianday(finished_at) - julianday(started_at)), 3) AS seconds,
+    seed, n_repeats, n_prompt_pairs, n_models, n_generated, n_reused, n_failed, command_line,
+    seep_version, seep_commit, seep_is_dirty, llama_cpp_version, cpu, n_cores, memory_bytes, os, n_threads
+FROM runs
+    JOIN experiments ON experiments.id = experiment_id
+    JOIN (
+        SELECT
+            id, count(model_id) AS n_models, ifnull(sum(n_generated), 0) AS n_generated,
+            ifnull(sum(n_reused), 0) AS n_reused, ifnull(sum(n_failed), 0) AS n_failed
+        FROM runs LEFT JOIN run_models ON run_id = id
+        GROUP BY id
+    ) AS work ON work.id = runs.id;
+
+CREATE VIEW v_run_models AS
+SELECT
+    run_id, experiment_id, experiments.name AS experiment, model_id, label AS model, quantization, bits_per_weight,
+    schedule, tokenizer, determinism, logit_difference_max, n_generated, n_reused, n_failed, n_prefill_tokens,
+    n_decode_rows, n_padding_rows, self_check_ms, prefill_ms, decode_ms, sample_ms, total_ms,
+    1000.0 * n_generated / nullif(total_ms, 0) AS generations_per_second
+FROM run_models
+    JOIN runs ON runs.id = run_id
+    JOIN experiments ON experiments.id = experiment_id
+    JOIN models ON models.id = model_id;
+
+CREATE VIEW v_failures AS
+SELECT
+    failures.id AS failure_id, run_id, experiment_id, experiments.name AS experiment, model_id, label AS model,
+    quantization, prompt_id, system_message, user_message, repeat_idx, failures.error, failures.created_at
+FROM failures
+    JOIN runs ON runs.id = run_id
+    JOIN experiments ON experiments.id = experiment_id
+    JOIN models ON models.id = model_id
+    JOIN prompts ON prompts.id = prompt_id;
+
+CREATE VIEW v_prompt_pairs AS
+SELECT
+    experiment_id, experiments.name AS experiment, pair_idx, concept, category, template_id, test_prompt,
+    control_prompt, test_prompt_id, control_prompt_id, test.system_message AS system_message,
+    test.user_message AS test_user_message, control.user_message AS control_user_message
+FROM experiment_pairs
+    JOIN experiments ON experiments.id = experiment_id
+    JOIN prompts AS test ON test.id = test_prompt_id
+    JOIN prompts AS control ON control.id = control_prompt_id;
+
+CREATE VIEW v_generations AS
+SELECT
+    generations.id AS generation_id, model_id, label AS model, quantization, bits_per_weight, prompt_id, system_message,
+    user_message, repeat_idx, text, stop_reason, n_tokens,
+    (SELECT avg(value) FROM json_each(token_logprobs)) AS mean_logprob,
+    temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, seed, schedule, run_id, import_id, import_row,
+    import_column, request_id, generations.created_at
+FROM generations
+    JOIN models ON models.id = model_id
+    JOIN prompts ON prompts.id = prompt_id;
+
+CREATE VIEW v_tokens AS
+SELECT
+    generations.id AS generation_id, token.key AS token_idx, token.value AS token,
+    json_extract(token_logprobs, '$[' || token.key || ']') AS logprob
+FROM generations, json_each(tokens) AS token;
+
+CREATE VIEW v_leaks AS
+SELECT
+    experiment_id, experiments.name AS experiment, leaks.model_id, models.label AS model, models.quantization,
+    models.bits_per_weight, metric, encoders.label AS embedding_model, leaks.seed, pair_idx, leaks.repeat_idx, concept,
+    category, template_id, test_prompt, control_prompt, control_prompt_id, test_generation_id, control_generation_id,
+    test.text AS test_generation, control.text AS control_generation, similarity_test, similarity_control,
+    similarity_test - similarity_control AS similarity_difference, leak, is_echo
+FROM leaks
+    JOIN experiments ON experiments.id = experiment_id
+    JOIN models ON models.id = leaks.model_id
+    JOIN models AS encoders ON encoders.id = embedding_model_id
+    JOIN experiment_pairs USING (experiment_id, pair_idx)
+    JOIN generations AS test ON test.id = test_generation_id
+    JOIN generations AS control ON control.id = control_generation_id;
+
+-- Intervals need Student's t, which SQL does not have: `seep export --table rates` computes them.
+CREATE VIEW v_leak_rates AS
+WITH verdicts AS (
+    SELECT leaks.*, category, control_prompt_id FROM leaks JOIN experiment_pairs USING (experiment_id, pair_idx)
+), verdicts_by_group AS (
+    SELECT NULL AS of_category, verdicts.* FROM verdicts UNION ALL SELECT category, verdicts.* FROM verdicts
+)
+SELECT
+    experiment_id, experiments.name AS experiment, model_id, label AS model, quantization, bits_per_weight, metric, seed,
+    of_category AS category, 100.0 * avg(leak) AS mean_leak_rate, count(*) AS n_pairs, sum(leak = 0.5) AS n_tied,
+    sum(is_echo) AS n_echoes, count(DISTINCT control_prompt_id) AS n_clusters
+FROM verdicts_by_group
+    JOIN experiments ON experiments.id = experiment_id
+    JOIN models ON models.id = model_id
+GROUP BY experiment_id, model_id, metric, seed, of_category;
+
+-- Models are joined before the other verdicts, so that these are found by their primary key.
+CREATE VIEW v_flips AS
+SELECT
+    base.experiment_id, experiments.name AS experiment, base.metric, base.seed, base.pair_idx, base.repeat_idx, concept,
+    category, template_id, test_prompt, control_prompt,
+    base.model_id AS base_model_id, base_models.label AS base_model, base_models.quantization AS base_quantization,
+    base_models.bits_per_weight AS base_bits_per_weight,
+    other.model_id AS other_model_id, other_models.label AS other_model, other_models.quantization AS other_quantization,
+    other_models.bits_per_weight AS other_bits_per_weight,
+    base.leak AS base_leak, other.leak AS other_leak,
+    base_test.text AS base_test_generation, base_control.text AS base_control_generation,
+    other_test.text AS other_test_generation, other_control.text AS other_control_generation
+FROM leaks AS base
+    JOIN models AS base_models ON base_models.id = base.model_id
+    CROSS JOIN models AS other_models
+        ON (ifnull(base_models.bits_per_weight, 0), other_models.id) > (ifnull(other_models.bits_per_weight, 0), base_models.id)
+    CROSS JOIN leaks AS other
+        ON other.experiment_id = base.experiment_id AND other.model_id = other_models.id AND other.metric = base.metric
+        AND other.seed = base.seed AND other.pair_idx = base.pair_idx AND other.repeat_idx = base.repeat_idx
+        AND other.leak <> base.leak
+    JOIN experiments ON experiments.id = base.experiment_id
+    JOIN experiment_pairs ON experiment_pairs.experiment_id = base.experiment_id AND experiment_pairs.pair_idx = base.pair_idx
+    JOIN generations AS base_test ON base_test.id = base.test_generation_id
+    JOIN generations AS base_control ON base_control.id = base.control_generation_id
+    JOIN generations AS other_test ON other_test.id = other.test_generation_id
+    JOIN generations AS other_control ON other_control.id = other.control_generation_id;

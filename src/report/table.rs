@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, Table, TableComponent, presets};
 
 use super::{Example, ModelSummary, StoredShare, Summary};
 use crate::leakage::LeakRate;
+use crate::visible::visible;
 
 /// The columns of the leak rates; the first two are text.
 const COLUMNS: [&str; 9] = [
@@ -197,8 +198,8 @@ fn example_text(example: &Example) -> String {
         writeln!(
             text,
             "    {similarity:>6.3}  {} -> {}",
-            visible(prompt),
-            visible(generation)
+            visible(prompt.trim()),
+            visible(generation.trim())
         )
         .expect("writing to a string cannot fail");
     }
@@ -220,28 +221,4 @@ fn model_text(model: &ModelSummary) -> String {
         "{name}: {} generations in {:.1} s ({rate:.1}/s), {} reused; independence of neighbours: {determinism}",
         model.n_generated, model.seconds, model.n_reused
     )
-}
-
-/// Text of a model on one line, with nothing in it that a terminal would obey.
-pub(super) fn visible(text: &str) -> String {
-    text.trim()
-        .chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn model_text_cannot_command_the_terminal() {
-        assert_eq!(visible(" a\x1b[31m\nb\u{7f}é "), "a\\u{1b}[31m\\nb\\u{7f}é");
-    }
 }

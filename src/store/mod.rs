@@ -28,6 +28,7 @@ mod prompts;
 mod runs;
 mod schema;
 mod values;
+mod views;
 
 #[cfg(test)]
 mod fixture;
@@ -49,6 +50,7 @@ pub use leaks::{LeakSet, NewLeak, StoredLeak, StoredLeakSet};
 pub use models::{NewDerivation, NewModel};
 pub use prompts::{NewPrompt, NewRenderedPrompt};
 pub use runs::{NewRun, RunModel, RunOutcome, StoredRunModel};
+pub use views::{VIEWS, View};
 
 use error::Failure;
 use schema::{Kind, MIGRATIONS};

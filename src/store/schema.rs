@@ -69,6 +69,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::store::VIEWS;
+    use crate::table::{ColumnKind, described_tables};
 
     const README: &str = include_str!("../../db/README.md");
 
@@ -82,13 +84,6 @@ mod tests {
         let mut statement = connection.prepare(sql).unwrap();
         let rows = statement.query_map([], |row| row.get(0)).unwrap();
         rows.map(Result::unwrap).collect()
-    }
-
-    fn tables(connection: &Connection) -> BTreeSet<String> {
-        strings(
-            connection,
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
-        )
     }
 
     #[test]
@@ -165,32 +160,79 @@ mod tests {
         }
     }
 
-    /// The columns that a README documents for a table: the first cell of each row below its heading.
-    fn documented_columns(readme: &str, table: &str) -> BTreeSet<String> {
-        let heading = format!("### `{table}`");
-        let section = readme.lines().skip_while(|line| **line != heading).skip(1);
-        let rows = section.take_while(|line| !line.starts_with('#'));
-        rows.filter_map(|row| row.strip_prefix("| `")?.split_once('`'))
-            .map(|(column, _)| column.to_owned())
-            .collect()
+    /// Everything that is described but is no table or view.
+    const COMPUTED: &[&str] = &["rates"];
+
+    /// Name and declared type of each column.
+    fn columns(connection: &Connection, table: &str) -> Vec<(String, String)> {
+        let sql = format!("SELECT name, type FROM pragma_table_info('{table}') ORDER BY cid");
+        let mut statement = connection.prepare(&sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.unwrap().map(Result::unwrap).collect()
     }
 
     #[test]
     fn every_column_is_documented() {
         let connection = migrated(MIGRATIONS);
-        let tables = tables(&connection);
-        assert!(tables.contains("generations"));
-        for table in &tables {
-            let columns = strings(
-                &connection,
-                &format!("SELECT name FROM pragma_table_info('{table}')"),
-            );
-            assert_eq!(documented_columns(README, table), columns, "{table}");
+        let named = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%'";
+        let mut names = strings(&connection, named);
+        assert!(names.contains("generations") && names.contains("v_generations"));
+        for table in &names {
+            let documented = documented_columns(README, table);
+            let mut found = columns(&connection, table);
+            for (name, kind) in found.iter_mut().filter(|_| table.starts_with("v_")) {
+                // Of a column that a view computes SQLite knows no type.
+                let described = documented.iter().find(|(known, _)| known == name);
+                if let (None, Some((_, described))) = (ColumnKind::from_name(kind), described) {
+                    described.clone_into(kind);
+                }
+            }
+            let sorted = |columns: Vec<_>| BTreeSet::from_iter(columns);
+            assert_eq!(sorted(documented), sorted(found), "{table}");
         }
-        let headings = README
-            .lines()
-            .filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'));
-        assert_eq!(headings.map(str::to_owned).collect::<BTreeSet<_>>(), tables);
+        names.extend(COMPUTED.iter().map(|&name| name.to_owned()));
+        let described: BTreeSet<String> = described_tables().map(str::to_owned).collect();
+        assert_eq!(described, names);
+    }
+
+    /// The columns that a README documents for a table, with their types: the first cells of each row below its heading.
+    fn documented_columns(readme: &str, table: &str) -> Vec<(String, String)> {
+        let heading = format!("### `{table}`");
+        let section = readme.lines().skip_while(|line| **line != heading).skip(1);
+        let rows = section.take_while(|line| !line.starts_with('#'));
+        rows.filter_map(|row| row.strip_prefix("| `")?.split_once("` | "))
+            .map(|(column, rest)| {
+                (
+                    column.to_owned(),
+                    rest.split(' ').next().unwrap().to_owned(),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn views_are_described_for_exports_as_they_are() {
+        let connection = migrated(MIGRATIONS);
+        for view in VIEWS {
+            let sql_name = format!("v_{}", view.name);
+            let names: Vec<String> = view
+                .columns()
+                .into_iter()
+                .map(|column| column.name)
+                .collect();
+            let found = columns(&connection, &sql_name)
+                .into_iter()
+                .map(|(name, _)| name);
+            assert_eq!(names, found.collect::<Vec<_>>(), "{sql_name}");
+        }
+        let views = strings(
+            &connection,
+            "SELECT name FROM sqlite_schema WHERE type = 'view'",
+        );
+        let exported = VIEWS.iter().map(|view| format!("v_{}", view.name));
+        // The rates are exported with intervals, which SQL cannot compute.
+        let exported = exported.chain(["v_leak_rates".to_owned()]);
+        assert_eq!(exported.collect::<BTreeSet<_>>(), views);
     }
 
     #[test]
@@ -201,7 +243,7 @@ mod tests {
             .skip(1)
             .filter_map(|rest| rest.split("```").next())
             .collect();
-        assert_eq!(queries.len(), 3);
+        assert_eq!(queries.len(), 4);
         for query in queries {
             connection.prepare(query).unwrap();
         }
@@ -210,7 +252,7 @@ mod tests {
     #[test]
     fn every_table_is_strict() {
         let connection = migrated(MIGRATIONS);
-        let lax = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND NOT strict AND name NOT LIKE 'sqlite%'";
+        let lax = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict AND name NOT LIKE 'sqlite%'";
         assert_eq!(strings(&connection, lax), BTreeSet::new());
     }
 }

@@ -5,3 +5,4 @@ mod imports;
 mod leaks;
 mod opening;
 mod records;
+mod views;
