@@ -11,6 +11,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "seep", version, arg_required_else_help = true)]
 pub struct Cli {
+    /// Say nothing on stderr but warnings and errors.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -31,8 +34,18 @@ pub enum Command {
     Compare(CompareArgs),
     /// Model files: what is there, what it would cost to fetch, what is inside.
     Models(ModelsArgs),
+    /// The experiments and runs that the database holds.
+    List(ListArgs),
+    /// Page through what models made of the prompts, side by side.
+    Show(ShowRowsArgs),
+    /// Write tables for other programs: CSV, JSON Lines, Parquet, Excel, LaTeX.
+    Export(ExportArgs),
     /// Measure how fast generations are made on this machine.
     Bench(BenchArgs),
+    /// Print the completions of a shell.
+    Completions(CompletionsArgs),
+    /// Print the manual page.
+    Man(ManArgs),
     /// Make one model file from another; what `models derive` and `run` do in a process of its own.
     #[command(hide = true)]
     Quantize(QuantizeArgs),
@@ -391,4 +404,131 @@ pub struct BenchArgs {
     #[command(flatten)]
     /// Where the model files lie.
     pub shelf: ShelfArgs,
+}
+
+/// Arguments of `seep list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only the experiment of this name.
+    #[arg(long, value_name = "NAME")]
+    pub experiment: Option<String>,
+    /// The database that is read.
+    #[arg(long, value_name = "FILE", default_value = "db/seep.sqlite")]
+    pub db: PathBuf,
+    /// How the lists are printed on stdout.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// Arguments of `seep show`.
+#[derive(Debug, Args)]
+pub struct ShowRowsArgs {
+    /// Only the experiment of this name.
+    #[arg(long, value_name = "NAME")]
+    pub experiment: Option<String>,
+    /// Only these models, by name or name:quantization, comma-separated.
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',')]
+    pub models: Option<Vec<String>>,
+    /// Only this metric, such as sbert.
+    #[arg(long, value_name = "NAME")]
+    pub metric: Option<String>,
+    /// Only generations of this seed.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Only this concept.
+    #[arg(long, value_name = "WORD")]
+    pub concept: Option<String>,
+    /// Only this category.
+    #[arg(long, value_name = "NAME")]
+    pub category: Option<String>,
+    /// Only prompts of which a repeat leaks.
+    #[arg(long)]
+    pub leaks: bool,
+    /// Only prompts of which a test generation holds the concept itself.
+    #[arg(long)]
+    pub echoes: bool,
+    /// Only prompts on which models differ in a verdict.
+    #[arg(long)]
+    pub flips: bool,
+    /// At most so many prompts.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// The database that is read.
+    #[arg(long, value_name = "FILE", default_value = "db/seep.sqlite")]
+    pub db: PathBuf,
+}
+
+/// A format of exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// Comma-separated values, in UTF-8 with a heading.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+    /// Parquet, compressed with Snappy.
+    Parquet,
+    /// An Excel workbook with a sheet for each table.
+    Xlsx,
+    /// A LaTeX table with the rules of booktabs.
+    Latex,
+}
+
+/// Arguments of `seep export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The format; needed unless the name of the output says it.
+    #[arg(long, value_enum)]
+    pub format: Option<TableFormat>,
+    /// Only these tables, comma-separated; `seep export --dictionary --format csv` lists all.
+    #[arg(long, value_name = "TABLE,..", value_delimiter = ',')]
+    pub table: Option<Vec<String>>,
+    /// Only what belongs to the experiment of this name.
+    #[arg(long, value_name = "NAME")]
+    pub experiment: Option<String>,
+    /// Only these columns of the one table, in this order, comma-separated.
+    #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
+    pub columns: Option<Vec<String>>,
+    /// What every column means, instead of the tables.
+    #[arg(long, conflicts_with_all = ["columns", "experiment"])]
+    pub dictionary: bool,
+    /// Put an apostrophe before text in CSV that a spreadsheet would take for a formula.
+    #[arg(long)]
+    pub escape_formulas: bool,
+    /// The file; `-` is stdout. Several tables, unless they are sheets of one workbook, go into a folder.
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    pub output: PathBuf,
+    /// The database that is read.
+    #[arg(long, value_name = "FILE", default_value = "db/seep.sqlite")]
+    pub db: PathBuf,
+}
+
+/// Arguments of `seep completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// A shell that completions can be made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// Bash.
+    Bash,
+    /// Zsh.
+    Zsh,
+    /// Fish.
+    Fish,
+    /// PowerShell.
+    Powershell,
+    /// Elvish.
+    Elvish,
+}
+
+/// Arguments of `seep man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Write a page for the program and each of its commands into this folder instead.
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
 }

@@ -9,7 +9,7 @@ use seep::{cli, cmd, progress};
 
 fn main() -> ExitCode {
     let arguments = cli::Cli::parse();
-    progress::start_log();
+    progress::start_log(arguments.quiet);
     match cmd::run(arguments.command) {
         Ok(status) => status.exit_code(),
         Err(error) => {

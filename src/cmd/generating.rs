@@ -242,8 +242,16 @@ struct Shown {
 }
 
 impl Shown {
+    /// Shows what is finished of the group in work; its generations come in a bunch, which says nothing about the pace.
     fn show(&self, n_finished: usize) {
-        self.progress.set((self.n_stored.get() + n_finished) as u64);
+        self.progress
+            .show((self.n_stored.get() + n_finished) as u64);
+    }
+
+    /// Shows that a group has ended with so many generations stored.
+    fn end_group(&self, n_stored: usize) {
+        self.n_stored.set(n_stored);
+        self.progress.set(n_stored as u64);
     }
 }
 
@@ -274,8 +282,7 @@ fn run_groups(
             .map(|(id, error)| (by_id[id], error.clone()))
             .collect();
         store_failures(destination, done, &failed)?;
-        shown.n_stored.set(done.n_generated);
-        shown.show(0);
+        shown.end_group(done.n_generated);
         give_up_on_failures(done, requests.len(), &failed)?;
     }
     Ok(())

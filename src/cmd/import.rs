@@ -84,7 +84,7 @@ fn report_findings(args: &ImportArgs, files: &[ImportedFile]) -> anyhow::Result<
     for file in files {
         let path = file.path.display();
         for line in summary_of(&file.findings) {
-            progress::note(format_args!("{severity}: {path}, {line}"));
+            progress::warning(format_args!("{severity}: {path}, {line}"));
         }
         if let (Some((sheet, 2..)), None) = (&file.sheet, &args.mapping) {
             progress::note(format_args!(

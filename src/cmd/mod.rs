@@ -7,11 +7,15 @@ mod bench;
 mod compare;
 mod deriving;
 mod encoding;
+mod export;
 mod fetching;
 mod generating;
 mod import;
+mod list;
+mod manual;
 mod model_file;
 mod models;
+mod pager;
 mod plan;
 mod prepare;
 mod published;
@@ -20,6 +24,8 @@ mod run;
 mod score;
 mod scoring;
 mod session;
+mod show;
+mod stored;
 
 use std::process::ExitCode;
 
@@ -58,7 +64,12 @@ pub fn run(command: Command) -> anyhow::Result<Status> {
         Command::Models(args) => models::models(&args.command),
         Command::Import(args) => import::import(&args),
         Command::Score(args) => score::score(&args),
+        Command::List(args) => list::list(&args),
+        Command::Show(args) => show::show(&args),
+        Command::Export(args) => export::export(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Completions(args) => manual::completions(args.shell),
+        Command::Man(args) => manual::man(args.output.as_deref()),
         Command::Compare(args) => compare::compare(&args),
         Command::Quantize(args) => quantize::quantize(&args),
     }

@@ -83,7 +83,7 @@ pub(super) fn load(args: &ExperimentArgs) -> anyhow::Result<Experiment> {
         limit: args.limit,
     })?;
     for warning in experiment.warnings() {
-        progress::note(warning);
+        progress::warning(warning);
     }
     Ok(experiment)
 }

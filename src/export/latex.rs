@@ -245,6 +245,7 @@ fn signed(number: &str) -> String {
 /// The text with every character that LaTeX takes for something else made harmless.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
+    let mut before = None;
     for c in text.chars() {
         match c {
             '\\' => escaped.push_str("\\textbackslash{}"),
@@ -254,15 +255,18 @@ fn escape(text: &str) -> String {
             '>' => escaped.push_str("\\textgreater{}"),
             '|' => escaped.push_str("\\textbar{}"),
             '&' | '%' | '$' | '#' | '_' | '{' | '}' => escaped.extend(['\\', c]),
-            // At the start of a row a bracket or an asterisk would belong to the end of the row before; two hyphens or
-            // quotes in a row, or a quote behind some marks, become another character.
-            '[' | ']' | '*' | '-' | '`' | '\'' | '"' => escaped.extend(['{', c, '}']),
+            // Two hyphens or quotes in a row, or a quote behind some marks, become another character.
+            '-' | '\'' if before == Some(c) => escaped.extend(['{', c, '}']),
+            '`' | '"' => escaped.extend(['{', c, '}']),
+            // At the start of a row these would belong to the end of the row before.
+            '[' | '*' => escaped.extend(['{', c, '}']),
             c if is_obeyed(c) => {
                 write!(escaped, "\\texttt{{U+{:04X}}}", u32::from(c))
                     .expect("writing to a string cannot fail");
             }
             c => escaped.push(c),
         }
+        before = Some(c);
     }
     escaped
 }
@@ -292,6 +296,12 @@ $-2$ & $1e-30$ & a {"}quote{"}, a comma \\
 \end{longtable}
 "#;
         assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn characters_that_join_are_kept_apart() {
+        assert_eq!(escape("a-b--c ''d'"), "a-b-{-}c '{'}d'");
+        assert_eq!(escape("[1] *"), "{[}1] {*}");
     }
 
     fn rates_columns() -> Vec<Column> {

@@ -6,6 +6,7 @@
 
 mod compare;
 mod json;
+mod pairs;
 mod table;
 
 pub use compare::{
@@ -13,6 +14,7 @@ pub use compare::{
     MetricDifference, ModelTrend, RepeatText, comparison_json, comparison_table,
 };
 pub use json::{json, json_list};
+pub use pairs::{ShownCondition, ShownPair, ShownRepeat, pairs};
 pub use table::{plain_table, table, tables};
 
 use crate::leakage::LeakRate;

@@ -50,7 +50,7 @@ pub use leaks::{LeakSet, NewLeak, StoredLeak, StoredLeakSet};
 pub use models::{NewDerivation, NewModel};
 pub use prompts::{NewPrompt, NewRenderedPrompt};
 pub use runs::{NewRun, RunModel, RunOutcome, StoredRunModel};
-pub use views::{VIEWS, View};
+pub use views::{VIEWS, View, view};
 
 use error::Failure;
 use schema::{Kind, MIGRATIONS};

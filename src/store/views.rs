@@ -113,6 +113,12 @@ pub const VIEWS: &[View] = &[
     },
 ];
 
+/// The view of this name, which must be one of [`VIEWS`].
+pub fn view(name: &str) -> &'static View {
+    let found = VIEWS.iter().find(|view| view.name == name);
+    found.expect("callers name views that there are")
+}
+
 impl View {
     /// The columns, in the order in which the view has them.
     pub fn columns(&self) -> Vec<Column> {

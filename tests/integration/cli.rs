@@ -24,7 +24,19 @@ fn help_lists_the_commands() {
     let env = TestEnv::empty();
     let help = env.seep("--help").ok();
     let expected = [
-        "run", "plan", "import", "score", "compare", "models", "bench", "help",
+        "run",
+        "plan",
+        "import",
+        "score",
+        "compare",
+        "models",
+        "list",
+        "show",
+        "export",
+        "bench",
+        "completions",
+        "man",
+        "help",
     ];
     assert_eq!(commands(&help.stdout), expected);
     let bare = env.seep("").with_code(2);

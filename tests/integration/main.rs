@@ -5,10 +5,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod browse;
 mod cli;
 mod compare;
 mod damaged;
 mod experiment_file;
+mod export;
 mod harness;
 mod import;
 mod interrupted;

@@ -25,9 +25,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("calamine", &["import/workbook.rs"]),
     ("csv", &["export/csv.rs", "import/delimited.rs"]),
-    ("export", &["table", "visible"]),
-    ("table", &[]),
-    ("visible", &[]),
+    ("parquet", &["export/parquet.rs"]),
+    ("rust_xlsxwriter", &["export/workbook.rs"]),
 ];
 const LLAMA_ROOMS: &[&str] = &["llama/"];
 
@@ -42,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "embedding",
             "engine",
             "experiment",
+            "export",
             "generation",
             "gguf",
             "import",
@@ -50,7 +50,6 @@ const ARROWS: &[(&str, &[&str])] = &[
             "machine",
             "progress",
             "prompt",
-            "export",
             "report",
             "sampling",
             "stats",

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use super::words::{difference_words, few_clusters_words, p_value_text, points, trend_words};
 use super::{ComparisonReport, Condition, ConditionComparison, FlippedText, RepeatText};
 use crate::leakage::{Comparison, Flips, Leak, RepeatFlips};
-use crate::report::table::{plain_table, visible};
+use crate::report::table::plain_table;
 use crate::stats::{Interval, N_EXACT_MAX};
+use crate::visible::visible;
 
 /// The comparison as a person reads it.
 pub fn comparison_table(report: &ComparisonReport) -> String {

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::leakage::leak_rates;
 use crate::store::fixture::{Fixture, new_experiment};
-use crate::store::{ExperimentId, LeakSet, NewExperiment, Store, StoredLeak, VIEWS, View};
+use crate::store::{ExperimentId, LeakSet, NewExperiment, Store, StoredLeak, VIEWS, view};
 use crate::table::Cell;
 
 /// The fixture with all generations of one model, and verdicts on three of its four repeats.
@@ -20,10 +20,6 @@ fn scored() -> (Store, Fixture) {
         .save_leaks(fixture.leak_set(), fixture.embedding_model, &leaks)
         .unwrap();
     (store, fixture)
-}
-
-fn view(name: &str) -> &'static View {
-    VIEWS.iter().find(|view| view.name == name).unwrap()
 }
 
 /// The rows of a view, each the debug form of its cells by column.

@@ -1,0 +1,203 @@
+//! The tables that can be exported: each a name, its description in `db/README.md`, and where its rows come from.
+//!
+//! Owns the tables that are computed: rates with their intervals, and the dictionary. All others are views of the store.
+
+use std::ops::ControlFlow;
+
+use anyhow::bail;
+
+use crate::cmd::stored;
+use crate::export::ExportError;
+use crate::leakage::{LeakRate, leak_rates};
+use crate::store::{ExperimentId, Store, StoredLeak, StoredLeakSet, VIEWS, View};
+use crate::table::{Cell, Column, described_columns};
+
+/// Where rows come from.
+pub(super) struct Source {
+    pub(super) store: Store,
+    /// The experiments that are meant; all unless given.
+    pub(super) experiments: Option<Vec<ExperimentId>>,
+}
+
+/// A table to export.
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    rows: Rows,
+    all_columns: Vec<Column>,
+    /// The columns that are written, by their place in all.
+    chosen: Vec<usize>,
+}
+
+/// What the rows of a table are made of.
+enum Rows {
+    View(&'static View),
+    Rates,
+    /// The columns of the tables of these names.
+    Dictionary(Vec<&'static str>),
+}
+
+/// What takes a row.
+type TakeRow<'t> = &'t mut dyn FnMut(&[Cell<'_>]) -> Result<(), ExportError>;
+
+const RATES: &str = "rates";
+const DICTIONARY: &str = "dictionary";
+
+/// The tables of these names; all of them unless names are given.
+pub(super) fn named(names: Option<&[String]>) -> anyhow::Result<Vec<Table>> {
+    let rates = Table::new(RATES, Rows::Rates, described_columns(RATES));
+    let views = VIEWS
+        .iter()
+        .map(|view| Table::new(view.name, Rows::View(view), view.columns()));
+    let mut all: Vec<Table> = [rates].into_iter().chain(views).collect();
+    let Some(names) = names else {
+        return Ok(all);
+    };
+    let mut found = Vec::new();
+    for name in names {
+        let Some(table_idx) = all.iter().position(|table| table.name == name) else {
+            let known = described_names();
+            bail!("there is no table `{name}`{}", stored::hint(name, known));
+        };
+        found.push(all.remove(table_idx));
+    }
+    Ok(found)
+}
+
+fn described_names() -> impl Iterator<Item = &'static str> {
+    [RATES]
+        .into_iter()
+        .chain(VIEWS.iter().map(|view| view.name))
+}
+
+/// What the columns of the tables of these names mean, as a table.
+pub(super) fn dictionary(names: Vec<&'static str>) -> Table {
+    Table::new(
+        DICTIONARY,
+        Rows::Dictionary(names),
+        described_columns(DICTIONARY),
+    )
+}
+
+impl Table {
+    fn new(name: &'static str, rows: Rows, all_columns: Vec<Column>) -> Self {
+        Self {
+            name,
+            rows,
+            chosen: (0..all_columns.len()).collect(),
+            all_columns,
+        }
+    }
+
+    /// Keeps only the columns of these names, in this order.
+    pub(super) fn choose(&mut self, names: &[String]) -> anyhow::Result<()> {
+        let known = || self.all_columns.iter().map(|column| column.name.as_str());
+        let mut chosen = Vec::new();
+        for name in names {
+            let Some(column_idx) = known().position(|column| column == name) else {
+                let hint = stored::hint(name, known());
+                bail!("the table `{}` has no column `{name}`{hint}", self.name);
+            };
+            chosen.push(column_idx);
+        }
+        self.chosen = chosen;
+        Ok(())
+    }
+
+    /// The columns that are written.
+    pub(super) fn columns(&self) -> Vec<Column> {
+        let chosen = self.chosen.iter();
+        chosen
+            .map(|&column_idx| self.all_columns[column_idx].clone())
+            .collect()
+    }
+
+    /// Hands every row to `take`; returns how many there were.
+    pub(super) fn each_row(
+        &self,
+        source: Option<&Source>,
+        take: TakeRow<'_>,
+    ) -> anyhow::Result<usize> {
+        let mut n_rows = 0;
+        let mut take_chosen = |cells: &[Cell<'_>]| {
+            n_rows += 1;
+            let chosen: Vec<Cell<'_>> = self.chosen.iter().map(|&idx| cells[idx]).collect();
+            take(&chosen)
+        };
+        let source = || source.expect("only the dictionary is written without a database");
+        match &self.rows {
+            Rows::Dictionary(names) => each_meaning(names, &mut take_chosen)?,
+            Rows::View(view) => each_view_row(view, source(), &mut take_chosen)?,
+            Rows::Rates => each_rate(source(), &mut take_chosen)?,
+        }
+        Ok(n_rows)
+    }
+}
+
+fn each_view_row(view: &View, source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
+    let mut result = Ok(());
+    let experiments = source.experiments.as_deref();
+    source.store.each_row(view, experiments, &mut |cells| {
+        result = take(cells);
+        match result {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    })?;
+    Ok(result?)
+}
+
+fn each_rate(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
+    for set in source.store.leak_sets()? {
+        let is_meant = |ids: &Vec<ExperimentId>| ids.contains(&set.experiment);
+        if !source.experiments.as_ref().is_none_or(is_meant) {
+            continue;
+        }
+        let leaks = source.store.leaks(set.set())?;
+        let scored: Vec<_> = leaks.iter().map(StoredLeak::scored_pair).collect();
+        for rate in leak_rates(&scored) {
+            take(&rate_cells(&set, &rate))?;
+        }
+    }
+    Ok(())
+}
+
+/// The cells in the order of the table `rates` in `db/README.md`.
+fn rate_cells<'s>(set: &'s StoredLeakSet, rate: &'s LeakRate) -> [Cell<'s>; 16] {
+    let count = |n: usize| Cell::Integer(n as i64);
+    [
+        Cell::Integer(set.experiment.get()),
+        Cell::Text(&set.experiment_name),
+        Cell::Integer(set.model.get()),
+        Cell::Text(&set.label),
+        Cell::Text(&set.quantization),
+        Cell::opt_real(set.bits_per_weight),
+        Cell::Text(&set.metric),
+        Cell::Integer(set.seed.cast_signed()),
+        Cell::opt_text(rate.category.as_deref()),
+        Cell::Real(rate.mean_leak_rate),
+        Cell::opt_real(rate.interval.map(|interval| interval.lower)),
+        Cell::opt_real(rate.interval.map(|interval| interval.upper)),
+        count(rate.n_pairs),
+        count(rate.n_tied),
+        count(rate.n_echoes),
+        count(rate.n_clusters),
+    ]
+}
+
+fn each_meaning(names: &[&'static str], take: TakeRow<'_>) -> anyhow::Result<()> {
+    for table in named(None)? {
+        for column in table
+            .all_columns
+            .iter()
+            .filter(|_| names.contains(&table.name))
+        {
+            take(&[
+                Cell::Text(table.name),
+                Cell::Text(&column.name),
+                Cell::Text(column.kind.name()),
+                Cell::Text(&column.meaning),
+            ])?;
+        }
+    }
+    Ok(())
+}

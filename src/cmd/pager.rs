@@ -1,0 +1,57 @@
+//! The pager: long text that a person reads goes through `$PAGER`, or `less -FRX`, where stdout is a terminal.
+//!
+//! Owns when that is done. A pager that cannot be started is no error: the text is printed then.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::{Child, Command, Stdio};
+
+use super::print;
+
+/// Exit codes with which a shell says that there is no such program, or that it is none.
+const NOT_STARTED: [i32; 2] = [126, 127];
+
+/// Whether text for people may have colours: on a terminal, unless `NO_COLOR` or `CLICOLOR` forbid it.
+pub(super) fn is_coloured() -> bool {
+    console::colors_enabled()
+}
+
+/// Shows a text, page by page on a terminal.
+pub(super) fn show(text: &str) -> anyhow::Result<()> {
+    if !std::io::stdout().is_terminal() {
+        return print(text);
+    }
+    let pager = std::env::var("PAGER").ok();
+    let Some(mut child) = start(pager.as_deref()) else {
+        return print(text);
+    };
+    if let Some(mut stdin) = child.stdin.take() {
+        // A person who quits before the end closes the pipe.
+        let _ = stdin.write_all(text.as_bytes());
+    }
+    let status = child.wait()?;
+    let is_started = status
+        .code()
+        .is_none_or(|code| !NOT_STARTED.contains(&code));
+    if is_started { Ok(()) } else { print(text) }
+}
+
+/// Starts a pager; None where there is none, or none is wanted: `PAGER` is empty or `cat`.
+fn start(pager: Option<&str>) -> Option<Child> {
+    let mut command = match pager.map(str::trim) {
+        Some("" | "cat") => return None,
+        Some(pager) => {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", pager]);
+            shell
+        }
+        None => {
+            let mut less = Command::new("less");
+            less.arg("-FRX");
+            less
+        }
+    };
+    if std::env::var_os("LESS").is_none() {
+        command.env("LESS", "FRX");
+    }
+    command.stdin(Stdio::piped()).spawn().ok()
+}

@@ -1,0 +1,295 @@
+//! `seep export`: that every table in every format holds the rows of the database.
+//!
+//! Owns what other programs read. How cells stand in each format is tested where the formats are.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use calamine::{Data, Reader as _, Xlsx, open_workbook};
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use serde_json::Value;
+
+use crate::experiment_file::ExperimentFile;
+use crate::harness::TestEnv;
+
+const DB: &str = "db/seep.sqlite";
+const VIEWS: [&str; 11] = [
+    "generations",
+    "leaks",
+    "flips",
+    "prompt_pairs",
+    "experiments",
+    "models",
+    "runs",
+    "run_models",
+    "imports",
+    "failures",
+    "tokens",
+];
+
+/// A folder with a database of two models.
+fn env() -> TestEnv {
+    let env = TestEnv::with_tiny_models();
+    env.experiment(&ExperimentFile::tiny(2, 2).models(&["a.gguf", "b.gguf"]));
+    env.seep("run x.yaml").ok();
+    env
+}
+
+/// Rows of each table that is exported, as the database and the program's own JSON have them.
+fn n_rows_expected(env: &TestEnv) -> BTreeMap<String, usize> {
+    let record = env.record(DB);
+    let count =
+        |view: &str| record.value::<i64>(&format!("SELECT count(*) FROM v_{view}")) as usize;
+    let mut expected: BTreeMap<String, usize> = VIEWS
+        .iter()
+        .map(|view| ((*view).to_owned(), count(view)))
+        .collect();
+    expected.insert("rates".to_owned(), count("leak_rates"));
+    let n_columns = VIEWS.iter().map(|view| {
+        record.value::<i64>(&format!(
+            "SELECT count(*) FROM pragma_table_info('v_{view}')"
+        )) as usize
+    });
+    // The rates have two columns more than their view: the ends of the interval.
+    let n_rates =
+        record.value::<i64>("SELECT 2 + count(*) FROM pragma_table_info('v_leak_rates')") as usize;
+    expected.insert("dictionary".to_owned(), n_columns.sum::<usize>() + n_rates);
+    expected
+}
+
+/// Rows of each file of a folder, counted by another program's reader.
+fn n_rows_in_folder(
+    env: &TestEnv,
+    folder: &str,
+    count: impl Fn(File) -> usize,
+) -> BTreeMap<String, usize> {
+    let files = env.files().into_iter();
+    let files =
+        files.filter_map(|name| Some(name.strip_prefix(folder)?.strip_prefix('/')?.to_owned()));
+    files
+        .map(|name| {
+            let file = File::open(env.path(folder).join(&name)).unwrap();
+            (name.split('.').next().unwrap().to_owned(), count(file))
+        })
+        .collect()
+}
+
+#[test]
+fn every_format_holds_all_rows() {
+    let env = env();
+    let expected = n_rows_expected(&env);
+    assert!(expected["flips"] > 0 && expected["tokens"] > expected["generations"]);
+    let ran = env.seep("export --format csv -o csv/").ok();
+    assert_eq!(ran.stdout, "");
+    assert!(
+        ran.stderr.contains("csv/rates.csv: 8 rows of rates\n"),
+        "{}",
+        ran.stderr
+    );
+    let csv = |file| {
+        csv::Reader::from_reader(file)
+            .records()
+            .map(Result::unwrap)
+            .count()
+    };
+    assert_eq!(n_rows_in_folder(&env, "csv", csv), expected);
+    env.seep("export --format jsonl -o jsonl/").ok();
+    let jsonl = |file| {
+        let stream = serde_json::Deserializer::from_reader(file).into_iter::<Value>();
+        stream.map(Result::unwrap).count()
+    };
+    assert_eq!(n_rows_in_folder(&env, "jsonl", jsonl), expected);
+    env.seep("export --format parquet -o parquet/").ok();
+    let parquet = |file| {
+        let reader = SerializedFileReader::new(file).unwrap();
+        reader
+            .get_row_iter(None)
+            .unwrap()
+            .map(Result::unwrap)
+            .count()
+    };
+    assert_eq!(n_rows_in_folder(&env, "parquet", parquet), expected);
+    env.seep("export -o all.xlsx").ok();
+    let mut workbook: Xlsx<_> = open_workbook(env.path("all.xlsx")).unwrap();
+    let sheets = workbook.worksheets().into_iter();
+    let found: BTreeMap<String, usize> = sheets
+        .map(|(name, rows)| (name, rows.height() - 1))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn rates_are_those_of_the_run() {
+    let env = env();
+    let document = env.seep("run x.yaml --format json").ok().json();
+    let exported = env.seep("export --format jsonl --table rates").ok();
+    let rates: Vec<Value> = exported
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let expected = document["leak_rates"].as_array().unwrap();
+    assert_eq!(rates.len(), expected.len());
+    for (rate, expected) in rates.iter().zip(expected) {
+        for column in [
+            "model",
+            "quantization",
+            "metric",
+            "category",
+            "mean_leak_rate",
+            "n_pairs",
+            "n_tied",
+            "n_echoes",
+        ] {
+            assert_eq!(rate[column], expected[column], "{column}");
+        }
+        for (column, end) in [("interval_lower", "lower"), ("interval_upper", "upper")] {
+            assert_eq!(rate[column], expected["interval"][end], "{column}");
+        }
+    }
+}
+
+#[test]
+fn columns_are_chosen_and_experiments_told_apart() {
+    let env = env();
+    let other = ExperimentFile {
+        name: "other".to_owned(),
+        ..ExperimentFile::tiny(3, 1)
+    };
+    env.write("other.yaml", &other.text());
+    env.seep("run other.yaml").ok();
+    let chosen = env
+        .seep("export --table leaks --columns concept,leak --experiment other -o leaks.csv")
+        .ok();
+    // 3 filled templates and the pair, five times, of one model.
+    assert_eq!(chosen.stderr, "leaks.csv: 20 rows of leaks\n");
+    let text = std::fs::read_to_string(env.path("leaks.csv")).unwrap();
+    assert_eq!(text.lines().next(), Some("concept,leak"));
+    let mut concepts: Vec<&str> = text
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split(',').next())
+        .collect();
+    concepts.dedup();
+    assert_eq!(concepts, ["red", "green"]);
+    let generations = env
+        .seep("export --table generations --format jsonl --experiment other")
+        .ok();
+    // 4 test prompts and 4 controls; those that another experiment made belong to this one too.
+    assert_eq!(generations.stdout.lines().count(), 8 * 5);
+    let runs = env.seep("export --table runs --format jsonl").ok();
+    assert_eq!(runs.stdout.lines().count(), 2);
+}
+
+#[test]
+fn workbooks_keep_numbers_and_text() {
+    let env = env();
+    env.seep("export --table leaks -o leaks.xlsx").ok();
+    let mut workbook: Xlsx<_> = open_workbook(env.path("leaks.xlsx")).unwrap();
+    assert_eq!(workbook.sheet_names(), ["leaks", "dictionary"]);
+    let rows = workbook.worksheet_range("leaks").unwrap();
+    let headings: Vec<String> = rows
+        .rows()
+        .next()
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let column = |name: &str| headings.iter().position(|heading| heading == name).unwrap();
+    for row in rows.rows().skip(1) {
+        assert!(matches!(row[column("leak")], Data::Float(_)), "{row:?}");
+        assert!(matches!(row[column("concept")], Data::String(_)), "{row:?}");
+    }
+}
+
+#[test]
+fn a_rate_table_goes_into_a_paper() {
+    let env = env();
+    let latex = env.seep("export --format latex --table rates").ok().stdout;
+    let rows: Vec<&str> = latex.lines().filter(|line| line.contains(" & ")).collect();
+    let heading = "Model & Quantization & Bits/weight & Category & Rate & 95 \\% interval & Pairs & Tied & Echoes \\\\";
+    assert_eq!(rows[0], heading);
+    assert_eq!(rows.len(), 1 + 8, "{latex}");
+    assert!(rows[1].starts_with("a & F32 & 32.00 & all & "), "{latex}");
+}
+
+#[test]
+fn the_dictionary_needs_no_database() {
+    let env = TestEnv::empty();
+    let text = env.seep("export --dictionary --format csv").ok().stdout;
+    assert!(text.starts_with("table,column,type,meaning\n"), "{text}");
+    assert!(text.contains("\ntokens,logprob,REAL,"), "{text}");
+    assert!(text.contains("\nrates,interval_lower,REAL,"), "{text}");
+    let one = env
+        .seep("export --dictionary --format csv --table rates")
+        .ok()
+        .stdout;
+    assert!(
+        one.lines().skip(1).all(|line| line.starts_with("rates,")),
+        "{one}"
+    );
+    assert_eq!(env.files(), Vec::<String>::new());
+}
+
+#[test]
+fn mistakes_are_named() {
+    let env = env();
+    let cases = [
+        (
+            "--format csv --table generation",
+            "there is no table `generation`\nhint: did you mean `generations`?\n",
+        ),
+        (
+            "--format csv",
+            "12 tables do not fit into one csv file\nhint: name one with `--table`, or give a folder with `-o FOLDER/`\n",
+        ),
+        (
+            "--table leaks",
+            "the format is not known\nhint: give it with `--format csv`, jsonl, parquet, xlsx or latex\n",
+        ),
+        (
+            "--format csv --table leaks --columns leek",
+            "the table `leaks` has no column `leek`\nhint: did you mean `leak`?\n",
+        ),
+        (
+            "--format csv --columns leak",
+            "`--columns` chooses from one table\nhint: name it with `--table`\n",
+        ),
+        (
+            "--format csv --table leaks --experiment tinny",
+            "the database has no experiment `tinny`\nhint: did you mean `tiny`?\n",
+        ),
+        (
+            "--format csv --table leaks --db none.sqlite",
+            "there is no database `none.sqlite`\nhint: run an experiment first, or give the database with `--db`\n",
+        ),
+    ];
+    let before = env.files();
+    for (flags, expected) in cases {
+        let ran = env.seep(&format!("export {flags}")).with_code(2);
+        assert_eq!(ran.stderr, format!("error: {expected}"), "{flags}");
+    }
+    let kept = |files: Vec<String>| {
+        files
+            .into_iter()
+            .filter(|name| !name.contains("sqlite-"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(kept(env.files()), kept(before));
+}
+
+#[test]
+fn a_file_that_cannot_be_written_leaves_nothing() {
+    let env = env();
+    env.write("file", "");
+    let ran = env
+        .seep("export --table leaks -o file/leaks.csv")
+        .with_code(2);
+    assert!(
+        ran.stderr
+            .starts_with("error: failed to write `file/leaks.csv`: "),
+        "{}",
+        ran.stderr
+    );
+    assert!(env.files().iter().all(|name| !name.ends_with(".part")));
+}
