@@ -298,7 +298,7 @@ fn flipped_text(base: &str, other: &str, prompt: &FlippedText) -> String {
         "  {} ({}): {}\n{}",
         visible(&prompt.concept),
         visible(&prompt.category),
-        visible(&prompt.test_prompt),
+        visible(prompt.test_prompt.trim()),
         indented(&table)
     )
 }
@@ -320,7 +320,7 @@ fn verdict_counts(repeats: &[RepeatText]) -> String {
 fn collapsed<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let mut lines: Vec<(String, usize)> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    for text in texts.map(visible) {
+    for text in texts.map(|text| visible(text.trim())) {
         let place = *places.entry(text.clone()).or_insert(lines.len());
         if place == lines.len() {
             lines.push((text, 0));
