@@ -95,8 +95,8 @@ pub struct StoredLeakSet {
     pub quantization: String,
     /// SHA-256 of the model file, in hexadecimal.
     pub model_sha256: String,
-    /// Measured bits per weight.
-    pub bits_per_weight: f64,
+    /// Measured bits per weight; None where generations were imported.
+    pub bits_per_weight: Option<f64>,
     /// The name of the similarity.
     pub metric: String,
     /// The seed of the generations.

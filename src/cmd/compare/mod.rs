@@ -250,8 +250,9 @@ fn repeat_text(leak: &StoredLeak) -> RepeatText {
 fn trends(verdicts: &[Verdicts<'_>], clusters: &Clusters) -> Vec<ModelTrend> {
     let mut models: BTreeMap<&str, Vec<(f64, &PairRates)>> = BTreeMap::new();
     for condition in verdicts {
+        let level = condition.set.bits_per_weight;
         let levels = models.entry(&condition.set.label).or_default();
-        levels.push((condition.set.bits_per_weight, &condition.rates));
+        levels.extend(level.map(|bits| (bits, &condition.rates)));
     }
     let trends = models.into_iter().filter_map(|(model, levels)| {
         let bits = || levels.iter().map(|(bits, _)| *bits);

@@ -43,7 +43,7 @@ struct ConditionObject<'a> {
     model: &'a str,
     quantization: &'a str,
     sha256: &'a str,
-    bits_per_weight: f64,
+    bits_per_weight: Option<f64>,
     mean_leak_rate: f64,
     interval: Option<IntervalObject>,
     n_prompts: usize,

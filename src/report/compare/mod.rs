@@ -54,8 +54,8 @@ pub struct Condition {
     pub quantization: String,
     /// SHA-256 of the model file.
     pub sha256: String,
-    /// Measured bits per weight.
-    pub bits_per_weight: f64,
+    /// Measured bits per weight; None where generations were imported.
+    pub bits_per_weight: Option<f64>,
     /// Its Mean Leak-Rate over all of its prompts.
     pub rate: ConditionRate,
     /// The most repeats a prompt has.

@@ -67,7 +67,9 @@ fn rate_table(report: &ComparisonReport) -> String {
         let rate = &condition.rate;
         vec![
             condition.name.clone(),
-            format!("{:.2}", condition.bits_per_weight),
+            condition
+                .bits_per_weight
+                .map_or("none".to_owned(), |bits| format!("{bits:.2}")),
             format!("{:.1} %", rate.mean_leak_rate),
             rate.interval.map_or("none".to_owned(), |interval| {
                 format!("{:.1} to {:.1}", interval.lower, interval.upper)

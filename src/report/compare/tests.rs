@@ -43,7 +43,7 @@ fn condition(quantization: &str, bits_per_weight: f64, mean_leak_rate: f64) -> C
         model: "qwen".to_owned(),
         quantization: quantization.to_owned(),
         sha256: "ab".repeat(32),
-        bits_per_weight,
+        bits_per_weight: Some(bits_per_weight),
         rate: ConditionRate {
             mean_leak_rate,
             interval: interval(mean_leak_rate - 4.0, mean_leak_rate + 4.0),

@@ -196,7 +196,7 @@ fn leak_sets_are_listed_with_their_names() {
     );
     assert_eq!(
         (first.quantization.as_str(), first.bits_per_weight),
-        ("Q4_K_M", 6.5)
+        ("Q4_K_M", Some(6.5))
     );
     assert_eq!(first.embedding_model, Some(fixture.embedding_model));
     assert_eq!(mixed.embedding_model, None);
