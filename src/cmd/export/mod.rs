@@ -137,7 +137,10 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn report_written(path: &Path, written: &[(&'static str, usize)], n_formula_rows: usize) {
     for (table, n_rows) in written {
         let rows = if *n_rows == 1 { "row" } else { "rows" };
-        progress::note(format_args!("{}: {n_rows} {rows} of {table}", path.display()));
+        progress::note(format_args!(
+            "{}: {n_rows} {rows} of {table}",
+            path.display()
+        ));
     }
     if n_formula_rows > 0 {
         progress::warning(format_args!(
