@@ -45,6 +45,11 @@ fetch *ARGS: _build
 bench *FLAGS: _build
     @'{{ seep }}' bench "$@"
 
+# Try the statistics on made-up experiments whose truth is known; FLAGS as in `seep simulate --help`
+[no-exit-message]
+simulate *FLAGS: _build
+    @'{{ seep }}' simulate "$@"
+
 # Run the tests; FLAGS go to `cargo test`
 test *FLAGS:
     cargo test --release --features '{{ features }}' "$@"

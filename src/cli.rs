@@ -49,6 +49,9 @@ pub enum Command {
     /// Make one model file from another; what `models derive` and `run` do in a process of its own.
     #[command(hide = true)]
     Quantize(QuantizeArgs),
+    /// Try intervals, p-values and plans on made-up experiments whose truth is known.
+    #[command(hide = true)]
+    Simulate(SimulateArgs),
 }
 
 /// Which part of an experiment is meant, and where its files lie.
@@ -230,6 +233,20 @@ pub struct CompareArgs {
     #[arg(long, value_name = "FILE", default_value = "db/seep.sqlite")]
     pub db: PathBuf,
     /// How the comparison is printed on stdout.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// Arguments of `seep simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Made-up experiments for each figure.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub simulations: u32,
+    /// Seed of everything that is drawn.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// How the figures are printed on stdout.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 }

@@ -26,6 +26,7 @@ mod scoring;
 mod session;
 mod show;
 mod stored;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -72,6 +73,7 @@ pub fn run(command: Command) -> anyhow::Result<Status> {
         Command::Man(args) => manual::man(args.output.as_deref()),
         Command::Compare(args) => compare::compare(&args),
         Command::Quantize(args) => quantize::quantize(&args),
+        Command::Simulate(args) => simulate::simulate(&args),
     }
 }
 

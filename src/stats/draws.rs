@@ -1,4 +1,4 @@
-//! Random words from a seed, for tests by random permutation.
+//! Random words from a seed, for tests by random permutation and for simulations.
 //!
 //! SplitMix64: G. L. Steele, D. Lea and C. H. Flood, "Fast Splittable Pseudorandom Number
 //! Generators" (OOPSLA 2014). Word n is a function of the seed and n, so the same seed gives the
@@ -27,7 +27,6 @@ impl Draws {
     }
 
     /// Uniform from 0 to below 1.
-    #[cfg(test)]
     pub(super) fn next_uniform(&mut self) -> f64 {
         (self.next_word() >> 11) as f64 / (1u64 << 53) as f64
     }

@@ -4,16 +4,25 @@
 //! draws from a seed that it is given.
 
 mod agreement;
+mod components;
 mod draws;
 mod interval;
 mod multiple;
 mod paired;
+mod power;
 mod sign_flip;
+mod simulation;
 mod trend;
 
 pub use agreement::{Agreement, agreement};
+pub use components::{Observation, VarianceComponents, variance_components};
 pub use interval::{ClusterMean, Interval, cluster_mean, degrees_of_freedom};
 pub use multiple::holm;
 pub use paired::{PairedDifference, paired_difference};
+pub use power::detectable_difference;
 pub use sign_flip::{N_EXACT_MAX, PValue, SignFlips, sign_flip_p_value};
+pub use simulation::{
+    DIFFERENCE_MAX, SimulatedDesign, SimulatedPower, SimulatedShares, simulated_power,
+    simulated_shares,
+};
 pub use trend::{N_LEVELS_MIN, Trend, trend};

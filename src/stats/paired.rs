@@ -89,7 +89,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::stats::draws::Draws;
 
     const FLIPS: SignFlips = SignFlips {
         seed: 1,
@@ -215,64 +214,6 @@ mod tests {
         assert_eq!((found.standard_error, found.interval), (None, None));
         assert_eq!((found.design_effect, found.p_value.value), (None, 1.0));
         assert_eq!(paired_difference(&[], &[], &[], 0.95, FLIPS), None);
-    }
-
-    /// Two conditions of `n_clusters` clusters of unequal size. Clusters leak with different probabilities and
-    /// answer differently to the second condition, by `effect` on average; a value is the mean of three repeats.
-    fn simulate(
-        n_clusters: usize,
-        effect: f64,
-        draws: &mut Draws,
-    ) -> (Vec<f64>, Vec<f64>, Vec<usize>) {
-        let (mut base, mut other, mut clusters) = (Vec::new(), Vec::new(), Vec::new());
-        for cluster in 0..n_clusters {
-            let probability = 0.3 + 0.3 * draws.next_uniform();
-            let shift = effect + 0.4 * (draws.next_uniform() - 0.5);
-            let mut rate = |probability: f64| {
-                let leaks = [(); 3].map(|()| f64::from(draws.next_uniform() < probability));
-                leaks.iter().sum::<f64>() / 3.0
-            };
-            for _ in 0..4 + cluster % 5 {
-                base.push(rate(probability));
-                other.push(rate(probability + shift));
-                clusters.push(cluster);
-            }
-        }
-        (base, other, clusters)
-    }
-
-    /// Of 3,000 simulations, the share whose interval covers the truth and the share with a p-value of at most 0.05.
-    fn simulated_shares(n_clusters: usize, effect: f64, seed: u64) -> (f64, f64) {
-        let (n_simulations, mut draws) = (3_000, Draws::new(seed));
-        let (mut n_covered, mut n_rejected) = (0, 0);
-        for _ in 0..n_simulations {
-            let (base, other, clusters) = simulate(n_clusters, effect, &mut draws);
-            let found = of(&base, &other, &clusters);
-            let interval = found.interval.unwrap();
-            n_covered += u32::from(interval.lower <= effect && effect <= interval.upper);
-            n_rejected += u32::from(found.p_value.value <= 0.05);
-        }
-        let share = |n: u32| f64::from(n) / f64::from(n_simulations);
-        (share(n_covered), share(n_rejected))
-    }
-
-    #[test]
-    fn the_interval_covers_the_truth_as_often_as_it_says() {
-        for (n_clusters, effect, seed) in [(20, 0.1, 1), (27, 0.0, 2), (60, -0.05, 3)] {
-            let (coverage, _) = simulated_shares(n_clusters, effect, seed);
-            assert!(
-                (coverage - 0.95).abs() < 0.02,
-                "{n_clusters} clusters: {coverage}"
-            );
-        }
-    }
-
-    #[test]
-    fn without_a_difference_one_in_twenty_p_values_is_below_5_percent() {
-        for (n_clusters, seed) in [(8, 4), (12, 5), (20, 6), (40, 7)] {
-            let (_, rejected) = simulated_shares(n_clusters, 0.0, seed);
-            assert!(rejected <= 0.06, "{n_clusters} clusters: {rejected}");
-        }
     }
 
     /// Of equal conditions, and of far ones: values with the names of their clusters, of which there are at least two.

@@ -1,0 +1,318 @@
+//! What makes clustered, repeated measurements vary, so that a design not yet run can be judged.
+//!
+//! Owns four variance components and the standard error that a design would have with them. A value
+//! belongs to a cluster, to a prompt within it and to a repeat, and is taken as the sum of a constant
+//! and of independent effects of the cluster, of the repeat within the cluster (prompts that share a
+//! control prompt share the control generation of each repeat), of the prompt, and of the single value.
+//!
+//! The components are found from half the mean squared difference of two values, over the pairs that
+//! share their prompt, their cluster and repeat, their cluster only, or nothing: each such mean is the
+//! sum of the components that the pair does not share. This needs no balance, and in a balanced design
+//! it is the analysis of variance: G. G. Koch, "A General Approach to the Estimation of Variance
+//! Components", Technometrics 9(1), 1967. A component below zero is set to zero. Where the data cannot
+//! tell two components apart, both go to the one that more prompts or repeats reduce less.
+
+use std::collections::BTreeMap;
+
+/// One measured value and what it shares with others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Observation {
+    /// The name of its cluster.
+    pub cluster: usize,
+    /// The name of its prompt, which is in one cluster only.
+    pub prompt: usize,
+    /// Its repeat; a prompt has each at most once.
+    pub repeat: u32,
+    /// The value.
+    pub value: f64,
+}
+
+/// Variances of the effects that add up to a value, each 0 or more.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct VarianceComponents {
+    /// Of clusters.
+    pub cluster: f64,
+    /// Of repeats within a cluster.
+    pub cluster_repeat: f64,
+    /// Of prompts within a cluster.
+    pub prompt: f64,
+    /// Of single values.
+    pub residual: f64,
+}
+
+/// Number of pairs of values, and the sum of their squared differences.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pairs {
+    n: f64,
+    squares: f64,
+}
+
+impl Pairs {
+    /// All pairs among `n` values of this sum and sum of squares.
+    fn among(Sums { n, sum, squares }: Sums) -> Self {
+        Self {
+            n: n * (n - 1.0) / 2.0,
+            squares: n * squares - sum * sum,
+        }
+    }
+
+    fn without(self, other: Self) -> Self {
+        Self {
+            n: self.n - other.n,
+            squares: self.squares - other.squares,
+        }
+    }
+
+    /// Half the mean squared difference; None without pairs.
+    fn half_mean(self) -> Option<f64> {
+        (self.n > 0.5).then(|| (self.squares / self.n / 2.0).max(0.0))
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    n: f64,
+    sum: f64,
+    squares: f64,
+}
+
+impl Sums {
+    fn add(&mut self, value: f64) {
+        self.n += 1.0;
+        self.sum += value;
+        self.squares += value * value;
+    }
+}
+
+/// The components of `observations`; None where there are not two clusters.
+pub fn variance_components(observations: &[Observation]) -> Option<VarianceComponents> {
+    let all = pairs_within(observations, |_| ());
+    let in_cluster = pairs_within(observations, |o| o.cluster);
+    let in_prompt = pairs_within(observations, |o| o.prompt);
+    let in_repeat = pairs_within(observations, |o| (o.cluster, o.repeat));
+    // Each mean is the sum of the components that such pairs do not share.
+    let total = all.without(in_cluster).half_mean()?;
+    let same_cluster = in_cluster.without(in_prompt).without(in_repeat).half_mean();
+    let same_repeat = in_repeat.half_mean();
+    let same_prompt = in_prompt.half_mean();
+    // Of prompts alone in their clusters and without repeats nothing but the total is known.
+    let same_cluster = same_cluster.or(same_repeat).or(same_prompt).unwrap_or(0.0);
+    let cluster = (total - same_cluster).max(0.0);
+    let within = total.min(same_cluster);
+    let prompt_and_residual = same_repeat.map_or(within, |found| found.min(within));
+    let cluster_repeat = within - prompt_and_residual;
+    let residual = same_prompt.map_or(0.0, |found| found - cluster_repeat);
+    let residual = residual.clamp(0.0, prompt_and_residual);
+    Some(VarianceComponents {
+        cluster,
+        cluster_repeat,
+        prompt: prompt_and_residual - residual,
+        residual,
+    })
+}
+
+/// The pairs of values that agree in `key`.
+fn pairs_within<K: Ord>(observations: &[Observation], key: impl Fn(&Observation) -> K) -> Pairs {
+    let mut sums: BTreeMap<K, Sums> = BTreeMap::new();
+    for observation in observations {
+        sums.entry(key(observation))
+            .or_default()
+            .add(observation.value);
+    }
+    let pairs = sums.into_values().map(Pairs::among);
+    pairs.fold(Pairs::default(), |a, b| Pairs {
+        n: a.n + b.n,
+        squares: a.squares + b.squares,
+    })
+}
+
+impl VarianceComponents {
+    /// The standard error of the mean over clusters of so many prompts each, with so many repeats of each prompt.
+    ///
+    /// There is at least one prompt and one repeat.
+    pub fn standard_error(&self, cluster_sizes: &[usize], n_repeats: u32) -> f64 {
+        let n: usize = cluster_sizes.iter().sum();
+        assert!(n > 0 && n_repeats > 0, "a design measures something");
+        let n = n as f64;
+        let n_repeats = f64::from(n_repeats);
+        let squares = cluster_sizes.iter().map(|size| (*size as f64 / n).powi(2));
+        let of_clusters = (self.cluster + self.cluster_repeat / n_repeats) * squares.sum::<f64>();
+        let of_prompts = (self.prompt + self.residual / n_repeats) / n;
+        (of_clusters + of_prompts).sqrt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::draws::Draws;
+
+    fn close(found: VarianceComponents, expected: [f64; 4], tolerance: f64) {
+        let found = [
+            found.cluster,
+            found.cluster_repeat,
+            found.prompt,
+            found.residual,
+        ];
+        for (a, b) in found.into_iter().zip(expected) {
+            assert!((a - b).abs() < tolerance, "{found:?} is not {expected:?}");
+        }
+    }
+
+    /// A value that looks irregular, from 0 to 1.
+    fn made(a: usize, b: usize) -> f64 {
+        ((a * a * 31 + b * b * 17 + a * b * 7 + 3) % 101) as f64 / 100.0
+    }
+
+    /// `n_repeats` of `n_prompts` in each of `n_clusters`.
+    fn balanced(n_clusters: usize, n_prompts: usize, n_repeats: u32) -> Vec<Observation> {
+        let mut observations = Vec::new();
+        for cluster in 0..n_clusters {
+            for place in 0..n_prompts {
+                let prompt = cluster * n_prompts + place;
+                for repeat in 0..n_repeats {
+                    let repeat_idx = repeat as usize;
+                    let value = 0.8 * made(cluster, 5)
+                        + 0.6 * made(cluster, 11 + repeat_idx)
+                        + 0.7 * made(prompt, 3)
+                        + 0.5 * made(prompt, 29 + repeat_idx);
+                    observations.push(Observation {
+                        cluster,
+                        prompt,
+                        repeat,
+                        value,
+                    });
+                }
+            }
+        }
+        observations
+    }
+
+    /// statsmodels 0.15.0, `made` as here:
+    /// ```python
+    /// rows = [(c, 4 * c + p, r, 0.8 * made(c, 5) + 0.6 * made(c, 11 + r) + 0.7 * made(4 * c + p, 3)
+    ///          + 0.5 * made(4 * c + p, 29 + r)) for c in range(30) for p in range(4) for r in range(3)]
+    /// data = pd.DataFrame(rows, columns=["cluster", "prompt", "repeat", "value"])
+    /// fit = smf.mixedlm("value ~ 1", data, groups="cluster", re_formula="1", vc_formula={
+    ///     "p": "0 + C(prompt)", "r": "0 + C(repeat)"}).fit(reml=True)
+    /// print(fit.cov_re, fit.vcomp, fit.scale)
+    /// ```
+    /// In a balanced design without a component below zero both estimators are the analysis of variance.
+    #[test]
+    fn statsmodels_finds_the_same() {
+        let found = variance_components(&balanced(30, 4, 3)).unwrap();
+        let expected = [
+            0.033764,
+            0.025212223086324682,
+            0.03839117715321948,
+            0.02017486484201993,
+        ];
+        close(found, expected, 2e-6);
+    }
+
+    /// The definition, over each pair of values.
+    #[test]
+    fn unbalanced_pairs_count_once_each() {
+        let all = balanced(7, 4, 3);
+        let some: Vec<Observation> = all
+            .iter()
+            .filter(|o| made(o.prompt, o.repeat as usize) < 0.7)
+            .copied()
+            .collect();
+        let mean = |is_meant: &dyn Fn(&Observation, &Observation) -> bool| {
+            let (mut n, mut sum) = (0.0, 0.0);
+            for (place, a) in some.iter().enumerate() {
+                for b in some[..place].iter().filter(|b| is_meant(a, b)) {
+                    n += 1.0;
+                    sum += (a.value - b.value).powi(2) / 2.0;
+                }
+            }
+            sum / n
+        };
+        let total = mean(&|a, b| a.cluster != b.cluster);
+        let cluster =
+            mean(&|a, b| a.cluster == b.cluster && a.prompt != b.prompt && a.repeat != b.repeat);
+        let repeat =
+            mean(&|a, b| a.cluster == b.cluster && a.prompt != b.prompt && a.repeat == b.repeat);
+        let prompt = mean(&|a, b| a.prompt == b.prompt);
+        let residual = prompt - (cluster - repeat);
+        let expected = [
+            total - cluster,
+            cluster - repeat,
+            repeat - residual,
+            residual,
+        ];
+        assert!(
+            expected.iter().all(|component| *component > 0.0),
+            "{expected:?}"
+        );
+        close(variance_components(&some).unwrap(), expected, 1e-12);
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_is_reduced_less() {
+        let once = balanced(40, 3, 1);
+        let found = variance_components(&once).unwrap();
+        assert_eq!((found.cluster_repeat, found.residual), (0.0, 0.0));
+        let alone = balanced(40, 1, 1);
+        let found = variance_components(&alone).unwrap();
+        assert_eq!(
+            (found.cluster_repeat, found.prompt, found.residual),
+            (0.0, 0.0, 0.0)
+        );
+        let n = alone.len() as f64;
+        let mean = alone.iter().map(|o| o.value).sum::<f64>() / n;
+        let variance = alone.iter().map(|o| (o.value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        assert!((found.cluster - variance).abs() < 1e-12);
+        assert!((found.standard_error(&[1; 40], 1) - (variance / n).sqrt()).abs() < 1e-12);
+        assert_eq!(variance_components(&balanced(1, 3, 3)), None);
+        assert_eq!(variance_components(&[]), None);
+    }
+
+    /// A mean of simulated values varies as the standard error of its design says.
+    #[test]
+    fn the_standard_error_is_that_of_repeated_experiments() {
+        let components = VarianceComponents {
+            cluster: 0.01,
+            cluster_repeat: 0.06,
+            prompt: 0.02,
+            residual: 0.2,
+        };
+        let sizes = [9, 1, 4, 4, 2];
+        let expected = components.standard_error(&sizes, 3);
+        let mut draws = Draws::new(3);
+        let means: Vec<f64> = (0..4_000)
+            .map(|_| simulated_mean(&components, &sizes, 3, &mut draws))
+            .collect();
+        let found = (means.iter().map(|mean| mean * mean).sum::<f64>() / means.len() as f64).sqrt();
+        assert!(
+            (found / expected - 1.0).abs() < 0.04,
+            "{found} is not {expected}"
+        );
+    }
+
+    fn simulated_mean(
+        components: &VarianceComponents,
+        sizes: &[usize],
+        n_repeats: u32,
+        draws: &mut Draws,
+    ) -> f64 {
+        // A uniform value with this variance around zero.
+        let mut effect = |variance: f64| (12.0 * variance).sqrt() * (draws.next_uniform() - 0.5);
+        let mut sum = 0.0;
+        for size in sizes {
+            let cluster = effect(components.cluster);
+            let repeats: Vec<f64> = (0..n_repeats)
+                .map(|_| effect(components.cluster_repeat))
+                .collect();
+            for _ in 0..*size {
+                let prompt = effect(components.prompt);
+                sum += repeats
+                    .iter()
+                    .map(|repeat| cluster + prompt + repeat + effect(components.residual))
+                    .sum::<f64>();
+            }
+        }
+        sum / (sizes.iter().sum::<usize>() as f64 * f64::from(n_repeats))
+    }
+}
