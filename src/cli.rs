@@ -32,6 +32,8 @@ pub enum Command {
     Score(ScoreArgs),
     /// Compare the leakage of models or quantizations, prompt by prompt, from what is stored.
     Compare(CompareArgs),
+    /// Show how far models lie from a base: next tokens, and what they find its generations worth.
+    Drift(DriftArgs),
     /// Model files: what is there, what it would cost to fetch, what is inside.
     Models(ModelsArgs),
     /// The experiments and runs that the database holds.
@@ -247,6 +249,23 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// How the figures are printed on stdout.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// Arguments of `seep drift`.
+#[derive(Debug, Args)]
+pub struct DriftArgs {
+    #[command(flatten)]
+    /// The experiment.
+    pub experiment: ExperimentArgs,
+    /// The model that the others are compared with, by name or name:quantization; the first unless given.
+    #[arg(long, value_name = "NAME")]
+    pub base: Option<String>,
+    /// Threads that compute; the number of physical cores unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub threads: Option<u32>,
+    /// How the results are printed on stdout.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 }

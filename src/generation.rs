@@ -127,6 +127,26 @@ impl RequestContext {
     }
 }
 
+/// The most probable next tokens after a text, and what is left for all others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NextTokenDistribution {
+    /// The tokens, the most probable first; each once.
+    pub tokens: Vec<u32>,
+    /// Natural logarithms of their probabilities (temperature 1, nothing penalised or cut off).
+    pub logprobs: Vec<f32>,
+    /// The probability of all other tokens together, 0 to 1.
+    pub rest: f64,
+}
+
+/// The next-token distribution at the point where generations of a prompt begin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PromptDistribution {
+    /// The rendered prompt, as token ids.
+    pub prompt_tokens: Arc<[u32]>,
+    /// What follows it.
+    pub distribution: NextTokenDistribution,
+}
+
 /// The text a model gave for one request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Generation {

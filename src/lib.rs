@@ -30,7 +30,7 @@
 //! | [`sampling`] | from a logits row to a token; pure |
 //! | [`engine`] | groups, shared prefixes, forks, batches, the self-check |
 //! | [`llama`] | every call of llama.cpp, each behind a check of what it asserts |
-//! | [`gguf`] | model files: reading, checking, writing, converting, fetching, the manifest |
+//! | [`gguf`] | model files: reading, checking, writing, converting, fetching, the manifest, the record of derived ones |
 //! | [`embedding`] | from strings to unit vectors |
 //! | [`leakage`] | similarity, verdict, Mean Leak-Rate, comparison of conditions; pure |
 //! | [`stats`] | estimates, intervals, p-values; pure |
@@ -85,6 +85,10 @@
 //! | row | one token to evaluate at one position |
 //! | to sample | to draw a token |
 //! | quantization; bits per weight | the label of a model file; what it measures |
+//! | derived file, parent; requantized | a quantization made here from another file; from one that was quantized already |
+//! | next-token distribution | a model's probabilities right after a prompt; the most probable tokens are kept |
+//! | drift | how far a model's next-token distributions lie from those of a base |
+//! | to score | to find the log-probability of a text that another model made |
 //! | embedding, similarity | unit vector of a text; cosine of two of them |
 //! | leak (1, 0.5, 0), tie | verdict on one repeat of one pair; equal similarities |
 //! | Mean Leak-Rate | 100 times the mean of the verdicts; 50 is no leakage |

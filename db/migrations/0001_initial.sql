@@ -191,6 +191,26 @@ CREATE TABLE imported_pairs (
     FOREIGN KEY (experiment_id, pair_idx) REFERENCES experiment_pairs (experiment_id, pair_idx)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE next_token_distributions (
+    id                 INTEGER PRIMARY KEY,
+    rendered_prompt_id INTEGER NOT NULL REFERENCES rendered_prompts (id),
+    schedule           TEXT NOT NULL,
+    k                  INTEGER NOT NULL CHECK (k > 0),
+    tokens             BLOB NOT NULL CHECK (length(tokens) = 4 * k),
+    logprobs           BLOB NOT NULL CHECK (length(logprobs) = 4 * k),
+    rest               REAL NOT NULL CHECK (rest BETWEEN 0.0 AND 1.0),
+    UNIQUE (rendered_prompt_id, schedule)
+) STRICT;
+
+CREATE TABLE scored_generations (
+    generation_id  INTEGER NOT NULL REFERENCES generations (id),
+    model_id       INTEGER NOT NULL REFERENCES models (id),
+    schedule       TEXT NOT NULL,
+    token_logprobs TEXT NOT NULL CHECK (json_valid(token_logprobs)),
+    created_at     TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    PRIMARY KEY (generation_id, model_id, schedule)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE failures (
     id         INTEGER PRIMARY KEY,
     run_id     INTEGER NOT NULL REFERENCES runs (id),

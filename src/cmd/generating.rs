@@ -311,6 +311,11 @@ fn store_generations(
             generation,
         })
         .collect();
+    destination.store.insert_next_token_distributions(
+        destination.model,
+        &prepared.context.schedule,
+        &outcome.next_tokens,
+    )?;
     destination.store.insert_generations(
         destination.run,
         destination.model,

@@ -7,6 +7,7 @@ mod bench;
 mod compare;
 mod deriving;
 mod encoding;
+mod drift;
 mod export;
 mod fetching;
 mod generating;
@@ -62,6 +63,7 @@ pub fn run(command: Command) -> anyhow::Result<Status> {
     match command {
         Command::Run(args) => run::run(&args),
         Command::Plan(args) => plan::plan(&args),
+        Command::Drift(args) => drift::drift_command(&args),
         Command::Models(args) => models::models(&args.command),
         Command::Import(args) => import::import(&args),
         Command::Score(args) => score::score(&args),

@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 
+use super::drift;
 use super::generating::{self, Destination};
-use super::model_file::{self, WantedModels, look_up};
+use super::model_file::{self, ModelFile, WantedModels, look_up};
 use super::prepare::{
     Planned, Prepared, plan_all, register_experiment, register_model, register_planned,
 };
@@ -19,7 +20,7 @@ use crate::generation::RequestId;
 use crate::llama::{self, Backend};
 use crate::machine;
 use crate::progress;
-use crate::report::{self, ModelSummary, Summary};
+use crate::report::{self, DriftSummary, ModelSummary, Summary};
 use crate::store::{
     ExperimentId, ModelId, NewRun, RunId, RunModel, RunOutcome, Store, StoredGeneration,
 };
@@ -159,7 +160,42 @@ fn generate_and_score(
         let scored = scorer.score(store, planned, models[model_idx], &generations[model_idx])?;
         add_model(&mut summary, &planned.prepared, &done[model_idx], scored);
     }
+    summary.drifts = drifts(scorer, store, planned, models)?;
     Ok(Outcome::Finished(Box::new(summary)))
+}
+
+/// How far each quantization lies from the first of the same model, as far as the prompts were generated for.
+fn drifts(
+    scorer: &Scorer<'_>,
+    store: &Store,
+    planned: &[Planned],
+    models: &[ModelId],
+) -> anyhow::Result<Vec<DriftSummary>> {
+    let files: Vec<(&ModelFile, ModelId)> = planned
+        .iter()
+        .map(|planned| &planned.prepared.file)
+        .zip(models.iter().copied())
+        .collect();
+    let mut drifts = Vec::new();
+    for &other in &files {
+        let base = files.iter().find(|base| base.0.name == other.0.name);
+        let Some(&base) = base.filter(|base| base.1 != other.1) else {
+            continue;
+        };
+        let requests = planned.iter().zip(models).find(|(_, id)| **id == base.1);
+        let ids = match requests {
+            Some((planned, _)) => drift::stored_ids(store, planned)?,
+            None => Vec::new(),
+        };
+        drifts.extend(drift::summary(
+            store,
+            scorer.experiment_id,
+            base,
+            other,
+            &ids,
+        )?);
+    }
+    Ok(drifts)
 }
 
 /// Makes the generations of one model that are missing; loads it only if there are any.
@@ -212,6 +248,7 @@ fn new_summary(scorer: &Scorer<'_>, store: &Store, run: RunId) -> Summary {
         n_repeats: experiment.n_repeats(),
         seed: Some(experiment.seed()),
         models: Vec::new(),
+        drifts: Vec::new(),
         examples: Vec::new(),
         database: store.path().display().to_string(),
         run_id: Some(run.get()),

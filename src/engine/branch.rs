@@ -3,21 +3,30 @@
 //! Owns the continuation of a branch by one token: draw for each repeat, end what ends, fork what differs.
 //! It is pure: logits come in, branches and finished generations go out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::group::PromptWork;
 use super::stop::cut;
 use super::vocabulary::Vocabulary;
 use super::{EngineError, Row, SeqId};
 use crate::digest::Digest;
-use crate::generation::{Generation, RequestId, SamplingParams, StopReason};
+use crate::generation::{Generation, PromptDistribution, RequestId, SamplingParams, StopReason};
 use crate::sampling::{self, DrawKey};
+
+/// Tokens kept of a next-token distribution: what is left for all others is mostly below a thousandth.
+const N_NEXT_TOKENS: usize = 256;
+
+/// The tokens that continue the prompt of each request, at least one.
+pub type ForcedTokens = HashMap<RequestId, Vec<u32>>;
 
 /// What stays the same for every branch of a job.
 pub(super) struct DrawContext<'a> {
     pub(super) sampling: &'a SamplingParams,
     pub(super) seed: u64,
     pub(super) vocabulary: &'a Vocabulary,
+    /// The tokens to take instead of drawing them.
+    pub(super) forced: Option<&'a ForcedTokens>,
 }
 
 /// Repeats of one prompt with the same tokens so far.
@@ -48,6 +57,8 @@ pub(super) struct Step {
     /// The branches that go on; the first may keep the parent's sequence, the others need their own.
     pub(super) live: Vec<Branch>,
     pub(super) finished: Vec<Generation>,
+    /// What may follow the prompt, where this was its first step.
+    pub(super) next_tokens: Option<PromptDistribution>,
 }
 
 impl Branch {
@@ -113,23 +124,45 @@ impl Branch {
         let distribution = sampling::distribution(logits, allowed, &seen, context.sampling)?;
         let mut by_token: BTreeMap<u32, Vec<(u32, RequestId)>> = BTreeMap::new();
         for &(repeat_idx, request_id) in &self.repeats {
-            let u = sampling::uniform(&DrawKey {
-                seed: context.seed,
-                prompt: *prompt_digest,
-                repeat_idx,
-                token_idx: self.continuation.tokens.len() as u32,
-            });
+            let token_idx = self.continuation.tokens.len();
+            let token = match context.forced {
+                Some(forced) => forced[&request_id][token_idx],
+                None => distribution.draw(sampling::uniform(&DrawKey {
+                    seed: context.seed,
+                    prompt: *prompt_digest,
+                    repeat_idx,
+                    token_idx: token_idx as u32,
+                })),
+            };
             by_token
-                .entry(distribution.draw(u))
+                .entry(token)
                 .or_default()
                 .push((repeat_idx, request_id));
         }
-        let mut step = Step::default();
+        let mut step = Step {
+            next_tokens: self.next_tokens(logits, prompt)?,
+            ..Step::default()
+        };
         for (token, repeats) in by_token {
             let logprob = distribution.raw_logprob(token);
             self.child(token, logprob, repeats, context, &mut step);
         }
         Ok(step)
+    }
+
+    /// What may follow the prompt, if nothing follows it yet.
+    fn next_tokens(
+        &self,
+        logits: &[f32],
+        prompt: &PromptWork,
+    ) -> Result<Option<PromptDistribution>, EngineError> {
+        if !self.continuation.tokens.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(PromptDistribution {
+            prompt_tokens: Arc::clone(&prompt.tokens),
+            distribution: sampling::next_token_distribution(logits, N_NEXT_TOKENS)?,
+        }))
     }
 
     /// Adds the repeats that drew `token` to the live branches or, if their text ends, to the finished ones.
@@ -144,6 +177,10 @@ impl Branch {
         let mut continuation = self.continuation.clone();
         continuation.tokens.push(token);
         continuation.logprobs.push(logprob);
+        if let Some(forced) = context.forced {
+            self.forced_child(token, continuation, repeats, forced, step);
+            return;
+        }
         match continuation.end(token, context) {
             Some(stop_reason) => step.finished.extend(
                 repeats
@@ -158,6 +195,37 @@ impl Branch {
                 continuation,
                 repeats,
             }),
+        }
+    }
+}
+
+impl Branch {
+    /// As [`Self::child`], where the texts end with the tokens that are given; their bytes are not wanted.
+    fn forced_child(
+        &self,
+        token: u32,
+        continuation: Continuation,
+        repeats: Vec<(u32, RequestId)>,
+        forced: &ForcedTokens,
+        step: &mut Step,
+    ) {
+        let n_tokens = continuation.tokens.len();
+        let (ended, live): (Vec<_>, Vec<_>) = repeats
+            .into_iter()
+            .partition(|(_, request_id)| forced[request_id].len() == n_tokens);
+        let finished = ended
+            .into_iter()
+            .map(|(_, request_id)| continuation.generation(request_id, StopReason::MaxTokens));
+        step.finished.extend(finished);
+        if !live.is_empty() {
+            step.live.push(Self {
+                seq: self.seq,
+                prompt_idx: self.prompt_idx,
+                position: self.position + 1,
+                token,
+                continuation,
+                repeats: live,
+            });
         }
     }
 }

@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::batch::{Batcher, FIRST_FREE, Schedule, TRUNK};
-use super::branch::{Branch, DrawContext, Step};
+use super::branch::{Branch, DrawContext, ForcedTokens, Step};
 use super::group::{self, GroupLimits, PromptWork, Queue};
 use super::trie::prefill_rows;
 use super::vocabulary::Vocabulary;
 use super::{Decoder, EngineError, Row, SeqId};
 use crate::digest::Digest;
-use crate::generation::{Generation, GenerationRequest, RequestId, SamplingParams};
+use crate::generation::{
+    Generation, GenerationRequest, PromptDistribution, RequestId, SamplingParams,
+};
 
 /// What a generator is asked to do.
 #[derive(Clone, Copy)]
@@ -75,6 +77,8 @@ pub struct GroupOutcome {
     pub generations: Vec<Generation>,
     /// The requests that could not be answered, with the reason.
     pub failed: Vec<(RequestId, String)>,
+    /// What may follow each prompt.
+    pub next_tokens: Vec<PromptDistribution>,
     /// What it took.
     pub work: Work,
 }
@@ -96,6 +100,8 @@ pub struct Generator<'a> {
     queue: Queue,
     trunk: Vec<u32>,
     trunk_is_cached: bool,
+    /// The tokens to take instead of drawing them.
+    forced: Option<&'a ForcedTokens>,
 }
 
 impl<'a> Generator<'a> {
@@ -113,6 +119,16 @@ impl<'a> Generator<'a> {
             queue,
             trunk,
             trunk_is_cached: false,
+            forced: None,
+        }
+    }
+
+    /// As [`Self::new`], but tokens are not drawn: those in `forced`, one list for each request, are taken one after the
+    /// other, so that the generations hold the model's own log-probabilities of given texts. Their texts are empty.
+    pub fn forced(decoder: &'a mut dyn Decoder, job: Job<'a>, forced: &'a ForcedTokens) -> Self {
+        Self {
+            forced: Some(forced),
+            ..Self::new(decoder, job)
         }
     }
 
@@ -194,6 +210,7 @@ impl<'a> Generator<'a> {
             let steps = self.step(chunk, group, &mut outcome.work)?;
             for step in steps {
                 outcome.generations.extend(step.finished);
+                outcome.next_tokens.extend(step.next_tokens);
                 self.fork(step.live, group, &mut live)?;
             }
         }
@@ -269,6 +286,7 @@ impl<'a> Generator<'a> {
             sampling: self.job.sampling,
             seed: self.job.seed,
             vocabulary: self.job.vocabulary,
+            forced: self.forced,
         };
         let (prompts, digests) = (group.prompts, &group.digests);
         let steps = branches
@@ -325,6 +343,7 @@ fn digest_of(tokens: &[u32]) -> Digest {
 /// Marks every request of a group as failed, those included that had an answer: a group is stored whole.
 fn fail(prompts: &[PromptWork], error: &EngineError, outcome: &mut GroupOutcome) {
     outcome.generations.clear();
+    outcome.next_tokens.clear();
     let requests = prompts.iter().flat_map(|prompt| &prompt.repeats);
     outcome.failed = requests
         .map(|&(_, request_id)| (request_id, format!("{error:#}")))

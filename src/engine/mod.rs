@@ -20,6 +20,7 @@ mod fake;
 mod tests;
 
 pub use batch::{Schedule, ValueType};
+pub use branch::ForcedTokens;
 pub use generate::{Generator, GroupOutcome, Job, Work};
 pub use group::{GroupLimits, n_cells_alone};
 pub use self_check::{Determinism, MakeDecoder, SelfCheck, self_check};

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 
 use super::fake::{FakeDecoder, N_VOCAB, logits_after};
 use super::group::n_cells_alone;
-use super::{Determinism, Generator, GroupLimits, Job, Schedule, Vocabulary, self_check};
+use super::{
+    Determinism, ForcedTokens, Generator, GroupLimits, Job, Schedule, Vocabulary, self_check,
+};
 use crate::digest::Digest;
 use crate::generation::{
     Generation, GenerationRequest, RequestContext, SamplingParams, StopReason, StopRule,
@@ -134,11 +136,19 @@ fn check(prompts: &[Vec<u32>], n_repeats: u32, max_tokens: u32, limits: GroupLim
         },
     );
     let mut made = HashMap::new();
+    let mut first_tokens = HashMap::new();
     while let Some(outcome) = generator.next_group() {
         assert_eq!(outcome.failed, []);
         for generation in outcome.generations {
             assert!(made.insert(generation.request_id, generation).is_none());
         }
+        let next_tokens = outcome.next_tokens.into_iter();
+        first_tokens.extend(next_tokens.map(|it| (it.prompt_tokens.to_vec(), it.distribution)));
+    }
+    assert_eq!(first_tokens.len(), prompts.len());
+    for prompt in prompts {
+        let expected = sampling::next_token_distribution(&logits_after(prompt), N_VOCAB).unwrap();
+        assert_eq!(first_tokens[prompt], expected);
     }
     for request in &requests {
         assert_eq!(
@@ -150,6 +160,53 @@ fn check(prompts: &[Vec<u32>], n_repeats: u32, max_tokens: u32, limits: GroupLim
     for &(n_rows, n_outputs) in &decoder.batches {
         assert!(n_rows % 8 == 0 && (n_outputs == 0 || n_outputs == n_rows));
     }
+}
+
+/// Given the texts that were drawn, the decoder must find them worth what it did when they were drawn.
+fn check_forced(prompts: &[Vec<u32>], n_repeats: u32, limits: GroupLimits) {
+    let sampling = sampling(1.0, 5);
+    let vocabulary = vocabulary();
+    let requests = requests(prompts, n_repeats, &sampling);
+    let expected: Vec<Generation> = requests
+        .iter()
+        .map(|request| alone(request, &sampling, &vocabulary))
+        .collect();
+    let forced: ForcedTokens = expected
+        .iter()
+        .map(|generation| (generation.request_id, generation.tokens.clone()))
+        .collect();
+    let mut decoder = FakeDecoder::new(limits.n_cells as usize, limits.n_seqs, 128);
+    let cancel = AtomicBool::new(false);
+    let job = Job {
+        requests: &requests,
+        sampling: &sampling,
+        // Another seed: nothing is drawn.
+        seed: 4,
+        vocabulary: &vocabulary,
+        schedule: Schedule::STRICT,
+        limits,
+        cancel: &cancel,
+        on_progress: &|_| {},
+    };
+    let mut generator = Generator::forced(&mut decoder, job, &forced);
+    let mut scored = HashMap::new();
+    while let Some(outcome) = generator.next_group() {
+        assert_eq!(outcome.failed, []);
+        let generations = outcome.generations.into_iter();
+        scored.extend(generations.map(|it| (it.request_id, (it.tokens, it.token_logprobs))));
+    }
+    assert_eq!(scored.len(), expected.len());
+    for generation in expected {
+        let score = (generation.tokens, generation.token_logprobs);
+        assert_eq!(scored.remove(&generation.request_id), Some(score));
+    }
+}
+
+#[test]
+fn given_texts_are_worth_what_they_were_when_they_were_drawn() {
+    let prompts = [vec![1, 2, 3], vec![1, 2, 3, 4], vec![1, 2], vec![9]];
+    check_forced(&prompts, 9, limits(256, 4096, 32));
+    check_forced(&prompts, 9, limits(6, 64, 32));
 }
 
 fn limits(n_seqs: u32, n_cells: u32, n_prompts: usize) -> GroupLimits {

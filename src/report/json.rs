@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::{DerivationSummary, Example, ModelSummary, StoredShare, Summary};
+use super::{DerivationSummary, DriftSummary, Example, ModelSummary, StoredShare, Summary};
 use crate::leakage::LeakRate;
 
 /// The document. Percentages are 0 to 100.
@@ -22,6 +22,7 @@ struct Document<'a> {
     n_failed: usize,
     leak_rates: Vec<LeakRateObject<'a>>,
     models: Vec<ModelObject<'a>>,
+    drifts: &'a [DriftSummary],
     examples: Vec<ExampleObject<'a>>,
 }
 
@@ -129,6 +130,7 @@ fn document(summary: &Summary) -> Document<'_> {
         n_failed: summary.n_failed,
         leak_rates: rates.collect(),
         models: summary.models.iter().map(model_object).collect(),
+        drifts: &summary.drifts,
         examples: summary.examples.iter().map(example_object).collect(),
     }
 }

@@ -5,6 +5,7 @@
 //! It reads no database and computes no statistic.
 
 mod compare;
+mod drift;
 mod json;
 mod pairs;
 mod table;
@@ -13,6 +14,7 @@ pub use compare::{
     ComparisonReport, Condition, ConditionComparison, FlippedText, MetricAgreement,
     MetricDifference, ModelTrend, RepeatText, comparison_json, comparison_table,
 };
+pub use drift::{DriftSummary, ScoreSummary, drift_json, drift_table};
 pub use json::{json, json_list};
 pub use pairs::{ShownCondition, ShownPair, ShownRepeat, pairs};
 pub use table::{plain_table, table, tables};
@@ -38,6 +40,8 @@ pub struct Summary {
     pub seed: Option<u64>,
     /// One entry per model and quantization, in the experiment's order.
     pub models: Vec<ModelSummary>,
+    /// How far quantizations lie from the first of the same model.
+    pub drifts: Vec<DriftSummary>,
     /// The most striking leaks of all models.
     pub examples: Vec<Example>,
     /// The database file.

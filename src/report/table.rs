@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 
+use super::drift::drift_line;
 use super::{Example, ModelSummary, StoredShare, Summary};
 use crate::leakage::LeakRate;
 use crate::visible::visible;
@@ -51,6 +52,11 @@ pub fn table(summary: &Summary) -> String {
     write(leak_rate_table(&summary.models));
     write(legend());
     summary.models.iter().flat_map(notes).for_each(&mut write);
+    if !summary.drifts.is_empty() {
+        write("\nDrift:".to_owned());
+        let lines = summary.drifts.iter().map(drift_line);
+        lines.for_each(|line| write(format!("  {line}")));
+    }
     if !summary.examples.is_empty() {
         write("\nMost striking leaks:".to_owned());
         summary

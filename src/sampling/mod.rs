@@ -4,11 +4,13 @@
 //! penalty, temperature, top-k, top-p, min-p), the softmax in f64, and the numbers drawn.
 //! It reads no clock, starts no thread and keeps no state: a draw depends on its arguments only.
 
+mod next_token;
 mod philox;
 mod row;
 
 use crate::digest::Digest;
 use crate::generation::SamplingParams;
+pub use next_token::next_token_distribution;
 use row::{Changes, Row};
 
 /// More than the relative rounding error of a sum of a million weights in f64.

@@ -6,6 +6,7 @@
 mod agreement;
 mod components;
 mod draws;
+mod drift;
 mod interval;
 mod multiple;
 mod paired;
@@ -16,6 +17,7 @@ mod trend;
 
 pub use agreement::{Agreement, agreement};
 pub use components::{Observation, VarianceComponents, variance_components};
+pub use drift::{Drift, MeanLogprobs, TopTokens, drift, kl_divergence, mean_logprobs};
 pub use interval::{ClusterMean, Interval, cluster_mean, degrees_of_freedom};
 pub use multiple::holm;
 pub use paired::{PairedDifference, paired_difference};

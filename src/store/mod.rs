@@ -24,6 +24,7 @@ mod ids;
 mod imports;
 mod leaks;
 mod models;
+mod next_tokens;
 mod prompts;
 mod runs;
 mod schema;
@@ -48,6 +49,7 @@ pub use ids::{ExperimentId, GenerationId, ModelId, PromptId, RenderedPromptId, R
 pub use imports::{IMPORTED_SEED, Imported, NewImport, NewImportedPair, NewImportedRow};
 pub use leaks::{LeakSet, NewLeak, StoredLeak, StoredLeakSet};
 pub use models::{NewDerivation, NewModel};
+pub use next_tokens::{DistributionPair, NewScore, ScoredGeneration};
 pub use prompts::{NewPrompt, NewRenderedPrompt};
 pub use runs::{NewRun, RunModel, RunOutcome, StoredRunModel};
 pub use views::{VIEWS, View, view};

@@ -3,6 +3,7 @@
 mod generations;
 mod imports;
 mod leaks;
+mod next_tokens;
 mod opening;
 mod records;
 mod views;

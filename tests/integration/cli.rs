@@ -29,6 +29,7 @@ fn help_lists_the_commands() {
         "import",
         "score",
         "compare",
+        "drift",
         "models",
         "list",
         "show",

@@ -284,3 +284,61 @@ fn requantized_figures_are_marked() {
     let flag = "SELECT derivation ->> 'is_requantized' FROM models WHERE derivation NOT NULL";
     assert_eq!(env.record(DB).value::<u32>(flag), 1);
 }
+
+#[test]
+fn drift_grows_down_the_ladder_and_is_computed_once() {
+    let env = TestEnv::with_tiny_models();
+    let mut experiment = ExperimentFile::tiny(3, 3);
+    experiment.models = vec![
+        "{path: a.gguf}".to_owned(),
+        "{path: a.gguf, quantizations: {to: [q8_0, q4_0]}}".to_owned(),
+    ];
+    env.experiment(&experiment);
+    let none = env.seep("drift x.yaml");
+    assert!(
+        none.stderr.contains("run the experiment first"),
+        "{}",
+        none.stderr
+    );
+    let ran = env.seep("run x.yaml").ok();
+    let line = "a Q4_0-from-F32 against a F32: KL divergence of the next token ";
+    assert!(ran.stdout.contains(line), "{}", ran.stdout);
+    let record = env.record(DB);
+    // 9 filled templates with 3 controls, and a pair, for each of three models.
+    let distributions =
+        "SELECT count(*) FROM next_token_distributions WHERE length(tokens) = 4 * k";
+    assert_eq!(record.value::<u32>(distributions), 3 * 14);
+    let scores = "SELECT count(*) FROM scored_generations";
+    assert_eq!(record.value::<u32>(scores), 0);
+    let drift = env.seep("drift x.yaml --format json --threads 1").ok();
+    assert_eq!(record.value::<u32>(scores), 2 * 14 * 5);
+    let document = drift.json();
+    let of = |idx: usize, name: &str| document["drifts"][idx][name].as_f64().unwrap();
+    let score = |idx: usize, name: &str| document["drifts"][idx]["scores"][name].as_f64().unwrap();
+    assert_eq!(document["drifts"][0]["quantization"], "Q8_0-from-F32");
+    assert!(
+        0.0 < of(0, "mean_kl") && of(0, "mean_kl") < of(1, "mean_kl"),
+        "{document}"
+    );
+    assert!(of(0, "same_top") >= of(1, "same_top"), "{document}");
+    let own = score(0, "own_logprob");
+    assert_eq!(own, score(1, "own_logprob"));
+    assert!((score(0, "other_logprob") - own).abs() < 0.1, "{document}");
+    assert!(score(1, "other_logprob") < own, "{document}");
+    let again = env.seep("drift x.yaml --format json").ok();
+    assert_eq!((again.stderr.as_str(), &again.json()), ("", &document));
+    let json = env.seep("run x.yaml --format json").ok().json();
+    assert_eq!(json["drifts"], document["drifts"]);
+    let other = env.seep("drift x.yaml --base a:Q8_0").ok();
+    assert!(
+        other.stdout.starts_with("Drift from a Q8_0-from-F32\n"),
+        "{}",
+        other.stdout
+    );
+    let unknown = env.seep("drift x.yaml --base c");
+    assert!(
+        unknown.stderr.contains("the experiment has no model `c`"),
+        "{}",
+        unknown.stderr
+    );
+}

@@ -1,0 +1,338 @@
+//! `seep drift`: how far models lie from a base, and what they find the base's generations worth.
+//!
+//! Owns which generations are scored by which model, and the summary of what is stored. The next-token distributions
+//! come from the runs themselves; only the scores need another pass, which repeats nothing that is stored.
+
+use std::collections::{HashMap, HashSet};
+
+use anyhow::{Context as _, bail};
+
+use super::generating;
+use super::model_file::{self, ModelFile, look_up};
+use super::prepare::{Planned, plan_all, register_experiment, register_planned};
+use super::run::load;
+use super::session::Session;
+use super::{Status, print};
+use crate::cli::{DriftArgs, Format};
+use crate::engine::{ForcedTokens, Generator, GroupOutcome, Job, Schedule};
+use crate::generation::{GenerationRequest, RequestId};
+use crate::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
+use crate::progress::{self, Progress, Unit};
+use crate::report::{self, DriftSummary, ScoreSummary};
+use crate::stats::{TopTokens, drift, mean_logprobs};
+use crate::store::{ExperimentId, GenerationId, ModelId, NewScore, Store, StoredGeneration};
+
+/// A model of the experiment with its row.
+struct Registered {
+    planned: Planned,
+    id: ModelId,
+}
+
+/// The base's generations to be scored, by the request that asked for them.
+type Generations = HashMap<RequestId, StoredGeneration>;
+
+/// Scores what is not scored yet, and prints how far each model lies from the base.
+pub(super) fn drift_command(args: &DriftArgs) -> anyhow::Result<Status> {
+    let db = &args.experiment.places.db;
+    if !db.exists() {
+        bail!(
+            "there is no database `{}`\nhint: run the experiment first; its generations are what is compared",
+            db.display()
+        );
+    }
+    let experiment = load(&args.experiment)?;
+    let wanted = look_up(&experiment)?;
+    let session = Session::start(
+        &args.experiment.places.shelf,
+        args.experiment.offline,
+        args.threads,
+    )?;
+    let mut store = Store::open(db)?;
+    let mut files = Vec::new();
+    for model in &wanted.models {
+        files.push(model_file::open_model(&session, model)?);
+    }
+    let base_idx = base_idx(&files, args.base.as_deref())?;
+    let backend = Backend::init()?;
+    let planned = plan_all(&experiment, &backend, files)?;
+    let registered = register_experiment(&mut store, &experiment)?;
+    let mut models = Vec::new();
+    for planned in planned {
+        let id = register_planned(&mut store, &registered, &planned)?;
+        models.push(Registered { planned, id });
+    }
+    let base = models.remove(base_idx);
+    let generations = stored_generations(&store, &base.planned)?;
+    if generations.is_empty() {
+        let label = base.planned.prepared.file.label();
+        bail!("no generation of {label} is stored\nhint: run the experiment with it first");
+    }
+    for other in &models {
+        if !score(&session, &backend, &mut store, &base, other, &generations)? {
+            progress::note("what was scored is stored; the same command goes on from there");
+            return Ok(Status::Interrupted);
+        }
+    }
+    let summaries = models
+        .iter()
+        .map(|other| {
+            let ids = generation_ids(&base.planned, &generations);
+            summary(
+                &store,
+                registered.experiment,
+                (&base.planned.prepared.file, base.id),
+                (&other.planned.prepared.file, other.id),
+                &ids,
+            )
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let summaries: Vec<DriftSummary> = summaries.into_iter().flatten().collect();
+    print(&match args.format {
+        Format::Table => report::drift_table(&summaries),
+        Format::Json => report::drift_json(&summaries),
+    })?;
+    Ok(Status::Done)
+}
+
+/// The model that is meant by `--base`, the first unless given.
+fn base_idx(files: &[ModelFile], base: Option<&str>) -> anyhow::Result<usize> {
+    let name = |file: &ModelFile| format!("{}:{}", file.name, file.quantization);
+    if files.len() < 2 {
+        bail!("the experiment has one model only\nhint: a drift is that of one model from another");
+    }
+    let Some(base) = base else {
+        return Ok(0);
+    };
+    let is_meant = |file: &ModelFile| file.name == base || name(file).eq_ignore_ascii_case(base);
+    files.iter().position(is_meant).with_context(|| {
+        let names: Vec<String> = files.iter().map(name).collect();
+        format!(
+            "the experiment has no model `{base}`\nhint: it has {}",
+            names.join(", ")
+        )
+    })
+}
+
+fn stored_generations(store: &Store, planned: &Planned) -> anyhow::Result<Generations> {
+    let ids: Vec<RequestId> = planned
+        .plan
+        .requests()
+        .iter()
+        .map(|request| request.id)
+        .collect();
+    Ok(store.generations(&ids)?)
+}
+
+/// The rows of a model's stored generations, in the order of its requests.
+pub(super) fn stored_ids(store: &Store, planned: &Planned) -> anyhow::Result<Vec<GenerationId>> {
+    Ok(generation_ids(
+        planned,
+        &stored_generations(store, planned)?,
+    ))
+}
+
+/// The rows of the base's generations, in the order of its requests.
+fn generation_ids(planned: &Planned, generations: &Generations) -> Vec<GenerationId> {
+    let requests = planned.plan.requests().iter();
+    requests
+        .filter_map(|request| Some(generations.get(&request.id)?.id))
+        .collect()
+}
+
+/// Lets `other` score the base's generations that it has not scored yet; false where Ctrl-C ended it.
+fn score(
+    session: &Session,
+    backend: &Backend,
+    store: &mut Store,
+    base: &Registered,
+    other: &Registered,
+    generations: &Generations,
+) -> anyhow::Result<bool> {
+    let schedule = Schedule::STRICT.name();
+    let label = other.planned.prepared.file.label();
+    let ids = generation_ids(&base.planned, generations);
+    let unscored: HashSet<GenerationId> = store
+        .unscored(other.id, &schedule, &ids)?
+        .into_iter()
+        .collect();
+    let seen: HashSet<&[u32]> = other
+        .planned
+        .prepared
+        .prompts
+        .iter()
+        .map(|prompt| prompt.tokens())
+        .collect();
+    let is_wanted = |request: &&GenerationRequest| {
+        let stored = generations.get(&request.id);
+        stored.is_some_and(|stored| {
+            unscored.contains(&stored.id) && !stored.generation.tokens.is_empty()
+        })
+    };
+    let wanted: Vec<GenerationRequest> = base
+        .planned
+        .plan
+        .requests()
+        .iter()
+        .filter(is_wanted)
+        .cloned()
+        .collect();
+    let (requests, unseen): (Vec<_>, Vec<_>) = wanted
+        .into_iter()
+        .partition(|request| seen.contains(&*request.prompt_tokens));
+    if !unseen.is_empty() {
+        let n = unseen.len();
+        progress::note(format_args!(
+            "{label} sees the prompts of {n} generations as other tokens; they are not scored"
+        ));
+    }
+    if requests.is_empty() {
+        return Ok(true);
+    }
+    let forced = requests.iter().map(|request| {
+        let tokens = generations[&request.id].generation.tokens.clone();
+        (request.id, tokens)
+    });
+    let forced: ForcedTokens = forced.collect();
+    progress::note(format_args!("{label}: loading"));
+    let model = Model::load(backend, other.planned.prepared.file.gguf.path())?;
+    let pass = Pass {
+        session,
+        backend,
+        model: &model,
+        other,
+        generations,
+    };
+    pass.run(store, &requests, &forced)
+}
+
+/// One pass of a model over generations of another.
+struct Pass<'a> {
+    session: &'a Session,
+    backend: &'a Backend,
+    model: &'a Model,
+    other: &'a Registered,
+    generations: &'a Generations,
+}
+
+impl Pass<'_> {
+    fn run(
+        &self,
+        store: &mut Store,
+        requests: &[GenerationRequest],
+        forced: &ForcedTokens,
+    ) -> anyhow::Result<bool> {
+        let prepared = &self.other.planned.prepared;
+        let sampling = &prepared.context.sampling;
+        let vocabulary = generating::vocabulary(prepared, self.model);
+        let limits = generating::limits(requests, sampling.max_tokens);
+        let config = DecoderConfig {
+            n_cells: limits.n_cells,
+            n_seqs: limits.n_seqs,
+            n_rows: Schedule::STRICT.n_rows_max,
+            n_threads: self.session.n_threads,
+            value_type: Schedule::STRICT.value_type,
+        };
+        let mut decoder = LlamaDecoder::new(self.backend, self.model, config)?;
+        let label = format!("{}: scoring", prepared.file.label());
+        let progress = Progress::start(label, requests.len() as u64, Unit::Generations);
+        let job = Job {
+            requests,
+            sampling,
+            seed: prepared.context.seed,
+            vocabulary: &vocabulary,
+            schedule: Schedule::STRICT,
+            limits,
+            cancel: &self.session.cancel,
+            on_progress: &|_| {},
+        };
+        let mut generator = Generator::forced(&mut decoder, job, forced);
+        let mut n_scored = 0;
+        while let Some(outcome) = generator.next_group() {
+            if let Some((_, error)) = outcome.failed.first() {
+                bail!(
+                    "failed to score generations with {}: {error}",
+                    prepared.file.label()
+                );
+            }
+            n_scored += outcome.generations.len();
+            self.store(store, &outcome)?;
+            progress.set(n_scored as u64);
+        }
+        progress.finish(n_scored as u64);
+        Ok(!self.session.cancelled())
+    }
+
+    fn store(&self, store: &mut Store, outcome: &GroupOutcome) -> anyhow::Result<()> {
+        let schedule = Schedule::STRICT.name();
+        store.insert_next_token_distributions(self.other.id, &schedule, &outcome.next_tokens)?;
+        let scores: Vec<NewScore<'_>> = outcome
+            .generations
+            .iter()
+            .map(|scored| NewScore {
+                generation: self.generations[&scored.request_id].id,
+                token_logprobs: &scored.token_logprobs,
+            })
+            .collect();
+        Ok(store.insert_scores(self.other.id, &schedule, &scores)?)
+    }
+}
+
+/// How far `other` lies from `base` on the experiment's prompts, as far as it is stored; None where nothing is.
+///
+/// `generations` are those of the base whose scores are summed up.
+pub(super) fn summary(
+    store: &Store,
+    experiment: ExperimentId,
+    base: (&ModelFile, ModelId),
+    other: (&ModelFile, ModelId),
+    generations: &[GenerationId],
+) -> anyhow::Result<Option<DriftSummary>> {
+    let schedule = Schedule::STRICT.name();
+    let pairs = store.distribution_pairs(experiment, base.1, other.1, &schedule)?;
+    let lists: Vec<(TopTokens<'_>, TopTokens<'_>)> = pairs
+        .iter()
+        .map(|pair| (top_tokens(&pair.base), top_tokens(&pair.other)))
+        .collect();
+    let Some(drift) = drift(&lists) else {
+        return Ok(None);
+    };
+    let scored = store.scored_generations(other.1, &schedule, generations)?;
+    let logprobs: Vec<(&[f32], &[f32])> = scored
+        .iter()
+        .map(|scored| (&*scored.own_logprobs, &*scored.token_logprobs))
+        .collect();
+    let scores = mean_logprobs(&logprobs).map(|mean| ScoreSummary {
+        n_generations: scored.len(),
+        n_tokens: mean.n_tokens,
+        own_logprob: mean.own,
+        other_logprob: mean.other,
+    });
+    Ok(Some(DriftSummary {
+        base: base.0.label(),
+        base_sha256: base.0.sha256.to_string(),
+        model: other.0.name.clone(),
+        quantization: other.0.quantization.clone(),
+        sha256: other.0.sha256.to_string(),
+        bits_per_weight: other.0.inspection.bits_per_weight,
+        n_prompts: drift.n_prompts,
+        k: pairs
+            .iter()
+            .map(|pair| pair.base.tokens.len())
+            .max()
+            .unwrap_or(0),
+        mean_kl: drift.mean_kl,
+        median_kl: drift.median_kl,
+        max_kl: drift.max_kl,
+        same_top: drift.same_top,
+        mean_rest: drift.mean_rest,
+        scores,
+    }))
+}
+
+fn top_tokens(distribution: &crate::generation::NextTokenDistribution) -> TopTokens<'_> {
+    TopTokens {
+        tokens: &distribution.tokens,
+        logprobs: &distribution.logprobs,
+        rest: distribution.rest,
+    }
+}
