@@ -34,6 +34,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Show how far models lie from a base: next tokens, and what they find its generations worth.
     Drift(DriftArgs),
+    /// Write everything that is stored of an experiment as one HTML file, and as figures.
+    Report(ReportArgs),
     /// Model files: what is there, what it would cost to fetch, what is inside.
     Models(ModelsArgs),
     /// The experiments and runs that the database holds.
@@ -268,6 +270,36 @@ pub struct DriftArgs {
     /// How the results are printed on stdout.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+}
+
+/// Arguments of `seep report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The HTML file that is written; one that is there is replaced.
+    #[arg(short, long, value_name = "FILE", default_value = "report.html")]
+    pub output: PathBuf,
+    /// Also write every figure into this folder, as SVG, PDF and PNG.
+    #[arg(long, value_name = "DIR")]
+    pub figures: Option<PathBuf>,
+    /// The experiment, by name or by the first 8 digits of its sha256; the latest unless given.
+    #[arg(long, value_name = "NAME")]
+    pub experiment: Option<String>,
+    /// The condition that all others are compared with: name, name:quantization, or the first 8 digits of a file's
+    /// sha256; of each model the file with most bits per weight unless given.
+    #[arg(long, value_name = "NAME")]
+    pub base: Option<String>,
+    /// The metric; sbert unless given.
+    #[arg(long, value_name = "NAME")]
+    pub metric: Option<String>,
+    /// The seed of the generations; the one that most models have unless given.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// What prompts share that are not independent of each other, where conditions are compared.
+    #[arg(long, value_enum, default_value_t = ClusterUnit::Control)]
+    pub unit: ClusterUnit,
+    /// The database that is read.
+    #[arg(long, value_name = "FILE", default_value = "db/seep.sqlite")]
+    pub db: PathBuf,
 }
 
 /// Arguments of `seep models`.

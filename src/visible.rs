@@ -5,8 +5,7 @@
 
 /// The text with nothing in it that a terminal would obey, on one line: `\n`, `\u{1b}`, `\u{202e}` stand for what they name.
 ///
-/// Besides control characters these are the characters that turn the direction of writing around (Unicode's
-/// `Bidi_Control`) and those that end a line or a paragraph.
+/// Which these are, [`is_obeyed`] says.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -19,14 +18,16 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
-/// Whether a terminal or a page obeys the character instead of displaying it.
+/// Whether a terminal or a page obeys the character instead of displaying it: besides control characters those that end
+/// a line or a paragraph and those without a shape, such as marks, embeddings, overrides and isolates of direction
+/// (Unicode Standard Annex 9).
+///
+/// The zero width joiner is displayed: it holds emoji and letters of several scripts together.
 pub fn is_obeyed(c: char) -> bool {
-    let is_bidi_control = matches!(
-        c,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-    );
-    let is_separator = matches!(c, '\u{2028}' | '\u{2029}');
-    c.is_control() || is_bidi_control || is_separator
+    let has_no_shape = matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+    c.is_control() || has_no_shape
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 mod bench;
 mod compare;
 mod deriving;
-mod encoding;
 mod drift;
+mod encoding;
 mod export;
 mod fetching;
 mod generating;
@@ -21,13 +21,14 @@ mod plan;
 mod prepare;
 mod published;
 mod quantize;
+mod report;
 mod run;
 mod score;
 mod scoring;
 mod session;
 mod show;
-mod stored;
 mod simulate;
+mod stored;
 
 use std::process::ExitCode;
 
@@ -64,6 +65,7 @@ pub fn run(command: Command) -> anyhow::Result<Status> {
         Command::Run(args) => run::run(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Drift(args) => drift::drift_command(&args),
+        Command::Report(args) => report::report(&args),
         Command::Models(args) => models::models(&args.command),
         Command::Import(args) => import::import(&args),
         Command::Score(args) => score::score(&args),

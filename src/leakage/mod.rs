@@ -6,6 +6,7 @@
 
 mod bertscore;
 mod comparison;
+mod diversity;
 mod echo;
 mod flips;
 mod leak;
@@ -18,6 +19,7 @@ pub use comparison::{
     Clusters, Comparison, ConditionRate, LeakTrend, PairRates, compare_with_base, condition_rate,
     leak_trend, metric_agreement, pair_rates,
 };
+pub use diversity::{Diversity, diversity};
 pub use echo::echoes;
 pub use flips::{
     FlippedPrompt, Flips, RepeatFlips, count_flips, flipped_prompts, repeat_disagreement,

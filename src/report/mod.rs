@@ -6,15 +6,23 @@
 
 mod compare;
 mod drift;
+mod figure;
+mod html;
 mod json;
 mod pairs;
 mod table;
+mod text;
 
 pub use compare::{
     ComparisonReport, Condition, ConditionComparison, FlippedText, MetricAgreement,
     MetricDifference, ModelTrend, RepeatText, comparison_json, comparison_table,
 };
 pub use drift::{DriftSummary, ScoreSummary, drift_json, drift_table};
+pub use figure::{Figure, FigureError, figure_files};
+pub use html::{
+    BaseComparisons, Making, Report, ReportCondition, ReportData, ReportExperiment, ReportModel,
+    ReportPair, ReportRun, ReportRunModel, ReportVerdict,
+};
 pub use json::{json, json_list};
 pub use pairs::{ShownCondition, ShownPair, ShownRepeat, pairs};
 pub use table::{plain_table, table, tables};

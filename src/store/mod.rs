@@ -26,6 +26,7 @@ mod leaks;
 mod models;
 mod next_tokens;
 mod prompts;
+mod provenance;
 mod runs;
 mod schema;
 mod values;
@@ -51,6 +52,7 @@ pub use leaks::{LeakSet, NewLeak, StoredLeak, StoredLeakSet};
 pub use models::{NewDerivation, NewModel};
 pub use next_tokens::{DistributionPair, NewScore, ScoredGeneration};
 pub use prompts::{NewPrompt, NewRenderedPrompt};
+pub use provenance::{StoredExperiment, StoredMessages, StoredModel, StoredRun, StoredSampling};
 pub use runs::{NewRun, RunModel, RunOutcome, StoredRunModel};
 pub use views::{VIEWS, View, view};
 

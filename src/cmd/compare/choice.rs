@@ -67,7 +67,7 @@ pub(super) fn choose<'a>(
 }
 
 /// How a condition is written on the command line.
-pub(super) fn condition_name(set: &StoredLeakSet) -> String {
+pub(in crate::cmd) fn condition_name(set: &StoredLeakSet) -> String {
     format!("{}:{}", set.label, set.quantization)
 }
 

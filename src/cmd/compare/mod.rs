@@ -22,10 +22,11 @@ use crate::report::{
 };
 use crate::stats::SignFlips;
 use crate::store::{LeakSet, Store, StoredLeak, StoredLeakSet};
-use choice::{Choice, Wanted, choose, condition_name};
+pub(super) use choice::condition_name;
+use choice::{Choice, Wanted, choose};
 
 /// Random sign flips of a p-value: near 0.05 its standard error is then 0.0007.
-const FLIPS: SignFlips = SignFlips {
+pub(super) const FLIPS: SignFlips = SignFlips {
     seed: 1,
     n_draws: 99_999,
 };
@@ -105,7 +106,7 @@ fn assemble(
         database: store.path().display().to_string(),
         metric: set.metric.clone(),
         seed: set.seed,
-        unit: unit_name(args.unit).to_owned(),
+        unit: cluster_unit(args.unit).to_owned(),
         flip_seed: FLIPS.seed,
         conditions: verdicts
             .iter()
@@ -136,7 +137,8 @@ fn read_verdicts<'a>(
     verdicts.collect()
 }
 
-fn unit_name(unit: ClusterUnit) -> &'static str {
+/// What prompts of one cluster share, in the singular.
+pub(super) fn cluster_unit(unit: ClusterUnit) -> &'static str {
     match unit {
         ClusterUnit::Control => "control prompt",
         ClusterUnit::Template => "template",
@@ -146,7 +148,10 @@ fn unit_name(unit: ClusterUnit) -> &'static str {
 /// The cluster of each pair, numbered in the order of their first appearance.
 ///
 /// A pair without a template is in the cluster of its control prompt.
-fn clusters<'a>(leaks: impl Iterator<Item = &'a StoredLeak>, unit: ClusterUnit) -> Clusters {
+pub(super) fn clusters<'a>(
+    leaks: impl Iterator<Item = &'a StoredLeak>,
+    unit: ClusterUnit,
+) -> Clusters {
     let mut numbers = BTreeMap::new();
     let mut clusters = Clusters::new();
     for leak in leaks {

@@ -7,7 +7,7 @@ mod json;
 mod table;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(super) mod words;
 
 pub use json::comparison_json;
 pub use table::comparison_table;

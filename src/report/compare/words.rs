@@ -12,7 +12,7 @@ const P_VALUE_MAX: f64 = 0.05;
 const N_CLUSTERS_FEW: usize = 20;
 
 /// What a comparison found, in a sentence or two; `n_comparisons` are corrected for.
-pub(super) fn difference_words(
+pub(in crate::report) fn difference_words(
     base: &str,
     other: &str,
     unit: &str,
@@ -77,7 +77,7 @@ fn verdict_words(
 }
 
 /// What to keep in mind where clusters are few; None where they are not.
-pub(super) fn few_clusters_words(n_clusters: usize, unit: &str) -> Option<String> {
+pub(in crate::report) fn few_clusters_words(n_clusters: usize, unit: &str) -> Option<String> {
     let words = format!(
         "Only {n_clusters} clusters ({unit}s): intervals tend to be too narrow below {N_CLUSTERS_FEW}"
     );
@@ -93,7 +93,7 @@ pub(super) fn few_clusters_words(n_clusters: usize, unit: &str) -> Option<String
 }
 
 /// What a trend found, in a sentence.
-pub(super) fn trend_words(found: &ModelTrend) -> String {
+pub(in crate::report) fn trend_words(found: &ModelTrend) -> String {
     let trend = &found.trend;
     let scope = format!(
         "{} over {} levels from {:.2} to {:.2} bits per weight, {} prompts",
@@ -123,7 +123,7 @@ pub(super) fn trend_words(found: &ModelTrend) -> String {
 }
 
 /// A difference in points, with its sign.
-pub(super) fn points(points: f64) -> String {
+pub(in crate::report) fn points(points: f64) -> String {
     let text = format!("{points:+.1}");
     if text == "-0.0" {
         "+0.0".to_owned()
@@ -132,7 +132,7 @@ pub(super) fn points(points: f64) -> String {
     }
 }
 
-pub(super) fn p_value_text(p_value: f64) -> String {
+pub(in crate::report) fn p_value_text(p_value: f64) -> String {
     if p_value < 0.001 {
         "< 0.001".to_owned()
     } else {

@@ -1,0 +1,278 @@
+//! From the database to `ReportData`: reads what is shown and computes what is said of it.
+//!
+//! Owns which statistics a report has. What they are, `leakage` says.
+
+use std::collections::BTreeMap;
+
+use super::choice::Choice;
+use crate::cmd::compare::{FLIPS, cluster_unit, clusters, condition_name};
+use crate::gguf::manifest::Manifest;
+use crate::leakage::{
+    Clusters, ScoredPair, compare_with_base, count_flips, diversity, leak_rates, leak_trend,
+    repeat_disagreement,
+};
+use crate::machine;
+use crate::report::{
+    BaseComparisons, ConditionComparison, Making, ModelTrend, ReportCondition, ReportData,
+    ReportExperiment, ReportModel, ReportPair, ReportRun, ReportRunModel, ReportVerdict,
+};
+use crate::store::{
+    ModelId, Store, StoredLeak, StoredLeakSet, StoredRun, StoredRunModel, StoredSampling,
+};
+
+/// The verdicts of one condition.
+struct Verdicts<'a> {
+    set: &'a StoredLeakSet,
+    leaks: Vec<StoredLeak>,
+    pairs: Vec<ScoredPair>,
+}
+
+/// Everything a report shows.
+pub(super) fn assemble(store: &Store, choice: &Choice<'_>) -> anyhow::Result<ReportData> {
+    let verdicts = read_verdicts(store, &choice.sets)?;
+    let clusters = clusters(verdicts.iter().flat_map(|v| &v.leaks), choice.unit);
+    let first = choice.sets[0];
+    let embedding_model = first
+        .embedding_model
+        .expect("a choice has one embedding model");
+    let conditions = verdicts.iter().map(|v| condition(store, v));
+    Ok(ReportData {
+        experiment: experiment(store, first)?,
+        metric: first.metric.clone(),
+        embedding_model: model(store, embedding_model)?,
+        seed: first.seed,
+        cluster_unit: cluster_unit(choice.unit).to_owned(),
+        conditions: conditions.collect::<anyhow::Result<_>>()?,
+        comparisons: comparisons(&choice.bases, &verdicts, &clusters),
+        trends: trends(&verdicts, &clusters),
+        pairs: pairs(&verdicts),
+        runs: runs(store, first)?,
+        making: making(store),
+    })
+}
+
+fn read_verdicts<'a>(
+    store: &Store,
+    sets: &[&'a StoredLeakSet],
+) -> anyhow::Result<Vec<Verdicts<'a>>> {
+    let verdicts = sets.iter().map(|set| {
+        let leaks = store.leaks(set.set())?;
+        let pairs = leaks.iter().map(StoredLeak::scored_pair).collect();
+        Ok(Verdicts { set, leaks, pairs })
+    });
+    verdicts.collect()
+}
+
+fn experiment(store: &Store, set: &StoredLeakSet) -> anyhow::Result<ReportExperiment> {
+    let stored = store.experiment(set.experiment)?;
+    let messages = store.first_messages(set.experiment)?;
+    Ok(ReportExperiment {
+        name: stored.name,
+        question: stored.question,
+        sha256: stored.sha256,
+        yaml: Some(stored.yaml),
+        extended_yaml: stored.extended_yaml,
+        system_message: messages.as_ref().and_then(|m| m.system_message.clone()),
+        user_message: messages.map_or(String::new(), |m| m.user_message),
+    })
+}
+
+fn model(store: &Store, model: ModelId) -> anyhow::Result<ReportModel> {
+    let stored = store.model(model)?;
+    let of_manifest = licence(&stored.label);
+    Ok(ReportModel {
+        name: stored.label,
+        quantization: stored.quantization,
+        sha256: stored.sha256,
+        architecture: Some(stored.architecture),
+        n_parameters: Some(stored.n_parameters),
+        bits_per_weight: Some(stored.bits_per_weight),
+        size_bytes: Some(stored.size_bytes),
+        licence: of_manifest.or(stored.licence),
+    })
+}
+
+/// The licence of a model of the manifest, with what it restricts.
+fn licence(name: &str) -> Option<String> {
+    let mut entries = Manifest::builtin().entries().iter();
+    let entry = entries.find(|entry| entry.name() == name)?;
+    Some(match entry.licence_note() {
+        Some(note) => format!("{} ({note})", entry.licence()),
+        None => entry.licence().to_owned(),
+    })
+}
+
+fn condition(store: &Store, verdicts: &Verdicts<'_>) -> anyhow::Result<ReportCondition> {
+    let pairs = &verdicts.pairs;
+    let is_no_echo = |pair: &&ScoredPair| !pair.is_echo;
+    let without_echoes: Vec<ScoredPair> = pairs.iter().filter(is_no_echo).cloned().collect();
+    let leaks = verdicts.leaks.iter();
+    let texts = leaks.map(|leak| (leak.pair_idx, leak.test_generation.as_str()));
+    Ok(ReportCondition {
+        name: condition_name(verdicts.set),
+        model: model(store, verdicts.set.model)?,
+        marks: Vec::new(),
+        sampling: sampling(store.samplings(verdicts.set.set())?),
+        leak_rates: leak_rates(pairs),
+        leak_rate_without_echoes: leak_rates(&without_echoes).into_iter().next(),
+        diversity: diversity(texts),
+        disagreement: repeat_disagreement(pairs),
+        verdicts: verdicts.leaks.iter().map(verdict).collect(),
+    })
+}
+
+/// Each name once with each of its values.
+fn sampling(stored: Vec<StoredSampling>) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for value in stored.into_iter().flatten() {
+        if !found.contains(&value) {
+            found.push(value);
+        }
+    }
+    found
+}
+
+fn verdict(leak: &StoredLeak) -> ReportVerdict {
+    ReportVerdict {
+        scored: leak.scored_pair(),
+        test_generation: leak.test_generation.clone(),
+        control_generation: leak.control_generation.clone(),
+    }
+}
+
+fn comparisons(
+    bases: &[(usize, Vec<usize>)],
+    verdicts: &[Verdicts<'_>],
+    clusters: &Clusters,
+) -> Vec<BaseComparisons> {
+    let comparisons = bases.iter().map(|(base_idx, others)| {
+        let base = &verdicts[*base_idx].pairs;
+        let pairs: Vec<&[ScoredPair]> =
+            others.iter().map(|idx| &verdicts[*idx].pairs[..]).collect();
+        let found = compare_with_base(base, &pairs, clusters, FLIPS);
+        let others = others.iter().zip(found).map(|(idx, comparison)| {
+            let other = ConditionComparison {
+                name: condition_name(verdicts[*idx].set),
+                comparison,
+                flips: count_flips(base, &verdicts[*idx].pairs),
+                flipped_prompts: Vec::new(),
+                other_metrics: Vec::new(),
+            };
+            (*idx, other)
+        });
+        BaseComparisons {
+            base_idx: *base_idx,
+            others: others.collect(),
+        }
+    });
+    comparisons.collect()
+}
+
+/// One trend for each model; of different models, bits per weight mean different things.
+fn trends(verdicts: &[Verdicts<'_>], clusters: &Clusters) -> Vec<ModelTrend> {
+    let mut models: BTreeMap<&str, Vec<(f64, &[ScoredPair])>> = BTreeMap::new();
+    for condition in verdicts {
+        let levels = models.entry(&condition.set.label).or_default();
+        levels.push((condition.set.bits_per_weight, &condition.pairs));
+    }
+    let trends = models.into_iter().filter_map(|(model, levels)| {
+        let bits = || levels.iter().map(|(bits, _)| *bits);
+        Some(ModelTrend {
+            model: model.to_owned(),
+            bits_min: bits().fold(f64::INFINITY, f64::min),
+            bits_max: bits().fold(0.0, f64::max),
+            trend: leak_trend(&levels, clusters)?,
+        })
+    });
+    trends.collect()
+}
+
+/// The pairs that have a verdict, by their place in the experiment.
+fn pairs(verdicts: &[Verdicts<'_>]) -> Vec<ReportPair> {
+    let mut pairs: BTreeMap<usize, ReportPair> = BTreeMap::new();
+    for leak in verdicts.iter().flat_map(|v| &v.leaks) {
+        pairs.entry(leak.pair_idx).or_insert_with(|| ReportPair {
+            pair_idx: leak.pair_idx,
+            concept: leak.concept.clone(),
+            category: leak.category.clone(),
+            template_id: leak.template_id.clone(),
+            test_prompt: leak.test_prompt.clone(),
+            control_prompt: leak.control_prompt.clone(),
+        });
+    }
+    pairs.into_values().collect()
+}
+
+fn runs(store: &Store, set: &StoredLeakSet) -> anyhow::Result<Vec<ReportRun>> {
+    let runs = store.runs(set.experiment)?.into_iter().map(|run| {
+        let models = store.run_models(run.id)?;
+        Ok(ReportRun {
+            id: run.id.get(),
+            facts: run_facts(&run),
+            models: models.iter().map(run_model).collect(),
+            command_line: run.command_line,
+        })
+    });
+    runs.collect()
+}
+
+fn run_facts(run: &StoredRun) -> Vec<(String, String)> {
+    let dirty = if run.seep_is_dirty {
+        ", with uncommitted changes"
+    } else {
+        ""
+    };
+    let finished = run.finished_at.as_deref().unwrap_or("not recorded");
+    let facts = [
+        ("status", run.status.clone()),
+        ("started", run.started_at.clone()),
+        ("ended", finished.to_owned()),
+        ("seed", run.seed.to_string()),
+        ("repeats", run.n_repeats.to_string()),
+        ("prompt pairs", run.n_prompt_pairs.to_string()),
+        (
+            "seep",
+            format!("{} ({}{dirty})", run.seep_version, run.seep_commit),
+        ),
+        (
+            "llama.cpp",
+            format!(
+                "{}, llama-cpp-2 {}",
+                run.llama_cpp_version, run.llama_cpp_2_version
+            ),
+        ),
+        (
+            "processor",
+            format!(
+                "{}, {} cores, {} threads",
+                run.cpu, run.n_cores, run.n_threads
+            ),
+        ),
+        ("memory", format!("{:.1} GB", run.memory_bytes as f64 / 1e9)),
+        ("system", run.os.clone()),
+        ("processor features in use", run.system_info.clone()),
+    ];
+    facts.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+fn run_model(model: &StoredRunModel) -> ReportRunModel {
+    let done = &model.run_model;
+    ReportRunModel {
+        name: format!("{}:{}", model.label, model.quantization),
+        schedule: done.schedule.clone(),
+        tokenizer: done.tokenizer.clone(),
+        determinism: done.determinism.clone(),
+        n_generated: done.n_generated,
+        n_reused: done.n_reused,
+        n_failed: done.n_failed,
+    }
+}
+
+fn making(store: &Store) -> Making {
+    Making {
+        database: store.path().display().to_string(),
+        command_line: std::env::args().collect::<Vec<_>>().join(" "),
+        program: format!("seep {} ({})", machine::VERSION, machine::COMMIT),
+        flip_seed: FLIPS.seed,
+    }
+}

@@ -1,0 +1,226 @@
+//! Which leaks a report shows: from the words of the command line to one set for each condition.
+//!
+//! Owns the choice of experiment, metric, seed and bases, and every message about it. It reads no database.
+
+use std::collections::BTreeSet;
+
+use anyhow::bail;
+
+use crate::cli::{ClusterUnit, ReportArgs};
+use crate::cmd::compare::condition_name;
+use crate::experiment::did_you_mean;
+use crate::store::StoredLeakSet;
+
+/// The metric that is shown unless another is asked for.
+const METRIC: &str = "sbert";
+/// From so many digits on a word may be the beginning of a SHA-256.
+const N_DIGITS_MIN: usize = 8;
+
+/// What is shown.
+#[derive(Debug)]
+pub(super) struct Choice<'a> {
+    /// One set for each condition: of one experiment, metric and seed.
+    pub(super) sets: Vec<&'a StoredLeakSet>,
+    /// Each base, in `sets`, and what is compared with it.
+    pub(super) bases: Vec<(usize, Vec<usize>)>,
+    /// What prompts share that are not independent of each other.
+    pub(super) unit: ClusterUnit,
+    /// What was chosen without being asked for, worth saying.
+    pub(super) notes: Vec<String>,
+}
+
+/// Chooses among the `stored` sets, of which there is at least one.
+pub(super) fn choose<'a>(
+    stored: &'a [StoredLeakSet],
+    args: &ReportArgs,
+) -> anyhow::Result<Choice<'a>> {
+    let mut notes = Vec::new();
+    let sets = of_experiment(stored, args.experiment.as_deref(), &mut notes)?;
+    let sets = of_metric(sets, args.metric.as_deref(), &mut notes)?;
+    let sets = of_seed(sets, args.seed, &mut notes)?;
+    check_embedding_model(&sets)?;
+    let bases = bases(&sets, args.base.as_deref())?;
+    Ok(Choice {
+        sets,
+        bases,
+        unit: args.unit,
+        notes,
+    })
+}
+
+fn listing(words: impl IntoIterator<Item = String>) -> String {
+    let words: BTreeSet<String> = words.into_iter().collect();
+    words.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+fn hint(meant: Option<&str>, listing: &str) -> String {
+    meant.map_or(listing.to_owned(), |meant| {
+        format!("did you mean `{meant}`? {listing}")
+    })
+}
+
+/// The sets of the experiment that is meant, of several versions the latest; of the latest of all where none is.
+fn of_experiment<'a>(
+    stored: &'a [StoredLeakSet],
+    wanted: Option<&str>,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<Vec<&'a StoredLeakSet>> {
+    let is_meant = |set: &&StoredLeakSet| {
+        wanted.is_none_or(|wanted| {
+            let is_sha256 =
+                wanted.len() >= N_DIGITS_MIN && set.experiment_sha256.starts_with(wanted);
+            set.experiment_name == wanted || is_sha256
+        })
+    };
+    let meant: Vec<&StoredLeakSet> = stored.iter().filter(is_meant).collect();
+    let Some(latest) = meant.iter().max_by_key(|set| set.experiment).copied() else {
+        let wanted = wanted.unwrap_or_default();
+        let names = || stored.iter().map(|set| set.experiment_name.as_str());
+        let listing = format!("there are leaks of {}", listing(names().map(str::to_owned)));
+        let hint = hint(did_you_mean(wanted, names()), &listing);
+        bail!("no leaks are stored of the experiment `{wanted}`\nhint: {hint}");
+    };
+    let experiments: BTreeSet<_> = meant.iter().map(|set| set.experiment).collect();
+    if experiments.len() > 1 {
+        notes.push(format!(
+            "{} experiments match; showing the latest, `{}` ({}); `--experiment` chooses another by name or sha256",
+            experiments.len(),
+            latest.experiment_name,
+            &latest.experiment_sha256[..12.min(latest.experiment_sha256.len())]
+        ));
+    }
+    let is_latest = |set: &&StoredLeakSet| set.experiment == latest.experiment;
+    Ok(meant.into_iter().filter(is_latest).collect())
+}
+
+fn of_metric<'a>(
+    sets: Vec<&'a StoredLeakSet>,
+    wanted: Option<&str>,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<Vec<&'a StoredLeakSet>> {
+    let metrics: BTreeSet<&str> = sets.iter().map(|set| set.metric.as_str()).collect();
+    let names = listing(metrics.iter().map(|name| (*name).to_owned()));
+    let metric = match wanted {
+        Some(wanted) if metrics.contains(wanted) => wanted,
+        Some(wanted) => {
+            let meant = did_you_mean(wanted, metrics.iter().copied());
+            let hint = hint(meant, &format!("there are {names}"));
+            bail!("no leaks are stored by the metric `{wanted}`\nhint: {hint}")
+        }
+        None if metrics.contains(METRIC) => METRIC,
+        None => metrics.first().copied().unwrap_or(METRIC),
+    };
+    if wanted.is_none() && metrics.len() > 1 {
+        notes.push(format!(
+            "there are several metrics ({names}); showing {metric}; `--metric` chooses another"
+        ));
+    }
+    let is_chosen = |set: &&StoredLeakSet| set.metric == metric;
+    Ok(sets.iter().copied().filter(is_chosen).collect())
+}
+
+/// The sets of one seed: the one that is meant, or the one that most conditions have.
+fn of_seed<'a>(
+    sets: Vec<&'a StoredLeakSet>,
+    wanted: Option<u64>,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<Vec<&'a StoredLeakSet>> {
+    let seeds: BTreeSet<u64> = sets.iter().map(|set| set.seed).collect();
+    let numbers: Vec<String> = seeds.iter().map(u64::to_string).collect();
+    let numbers = numbers.join(", ");
+    let n_conditions = |seed: u64| sets.iter().filter(|set| set.seed == seed).count();
+    let seed = match wanted {
+        Some(wanted) if seeds.contains(&wanted) => wanted,
+        Some(wanted) => {
+            bail!("no leaks are stored with the seed {wanted}\nhint: there are {numbers}")
+        }
+        // Of equals the last is taken, so the seeds are walked down to prefer the smallest.
+        None => {
+            let most = seeds
+                .iter()
+                .rev()
+                .copied()
+                .max_by_key(|seed| n_conditions(*seed));
+            most.expect("there is a set, and it has a seed")
+        }
+    };
+    if wanted.is_none() && seeds.len() > 1 {
+        notes.push(format!(
+            "there are several seeds ({numbers}); showing {seed}; `--seed` chooses another"
+        ));
+    }
+    Ok(sets.into_iter().filter(|set| set.seed == seed).collect())
+}
+
+/// Similarities by different embedding models are different measures.
+fn check_embedding_model(sets: &[&StoredLeakSet]) -> anyhow::Result<()> {
+    let models: BTreeSet<_> = sets.iter().map(|set| set.embedding_model).collect();
+    if models.len() > 1 || models.contains(&None) {
+        bail!(
+            "the leaks of these models were found with different embedding models\nhint: run the experiment again with all of them, which scores them alike"
+        );
+    }
+    Ok(())
+}
+
+/// The base that is named; else of each model with several files the one with most bits per weight; else, where no
+/// model has several, the first condition.
+fn bases(
+    sets: &[&StoredLeakSet],
+    wanted: Option<&str>,
+) -> anyhow::Result<Vec<(usize, Vec<usize>)>> {
+    let all_but = |base: usize| (0..sets.len()).filter(move |idx| *idx != base).collect();
+    if let Some(wanted) = wanted {
+        let base = named(sets, wanted)?;
+        return Ok(vec![(base, all_but(base))]);
+    }
+    let mut labels: Vec<&str> = Vec::new();
+    for set in sets {
+        if !labels.contains(&set.label.as_str()) {
+            labels.push(&set.label);
+        }
+    }
+    let of_model = |label: &&str| {
+        let files: Vec<usize> = (0..sets.len())
+            .filter(|idx| sets[*idx].label == **label)
+            .collect();
+        let bits = |idx: &usize| sets[*idx].bits_per_weight;
+        let base = files
+            .iter()
+            .copied()
+            .max_by(|a, b| bits(a).total_cmp(&bits(b)))?;
+        let others: Vec<usize> = files.into_iter().filter(|idx| *idx != base).collect();
+        (!others.is_empty()).then_some((base, others))
+    };
+    let of_models: Vec<(usize, Vec<usize>)> = labels.iter().filter_map(of_model).collect();
+    if of_models.is_empty() && sets.len() > 1 {
+        return Ok(vec![(0, all_but(0))]);
+    }
+    Ok(of_models)
+}
+
+fn named(sets: &[&StoredLeakSet], wanted: &str) -> anyhow::Result<usize> {
+    let is_meant = |set: &&StoredLeakSet| {
+        let is_sha256 = wanted.len() >= N_DIGITS_MIN && set.model_sha256.starts_with(wanted);
+        set.label == wanted || condition_name(set).eq_ignore_ascii_case(wanted) || is_sha256
+    };
+    let found: Vec<usize> = (0..sets.len())
+        .filter(|idx| is_meant(&sets[*idx]))
+        .collect();
+    let names: Vec<String> = sets.iter().map(|set| condition_name(set)).collect();
+    match found[..] {
+        [only] => Ok(only),
+        [] => {
+            let meant = did_you_mean(wanted, names.iter().map(String::as_str));
+            let hint = hint(
+                meant,
+                &format!("there are leaks of {}", listing(names.clone())),
+            );
+            bail!("no leaks are stored of the model `{wanted}`\nhint: {hint}")
+        }
+        _ => bail!(
+            "`{wanted}` names several conditions: {}\nhint: name one of them",
+            listing(found.iter().map(|idx| names[*idx].clone()))
+        ),
+    }
+}

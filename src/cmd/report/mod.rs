@@ -1,0 +1,75 @@
+//! `seep report`: everything that is stored of an experiment, as one HTML file and as figures.
+//!
+//! Owns the order of its steps and where the files go. Which leaks are shown, `choice` says; what is read of them,
+//! `assemble`; how it is told, `report`. Nothing is generated and the database stays as it is.
+
+mod assemble;
+mod choice;
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+
+use super::Status;
+use crate::cli::ReportArgs;
+use crate::progress;
+use crate::report::{Report, figure_files};
+use crate::store::Store;
+
+/// Writes the report, and the figures where they are asked for.
+pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Status> {
+    let path = args.db.display();
+    if !args.db.is_file() {
+        bail!(
+            "there is no database `{path}`\nhint: `seep run` makes it; give another file with `--db`"
+        );
+    }
+    let store = Store::open(&args.db)?;
+    let stored = store.leak_sets()?;
+    if stored.is_empty() {
+        bail!("the database `{path}` holds no leaks yet\nhint: `seep run` stores them");
+    }
+    let choice = choice::choose(&stored, args)?;
+    for note in &choice.notes {
+        progress::note(note);
+    }
+    let report = Report::new(&assemble::assemble(&store, &choice)?);
+    let size = write_page(&report, &args.output)?;
+    progress::note(format!(
+        "wrote {} ({:.1} MB)",
+        args.output.display(),
+        size as f64 / 1e6
+    ));
+    if let Some(folder) = &args.figures {
+        let figures: Vec<_> = report.figures().collect();
+        let paths = figure_files(&figures, folder)?;
+        progress::note(format!(
+            "wrote {} files into {}",
+            paths.len(),
+            folder.display()
+        ));
+    }
+    Ok(Status::Done)
+}
+
+/// Writes the page beside its place first, so that a report that could not be finished replaces none.
+fn write_page(report: &Report, path: &Path) -> anyhow::Result<u64> {
+    let context = || format!("failed to write the report `{}`", path.display());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(context)?;
+    }
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = Path::new(&part);
+    let written = (|| {
+        let mut out = BufWriter::new(File::create(part)?);
+        report.write_html(&mut out)?;
+        out.flush()?;
+        let size = out.get_ref().metadata()?.len();
+        std::fs::rename(part, path)?;
+        Ok::<u64, std::io::Error>(size)
+    })();
+    written.with_context(context)
+}

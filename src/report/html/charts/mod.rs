@@ -1,0 +1,104 @@
+//! The report's figures: what each shows, what is said under it, and its numbers as a table.
+//!
+//! Owns titles, captions and descriptions. How a figure is drawn, `figure` says; what the numbers are, `leakage`.
+
+mod difference;
+mod rate;
+mod repeat;
+
+use serde::Serialize;
+
+use super::data::ReportData;
+use super::words::count;
+use crate::leakage::LeakRate;
+use crate::report::figure::Figure;
+
+/// How the intervals of rates are made; the source is in `stats`.
+const METHOD: &str = "Intervals: 95 %, cluster-robust standard errors (CR1) with Student’s t; all pairs that share a control prompt are one cluster.";
+
+/// A figure with its numbers.
+#[derive(Debug, Clone)]
+pub(super) struct Chart {
+    pub(super) figure: Figure,
+    pub(super) table: Table,
+}
+
+/// Numbers as they are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Table {
+    pub(super) columns: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(super) fn new<const N: usize>(columns: [&str; N], rows: Vec<[String; N]>) -> Self {
+        Self {
+            columns: columns.map(str::to_owned).into(),
+            rows: rows.into_iter().map(Vec::from).collect(),
+        }
+    }
+}
+
+/// All figures that the data have something for, in the order of the page.
+pub(super) fn charts(data: &ReportData) -> Vec<Chart> {
+    let found = [
+        rate::by_bits(data),
+        rate::by_category(data),
+        rate::grid_of_sizes(data),
+        difference::forest(data),
+        difference::flips(data),
+        repeat::repeats(data),
+        repeat::echoes(data),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+/// Rates over so many verdicts, such as `1980 verdicts (396 prompt pairs, 5 repeats)`, for all conditions together.
+fn n_words(data: &ReportData) -> String {
+    let rates = || {
+        data.conditions
+            .iter()
+            .filter_map(|condition| condition.leak_rates.first())
+    };
+    let verdicts = range(rates().map(|rate| rate.n_pairs), "verdict");
+    let clusters = range(rates().map(|rate| rate.n_clusters), "cluster");
+    format!(
+        "n = {verdicts} of {} in each condition, in {clusters}",
+        count(data.pairs.len(), "prompt pair")
+    )
+}
+
+/// One number where all are equal, else the smallest and the largest.
+fn range(numbers: impl Iterator<Item = usize> + Clone, noun: &str) -> String {
+    let (min, max) = (
+        numbers.clone().min().unwrap_or(0),
+        numbers.max().unwrap_or(0),
+    );
+    if min == max {
+        count(max, noun)
+    } else {
+        format!("{min} to {}", count(max, noun))
+    }
+}
+
+/// The names of series in the order in which they first appear, and the number of each item's series.
+fn series<'a>(names: impl Iterator<Item = &'a str>) -> (Vec<String>, Vec<usize>) {
+    let mut found: Vec<String> = Vec::new();
+    let numbers = names.map(|name| {
+        found
+            .iter()
+            .position(|known| known == name)
+            .unwrap_or_else(|| {
+                found.push(name.to_owned());
+                found.len() - 1
+            })
+    });
+    let numbers = numbers.collect();
+    (found, numbers)
+}
+
+/// The rate of all categories together, of each condition that has one.
+fn overall(data: &ReportData) -> impl Iterator<Item = (usize, &LeakRate)> {
+    let conditions = data.conditions.iter().enumerate();
+    conditions.filter_map(|(idx, condition)| Some((idx, condition.leak_rates.first()?)))
+}

@@ -1,0 +1,275 @@
+//! Figures of leak rates: by bits per weight, by category, by size and quantization.
+//!
+//! Owns what they show and what is said under them.
+
+use super::{Chart, METHOD, Table, n_words, overall, series};
+use crate::leakage::LeakRate;
+use crate::report::figure::{
+    DotRow, Dots, Figure, Grid, GridCell, Point, Scale, Scatter, dots, grid, scatter,
+};
+use crate::report::html::data::{ReportCondition, ReportData};
+use crate::report::html::words::{rate_interval, rate_numbers};
+use crate::report::text::visible;
+
+/// Mean Leak-Rate by bits per weight.
+pub(super) fn by_bits(data: &ReportData) -> Option<Chart> {
+    let rates: Vec<(&ReportCondition, f64, &LeakRate)> = overall(data)
+        .filter_map(|(idx, rate)| {
+            let condition = &data.conditions[idx];
+            Some((condition, condition.model.bits_per_weight?, rate))
+        })
+        .collect();
+    if rates.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = rates
+        .iter()
+        .map(|(condition, _, _)| visible(&condition.model.name))
+        .collect();
+    let (series, numbers) = series(names.iter().map(String::as_str));
+    let points = rates
+        .iter()
+        .zip(&numbers)
+        .map(|((condition, bits, rate), series_idx)| Point {
+            series_idx: *series_idx,
+            label: marked_quantization(condition),
+            x: *bits,
+            y: rate.mean_leak_rate,
+            interval: rate.interval,
+        });
+    let plot = Scatter {
+        x_words: "bits per weight, measured".to_owned(),
+        y_words: "Mean Leak-Rate, %".to_owned(),
+        y_reference: 50.0,
+        series,
+        points: points.collect(),
+    };
+    let caption = format!(
+        "Mean Leak-Rate in percent of each model file against its measured bits per weight; the dashed line at 50 % is no leakage. {}. {METHOD} \
+         Lines join the files of one model; they are no fit.",
+        n_words(data)
+    );
+    let listing = rates.iter().map(|(condition, bits, rate)| {
+        format!(
+            "{} at {bits:.2} bits per weight: {} percent",
+            visible(&condition.name),
+            rate_numbers(rate)
+        )
+    });
+    let description = format!("Scatter plot. {}.", listing.collect::<Vec<_>>().join("; "));
+    let title = "Mean Leak-Rate by bits per weight";
+    Some(Chart {
+        figure: Figure::new(
+            "leak-rate-by-bits",
+            title,
+            caption,
+            description,
+            scatter(&plot),
+        ),
+        table: Table::new(
+            [
+                "condition",
+                "bits per weight",
+                "Mean Leak-Rate, %",
+                "95 % interval",
+                "verdicts",
+                "tied",
+                "echoes",
+                "clusters",
+            ],
+            rates
+                .iter()
+                .map(|(condition, bits, rate)| rate_row(condition, *bits, rate))
+                .collect(),
+        ),
+    })
+}
+
+fn rate_row(condition: &ReportCondition, bits: f64, rate: &LeakRate) -> [String; 8] {
+    [
+        visible(&condition.name),
+        format!("{bits:.2}"),
+        format!("{:.1}", rate.mean_leak_rate),
+        rate_interval(rate),
+        rate.n_pairs.to_string(),
+        rate.n_tied.to_string(),
+        rate.n_echoes.to_string(),
+        rate.n_clusters.to_string(),
+    ]
+}
+
+/// The quantization with what makes the file unlike others.
+fn marked_quantization(condition: &ReportCondition) -> String {
+    let words = [condition.model.quantization.as_str()].into_iter();
+    let words = words.chain(condition.marks.iter().map(String::as_str));
+    visible(&words.collect::<Vec<_>>().join(", "))
+}
+
+/// Mean Leak-Rate by category, a row for each condition; None with a single category.
+pub(super) fn by_category(data: &ReportData) -> Option<Chart> {
+    let mut categories: Vec<&str> = Vec::new();
+    for rate in data
+        .conditions
+        .iter()
+        .flat_map(|condition| &condition.leak_rates)
+    {
+        let new = rate
+            .category
+            .as_deref()
+            .filter(|category| !categories.contains(category));
+        categories.extend(new);
+    }
+    if categories.len() < 2 {
+        return None;
+    }
+    let groups: Vec<(String, Vec<DotRow>)> = categories
+        .iter()
+        .map(|category| (visible(category), category_rows(data, category)))
+        .collect();
+    let rows = groups.iter().flat_map(|(category, rows)| {
+        rows.iter()
+            .map(|row| [category.clone(), row.label.clone(), row.numbers.clone()])
+    });
+    let rows: Vec<[String; 3]> = rows.collect();
+    let listing: Vec<String> = rows
+        .iter()
+        .map(|[category, name, numbers]| format!("{category}, {name}: {numbers}"))
+        .collect();
+    let plot = Dots {
+        x_words: "Mean Leak-Rate, %".to_owned(),
+        scale: Scale::Rates,
+        series: Vec::new(),
+        groups,
+    };
+    let caption = format!(
+        "Mean Leak-Rate in percent by category and condition, with its interval in parentheses; the dashed line at 50 % is no leakage. {}. {METHOD} \
+         Fewer clusters lie behind a category than behind all together.",
+        n_words(data)
+    );
+    let description = format!("Dot plot. {}.", listing.join("; "));
+    let title = "Mean Leak-Rate by category";
+    Some(Chart {
+        figure: Figure::new(
+            "leak-rate-by-category",
+            title,
+            caption,
+            description,
+            dots(&plot),
+        ),
+        table: Table::new(
+            ["category", "condition", "Mean Leak-Rate, % (95 % interval)"],
+            rows,
+        ),
+    })
+}
+
+fn category_rows(data: &ReportData, category: &str) -> Vec<DotRow> {
+    let conditions = data.conditions.iter().enumerate();
+    let rows = conditions.filter_map(|(idx, condition)| {
+        let of_category = |rate: &&LeakRate| rate.category.as_deref() == Some(category);
+        let rate = condition.leak_rates.iter().find(of_category)?;
+        Some(DotRow {
+            series_idx: idx,
+            label: visible(&condition.name),
+            value: Some(rate.mean_leak_rate),
+            interval: rate.interval,
+            numbers: rate_numbers(rate),
+        })
+    });
+    rows.collect()
+}
+
+/// Models by size and quantizations by bits per weight; None with a single condition.
+pub(super) fn grid_of_sizes(data: &ReportData) -> Option<Chart> {
+    let mut conditions: Vec<(&ReportCondition, &LeakRate)> = overall(data)
+        .map(|(idx, rate)| (&data.conditions[idx], rate))
+        .collect();
+    if conditions.len() < 2 {
+        return None;
+    }
+    let bits = |condition: &ReportCondition| condition.model.bits_per_weight.unwrap_or(0.0);
+    conditions.sort_by(|(a, _), (b, _)| bits(b).total_cmp(&bits(a)));
+    let columns: Vec<String> = conditions
+        .iter()
+        .map(|(condition, _)| marked_quantization(condition))
+        .collect();
+    let (columns, column_numbers) = series(columns.iter().map(String::as_str));
+    let mut sizes: Vec<(u64, String)> = conditions
+        .iter()
+        .map(|(condition, _)| size_row(condition))
+        .collect();
+    sizes.sort();
+    sizes.dedup();
+    let cells = conditions
+        .iter()
+        .zip(column_numbers)
+        .map(|((condition, rate), column_idx)| {
+            let row = size_row(condition);
+            let row_idx = sizes
+                .iter()
+                .position(|size| *size == row)
+                .expect("each condition gave its row");
+            let lines = [format!("{:.1} %", rate.mean_leak_rate), rate_interval(rate)];
+            (
+                row_idx,
+                column_idx,
+                GridCell {
+                    rate: rate.mean_leak_rate,
+                    lines,
+                },
+            )
+        });
+    let plot = Grid {
+        rows: sizes.iter().map(|(_, name)| name.clone()).collect(),
+        columns,
+        cells: cells.collect(),
+    };
+    let table = grid_table(&plot);
+    let caption = format!(
+        "Mean Leak-Rate in percent, and below it its interval, by model (smallest first) and label of quantization (most bits per weight first); blue is above 50 %, orange below, and a dash is a condition that was not run. {}. {METHOD}",
+        n_words(data)
+    );
+    let listing = table
+        .rows
+        .iter()
+        .map(|row| row.join(", "))
+        .collect::<Vec<_>>()
+        .join("; ");
+    let title = "Mean Leak-Rate by size and quantization";
+    Some(Chart {
+        figure: Figure::new(
+            "leak-rate-grid",
+            title,
+            caption,
+            format!("Grid. {listing}."),
+            grid(&plot),
+        ),
+        table,
+    })
+}
+
+/// What a row of the grid is ordered by and called. Models of one size are rows of their own.
+fn size_row(condition: &ReportCondition) -> (u64, String) {
+    (
+        condition.model.n_parameters.unwrap_or(0),
+        visible(&condition.model.name),
+    )
+}
+
+fn grid_table(plot: &Grid) -> Table {
+    let rows = plot.cells.iter().map(|(row_idx, column_idx, cell)| {
+        let [rate, interval] = cell.lines.clone();
+        [
+            plot.rows[*row_idx].clone(),
+            plot.columns[*column_idx].clone(),
+            rate,
+            interval,
+        ]
+    });
+    let mut rows: Vec<[String; 4]> = rows.collect();
+    rows.sort_by_key(|[model, ..]| plot.rows.iter().position(|row| row == model));
+    Table::new(
+        ["model", "quantization", "Mean Leak-Rate", "95 % interval"],
+        rows,
+    )
+}

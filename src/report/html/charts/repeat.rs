@@ -1,0 +1,139 @@
+//! Figures of what the texts are like: how different repeats are, and how often they echo the concept.
+//!
+//! Owns what they show and what is said under them.
+
+use super::{Chart, Table, overall};
+use crate::report::figure::{DotRow, Dots, Figure, Scale, dots};
+use crate::report::html::data::ReportData;
+use crate::report::html::words::{count, rate_numbers};
+use crate::report::text::visible;
+
+/// How many prompts have the same text in all repeats; None where no prompt has two repeats.
+pub(super) fn repeats(data: &ReportData) -> Option<Chart> {
+    let conditions = data.conditions.iter().enumerate();
+    let found: Vec<_> = conditions
+        .filter_map(|(idx, condition)| Some((idx, condition, condition.diversity?)))
+        .collect();
+    let first = found.first()?.2;
+    let rows: Vec<DotRow> = found
+        .iter()
+        .map(|(idx, condition, diversity)| {
+            let share = 100.0 * diversity.n_all_equal as f64 / diversity.n_prompts as f64;
+            DotRow {
+                series_idx: *idx,
+                label: visible(&condition.name),
+                value: Some(share),
+                interval: None,
+                numbers: format!("{share:.1} %; {:.2} distinct", diversity.mean_distinct),
+            }
+        })
+        .collect();
+    let listing = rows
+        .iter()
+        .map(|row| format!("{}: {} texts per prompt", row.label, row.numbers));
+    let description = format!("Dot plot. {}.", listing.collect::<Vec<_>>().join("; "));
+    let plot = Dots {
+        x_words: "test prompts whose repeats are all equal, %".to_owned(),
+        scale: Scale::Shares,
+        series: Vec::new(),
+        groups: vec![(String::new(), rows)],
+    };
+    let caption = format!(
+        "Test prompts with the same generation in all repeats, in percent, and the mean number of distinct generations of a prompt. \
+         n = {} with {} altogether. Equal repeats are worth one observation; the intervals of rates know that, because all repeats of a prompt are in one cluster. Counted, without an interval.",
+        count(first.n_prompts, "test prompt"),
+        count(first.n_texts, "generation"),
+    );
+    let rows = found.iter().map(|(_, condition, diversity)| {
+        [
+            visible(&condition.name),
+            diversity.n_prompts.to_string(),
+            diversity.n_all_equal.to_string(),
+            format!("{:.2}", diversity.mean_distinct),
+            diversity.n_texts.to_string(),
+            diversity.n_distinct.to_string(),
+            condition
+                .disagreement
+                .map_or("none".to_owned(), |share| format!("{:.1}", 100.0 * share)),
+        ]
+    });
+    let table = Table::new(
+        [
+            "condition",
+            "test prompts",
+            "all repeats equal",
+            "distinct per prompt",
+            "generations",
+            "distinct generations",
+            "two repeats differ in verdict, %",
+        ],
+        rows.collect(),
+    );
+    let title = "Repeats and their diversity";
+    Some(Chart {
+        figure: Figure::new("repeats", title, caption, description, dots(&plot)),
+        table,
+    })
+}
+
+/// How often the concept stands in the test generation; None without verdicts.
+pub(super) fn echoes(data: &ReportData) -> Option<Chart> {
+    let found: Vec<_> = overall(data)
+        .map(|(idx, rate)| (idx, &data.conditions[idx], rate))
+        .collect();
+    let (_, _, first) = found.first()?;
+    let n_verdicts = first.n_pairs;
+    let rows: Vec<DotRow> = found
+        .iter()
+        .map(|(idx, condition, rate)| {
+            let share = 100.0 * rate.n_echoes as f64 / rate.n_pairs as f64;
+            DotRow {
+                series_idx: *idx,
+                label: visible(&condition.name),
+                value: Some(share),
+                interval: None,
+                numbers: format!("{share:.1} %"),
+            }
+        })
+        .collect();
+    let listing = rows
+        .iter()
+        .map(|row| format!("{}: {}", row.label, row.numbers));
+    let description = format!("Dot plot. {}.", listing.collect::<Vec<_>>().join("; "));
+    let plot = Dots {
+        x_words: "test generations that hold the concept itself, %".to_owned(),
+        scale: Scale::Shares,
+        series: Vec::new(),
+        groups: vec![(String::new(), rows)],
+    };
+    let caption = format!(
+        "Test generations in which the concept itself stands as a word, in percent of n = {} in each condition. Counted, without an interval. \
+         The table has the Mean Leak-Rate without these repeats; it leaves out leaks of the plainest kind, so neither reading is the better one.",
+        count(n_verdicts, "test generation"),
+    );
+    let rows = found.iter().map(|(_, condition, rate)| {
+        let without = &condition.leak_rate_without_echoes;
+        [
+            visible(&condition.name),
+            rate.n_echoes.to_string(),
+            rate.n_pairs.to_string(),
+            rate_numbers(rate),
+            without.as_ref().map_or("none".to_owned(), rate_numbers),
+        ]
+    });
+    let table = Table::new(
+        [
+            "condition",
+            "echoes",
+            "test generations",
+            "Mean Leak-Rate, % (95 % interval)",
+            "without echoes",
+        ],
+        rows.collect(),
+    );
+    let title = "Echoes of the concept";
+    Some(Chart {
+        figure: Figure::new("echoes", title, caption, description, dots(&plot)),
+        table,
+    })
+}

@@ -1,0 +1,414 @@
+//! The page as formatted strings, for the template.
+//!
+//! Owns every number's format and the order of tables. Texts are harmless here, but not escaped: the template escapes.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
+
+use super::charts::{Chart, Table};
+use super::data::{ReportCondition, ReportData, ReportModel, ReportRun, ReportVerdict};
+use super::rows::rows;
+use super::words::{AnswerPart, answer, count, thousands};
+use super::{SCRIPT, STYLE};
+use crate::digest::Digest;
+use crate::leakage::{ScoredPair, striking_leaks};
+use crate::report::text::{visible, visible_block};
+
+/// Leaks shown for each condition.
+const N_EXAMPLES: usize = 3;
+
+/// Everything the template prints.
+#[derive(Debug, Serialize)]
+pub(super) struct Context {
+    policy: String,
+    name: String,
+    question: String,
+    facts: Vec<Fact>,
+    answer: Vec<AnswerPart>,
+    system_message: Option<String>,
+    user_message: String,
+    sample_pairs: Vec<[String; 3]>,
+    charts: Vec<ChartContext>,
+    examples: Vec<Examples>,
+    n_pairs: String,
+    /// The rows of the table of prompts; JSON in which no `<` stands.
+    rows_json: String,
+    models: Table,
+    sampling: Table,
+    runs: Vec<RunContext>,
+    commands: Vec<String>,
+    files: Vec<(String, String)>,
+    making: Vec<Fact>,
+}
+
+/// A name and its value.
+#[derive(Debug, Serialize)]
+struct Fact {
+    name: String,
+    value: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ChartContext {
+    id: String,
+    title: String,
+    svg: String,
+    caption: String,
+    table: Table,
+}
+
+#[derive(Debug, Serialize)]
+struct Examples {
+    condition: String,
+    leaks: Vec<ExampleContext>,
+}
+
+#[derive(Debug, Serialize)]
+struct ExampleContext {
+    concept: String,
+    sides: [ExampleSide; 2],
+}
+
+#[derive(Debug, Serialize)]
+struct ExampleSide {
+    what: &'static str,
+    similarity: String,
+    prompt: String,
+    generation: String,
+}
+
+#[derive(Debug, Serialize)]
+struct RunContext {
+    id: i64,
+    facts: Vec<Fact>,
+    models: Table,
+}
+
+impl Context {
+    pub(super) fn new(data: &ReportData, charts: &[Chart]) -> Self {
+        let experiment = &data.experiment;
+        Self {
+            policy: policy(),
+            name: visible(&experiment.name),
+            question: visible(&experiment.question),
+            facts: facts(data),
+            answer: answer(data),
+            system_message: experiment.system_message.as_deref().map(visible_block),
+            user_message: visible_block(&experiment.user_message),
+            sample_pairs: sample_pairs(data),
+            charts: charts.iter().map(chart_context).collect(),
+            examples: data
+                .conditions
+                .iter()
+                .filter_map(|condition| examples(data, condition))
+                .collect(),
+            n_pairs: count(data.pairs.len(), "prompt pair"),
+            rows_json: rows_json(data),
+            models: models_table(data),
+            sampling: sampling_table(data),
+            runs: data.runs.iter().map(run_context).collect(),
+            commands: commands(data),
+            files: files(data),
+            making: making(data),
+        }
+    }
+}
+
+/// Nothing is loaded, and only the style sheet and the script of the page count.
+fn policy() -> String {
+    let hash = |text: &str| BASE64_STANDARD.encode(Digest::of(text.as_bytes()).as_bytes());
+    format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    )
+}
+
+fn fact(name: &str, value: impl Into<String>) -> Fact {
+    Fact {
+        name: name.to_owned(),
+        value: value.into(),
+    }
+}
+
+fn facts(data: &ReportData) -> Vec<Fact> {
+    let n_verdicts: usize = data
+        .conditions
+        .iter()
+        .map(|condition| condition.verdicts.len())
+        .sum();
+    let concepts = distinct(data.pairs.iter().map(|pair| pair.concept.as_str()));
+    let categories = distinct(data.pairs.iter().map(|pair| pair.category.as_str()));
+    vec![
+        fact("conditions", data.conditions.len().to_string()),
+        fact("prompt pairs", thousands(data.pairs.len())),
+        fact("concepts", concepts.to_string()),
+        fact("categories", categories.to_string()),
+        fact("verdicts", thousands(n_verdicts)),
+        fact(
+            "metric",
+            visible(&format!(
+                "{}, by {}",
+                data.metric, data.embedding_model.name
+            )),
+        ),
+        fact("seed", data.seed.to_string()),
+    ]
+}
+
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> usize {
+    names.collect::<std::collections::HashSet<_>>().len()
+}
+
+/// The first pair of each category, for a reader who wants to know what was asked.
+fn sample_pairs(data: &ReportData) -> Vec<[String; 3]> {
+    let mut seen = Vec::new();
+    let first = data.pairs.iter().filter(|pair| {
+        let is_new = !seen.contains(&&pair.category);
+        seen.push(&pair.category);
+        is_new
+    });
+    first
+        .map(|pair| {
+            [&pair.category, &pair.test_prompt, &pair.control_prompt].map(|text| visible(text))
+        })
+        .collect()
+}
+
+fn chart_context(chart: &Chart) -> ChartContext {
+    let figure = &chart.figure;
+    ChartContext {
+        id: figure.name.clone(),
+        title: figure.title.clone(),
+        svg: figure.for_page(),
+        caption: figure.caption.clone(),
+        table: chart.table.clone(),
+    }
+}
+
+fn examples(data: &ReportData, condition: &ReportCondition) -> Option<Examples> {
+    let scored: Vec<ScoredPair> = condition
+        .verdicts
+        .iter()
+        .map(|verdict| verdict.scored.clone())
+        .collect();
+    let leaks: Vec<ExampleContext> = striking_leaks(&scored, N_EXAMPLES)
+        .into_iter()
+        .filter_map(|leak| {
+            let is_meant = |verdict: &&ReportVerdict| verdict.scored == *leak;
+            example(data, condition.verdicts.iter().find(is_meant)?)
+        })
+        .collect();
+    (!leaks.is_empty()).then(|| Examples {
+        condition: visible(&condition.name),
+        leaks,
+    })
+}
+
+fn example(data: &ReportData, verdict: &ReportVerdict) -> Option<ExampleContext> {
+    let scored = &verdict.scored;
+    let pair = data
+        .pairs
+        .iter()
+        .find(|pair| pair.pair_idx == scored.pair_idx)?;
+    let side = |what, similarity: f64, prompt: &str, generation: &str| ExampleSide {
+        what,
+        similarity: format!("{similarity:.3}"),
+        prompt: visible(prompt),
+        generation: visible(generation),
+    };
+    Some(ExampleContext {
+        concept: visible(&pair.concept),
+        sides: [
+            side(
+                "test",
+                scored.similarity_test,
+                &pair.test_prompt,
+                &verdict.test_generation,
+            ),
+            side(
+                "control",
+                scored.similarity_control,
+                &pair.control_prompt,
+                &verdict.control_generation,
+            ),
+        ],
+    })
+}
+
+/// The rows as JSON that a script element can hold: without `<`, no tag and no comment can begin.
+fn rows_json(data: &ReportData) -> String {
+    let json =
+        serde_json::to_string(&rows(data)).expect("plain strings and numbers always serialise");
+    json.replace('<', "\\u003c")
+}
+
+fn models_table(data: &ReportData) -> Table {
+    let generating = data
+        .conditions
+        .iter()
+        .map(|condition| model_row(&condition.model, &condition.marks.join(", ")));
+    let mut rows: Vec<[String; 9]> = generating.collect();
+    rows.dedup();
+    rows.push(model_row(&data.embedding_model, "embeds"));
+    Table::new(
+        [
+            "model",
+            "quantization",
+            "bits per weight",
+            "weights",
+            "bytes",
+            "architecture",
+            "licence",
+            "marks",
+            "sha256",
+        ],
+        rows,
+    )
+}
+
+fn model_row(model: &ReportModel, marks: &str) -> [String; 9] {
+    [
+        visible(&model.name),
+        visible(&model.quantization),
+        known(model.bits_per_weight.map(|bits| format!("{bits:.3}"))),
+        known(model.n_parameters.map(|n| thousands(n as usize))),
+        known(model.size_bytes.map(|n| thousands(n as usize))),
+        known(model.architecture.as_deref().map(visible)),
+        model
+            .licence
+            .as_deref()
+            .map_or("not stated in the file or the manifest".to_owned(), visible),
+        visible(marks),
+        model.sha256.clone(),
+    ]
+}
+
+/// What is known, or that it is not.
+fn known(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn sampling_table(data: &ReportData) -> Table {
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in data
+        .conditions
+        .iter()
+        .flat_map(|condition| &condition.sampling)
+    {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let value = |condition: &ReportCondition, wanted: &str| {
+        let values = condition.sampling.iter().filter(|(name, _)| name == wanted);
+        visible(
+            &values
+                .map(|(_, value)| value.as_str())
+                .collect::<Vec<_>>()
+                .join("; "),
+        )
+    };
+    let columns = ["condition"].into_iter().chain(names.iter().copied());
+    Table {
+        columns: columns.map(visible).collect(),
+        rows: data
+            .conditions
+            .iter()
+            .map(|condition| {
+                let values = names.iter().map(|name| value(condition, name));
+                [visible(&condition.name)]
+                    .into_iter()
+                    .chain(values)
+                    .collect()
+            })
+            .collect(),
+    }
+}
+
+fn run_context(run: &ReportRun) -> RunContext {
+    let rows = run.models.iter().map(|model| {
+        [
+            visible(&model.name),
+            visible(&model.schedule),
+            visible(&model.tokenizer),
+            model
+                .determinism
+                .as_deref()
+                .map_or("nothing was generated".to_owned(), visible),
+            model.n_generated.to_string(),
+            model.n_reused.to_string(),
+            model.n_failed.to_string(),
+        ]
+    });
+    RunContext {
+        id: run.id,
+        facts: run
+            .facts
+            .iter()
+            .map(|(name, value)| fact(name, visible(value)))
+            .collect(),
+        models: Table::new(
+            [
+                "model",
+                "schedule",
+                "tokenizer",
+                "independence of neighbours",
+                "generated",
+                "reused",
+                "failed",
+            ],
+            rows.collect(),
+        ),
+    }
+}
+
+/// The runs' commands in order, each once, and the command of this report.
+fn commands(data: &ReportData) -> Vec<String> {
+    let mut commands: Vec<String> = Vec::new();
+    let all = data
+        .runs
+        .iter()
+        .map(|run| &run.command_line)
+        .chain([&data.making.command_line]);
+    for command in all.map(|command| visible(command)) {
+        if !commands.contains(&command) {
+            commands.push(command);
+        }
+    }
+    commands
+}
+
+/// The experiment's files, as they were when it was first run.
+fn files(data: &ReportData) -> Vec<(String, String)> {
+    let experiment = &data.experiment;
+    let extended = experiment.extended_yaml.as_deref();
+    let own = experiment.yaml.as_deref();
+    let own = own.map(|yaml| ("The experiment’s file", yaml));
+    let extended = extended.map(|yaml| ("The file it extends", yaml));
+    let files = own.into_iter().chain(extended);
+    files
+        .map(|(what, yaml)| (what.to_owned(), visible_block(yaml)))
+        .collect()
+}
+
+fn making(data: &ReportData) -> Vec<Fact> {
+    let making = &data.making;
+    vec![
+        fact("made by", visible(&making.program)),
+        fact("from", visible(&making.database)),
+        fact(
+            "experiment",
+            format!(
+                "{}, sha256 {}",
+                visible(&data.experiment.name),
+                data.experiment.sha256
+            ),
+        ),
+        fact(
+            "seed of the random sign flips",
+            making.flip_seed.to_string(),
+        ),
+    ]
+}

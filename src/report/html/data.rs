@@ -1,0 +1,178 @@
+//! What a report is made of, as the command hands it over.
+//!
+//! Owns plain data: numbers with their units, texts as they are stored. Nothing here is escaped or formatted.
+
+use crate::leakage::{Diversity, LeakRate, ScoredPair};
+use crate::report::{ConditionComparison, ModelTrend};
+
+/// An experiment with everything that is shown of it.
+#[derive(Debug, Clone)]
+pub struct ReportData {
+    /// The experiment.
+    pub experiment: ReportExperiment,
+    /// The name of the similarity.
+    pub metric: String,
+    /// The embedding model.
+    pub embedding_model: ReportModel,
+    /// Seed of the generations.
+    pub seed: u64,
+    /// What prompts of one cluster share, in the singular, such as `control prompt`.
+    pub cluster_unit: String,
+    /// The conditions, in the order in which they were first run.
+    pub conditions: Vec<ReportCondition>,
+    /// The conditions that others are compared with, and these.
+    pub comparisons: Vec<BaseComparisons>,
+    /// One trend for each model with at least three different bits per weight.
+    pub trends: Vec<ModelTrend>,
+    /// The prompt pairs, by their place in the experiment.
+    pub pairs: Vec<ReportPair>,
+    /// The runs of the experiment, in the order of their start.
+    pub runs: Vec<ReportRun>,
+    /// The making of this report.
+    pub making: Making,
+}
+
+/// The experiment.
+#[derive(Debug, Clone)]
+pub struct ReportExperiment {
+    /// Its name.
+    pub name: String,
+    /// The question it asks, in prose.
+    pub question: String,
+    /// SHA-256 of its text.
+    pub sha256: String,
+    /// Its YAML file, word for word; None where no file asked for it.
+    pub yaml: Option<String>,
+    /// The YAML file it extends, word for word; None where it extends none.
+    pub extended_yaml: Option<String>,
+    /// The system message that the prompts are sent with; None where none is sent.
+    pub system_message: Option<String>,
+    /// The user message of the first test prompt.
+    pub user_message: String,
+}
+
+/// A model file.
+#[derive(Debug, Clone)]
+pub struct ReportModel {
+    /// Its name.
+    pub name: String,
+    /// The label of its quantization.
+    pub quantization: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// `general.architecture` of the file; this and what follows is None where there is no file.
+    pub architecture: Option<String>,
+    /// Number of weights.
+    pub n_parameters: Option<u64>,
+    /// Measured bits per weight.
+    pub bits_per_weight: Option<f64>,
+    /// Size in bytes.
+    pub size_bytes: Option<u64>,
+    /// The licence, as the manifest or the file names it; None where neither does.
+    pub licence: Option<String>,
+}
+
+/// One model file under one choice of sampling values.
+#[derive(Debug, Clone)]
+pub struct ReportCondition {
+    /// How the condition is named everywhere in the report; unique.
+    pub name: String,
+    /// The model file.
+    pub model: ReportModel,
+    /// What makes the file unlike the others, such as `requantized`.
+    pub marks: Vec<String>,
+    /// The sampling values of its generations: name and value. Several values of one name were all in use.
+    pub sampling: Vec<(String, String)>,
+    /// Leak rates: all categories together first, then each.
+    pub leak_rates: Vec<LeakRate>,
+    /// The leak rate of the repeats that are no echoes; None where all are.
+    pub leak_rate_without_echoes: Option<LeakRate>,
+    /// How different the repeats of test prompts are; None without verdicts.
+    pub diversity: Option<Diversity>,
+    /// The share of different verdicts among any two repeats of a prompt, 0 to 1; None with one repeat.
+    pub disagreement: Option<f64>,
+    /// The verdicts with their texts, by pair and repeat.
+    pub verdicts: Vec<ReportVerdict>,
+}
+
+/// One repeat of one pair.
+#[derive(Debug, Clone)]
+pub struct ReportVerdict {
+    /// Pair, repeat, similarities and verdict.
+    pub scored: ScoredPair,
+    /// The generation for the test prompt.
+    pub test_generation: String,
+    /// The generation for the control prompt.
+    pub control_generation: String,
+}
+
+/// Conditions against one base.
+#[derive(Debug, Clone)]
+pub struct BaseComparisons {
+    /// The base, in `conditions`.
+    pub base_idx: usize,
+    /// Which condition is compared, in `conditions`, and what was found.
+    pub others: Vec<(usize, ConditionComparison)>,
+}
+
+/// A prompt pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportPair {
+    /// Its place in the experiment, from 0.
+    pub pair_idx: usize,
+    /// The concept.
+    pub concept: String,
+    /// The category.
+    pub category: String,
+    /// The template it was made from; None for a free-standing pair.
+    pub template_id: Option<String>,
+    /// The prompt with the concept.
+    pub test_prompt: String,
+    /// The prompt without the concept.
+    pub control_prompt: String,
+}
+
+/// A run: which program did what, on which machine.
+#[derive(Debug, Clone)]
+pub struct ReportRun {
+    /// Its row in the database.
+    pub id: i64,
+    /// The command line.
+    pub command_line: String,
+    /// Facts about it, in order: what, and its value.
+    pub facts: Vec<(String, String)>,
+    /// What it did with each model: the columns are the same in all.
+    pub models: Vec<ReportRunModel>,
+}
+
+/// What a run did with one model.
+#[derive(Debug, Clone)]
+pub struct ReportRunModel {
+    /// Model and quantization.
+    pub name: String,
+    /// Name and parameters of the schedule.
+    pub schedule: String,
+    /// Which program made tokens of the prompts.
+    pub tokenizer: String,
+    /// How far generations were independent of their neighbours; None where nothing had to be generated.
+    pub determinism: Option<String>,
+    /// Generations made.
+    pub n_generated: usize,
+    /// Generations that were stored before.
+    pub n_reused: usize,
+    /// Requests that failed.
+    pub n_failed: usize,
+}
+
+/// How the report was made.
+#[derive(Debug, Clone)]
+pub struct Making {
+    /// The database that was read.
+    pub database: String,
+    /// The command line.
+    pub command_line: String,
+    /// Version and commit of the program.
+    pub program: String,
+    /// Random sign flips of a p-value are drawn with this seed.
+    pub flip_seed: u64,
+}

@@ -1,0 +1,386 @@
+// The table of prompts: search, filters, order, and one pair in full.
+//
+// Text of models goes into the page as text nodes only; nothing here parses HTML. Rows have a fixed height, so that
+// only those in view exist. What is counted here was decided elsewhere: verdicts, echoes and flips come with the rows.
+'use strict';
+(() => {
+  const N_NUMBERS = 7;
+  const N_ROWS_AROUND = 6;
+  const N_CHARACTERS_IN_ROW = 160;
+  const byId = (id) => document.getElementById(id);
+
+  const element = (name, className, ...children) => {
+    const made = document.createElement(name);
+    if (className) made.className = className;
+    made.append(...children);
+    return made;
+  };
+
+  // Text apart from its surroundings, whatever direction it is written in.
+  const isolated = (...children) => element('bdi', '', ...children);
+
+  const start = () => {
+    const data = JSON.parse(byId('rows-json').textContent);
+    const pairs = data.pairs.map((pair) => ({ ...pair, cells: pair.groups.map(cell) }));
+    const narrow = matchMedia('(max-width: 44rem)');
+    const state = { shown: pairs, conditions: data.conditions.map((_, idx) => idx), column: 'order', isDown: false, opened: 0 };
+    const viewport = byId('viewport');
+    const body = byId('body');
+
+    function cell(groups) {
+      const found = { n: 0, leak: 0, tie: 0, none: 0, echo: 0, points: 0, difference: 0 };
+      for (let at = 0; at < groups.length; at += N_NUMBERS) {
+        const [, , test, control, verdict, echo, n] = groups.slice(at, at + N_NUMBERS);
+        found.n += n;
+        found.leak += verdict === 2 ? n : 0;
+        found.tie += verdict === 1 ? n : 0;
+        found.none += verdict === 0 ? n : 0;
+        found.echo += echo * n;
+        found.points += verdict * n;
+        found.difference += (test - control) * n;
+      }
+      return found;
+    }
+
+    // The pieces of a text, with the concept as a word of its own marked.
+    function highlighted(text, concept) {
+      const escaped = concept.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&');
+      if (!escaped) return [text];
+      const word = new RegExp(`(?<![\\p{L}\\p{N}])(${escaped.replace(/\\-/g, '-')})(?![\\p{L}\\p{N}])`, 'giu');
+      const pieces = text.split(word);
+      return pieces.map((piece, idx) => (idx % 2 ? element('mark', '', piece) : piece));
+    }
+
+    // The names of conditions without the words that all of them begin with.
+    const shortNames = (() => {
+      const words = data.conditions.map((condition) => condition.name.match(/[^-:]*[-:]?/g));
+      let same = 0;
+      while (words.every((name) => name[same + 1] && name[same] === words[0][same])) same += 1;
+      return words.map((name) => name.slice(same).join(''));
+    })();
+
+    const conceptOf = (pair) => data.concepts[pair.concept];
+    const cut = (text) => (text.length > N_CHARACTERS_IN_ROW ? `${text.slice(0, N_CHARACTERS_IN_ROW)}…` : text);
+    const flipsOf = (pair) => state.conditions.reduce((sum, idx) => sum + (pair.flips[idx] ?? 0), 0);
+
+    function counts(found) {
+      const list = element('span', 'counts');
+      const add = (sign, word, n) => {
+        if (!n) return;
+        const item = element('span', '', `${sign} ${n}`);
+        item.setAttribute('aria-label', `${n} of ${found.n}: ${word}`);
+        item.setAttribute('role', 'img');
+        list.append(item, ' ');
+      };
+      add('▲', 'leak', found.leak);
+      add('=', 'tie', found.tie);
+      add('▽', 'no leak', found.none);
+      if (found.echo) list.append(element('span', 'tag', 'echo'));
+      return list;
+    }
+
+    function conditionCell(pair, idx) {
+      const made = element('div', 'cell', element('span', 'of', shortNames[idx]));
+      made.setAttribute('role', 'cell');
+      const groups = pair.groups[idx];
+      if (!groups.length) {
+        made.append(element('span', 'muted', 'not run'));
+        return made;
+      }
+      made.append(counts(pair.cells[idx]));
+      if (pair.flips[idx]) made.lastChild.append(' ', element('span', 'tag flip', `${pair.flips[idx]} flipped`));
+      const text = cut(data.texts[groups[0]]);
+      const often = groups[N_NUMBERS - 1];
+      made.append(element('span', 'clamp two', isolated(...highlighted(text, conceptOf(pair))), often > 1 ? ` ×${often}` : ''));
+      return made;
+    }
+
+    function row(pair, rowIdx) {
+      const made = element('div', 'row');
+      made.setAttribute('role', 'row');
+      made.setAttribute('aria-rowindex', String(rowIdx + 2));
+      made.dataset.row = String(rowIdx);
+      const open = element('button', 'open', String(pair.n + 1));
+      open.type = 'button';
+      open.setAttribute('aria-label', `Open pair ${pair.n + 1}, ${conceptOf(pair)}`);
+      const add = (className, ...children) => {
+        const made_cell = element('div', className, ...children);
+        made_cell.setAttribute('role', 'cell');
+        made.append(made_cell);
+      };
+      add('number', open);
+      add('optional', isolated(conceptOf(pair)));
+      add('optional muted', data.categories[pair.category]);
+      const prompt = element('span', 'clamp', isolated(...highlighted(cut(data.texts[pair.test]), conceptOf(pair))));
+      add('', prompt);
+      add('optional', String(flipsOf(pair)));
+      made.append(...state.conditions.map((idx) => conditionCell(pair, idx)));
+      made.style.top = `${rowIdx * height()}px`;
+      return made;
+    }
+
+    const height = () => (narrow.matches ? 80 + 24 * state.conditions.length : 74);
+
+    function columns() {
+      const fixed = [['order', '#'], ['concept', 'Concept'], ['category', 'Category'], ['prompt', 'Test prompt'], ['flips', 'Flips']];
+      return [...fixed, ...state.conditions.map((idx) => [`condition ${idx}`, data.conditions[idx].name])];
+    }
+
+    function key(pair, column) {
+      if (column === 'concept') return conceptOf(pair);
+      if (column === 'category') return data.categories[pair.category];
+      if (column === 'prompt') return data.texts[pair.test];
+      if (column === 'flips') return flipsOf(pair);
+      if (column === 'order') return pair.n;
+      const found = column === 'all' ? total(pair) : pair.cells[Number(column.split(' ')[1])];
+      // The difference of similarities only decides between equal verdicts: its share is below half a verdict.
+      return found.n ? found.points / found.n + found.difference / found.n / 10000 : -1;
+    }
+
+    function total(pair) {
+      const sum = { n: 0, points: 0, difference: 0 };
+      for (const idx of state.conditions) {
+        for (const name of Object.keys(sum)) sum[name] += pair.cells[idx][name];
+      }
+      return sum;
+    }
+
+    function sortBy(column, isDown) {
+      state.column = column;
+      state.isDown = isDown;
+      apply();
+    }
+
+    // Where a reader begins: numbers that matter from the largest, names from the first letter.
+    const startsDown = (column) => column === 'flips' || column === 'all' || column.startsWith('condition');
+
+    function drawHead() {
+      const made = element('div', 'row');
+      made.setAttribute('role', 'row');
+      made.setAttribute('aria-rowindex', '1');
+      for (const [column, name] of columns()) {
+        const isSorted = column === state.column;
+        const button = element('button', '', name, isSorted ? (state.isDown ? ' ↓' : ' ↑') : '');
+        button.type = 'button';
+        button.addEventListener('click', () => {
+          sortBy(column, isSorted ? !state.isDown : startsDown(column));
+          const again = [...byId('head').querySelectorAll('button')].find((other) => other.textContent.startsWith(name));
+          if (again) again.focus();
+        });
+        const head = element('div', '', button);
+        head.setAttribute('role', 'columnheader');
+        if (isSorted) head.setAttribute('aria-sort', state.isDown ? 'descending' : 'ascending');
+        made.append(head);
+      }
+      byId('head').replaceChildren(made);
+    }
+
+    function drawSorts() {
+      const options = columns().flatMap(([column, name]) => {
+        const label = column === 'order' ? 'experiment order' : name;
+        return [[column, false, `${label} ↑`], [column, true, `${label} ↓`]];
+      });
+      options.push(['all', true, 'leaks, all shown ↓'], ['all', false, 'leaks, all shown ↑']);
+      byId('sort').replaceChildren(...options.map(([column, isDown, label]) => {
+        const option = new Option(label, `${column}|${isDown}`);
+        option.selected = column === state.column && isDown === state.isDown;
+        return option;
+      }));
+    }
+
+    function layout() {
+      const n = state.conditions.length;
+      const table = byId('table');
+      table.style.setProperty('--columns', `3.4rem 5.5rem 7.5rem minmax(15rem, 2fr) 2.8rem repeat(${n}, minmax(9.5rem, 1fr))`);
+      table.style.setProperty('--table-width', `${40 + 10.5 * n}rem`);
+      table.style.setProperty('--row-height', `${height()}px`);
+      table.setAttribute('aria-rowcount', String(state.shown.length + 1));
+      body.style.height = `${state.shown.length * height()}px`;
+    }
+
+    // Draws the rows in view; those that were drawn already stay, so that focus stays too.
+    function draw() {
+      const top = Math.max(0, viewport.scrollTop - byId('head').offsetHeight);
+      const first = Math.max(0, Math.floor(top / height()) - N_ROWS_AROUND);
+      const last = Math.min(state.shown.length, Math.ceil((top + viewport.clientHeight) / height()) + N_ROWS_AROUND);
+      const drawn = new Set();
+      for (const old of [...body.children]) {
+        const rowIdx = Number(old.dataset.row);
+        if (rowIdx < first || rowIdx >= last) old.remove();
+        else drawn.add(rowIdx);
+      }
+      // In order, because the tab key follows the order of the document.
+      for (let rowIdx = first; rowIdx < last; rowIdx += 1) {
+        if (!drawn.has(rowIdx)) body.insertBefore(row(state.shown[rowIdx], rowIdx), body.children[rowIdx - first] ?? null);
+      }
+    }
+
+    const value = (id) => byId(id).value;
+    const isAsked = (id) => byId(id).checked;
+
+    function textOf(pair) {
+      if (!pair.text) {
+        const numbers = new Set([pair.test, pair.control]);
+        for (const groups of pair.groups) {
+          for (let at = 0; at < groups.length; at += N_NUMBERS) numbers.add(groups[at]).add(groups[at + 1]);
+        }
+        const texts = [...numbers].map((number) => data.texts[number]);
+        pair.text = [conceptOf(pair), ...texts].join('\n').toLowerCase();
+      }
+      return pair.text;
+    }
+
+    function matches(pair, words) {
+      const any = (name) => state.conditions.some((idx) => pair.cells[idx][name]);
+      return (!value('category') || data.categories[pair.category] === value('category'))
+        && (!value('concept') || conceptOf(pair) === value('concept'))
+        && (!isAsked('leaked') || any('leak'))
+        && (!isAsked('tie') || any('tie'))
+        && (!isAsked('echo') || any('echo'))
+        && (!isAsked('flipped') || flipsOf(pair) > 0)
+        && words.every((word) => textOf(pair).includes(word));
+    }
+
+    function apply() {
+      const isShown = (condition) => (!value('model') || condition.model === value('model'))
+        && (!value('quantization') || condition.quantization === value('quantization'));
+      state.conditions = data.conditions.flatMap((condition, idx) => (isShown(condition) ? [idx] : []));
+      if (!columns().some(([column]) => column === state.column) && state.column !== 'all') {
+        [state.column, state.isDown] = ['order', false];
+      }
+      const words = value('search').toLowerCase().split(/\s+/).filter(Boolean);
+      const keyed = pairs.filter((pair) => matches(pair, words)).map((pair) => [key(pair, state.column), pair]);
+      const direction = state.isDown ? -1 : 1;
+      keyed.sort(([a, pairA], [b, pairB]) => (a < b ? -direction : a > b ? direction : pairA.n - pairB.n));
+      state.shown = keyed.map(([, pair]) => pair);
+      viewport.scrollTop = 0;
+      body.replaceChildren();
+      layout();
+      drawHead();
+      drawSorts();
+      draw();
+      const nConditions = state.conditions.length === 1 ? '1 condition' : `${state.conditions.length} conditions`;
+      byId('status').textContent = `${state.shown.length} of ${pairs.length} prompt pairs, ${nConditions}`;
+    }
+
+    function side(title, text, concept) {
+      const prompt = element('p', 'text', isolated(...highlighted(text, concept)));
+      return element('div', '', element('h4', '', title), prompt);
+    }
+
+    function similarity(thousandths) {
+      return (thousandths / 1000).toFixed(3).replace('-', '−');
+    }
+
+    function groupRows(pair, idx) {
+      const groups = pair.groups[idx];
+      const rows = [];
+      for (let at = 0; at < groups.length; at += N_NUMBERS) {
+        const [test, control, toTest, toControl, verdict, echo, n] = groups.slice(at, at + N_NUMBERS);
+        const made = element('tr');
+        const add = (...children) => made.append(element('td', '', ...children));
+        const text = (number) => element('div', 'text', isolated(...highlighted(data.texts[number], conceptOf(pair))));
+        add(`×${n}`);
+        add(['▽ no leak', '= tie', '▲ leak'][verdict], ...(echo ? [' ', element('span', 'tag', 'echo')] : []));
+        add(text(test));
+        add(similarity(toTest));
+        add(text(control));
+        add(similarity(toControl));
+        rows.push(made);
+      }
+      return rows;
+    }
+
+    function conditionTable(pair, idx) {
+      const condition = data.conditions[idx];
+      const flips = pair.flips[idx];
+      const note = condition.is_base ? ' (base)' : flips == null ? '' : `: ${flips} of ${pair.cells[idx].n} repeats flipped`;
+      const heading = element('h4', '', condition.name, element('span', 'muted', note));
+      const names = ['repeats', 'verdict', 'test generation', 'similarity', 'control generation', 'similarity'];
+      const head = element('tr', '', ...names.map((name) => {
+        const made = element('th', '', name);
+        made.scope = 'col';
+        return made;
+      }));
+      const table = element('table', '', element('thead', '', head), element('tbody', '', ...groupRows(pair, idx)));
+      const scroll = element('div', 'scroll', table);
+      scroll.tabIndex = 0;
+      scroll.setAttribute('role', 'region');
+      scroll.setAttribute('aria-label', condition.name);
+      return [heading, pair.groups[idx].length ? scroll : element('p', 'muted', 'not run')];
+    }
+
+    function open(rowIdx) {
+      const pair = state.shown[rowIdx];
+      if (!pair) return;
+      state.opened = rowIdx;
+      const concept = conceptOf(pair);
+      byId('detail-title').replaceChildren(`Pair ${pair.n + 1}: `, isolated(concept), ` (${data.categories[pair.category]})`);
+      const sides = element('div', 'sides', side('Test prompt', data.texts[pair.test], concept), side('Control prompt', data.texts[pair.control], concept));
+      byId('detail-body').replaceChildren(sides, ...state.conditions.flatMap((idx) => conditionTable(pair, idx)));
+      byId('previous').disabled = rowIdx === 0;
+      byId('next').disabled = rowIdx === state.shown.length - 1;
+      if (!byId('detail').open) byId('detail').showModal();
+      byId('detail').scrollTop = 0;
+    }
+
+    function focusRow(rowIdx) {
+      if (rowIdx < 0 || rowIdx >= state.shown.length) return;
+      const head = byId('head').offsetHeight;
+      const top = rowIdx * height();
+      if (top < viewport.scrollTop) viewport.scrollTop = top;
+      const below = top + height() + head - viewport.clientHeight;
+      if (below > viewport.scrollTop) viewport.scrollTop = below;
+      draw();
+      const wanted = body.querySelector(`[data-row="${rowIdx}"] .open`);
+      if (wanted) wanted.focus({ preventScroll: true });
+    }
+
+    function fill(id, names) {
+      byId(id).append(...[...new Set(names)].map((name) => new Option(name, name)));
+    }
+
+    fill('model', data.conditions.map((condition) => condition.model));
+    fill('quantization', data.conditions.map((condition) => condition.quantization));
+    fill('category', data.categories);
+    fill('concept', data.concepts);
+    byId('browser').hidden = false;
+
+    const filters = byId('filters');
+    filters.addEventListener('submit', (event) => event.preventDefault());
+    filters.addEventListener('input', (event) => {
+      if (event.target.id !== 'sort') apply();
+    });
+    filters.addEventListener('reset', () => setTimeout(() => sortBy('order', false), 0));
+    byId('sort').addEventListener('change', () => {
+      const [column, isDown] = value('sort').split('|');
+      sortBy(column, isDown === 'true');
+    });
+    viewport.addEventListener('scroll', draw, { passive: true });
+    body.addEventListener('click', (event) => {
+      const clicked = event.target.closest('.row');
+      if (clicked) open(Number(clicked.dataset.row));
+    });
+    body.addEventListener('keydown', (event) => {
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      const focused = event.target.closest('.row');
+      if (!step || !focused) return;
+      event.preventDefault();
+      focusRow(Number(focused.dataset.row) + step);
+    });
+    byId('previous').addEventListener('click', () => open(state.opened - 1));
+    byId('next').addEventListener('click', () => open(state.opened + 1));
+    byId('close').addEventListener('click', () => byId('detail').close());
+    byId('detail').addEventListener('close', () => focusRow(state.opened));
+    addEventListener('resize', () => {
+      body.replaceChildren();
+      layout();
+      draw();
+    });
+    apply();
+  };
+
+  // The page is painted first; a page in the background paints nothing, so it does not wait.
+  if (document.hidden) setTimeout(start, 0);
+  else requestAnimationFrame(() => setTimeout(start, 0));
+})();

@@ -1,0 +1,162 @@
+//! The report in words.
+//!
+//! Owns the answer: what is said of leak rates, and in which order everything is said. No sentence claims more than
+//! its interval does. What is said of differences and trends, `compare::words` owns.
+
+use super::data::{ReportCondition, ReportData};
+use crate::leakage::LeakRate;
+use crate::report::compare::words::{difference_words, few_clusters_words, trend_words};
+use crate::report::text::visible;
+
+/// A part of the answer: what it is about, and its sentences.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(super) struct AnswerPart {
+    pub(super) heading: String,
+    pub(super) sentences: Vec<String>,
+}
+
+/// The answer to the experiment's question, as far as the numbers give one.
+pub(super) fn answer(data: &ReportData) -> Vec<AnswerPart> {
+    let parts = [
+        ("Does it leak?", leak_sentences(data)),
+        (
+            "Does quantization or size change it?",
+            difference_sentences(data),
+        ),
+        (
+            "Does it follow the bits per weight?",
+            data.trends.iter().map(trend_words).collect(),
+        ),
+        ("How far this goes", caution_sentences(data)),
+    ];
+    let said = parts
+        .into_iter()
+        .filter(|(_, sentences)| !sentences.is_empty());
+    said.map(|(heading, sentences)| AnswerPart {
+        heading: heading.to_owned(),
+        sentences: sentences.iter().map(|sentence| visible(sentence)).collect(),
+    })
+    .collect()
+}
+
+fn leak_sentences(data: &ReportData) -> Vec<String> {
+    data.conditions
+        .iter()
+        .map(|condition| rate_words(condition, &data.cluster_unit))
+        .collect()
+}
+
+/// What one condition's leak rate says.
+pub(super) fn rate_words(condition: &ReportCondition, unit: &str) -> String {
+    let name = &condition.name;
+    let Some(rate) = condition.leak_rates.first() else {
+        return format!("{name}: no verdict is stored.");
+    };
+    let figure = format!("Mean Leak-Rate {:.1} %", rate.mean_leak_rate);
+    let Some(interval) = rate.interval else {
+        return format!(
+            "{name}: cannot tell. {figure}, but all prompts share one {unit}, so nothing shows how far it would vary."
+        );
+    };
+    let range = format!(
+        "95 % interval {:.1} to {:.1}",
+        interval.lower, interval.upper
+    );
+    if interval.lower > 50.0 {
+        format!("{name} leaks: {figure} ({range}), above the 50 % of no leakage.")
+    } else if interval.upper < 50.0 {
+        format!(
+            "{name} does the opposite of leaking: {figure} ({range}), below the 50 % of no leakage."
+        )
+    } else {
+        format!(
+            "{name}: cannot tell whether it leaks. {figure} ({range}), which is compatible with the 50 % of no leakage."
+        )
+    }
+}
+
+fn difference_sentences(data: &ReportData) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for base in &data.comparisons {
+        let base_name = &data.conditions[base.base_idx].name;
+        let n_comparisons = base
+            .others
+            .iter()
+            .filter(|(_, other)| other.comparison.is_some())
+            .count();
+        sentences.extend(base.others.iter().map(|(_, other)| {
+            let found = other.comparison.as_ref();
+            difference_words(
+                base_name,
+                &other.name,
+                &data.cluster_unit,
+                found,
+                n_comparisons,
+            )
+        }));
+    }
+    sentences
+}
+
+fn caution_sentences(data: &ReportData) -> Vec<String> {
+    let mut sentences = vec![
+        "The intervals speak of prompts like these, of the concepts, models and sampling values of this experiment, and of nothing else.".to_owned(),
+    ];
+    if data.conditions.len() > 1 {
+        sentences.push("Each interval of a rate holds by itself: of twenty such intervals one is expected to miss its rate. Whether two conditions differ, only a comparison of the same prompts says.".to_owned());
+    }
+    let rates = data
+        .conditions
+        .iter()
+        .filter_map(|condition| condition.leak_rates.first());
+    let n_clusters = rates.map(|rate| rate.n_clusters).min();
+    sentences.extend(n_clusters.and_then(|n| few_clusters_words(n, &data.cluster_unit)));
+    sentences
+}
+
+/// A leak rate in a few characters, such as `58.3 (54.4 to 62.3)`.
+pub(super) fn rate_numbers(rate: &LeakRate) -> String {
+    format!("{:.1} ({})", rate.mean_leak_rate, rate_interval(rate))
+}
+
+/// Its interval, such as `54.4 to 62.3`.
+pub(super) fn rate_interval(rate: &LeakRate) -> String {
+    rate.interval.map_or("no interval".to_owned(), |interval| {
+        format!("{:.1} to {:.1}", interval.lower, interval.upper)
+    })
+}
+
+/// A number of things with its noun.
+pub(super) fn count(n: usize, noun: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", thousands(n))
+}
+
+/// A number with spaces between groups of three digits, from five digits on.
+pub(super) fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    if digits.len() < 5 {
+        return digits;
+    }
+    let mut text = String::new();
+    for (idx, digit) in digits.chars().enumerate() {
+        if idx > 0 && (digits.len() - idx).is_multiple_of(3) {
+            text.push('\u{a0}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(thousands(9999), "9999");
+        assert_eq!(thousands(1_234_567), "1\u{a0}234\u{a0}567");
+        assert_eq!(count(1, "prompt"), "1 prompt");
+        assert_eq!(count(0, "prompt"), "0 prompts");
+    }
+}

@@ -1,0 +1,27 @@
+//! Text of a model in a report: without the white space around it, which generations often begin with.
+//!
+//! What is shown by its number instead of obeyed is decided in `visible`. HTML is not its business; the template escapes.
+
+use crate::visible;
+
+/// Text on one line, with nothing in it that a browser would obey.
+pub(super) fn visible(text: &str) -> String {
+    visible::visible(text.trim())
+}
+
+/// The same with its lines and its indentation kept.
+pub(super) fn visible_block(text: &str) -> String {
+    let lines: Vec<String> = text.trim_end().split('\n').map(visible::visible).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_stay_lines_only_in_blocks() {
+        assert_eq!(visible(" a\n\x1b b "), "a\\n\\u{1b} b");
+        assert_eq!(visible_block("  a\n\x1b b \n"), "  a\n\\u{1b} b");
+    }
+}

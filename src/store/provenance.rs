@@ -1,0 +1,249 @@
+//! Where results come from, read back to be shown: experiments, models, runs, sampling values, messages.
+//!
+//! Owns reading only; the modules of the tables own writing.
+
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::error::Failure;
+use super::values::unsigned;
+use super::{ExperimentId, LeakSet, ModelId, RunId, Store, StoreError};
+
+/// An experiment, read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredExperiment {
+    /// SHA-256 of its text, in hexadecimal.
+    pub sha256: String,
+    /// Its name.
+    pub name: String,
+    /// The question it asks, in prose.
+    pub question: String,
+    /// The YAML file, word for word.
+    pub yaml: String,
+    /// The YAML file it extends, word for word; None where it extends none.
+    pub extended_yaml: Option<String>,
+}
+
+/// A model file, read back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredModel {
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+    /// The model's name.
+    pub label: String,
+    /// The label of its quantization.
+    pub quantization: String,
+    /// `general.architecture` of the file.
+    pub architecture: String,
+    /// Number of weights.
+    pub n_parameters: u64,
+    /// Measured bits per weight.
+    pub bits_per_weight: f64,
+    /// Size in bytes.
+    pub size_bytes: u64,
+    /// `general.license` of the file; None where it does not say.
+    pub licence: Option<String>,
+}
+
+/// A run, read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRun {
+    /// Its row.
+    pub id: RunId,
+    /// `started`, `success`, `cancelled` or `error`.
+    pub status: String,
+    /// When it started.
+    pub started_at: String,
+    /// When it ended; None while it has not, or if it was killed.
+    pub finished_at: Option<String>,
+    /// The seed in use.
+    pub seed: u64,
+    /// The repeats of each prompt in use.
+    pub n_repeats: u32,
+    /// The prompt pairs in use.
+    pub n_prompt_pairs: usize,
+    /// The command line.
+    pub command_line: String,
+    /// The program's version.
+    pub seep_version: String,
+    /// The commit it was built from.
+    pub seep_commit: String,
+    /// Whether its sources had changes that were not committed.
+    pub seep_is_dirty: bool,
+    /// The version of the crate llama-cpp-2.
+    pub llama_cpp_2_version: String,
+    /// The version of llama.cpp itself.
+    pub llama_cpp_version: String,
+    /// What llama.cpp says about the processor features it uses.
+    pub system_info: String,
+    /// The processor's name.
+    pub cpu: String,
+    /// Physical cores.
+    pub n_cores: u32,
+    /// Main memory in bytes.
+    pub memory_bytes: u64,
+    /// The operating system and its version.
+    pub os: String,
+    /// Threads that computed.
+    pub n_threads: u32,
+}
+
+/// Sampling values that generations were made with: each as a name and its value in words of `db/README.md`.
+pub type StoredSampling = Vec<(String, String)>;
+
+/// The sampling columns of the table `generations`.
+const SAMPLING: [&str; 8] = [
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "repetition_penalty",
+    "max_tokens",
+    "stop",
+    "schedule",
+];
+
+/// The messages in which a prompt is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMessages {
+    /// The system message; None where none is sent.
+    pub system_message: Option<String>,
+    /// The user message.
+    pub user_message: String,
+}
+
+impl Store {
+    /// An experiment.
+    ///
+    /// # Errors
+    /// What SQLite reports, also about a row that is not there.
+    pub fn experiment(&self, experiment: ExperimentId) -> Result<StoredExperiment, StoreError> {
+        self.read("read the experiment", |view| {
+            let mut select = view.prepare_cached("SELECT * FROM experiments WHERE id = ?1")?;
+            let found = select.query_row([experiment], |row| {
+                Ok(StoredExperiment {
+                    sha256: row.get("sha256")?,
+                    name: row.get("name")?,
+                    question: row.get("question")?,
+                    yaml: row.get("yaml")?,
+                    extended_yaml: row.get("extended_yaml")?,
+                })
+            });
+            Ok(found?)
+        })
+    }
+
+    /// A model file.
+    ///
+    /// # Errors
+    /// What SQLite reports, also about a row that is not there.
+    pub fn model(&self, model: ModelId) -> Result<StoredModel, StoreError> {
+        self.read("read the model", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT *, metadata ->> '$.\"general.license\"' AS licence FROM models WHERE id = ?1",
+            )?;
+            let mut rows = select.query([model])?;
+            let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            Ok(StoredModel {
+                sha256: row.get("sha256")?,
+                label: row.get("label")?,
+                quantization: row.get("quantization")?,
+                architecture: row.get("architecture")?,
+                n_parameters: unsigned(row.get("n_parameters")?)?,
+                bits_per_weight: row.get("bits_per_weight")?,
+                size_bytes: unsigned(row.get("size_bytes")?)?,
+                licence: row.get("licence")?,
+            })
+        })
+    }
+
+    /// The runs of an experiment, in the order of their start.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn runs(&self, experiment: ExperimentId) -> Result<Vec<StoredRun>, StoreError> {
+        self.read("read the runs", |view| {
+            let mut select =
+                view.prepare_cached("SELECT * FROM runs WHERE experiment_id = ?1 ORDER BY id")?;
+            let mut rows = select.query([experiment])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(stored_run(row)?);
+            }
+            Ok(found)
+        })
+    }
+
+    /// The sampling values of the generations that a set of leaks compares, with the schedule; each combination once.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn samplings(&self, set: LeakSet<'_>) -> Result<Vec<StoredSampling>, StoreError> {
+        self.read("read sampling values", |view| {
+            let columns = SAMPLING.map(|name| format!("CAST(generations.{name} AS TEXT)"));
+            let mut select = view.prepare_cached(&format!(
+                "SELECT DISTINCT {} FROM leaks
+                     JOIN generations ON generations.id IN (test_generation_id, control_generation_id)
+                 WHERE experiment_id = ?1 AND leaks.model_id = ?2 AND metric = ?3 AND leaks.seed = ?4
+                 ORDER BY generations.id",
+                columns.join(", ")
+            ))?;
+            let seed = set.seed.cast_signed();
+            let mut rows = select.query(params![set.experiment, set.model, set.metric, seed])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let values = SAMPLING.iter().enumerate();
+                let values = values.map(|(idx, name)| Ok(((*name).to_owned(), row.get(idx)?)));
+                found.push(values.collect::<rusqlite::Result<_>>()?);
+            }
+            Ok(found)
+        })
+    }
+
+    /// The messages of the test prompt of an experiment's first pair; None where it has no pair.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn first_messages(
+        &self,
+        experiment: ExperimentId,
+    ) -> Result<Option<StoredMessages>, StoreError> {
+        self.read("read messages", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT system_message, user_message FROM experiment_pairs JOIN prompts ON prompts.id = test_prompt_id
+                 WHERE experiment_id = ?1 ORDER BY pair_idx LIMIT 1",
+            )?;
+            let found = select.query_row([experiment], |row| {
+                Ok(StoredMessages {
+                    system_message: row.get(0)?,
+                    user_message: row.get(1)?,
+                })
+            });
+            Ok(found.optional()?)
+        })
+    }
+}
+
+fn stored_run(row: &Row<'_>) -> Result<StoredRun, Failure> {
+    let seed: i64 = row.get("seed")?;
+    Ok(StoredRun {
+        id: row.get("id")?,
+        status: row.get("status")?,
+        started_at: row.get("started_at")?,
+        finished_at: row.get("finished_at")?,
+        seed: seed.cast_unsigned(),
+        n_repeats: row.get("n_repeats")?,
+        n_prompt_pairs: unsigned(row.get("n_prompt_pairs")?)?,
+        command_line: row.get("command_line")?,
+        seep_version: row.get("seep_version")?,
+        seep_commit: row.get("seep_commit")?,
+        seep_is_dirty: row.get("seep_is_dirty")?,
+        llama_cpp_2_version: row.get("llama_cpp_2_version")?,
+        llama_cpp_version: row.get("llama_cpp_version")?,
+        system_info: row.get("system_info")?,
+        cpu: row.get("cpu")?,
+        n_cores: row.get("n_cores")?,
+        memory_bytes: unsigned(row.get("memory_bytes")?)?,
+        os: row.get("os")?,
+        n_threads: row.get("n_threads")?,
+    })
+}
