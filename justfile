@@ -14,6 +14,7 @@ set positional-arguments
 export OMP_WAIT_POLICY := env('OMP_WAIT_POLICY', 'passive')
 
 features := env('SEEP_FEATURES', '')
+browser := justfile_directory() / '.tools' / 'browser'
 seep := env('CARGO_TARGET_DIR', 'target') / 'release' / 'seep'
 
 # These recipes
@@ -24,6 +25,11 @@ _default:
 [no-exit-message]
 run FILE *FLAGS: _build
     @'{{ seep }}' run "$@"
+
+# Write what is stored of an experiment as one HTML file; FLAGS as in `seep report --help`
+[no-exit-message]
+report *FLAGS: _build
+    @'{{ seep }}' report "$@"
 
 # Show what running the experiment FILE would do
 [no-exit-message]
@@ -53,6 +59,12 @@ simulate *FLAGS: _build
 # Run the tests; FLAGS go to `cargo test`
 test *FLAGS:
     cargo test --release --features '{{ features }}' "$@"
+
+# Test the report in a real browser: needs Chromium (`apt install chromium`) and Python
+test-report:
+    python3 -m venv '{{ browser }}'
+    '{{ browser }}/bin/pip' install --quiet --require-virtualenv -r tests/browser/requirements.txt
+    SEEP_BROWSER_PYTHON='{{ browser }}/bin/python' cargo test --release --features '{{ features }}' --test browser -- --nocapture
 
 # Check formatting, lints and documentation
 check:

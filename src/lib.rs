@@ -7,7 +7,7 @@
 //!                                     |                                             v
 //!                                   store (SQLite): only what is missing is made   store
 //!                                                                                   |
-//!                        table, JSON  <- report <- leakage, stats <- embedding <----+
+//!                  table, JSON, HTML  <- report <- leakage, stats <- embedding <----+
 //! ```
 //!
 //! An experiment is read and checked in full ([`experiment`]), its prompts are rendered and tokenized for each
@@ -35,7 +35,7 @@
 //! | [`leakage`] | similarity, verdict, Mean Leak-Rate, comparison of conditions; pure |
 //! | [`stats`] | estimates, intervals, p-values; pure |
 //! | [`store`] | the database; every SQL statement |
-//! | [`report`] | table and JSON of a finished run and of a comparison |
+//! | [`report`] | table and JSON of a finished run and of a comparison; figures, and the HTML file with everything |
 //! | [`table`] | columns, cells and what they mean: rows on their way to other programs |
 //! | [`export`] | tables as CSV, JSON Lines, Parquet, workbooks, LaTeX |
 //! | [`visible`] | text of a model, made fit to be shown |

@@ -30,6 +30,7 @@ fn help_lists_the_commands() {
         "score",
         "compare",
         "drift",
+        "report",
         "models",
         "list",
         "show",

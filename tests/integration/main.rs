@@ -1,7 +1,7 @@
 //! Tests of the whole: the program itself, llama.cpp and SQLite, on files that the tests write and on real models.
 //!
 //! Owns the list of modules. What several of them need lies in `harness` (a folder in which the program runs),
-//! `experiment_file`, `record` (what a database holds), `tiny` and `llama_child`.
+//! `experiment_file`, `filling` (a database without models), `record` (what a database holds), `tiny` and `llama_child`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -11,6 +11,7 @@ mod compare;
 mod damaged;
 mod experiment_file;
 mod export;
+mod filling;
 mod harness;
 mod import;
 mod interrupted;
@@ -19,5 +20,6 @@ mod llama_child;
 mod mistakes;
 mod real_models;
 mod record;
+mod report;
 mod run;
 mod tiny;

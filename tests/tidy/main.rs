@@ -16,6 +16,9 @@ use source::{Source, find_all, find_word, first_word, path_heads, sources_in};
 /// A crate, and the only places under `src/` that may name it. A place is a file, or a folder if it ends in `/`.
 const ROOMS: &[(&str, &[&str])] = &[
     ("clap", &["main.rs", "cli.rs", "cmd/"]),
+    ("plotters", FIGURE_ROOMS),
+    ("resvg", FIGURE_ROOMS),
+    ("svg2pdf", FIGURE_ROOMS),
     ("rusqlite", &["store/"]),
     ("llama_cpp_2", LLAMA_ROOMS),
     ("llama_cpp_sys_2", LLAMA_ROOMS),
@@ -28,6 +31,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("parquet", &["export/parquet.rs"]),
     ("rust_xlsxwriter", &["export/workbook.rs"]),
 ];
+const FIGURE_ROOMS: &[&str] = &["report/figure/"];
 const LLAMA_ROOMS: &[&str] = &["llama/"];
 
 /// A top-level module, and the others that it may use; `digest` may be used by all.

@@ -8,8 +8,8 @@ use super::choice::Choice;
 use crate::cmd::compare::{FLIPS, cluster_unit, clusters, condition_name};
 use crate::gguf::manifest::Manifest;
 use crate::leakage::{
-    Clusters, ScoredPair, compare_with_base, count_flips, diversity, leak_rates, leak_trend,
-    repeat_disagreement,
+    Clusters, PairRates, ScoredPair, compare_with_base, count_flips, diversity, leak_rates,
+    leak_trend, pair_rates, repeat_disagreement,
 };
 use crate::machine;
 use crate::report::{
@@ -25,6 +25,7 @@ struct Verdicts<'a> {
     set: &'a StoredLeakSet,
     leaks: Vec<StoredLeak>,
     pairs: Vec<ScoredPair>,
+    rates: PairRates,
 }
 
 /// Everything a report shows.
@@ -57,8 +58,14 @@ fn read_verdicts<'a>(
 ) -> anyhow::Result<Vec<Verdicts<'a>>> {
     let verdicts = sets.iter().map(|set| {
         let leaks = store.leaks(set.set())?;
-        let pairs = leaks.iter().map(StoredLeak::scored_pair).collect();
-        Ok(Verdicts { set, leaks, pairs })
+        let pairs: Vec<ScoredPair> = leaks.iter().map(StoredLeak::scored_pair).collect();
+        let rates = pair_rates(&pairs);
+        Ok(Verdicts {
+            set,
+            leaks,
+            pairs,
+            rates,
+        })
     });
     verdicts.collect()
 }
@@ -146,15 +153,14 @@ fn comparisons(
     clusters: &Clusters,
 ) -> Vec<BaseComparisons> {
     let comparisons = bases.iter().map(|(base_idx, others)| {
-        let base = &verdicts[*base_idx].pairs;
-        let pairs: Vec<&[ScoredPair]> =
-            others.iter().map(|idx| &verdicts[*idx].pairs[..]).collect();
-        let found = compare_with_base(base, &pairs, clusters, FLIPS);
+        let base = &verdicts[*base_idx];
+        let rates: Vec<&PairRates> = others.iter().map(|idx| &verdicts[*idx].rates).collect();
+        let found = compare_with_base(&base.rates, &rates, clusters, FLIPS);
         let others = others.iter().zip(found).map(|(idx, comparison)| {
             let other = ConditionComparison {
                 name: condition_name(verdicts[*idx].set),
                 comparison,
-                flips: count_flips(base, &verdicts[*idx].pairs),
+                flips: count_flips(&base.pairs, &verdicts[*idx].pairs),
                 flipped_prompts: Vec::new(),
                 other_metrics: Vec::new(),
             };
@@ -170,10 +176,10 @@ fn comparisons(
 
 /// One trend for each model; of different models, bits per weight mean different things.
 fn trends(verdicts: &[Verdicts<'_>], clusters: &Clusters) -> Vec<ModelTrend> {
-    let mut models: BTreeMap<&str, Vec<(f64, &[ScoredPair])>> = BTreeMap::new();
+    let mut models: BTreeMap<&str, Vec<(f64, &PairRates)>> = BTreeMap::new();
     for condition in verdicts {
         let levels = models.entry(&condition.set.label).or_default();
-        levels.push((condition.set.bits_per_weight, &condition.pairs));
+        levels.push((condition.set.bits_per_weight, &condition.rates));
     }
     let trends = models.into_iter().filter_map(|(model, levels)| {
         let bits = || levels.iter().map(|(bits, _)| *bits);

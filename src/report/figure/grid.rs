@@ -6,7 +6,7 @@ use plotters::style::RGBColor;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::canvas::{self, Area, block, draw, note};
-use super::style::{INK, MUTED, PAPER, WIDTH, label};
+use super::style::{INK, MUTED, WIDTH, label};
 
 /// The height of a cell, in pixels.
 const CELL: f64 = 44.0;
@@ -20,7 +20,7 @@ const ABOVE: RGBColor = RGBColor(0x00, 0x5a, 0x8f);
 const BELOW: RGBColor = RGBColor(0xb8, 0x52, 0x00);
 const MIDDLE: RGBColor = RGBColor(0xf4, 0xf4, 0xf2);
 /// Type on light and on dark cells; not the page's own colours, because the cells are the same on a dark page.
-const ON_LIGHT: RGBColor = RGBColor(0x11, 0x11, 0x11);
+const ON_LIGHT: RGBColor = RGBColor(0x00, 0x00, 0x00);
 const ON_DARK: RGBColor = RGBColor(0xfe, 0xfe, 0xfe);
 
 /// What is drawn.
@@ -105,7 +105,7 @@ fn colour(rate: f64) -> RGBColor {
 
 /// Whether light type is easier to read on a colour: where it has the larger contrast by WCAG 2.1.
 fn is_dark(colour: RGBColor) -> bool {
-    contrast(colour, PAPER) > contrast(colour, ON_LIGHT)
+    contrast(colour, ON_DARK) > contrast(colour, ON_LIGHT)
 }
 
 fn contrast(a: RGBColor, b: RGBColor) -> f64 {

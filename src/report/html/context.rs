@@ -33,7 +33,7 @@ pub(super) struct Context {
     examples: Vec<Examples>,
     n_pairs: String,
     /// The rows of the table of prompts; JSON in which no `<` stands.
-    rows_json: String,
+    pub(super) rows_json: String,
     models: Table,
     sampling: Table,
     runs: Vec<RunContext>,

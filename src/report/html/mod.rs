@@ -14,6 +14,11 @@ mod data;
 mod rows;
 mod words;
 
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Write};
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};

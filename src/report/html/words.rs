@@ -66,7 +66,7 @@ pub(super) fn rate_words(condition: &ReportCondition, unit: &str) -> String {
         format!("{name} leaks: {figure} ({range}), above the 50 % of no leakage.")
     } else if interval.upper < 50.0 {
         format!(
-            "{name} does the opposite of leaking: {figure} ({range}), below the 50 % of no leakage."
+            "{name}: test generations are less similar to the concept than control generations. {figure} ({range}), below the 50 % of no leakage."
         )
     } else {
         format!(

@@ -123,7 +123,7 @@ fn forest_caption(data: &ReportData) -> String {
     );
     format!(
         "Difference of the Mean Leak-Rate to the base in percentage points, prompt by prompt: repeats are averaged first. n = {prompts} that both have, in {clusters}; \
-         prompts that share a {} are one cluster. Intervals: 95 %, cluster-robust, Student’s t. p: by {flips}, corrected after Holm over the comparisons with one base.",
+         prompts that share a {} are one cluster. Intervals: 95 %, cluster-robust standard errors (CR2), Student’s t with Satterthwaite’s degrees of freedom. p: by {flips}, corrected after Holm over the comparisons with one base.",
         data.cluster_unit
     )
 }

@@ -14,7 +14,7 @@ use crate::leakage::LeakRate;
 use crate::report::figure::Figure;
 
 /// How the intervals of rates are made; the source is in `stats`.
-const METHOD: &str = "Intervals: 95 %, cluster-robust standard errors (CR1) with Student’s t; all pairs that share a control prompt are one cluster.";
+const METHOD: &str = "Intervals: 95 %, cluster-robust standard errors (CR2), Student’s t with Satterthwaite’s degrees of freedom; all pairs that share a control prompt are one cluster.";
 
 /// A figure with its numbers.
 #[derive(Debug, Clone)]

@@ -2,10 +2,11 @@
 //!
 //! Owns what they show and what is said under them.
 
-use super::{Chart, Table, overall};
+use super::{Chart, Table, overall, range};
+use crate::leakage::Diversity;
 use crate::report::figure::{DotRow, Dots, Figure, Scale, dots};
 use crate::report::html::data::ReportData;
-use crate::report::html::words::{count, rate_numbers};
+use crate::report::html::words::rate_numbers;
 use crate::report::text::visible;
 
 /// How many prompts have the same text in all repeats; None where no prompt has two repeats.
@@ -14,7 +15,11 @@ pub(super) fn repeats(data: &ReportData) -> Option<Chart> {
     let found: Vec<_> = conditions
         .filter_map(|(idx, condition)| Some((idx, condition, condition.diversity?)))
         .collect();
-    let first = found.first()?.2;
+    found.first()?;
+    let n_of = |n: &dyn Fn(&Diversity) -> usize, noun| {
+        let numbers: Vec<usize> = found.iter().map(|(_, _, diversity)| n(diversity)).collect();
+        range(numbers.into_iter(), noun)
+    };
     let rows: Vec<DotRow> = found
         .iter()
         .map(|(idx, condition, diversity)| {
@@ -40,9 +45,9 @@ pub(super) fn repeats(data: &ReportData) -> Option<Chart> {
     };
     let caption = format!(
         "Test prompts with the same generation in all repeats, in percent, and the mean number of distinct generations of a prompt. \
-         n = {} with {} altogether. Equal repeats are worth one observation; the intervals of rates know that, because all repeats of a prompt are in one cluster. Counted, without an interval.",
-        count(first.n_prompts, "test prompt"),
-        count(first.n_texts, "generation"),
+         n = {} with {} in each condition. Equal repeats are worth one observation; the intervals of rates know that, because all repeats of a prompt are in one cluster. Counted, without an interval.",
+        n_of(&|diversity| diversity.n_prompts, "test prompt"),
+        n_of(&|diversity| diversity.n_texts, "generation"),
     );
     let rows = found.iter().map(|(_, condition, diversity)| {
         [
@@ -81,8 +86,8 @@ pub(super) fn echoes(data: &ReportData) -> Option<Chart> {
     let found: Vec<_> = overall(data)
         .map(|(idx, rate)| (idx, &data.conditions[idx], rate))
         .collect();
-    let (_, _, first) = found.first()?;
-    let n_verdicts = first.n_pairs;
+    found.first()?;
+    let n_verdicts = found.iter().map(|(_, _, rate)| rate.n_pairs);
     let rows: Vec<DotRow> = found
         .iter()
         .map(|(idx, condition, rate)| {
@@ -109,7 +114,7 @@ pub(super) fn echoes(data: &ReportData) -> Option<Chart> {
     let caption = format!(
         "Test generations in which the concept itself stands as a word, in percent of n = {} in each condition. Counted, without an interval. \
          The table has the Mean Leak-Rate without these repeats; it leaves out leaks of the plainest kind, so neither reading is the better one.",
-        count(n_verdicts, "test generation"),
+        range(n_verdicts, "test generation"),
     );
     let rows = found.iter().map(|(_, condition, rate)| {
         let without = &condition.leak_rate_without_echoes;

@@ -1,0 +1,291 @@
+//! A report written by hand: two models, three files, three pairs with two repeats; its texts are hostile.
+
+use super::data::*;
+use crate::leakage::{
+    Comparison, Diversity, Flips, Leak, LeakRate, LeakTrend, RepeatFlips, ScoredPair,
+};
+use crate::report::{ConditionComparison, ModelTrend};
+use crate::stats::{Interval, PValue};
+
+/// What a model may say to break a page.
+pub(super) const HOSTILE: [&str; 4] = [
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)> <!-- ' \" & ]]>",
+    "safe\u{202e}txt.exe\u{2066}\u{200f} \u{1b}[31m\0 {{ 7 * 7 }}",
+    "\u{2028}\u{feff}blue, but blueish is none",
+];
+
+/// A text longer than any row.
+pub(super) fn endless() -> String {
+    "endless ".repeat(1250)
+}
+
+fn interval(lower: f64, upper: f64) -> Option<Interval> {
+    Some(Interval { lower, upper })
+}
+
+fn model(name: &str, quantization: &str, n_parameters: u64, bits_per_weight: f64) -> ReportModel {
+    ReportModel {
+        name: name.to_owned(),
+        quantization: quantization.to_owned(),
+        sha256: "0123456789abcdef".repeat(4),
+        architecture: Some("qwen2".to_owned()),
+        n_parameters: Some(n_parameters),
+        bits_per_weight: Some(bits_per_weight),
+        size_bytes: Some(n_parameters * 2),
+        licence: Some("Apache-2.0".to_owned()),
+    }
+}
+
+fn rate(category: Option<&str>, mean_leak_rate: f64, interval: Option<Interval>) -> LeakRate {
+    LeakRate {
+        category: category.map(str::to_owned),
+        mean_leak_rate,
+        interval,
+        n_pairs: 6,
+        n_tied: 1,
+        n_echoes: 2,
+        n_clusters: 3,
+    }
+}
+
+/// Verdicts of three pairs by similarity to the test generation; the control's is 0.3.
+fn verdicts(texts: [(&str, f64); 6]) -> Vec<ReportVerdict> {
+    let numbered = texts.into_iter().enumerate();
+    numbered
+        .map(|(idx, (text, similarity_test))| ReportVerdict {
+            scored: ScoredPair {
+                pair_idx: idx / 2,
+                repeat_idx: idx as u32 % 2,
+                category: ["color-to-other", "<b>expression</b>"][idx / 4].to_owned(),
+                control_prompt_idx: idx / 2,
+                similarity_test,
+                similarity_control: 0.3,
+                leak: Leak::of(similarity_test, 0.3),
+                is_echo: text.contains("blue,"),
+            },
+            test_generation: text.to_owned(),
+            control_generation: "a control".to_owned(),
+        })
+        .collect()
+}
+
+fn condition(
+    model: ReportModel,
+    marks: &[&str],
+    leak_rates: Vec<LeakRate>,
+    verdicts: Vec<ReportVerdict>,
+) -> ReportCondition {
+    ReportCondition {
+        name: format!("{}:{}", model.name, model.quantization),
+        model,
+        marks: marks.iter().map(|mark| (*mark).to_owned()).collect(),
+        sampling: [
+            ("temperature", "0.5"),
+            ("top_k", "0"),
+            ("stop", "[\"</pre>\"]"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into(),
+        leak_rate_without_echoes: Some(rate(
+            None,
+            leak_rates[0].mean_leak_rate - 1.0,
+            leak_rates[0].interval,
+        )),
+        leak_rates,
+        diversity: Some(Diversity {
+            n_prompts: 3,
+            n_all_equal: 1,
+            mean_distinct: 5.0 / 3.0,
+            n_texts: 6,
+            n_distinct: 5,
+        }),
+        disagreement: Some(0.25),
+        verdicts,
+    }
+}
+
+fn comparison(difference: f64, interval: Option<Interval>, holm_p_value: f64) -> Comparison {
+    Comparison {
+        base_rate: 60.0,
+        other_rate: 60.0 + difference,
+        difference,
+        standard_error: Some(2.0),
+        interval,
+        naive_interval: interval,
+        design_effect: Some(1.5),
+        p_value: PValue {
+            value: holm_p_value / 2.0,
+            n_draws: None,
+        },
+        holm_p_value,
+        n_prompts: 3,
+        n_clusters: 3,
+        n_base_only: 0,
+        n_other_only: 0,
+    }
+}
+
+fn other(
+    name: &str,
+    comparison: Comparison,
+    [n_to_no_leak, n_to_leak, n_ties_changed, n_unchanged]: [usize; 4],
+) -> ConditionComparison {
+    ConditionComparison {
+        name: name.to_owned(),
+        comparison: Some(comparison),
+        flips: vec![RepeatFlips {
+            repeat_idx: 0,
+            flips: Flips {
+                n_to_no_leak,
+                n_to_leak,
+                n_ties_changed,
+                n_unchanged,
+            },
+        }],
+        flipped_prompts: Vec::new(),
+        other_metrics: Vec::new(),
+    }
+}
+
+fn pair(pair_idx: usize, concept: &str, category: &str) -> ReportPair {
+    ReportPair {
+        pair_idx,
+        concept: concept.to_owned(),
+        category: category.to_owned(),
+        template_id: None,
+        test_prompt: format!("Her {concept} scarf. She is"),
+        control_prompt: "Her scarf. She is".to_owned(),
+    }
+}
+
+fn run() -> ReportRun {
+    ReportRun {
+        id: 7,
+        command_line: "seep run tiny.yaml".to_owned(),
+        facts: vec![("processor".to_owned(), "a processor, 2 cores".to_owned())],
+        models: vec![ReportRunModel {
+            name: "small:F16".to_owned(),
+            schedule: "strict-pad8-vbf16".to_owned(),
+            tokenizer: "tokenizers".to_owned(),
+            determinism: None,
+            n_generated: 0,
+            n_reused: 12,
+            n_failed: 1,
+        }],
+    }
+}
+
+fn conditions() -> Vec<ReportCondition> {
+    let [script, image, turned, echo] = HOSTILE;
+    let endless = endless();
+    let categories = |rates: [f64; 2]| {
+        [
+            rate(Some("color-to-other"), rates[0], interval(45.0, 75.0)),
+            rate(Some("<b>expression</b>"), rates[1], None),
+        ]
+    };
+    let rates = |all: LeakRate, by_category: [f64; 2]| {
+        [all].into_iter().chain(categories(by_category)).collect()
+    };
+    let bland = [
+        ("a", 0.4),
+        ("a", 0.4),
+        ("b", 0.2),
+        ("c", 0.3),
+        (echo, 0.5),
+        (echo, 0.5),
+    ];
+    vec![
+        condition(
+            model("small", "F16", 500_000_000, 16.0),
+            &[],
+            rates(rate(None, 62.5, interval(55.0, 70.0)), [60.0, 65.0]),
+            verdicts(bland),
+        ),
+        condition(
+            model("small", "Q4_0", 500_000_000, 4.5),
+            &["requantized"],
+            rates(rate(None, 51.25, interval(43.0, 59.5)), [50.0, 52.5]),
+            verdicts([
+                (script, 0.2),
+                (script, 0.2),
+                (image, 0.2),
+                (turned, 0.3004),
+                (echo, 0.9),
+                (&endless, 0.1),
+            ]),
+        ),
+        condition(
+            model("large<&>", "Q8_0", 1_500_000_000, 8.5),
+            &[],
+            rates(rate(None, 40.0, interval(35.0, 45.0)), [40.0, 40.0]),
+            verdicts(bland),
+        ),
+    ]
+}
+
+/// The report.
+pub(super) fn data() -> ReportData {
+    ReportData {
+        experiment: ReportExperiment {
+            name: "tiny <i>".to_owned(),
+            question: "Does <script>alert(1)</script> leak?".to_owned(),
+            sha256: "fedcba9876543210".repeat(4),
+            yaml: Some("name: tiny\nquestion: |\n  </pre><script>alert(1)</script>\n".to_owned()),
+            extended_yaml: None,
+            system_message: Some("Continue.\nAt most </pre> five words.".to_owned()),
+            user_message: "Her blue scarf. She is ...\nNext words:".to_owned(),
+        },
+        metric: "sbert".to_owned(),
+        embedding_model: model("encoder", "F32", 22_000_000, 32.0),
+        seed: 1,
+        cluster_unit: "control prompt".to_owned(),
+        conditions: conditions(),
+        comparisons: vec![BaseComparisons {
+            base_idx: 0,
+            others: vec![
+                (
+                    1,
+                    other(
+                        "small:Q4_0",
+                        comparison(-11.25, interval(-20.0, -2.5), 0.04),
+                        [3, 0, 1, 2],
+                    ),
+                ),
+                (
+                    2,
+                    other(
+                        "large<&>:Q8_0",
+                        comparison(-2.5, interval(-9.0, 4.0), 0.5),
+                        [0, 0, 0, 6],
+                    ),
+                ),
+            ],
+        }],
+        trends: vec![ModelTrend {
+            model: "small".to_owned(),
+            bits_min: 4.5,
+            bits_max: 16.0,
+            trend: LeakTrend {
+                slope: 0.9,
+                interval: interval(0.1, 1.7),
+                n_levels: 3,
+                n_prompts: 3,
+                n_clusters: 3,
+            },
+        }],
+        pairs: vec![
+            pair(0, "blue", "color-to-other"),
+            pair(1, "red|.*", "color-to-other"),
+            pair(2, "blue", "<b>expression</b>"),
+        ],
+        runs: vec![run()],
+        making: Making {
+            database: "tiny.sqlite".to_owned(),
+            command_line: "seep report -o tiny.html".to_owned(),
+            program: "seep 0.1.0 (0123456789ab)".to_owned(),
+            flip_seed: 1,
+        },
+    }
+}

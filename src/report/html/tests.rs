@@ -1,0 +1,168 @@
+//! The page of a hand-written report: its words and data, and what hostile texts can do to it.
+//!
+//! What a browser makes of it, `tests/browser` shows.
+
+use serde_json::Value;
+
+use super::fixture::{HOSTILE, data, endless};
+use super::*;
+use crate::report::figure_files;
+use crate::report::text::visible;
+
+fn page() -> String {
+    let mut page = Vec::new();
+    Report::new(&data()).write_html(&mut page).unwrap();
+    String::from_utf8(page).unwrap()
+}
+
+/// What stands between `from` and the first `to` behind it.
+fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+    let rest = text.split(from).nth(1).unwrap();
+    rest.split(to).next().unwrap()
+}
+
+fn rows_of(page: &str) -> Value {
+    let json = between(page, "id=\"rows-json\">", "</script>");
+    serde_json::from_str(json).unwrap()
+}
+
+/// Everything the page says, without its drawings; `cargo insta review` shows a change of wording.
+#[test]
+fn the_words_of_the_page_are_these() {
+    let report = Report::new(&data());
+    let mut context = serde_json::to_value(&report.context).unwrap();
+    let rows: Value = serde_json::from_str(&report.context.rows_json).unwrap();
+    context["rows_json"] = rows;
+    let charts = context["charts"].as_array_mut().unwrap();
+    for (chart, described) in charts.iter_mut().zip(report.figures()) {
+        chart["svg"] = Value::from(described.description.as_str());
+    }
+    // The policy holds hashes of the style sheet and the script, which are no words.
+    context["policy"] = Value::Null;
+    let words = serde_json::to_string_pretty(&context).unwrap();
+    insta::assert_snapshot!(words.replace(&endless().trim(), "(10,000 characters)"));
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    let page = page();
+    assert_eq!(page.matches("<script").count(), 2, "the rows and our own");
+    assert_eq!(page.matches("</script").count(), 2);
+    for tag in [
+        "<img",
+        "<b>expression",
+        "<i>",
+        "<!--",
+        "</pre><",
+        "large<&>",
+    ] {
+        assert!(!page.contains(tag), "{tag}");
+    }
+    let is_obeyed =
+        |c: &char| c.is_control() && *c != '\n' || ('\u{2028}'..='\u{202e}').contains(c);
+    assert_eq!(page.chars().find(is_obeyed), None);
+}
+
+#[test]
+fn hostile_text_is_read_back_as_it_was() {
+    let rows = rows_of(&page());
+    let texts: Vec<&str> = rows["texts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|text| text.as_str().unwrap())
+        .collect();
+    for text in HOSTILE.into_iter().chain([endless().as_str()]) {
+        assert!(texts.contains(&visible(text).as_str()), "{text:?}");
+    }
+}
+
+#[test]
+fn equal_repeats_are_one_group() {
+    let rows = rows_of(&page());
+    let text = |number: &Value| rows["texts"][number.as_u64().unwrap() as usize].clone();
+    let groups = |pair: usize, condition: usize| {
+        rows["pairs"][pair]["groups"][condition]
+            .as_array()
+            .unwrap()
+            .clone()
+    };
+    let first = groups(0, 0);
+    assert_eq!(
+        (text(&first[0]), text(&first[1])),
+        ("a".into(), "a control".into())
+    );
+    assert_eq!(first[2..], [400, 300, 2, 0, 2].map(Value::from));
+    // Similarities are rounded before they are compared, so 0.3004 is a tie.
+    assert_eq!(groups(1, 1)[7..][2..], [300, 300, 1, 0, 1].map(Value::from));
+    assert_eq!(rows["pairs"][0]["flips"], serde_json::json!([null, 2, 0]));
+}
+
+#[test]
+fn nothing_is_loaded_and_nothing_else_runs() {
+    let page = page();
+    let policy =
+        between(&page, "Content-Security-Policy\" content=\"", "\"").replace("&#x27;", "'");
+    assert!(
+        policy.starts_with("default-src 'none'; style-src 'sha256-"),
+        "{policy}"
+    );
+    for loading in [
+        "src=\"",
+        "href=\"http",
+        "url(",
+        "@import",
+        "srcset",
+        "<link",
+        "onclick",
+        "style=\"",
+    ] {
+        assert!(!page.contains(loading), "{loading}");
+    }
+    assert_eq!(between(&page, "<style>", "</style>"), STYLE);
+    assert!(page.contains(&format!("<script>{SCRIPT}</script>")));
+}
+
+#[test]
+fn without_a_comparison_or_a_second_category_their_figures_are_left_out() {
+    let mut data = data();
+    data.conditions.truncate(1);
+    data.conditions[0].leak_rates.truncate(2);
+    data.comparisons.clear();
+    let report = Report::new(&data);
+    let names: Vec<&str> = report
+        .figures()
+        .map(|figure| figure.name.as_str())
+        .collect();
+    assert_eq!(names, ["leak-rate-by-bits", "repeats", "echoes"]);
+}
+
+#[test]
+fn a_condition_without_verdicts_says_so() {
+    let mut data = data();
+    data.conditions[1].leak_rates.clear();
+    data.conditions[1].verdicts.clear();
+    let words = words::answer(&data);
+    assert_eq!(words[0].sentences[1], "small:Q4_0: no verdict is stored.");
+}
+
+#[test]
+fn figures_are_written_in_three_forms_with_their_font() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = Report::new(&data());
+    let figures: Vec<&Figure> = report.figures().collect();
+    let paths = figure_files(&figures, folder.path()).unwrap();
+    assert_eq!(paths.len(), 3 * figures.len());
+    for path in paths {
+        let bytes = std::fs::read(&path).unwrap();
+        let holds = |wanted: &[u8]| bytes.windows(wanted.len()).any(|window| window == wanted);
+        match path.extension().unwrap().to_str().unwrap() {
+            "svg" => assert!(holds(b"@font-face") && holds(b"<desc"), "{path:?}"),
+            "pdf" => assert!(
+                bytes.starts_with(b"%PDF") && holds(b"/FontFile"),
+                "{path:?}"
+            ),
+            _ => assert!(bytes.starts_with(b"\x89PNG"), "{path:?}"),
+        }
+    }
+}
