@@ -56,6 +56,10 @@ bench *FLAGS: _build
 simulate *FLAGS: _build
     @'{{ seep }}' simulate "$@"
 
+# Time the inner loops: sampling, shared prefixes, verdicts, intervals; FLAGS as divan takes them
+bench-micro *FLAGS:
+    cargo bench --profile release --features '{{ features }}' --bench micro -- "$@"
+
 # Run the tests; FLAGS go to `cargo test`
 test *FLAGS:
     cargo test --release --features '{{ features }}' "$@"

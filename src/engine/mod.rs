@@ -24,6 +24,7 @@ pub use branch::ForcedTokens;
 pub use generate::{Generator, GroupOutcome, Job, Work};
 pub use group::{GroupLimits, n_cells_alone};
 pub use self_check::{Determinism, MakeDecoder, SelfCheck, self_check};
+pub use trie::prefill_rows;
 pub use vocabulary::Vocabulary;
 
 use crate::sampling::SamplingError;

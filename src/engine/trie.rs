@@ -14,7 +14,7 @@ pub(super) fn common_prefix(a: &[u32], b: &[u32]) -> usize {
 /// `prompts` are sorted and distinct; prompt i is sequence `first_seq + i`, and the first `n_cached` tokens
 /// of each are in the cache already. A token shared by several prompts is one row of several sequences;
 /// rows come in an order in which every sequence's positions rise by one.
-pub(super) fn prefill_rows(prompts: &[&[u32]], first_seq: SeqId, n_cached: usize) -> Vec<Row> {
+pub fn prefill_rows(prompts: &[&[u32]], first_seq: SeqId, n_cached: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     walk(prompts, first_seq, n_cached, &mut rows);
     rows

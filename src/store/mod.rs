@@ -52,7 +52,9 @@ pub use leaks::{LeakSet, NewLeak, StoredLeak, StoredLeakSet};
 pub use models::{NewDerivation, NewModel};
 pub use next_tokens::{DistributionPair, NewScore, ScoredGeneration};
 pub use prompts::{NewPrompt, NewRenderedPrompt};
-pub use provenance::{StoredExperiment, StoredMessages, StoredModel, StoredRun, StoredSampling};
+pub use provenance::{
+    ExperimentRecord, ImportRecord, MessagesRecord, ModelRecord, RunRecord, SamplingRecord,
+};
 pub use runs::{NewRun, RunModel, RunOutcome, StoredRunModel};
 pub use views::{VIEWS, View, view};
 

@@ -10,43 +10,47 @@ use super::{ExperimentId, LeakSet, ModelId, RunId, Store, StoreError};
 
 /// An experiment, read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredExperiment {
+pub struct ExperimentRecord {
     /// SHA-256 of its text, in hexadecimal.
     pub sha256: String,
     /// Its name.
     pub name: String,
     /// The question it asks, in prose.
     pub question: String,
-    /// The YAML file, word for word.
-    pub yaml: String,
+    /// The YAML file, word for word; None where generations were imported.
+    pub yaml: Option<String>,
     /// The YAML file it extends, word for word; None where it extends none.
     pub extended_yaml: Option<String>,
 }
 
 /// A model file, read back.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StoredModel {
+pub struct ModelRecord {
     /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
     /// The model's name.
     pub label: String,
     /// The label of its quantization.
     pub quantization: String,
+    /// Whether its generations were imported; then what follows is None.
+    pub is_imported: bool,
     /// `general.architecture` of the file.
-    pub architecture: String,
+    pub architecture: Option<String>,
     /// Number of weights.
-    pub n_parameters: u64,
+    pub n_parameters: Option<u64>,
     /// Measured bits per weight.
-    pub bits_per_weight: f64,
+    pub bits_per_weight: Option<f64>,
     /// Size in bytes.
-    pub size_bytes: u64,
+    pub size_bytes: Option<u64>,
     /// `general.license` of the file; None where it does not say.
     pub licence: Option<String>,
+    /// The label of the parent, if the weights were rounded twice.
+    pub requantized_from: Option<String>,
 }
 
 /// A run, read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredRun {
+pub struct RunRecord {
     /// Its row.
     pub id: RunId,
     /// `started`, `success`, `cancelled` or `error`.
@@ -87,8 +91,38 @@ pub struct StoredRun {
     pub n_threads: u32,
 }
 
-/// Sampling values that generations were made with: each as a name and its value in words of `db/README.md`.
-pub type StoredSampling = Vec<(String, String)>;
+/// An import, read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportRecord {
+    /// Number of the row.
+    pub id: i64,
+    /// What the model is called.
+    pub model: String,
+    /// Where the file lay.
+    pub path: String,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+    /// The YAML file that says which column is what, word for word.
+    pub mapping: String,
+    /// Rows that had a prompt.
+    pub n_rows: usize,
+    /// Prompt pairs.
+    pub n_pairs: usize,
+    /// What the lint found.
+    pub n_findings: usize,
+    /// The command line.
+    pub command_line: String,
+    /// The program's version.
+    pub seep_version: String,
+    /// The commit it was built from.
+    pub seep_commit: String,
+    /// When it was stored.
+    pub created_at: String,
+}
+
+/// Sampling values that generations were made with: each as a name and its value as `db/README.md` has it; `unknown`
+/// where generations were imported.
+pub type SamplingRecord = Vec<(String, String)>;
 
 /// The sampling columns of the table `generations`.
 const SAMPLING: [&str; 8] = [
@@ -104,7 +138,7 @@ const SAMPLING: [&str; 8] = [
 
 /// The messages in which a prompt is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredMessages {
+pub struct MessagesRecord {
     /// The system message; None where none is sent.
     pub system_message: Option<String>,
     /// The user message.
@@ -116,11 +150,14 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite reports, also about a row that is not there.
-    pub fn experiment(&self, experiment: ExperimentId) -> Result<StoredExperiment, StoreError> {
+    pub fn experiment_record(
+        &self,
+        experiment: ExperimentId,
+    ) -> Result<ExperimentRecord, StoreError> {
         self.read("read the experiment", |view| {
             let mut select = view.prepare_cached("SELECT * FROM experiments WHERE id = ?1")?;
             let found = select.query_row([experiment], |row| {
-                Ok(StoredExperiment {
+                Ok(ExperimentRecord {
                     sha256: row.get("sha256")?,
                     name: row.get("name")?,
                     question: row.get("question")?,
@@ -136,22 +173,27 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite reports, also about a row that is not there.
-    pub fn model(&self, model: ModelId) -> Result<StoredModel, StoreError> {
+    pub fn model_record(&self, model: ModelId) -> Result<ModelRecord, StoreError> {
         self.read("read the model", |view| {
             let mut select = view.prepare_cached(
-                "SELECT *, metadata ->> '$.\"general.license\"' AS licence FROM models WHERE id = ?1",
+                "SELECT *, metadata ->> '$.\"general.license\"' AS licence,
+                     CASE WHEN derivation ->> '$.is_requantized' THEN derivation ->> '$.parent_quantization' END
+                         AS requantized_from
+                 FROM models WHERE id = ?1",
             )?;
             let mut rows = select.query([model])?;
             let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-            Ok(StoredModel {
+            Ok(ModelRecord {
                 sha256: row.get("sha256")?,
                 label: row.get("label")?,
                 quantization: row.get("quantization")?,
+                is_imported: row.get::<_, String>("kind")? == "imported",
                 architecture: row.get("architecture")?,
-                n_parameters: unsigned(row.get("n_parameters")?)?,
+                n_parameters: optional(row.get("n_parameters")?)?,
                 bits_per_weight: row.get("bits_per_weight")?,
-                size_bytes: unsigned(row.get("size_bytes")?)?,
+                size_bytes: optional(row.get("size_bytes")?)?,
                 licence: row.get("licence")?,
+                requantized_from: row.get("requantized_from")?,
             })
         })
     }
@@ -160,7 +202,7 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite reports.
-    pub fn runs(&self, experiment: ExperimentId) -> Result<Vec<StoredRun>, StoreError> {
+    pub fn run_records(&self, experiment: ExperimentId) -> Result<Vec<RunRecord>, StoreError> {
         self.read("read the runs", |view| {
             let mut select =
                 view.prepare_cached("SELECT * FROM runs WHERE experiment_id = ?1 ORDER BY id")?;
@@ -173,11 +215,33 @@ impl Store {
         })
     }
 
+    /// The imports of an experiment, in order.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn import_records(
+        &self,
+        experiment: ExperimentId,
+    ) -> Result<Vec<ImportRecord>, StoreError> {
+        self.read("read the imports", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT imports.*, label FROM imports JOIN models ON models.id = model_id
+                 WHERE experiment_id = ?1 ORDER BY imports.id",
+            )?;
+            let mut rows = select.query([experiment])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(import_record(row)?);
+            }
+            Ok(found)
+        })
+    }
+
     /// The sampling values of the generations that a set of leaks compares, with the schedule; each combination once.
     ///
     /// # Errors
     /// What SQLite reports.
-    pub fn samplings(&self, set: LeakSet<'_>) -> Result<Vec<StoredSampling>, StoreError> {
+    pub fn sampling_records(&self, set: LeakSet<'_>) -> Result<Vec<SamplingRecord>, StoreError> {
         self.read("read sampling values", |view| {
             let columns = SAMPLING.map(|name| format!("CAST(generations.{name} AS TEXT)"));
             let mut select = view.prepare_cached(&format!(
@@ -192,7 +256,11 @@ impl Store {
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 let values = SAMPLING.iter().enumerate();
-                let values = values.map(|(idx, name)| Ok(((*name).to_owned(), row.get(idx)?)));
+                let values = values.map(|(idx, name)| {
+                    let value: Option<String> = row.get(idx)?;
+                    let value = value.unwrap_or_else(|| "unknown".to_owned());
+                    Ok(((*name).to_owned(), value))
+                });
                 found.push(values.collect::<rusqlite::Result<_>>()?);
             }
             Ok(found)
@@ -206,14 +274,14 @@ impl Store {
     pub fn first_messages(
         &self,
         experiment: ExperimentId,
-    ) -> Result<Option<StoredMessages>, StoreError> {
+    ) -> Result<Option<MessagesRecord>, StoreError> {
         self.read("read messages", |view| {
             let mut select = view.prepare_cached(
                 "SELECT system_message, user_message FROM experiment_pairs JOIN prompts ON prompts.id = test_prompt_id
                  WHERE experiment_id = ?1 ORDER BY pair_idx LIMIT 1",
             )?;
             let found = select.query_row([experiment], |row| {
-                Ok(StoredMessages {
+                Ok(MessagesRecord {
                     system_message: row.get(0)?,
                     user_message: row.get(1)?,
                 })
@@ -223,9 +291,30 @@ impl Store {
     }
 }
 
-fn stored_run(row: &Row<'_>) -> Result<StoredRun, Failure> {
+fn optional(value: Option<i64>) -> Result<Option<u64>, Failure> {
+    value.map(unsigned).transpose()
+}
+
+fn import_record(row: &Row<'_>) -> Result<ImportRecord, Failure> {
+    Ok(ImportRecord {
+        id: row.get("id")?,
+        model: row.get("label")?,
+        path: row.get("path")?,
+        sha256: row.get("sha256")?,
+        mapping: row.get("mapping")?,
+        n_rows: unsigned(row.get("n_rows")?)?,
+        n_pairs: unsigned(row.get("n_pairs")?)?,
+        n_findings: unsigned(row.get("n_findings")?)?,
+        command_line: row.get("command_line")?,
+        seep_version: row.get("seep_version")?,
+        seep_commit: row.get("seep_commit")?,
+        created_at: row.get("created_at")?,
+    })
+}
+
+fn stored_run(row: &Row<'_>) -> Result<RunRecord, Failure> {
     let seed: i64 = row.get("seed")?;
-    Ok(StoredRun {
+    Ok(RunRecord {
         id: row.get("id")?,
         status: row.get("status")?,
         started_at: row.get("started_at")?,

@@ -5,5 +5,6 @@ mod imports;
 mod leaks;
 mod next_tokens;
 mod opening;
+mod provenance;
 mod records;
 mod views;

@@ -228,6 +228,7 @@ fn new_model<'a>(label: &'a str, quantization: &'a str, bits_per_weight: f64) ->
         size_bytes: 1_000,
         metadata: r#"{"general.license": "mit"}"#,
         composition: "{}",
+        derivation: None,
     }
 }
 

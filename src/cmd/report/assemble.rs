@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::choice::Choice;
+use super::choice::{Choice, bases};
 use crate::cmd::compare::{FLIPS, cluster_unit, clusters, condition_name};
 use crate::gguf::manifest::Manifest;
 use crate::leakage::{
@@ -17,13 +17,15 @@ use crate::report::{
     ReportExperiment, ReportModel, ReportPair, ReportRun, ReportRunModel, ReportVerdict,
 };
 use crate::store::{
-    ModelId, Store, StoredLeak, StoredLeakSet, StoredRun, StoredRunModel, StoredSampling,
+    ImportRecord, ModelRecord, RunRecord, SamplingRecord, Store, StoredLeak, StoredLeakSet,
+    StoredRunModel,
 };
 
 /// The verdicts of one condition.
 struct Verdicts<'a> {
     set: &'a StoredLeakSet,
     leaks: Vec<StoredLeak>,
+    model: ModelRecord,
     pairs: Vec<ScoredPair>,
     rates: PairRates,
 }
@@ -31,20 +33,23 @@ struct Verdicts<'a> {
 /// Everything a report shows.
 pub(super) fn assemble(store: &Store, choice: &Choice<'_>) -> anyhow::Result<ReportData> {
     let verdicts = read_verdicts(store, &choice.sets)?;
+    let bits: Vec<Option<f64>> = verdicts.iter().map(|v| v.model.bits_per_weight).collect();
+    let bases = bases(&choice.sets, &bits, choice.base)?;
     let clusters = clusters(verdicts.iter().flat_map(|v| &v.leaks), choice.unit);
     let first = choice.sets[0];
     let embedding_model = first
         .embedding_model
         .expect("a choice has one embedding model");
+    let experiment = experiment(store, first)?;
     let conditions = verdicts.iter().map(|v| condition(store, v));
     Ok(ReportData {
-        experiment: experiment(store, first)?,
+        seed: experiment.yaml.is_some().then_some(first.seed),
+        experiment,
         metric: first.metric.clone(),
-        embedding_model: model(store, embedding_model)?,
-        seed: first.seed,
+        embedding_model: model(store.model_record(embedding_model)?),
         cluster_unit: cluster_unit(choice.unit).to_owned(),
         conditions: conditions.collect::<anyhow::Result<_>>()?,
-        comparisons: comparisons(&choice.bases, &verdicts, &clusters),
+        comparisons: comparisons(&bases, &verdicts, &clusters),
         trends: trends(&verdicts, &clusters),
         pairs: pairs(&verdicts),
         runs: runs(store, first)?,
@@ -63,6 +68,7 @@ fn read_verdicts<'a>(
         Ok(Verdicts {
             set,
             leaks,
+            model: store.model_record(set.model)?,
             pairs,
             rates,
         })
@@ -71,32 +77,39 @@ fn read_verdicts<'a>(
 }
 
 fn experiment(store: &Store, set: &StoredLeakSet) -> anyhow::Result<ReportExperiment> {
-    let stored = store.experiment(set.experiment)?;
+    let stored = store.experiment_record(set.experiment)?;
     let messages = store.first_messages(set.experiment)?;
     Ok(ReportExperiment {
         name: stored.name,
         question: stored.question,
         sha256: stored.sha256,
-        yaml: Some(stored.yaml),
+        yaml: stored.yaml,
         extended_yaml: stored.extended_yaml,
         system_message: messages.as_ref().and_then(|m| m.system_message.clone()),
         user_message: messages.map_or(String::new(), |m| m.user_message),
     })
 }
 
-fn model(store: &Store, model: ModelId) -> anyhow::Result<ReportModel> {
-    let stored = store.model(model)?;
+fn model(stored: ModelRecord) -> ReportModel {
     let of_manifest = licence(&stored.label);
-    Ok(ReportModel {
+    ReportModel {
         name: stored.label,
         quantization: stored.quantization,
         sha256: stored.sha256,
-        architecture: Some(stored.architecture),
-        n_parameters: Some(stored.n_parameters),
-        bits_per_weight: Some(stored.bits_per_weight),
-        size_bytes: Some(stored.size_bytes),
+        architecture: stored.architecture,
+        n_parameters: stored.n_parameters,
+        bits_per_weight: stored.bits_per_weight,
+        size_bytes: stored.size_bytes,
         licence: of_manifest.or(stored.licence),
-    })
+    }
+}
+
+/// What makes a file unlike the others.
+fn marks(stored: &ModelRecord) -> Vec<String> {
+    let requantized = stored.requantized_from.as_ref();
+    let requantized = requantized.map(|parent| format!("requantized from {parent}"));
+    let imported = stored.is_imported.then(|| "imported".to_owned());
+    requantized.into_iter().chain(imported).collect()
 }
 
 /// The licence of a model of the manifest, with what it restricts.
@@ -117,9 +130,9 @@ fn condition(store: &Store, verdicts: &Verdicts<'_>) -> anyhow::Result<ReportCon
     let texts = leaks.map(|leak| (leak.pair_idx, leak.test_generation.as_str()));
     Ok(ReportCondition {
         name: condition_name(verdicts.set),
-        model: model(store, verdicts.set.model)?,
-        marks: Vec::new(),
-        sampling: sampling(store.samplings(verdicts.set.set())?),
+        model: model(verdicts.model.clone()),
+        marks: marks(&verdicts.model),
+        sampling: sampling(store.sampling_records(verdicts.set.set())?),
         leak_rates: leak_rates(pairs),
         leak_rate_without_echoes: leak_rates(&without_echoes).into_iter().next(),
         diversity: diversity(texts),
@@ -129,7 +142,7 @@ fn condition(store: &Store, verdicts: &Verdicts<'_>) -> anyhow::Result<ReportCon
 }
 
 /// Each name once with each of its values.
-fn sampling(stored: Vec<StoredSampling>) -> Vec<(String, String)> {
+fn sampling(stored: Vec<SamplingRecord>) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     for value in stored.into_iter().flatten() {
         if !found.contains(&value) {
@@ -178,8 +191,10 @@ fn comparisons(
 fn trends(verdicts: &[Verdicts<'_>], clusters: &Clusters) -> Vec<ModelTrend> {
     let mut models: BTreeMap<&str, Vec<(f64, &PairRates)>> = BTreeMap::new();
     for condition in verdicts {
-        let levels = models.entry(&condition.set.label).or_default();
-        levels.push((condition.set.bits_per_weight, &condition.rates));
+        if let Some(bits) = condition.model.bits_per_weight {
+            let levels = models.entry(&condition.set.label).or_default();
+            levels.push((bits, &condition.rates));
+        }
     }
     let trends = models.into_iter().filter_map(|(model, levels)| {
         let bits = || levels.iter().map(|(bits, _)| *bits);
@@ -210,19 +225,43 @@ fn pairs(verdicts: &[Verdicts<'_>]) -> Vec<ReportPair> {
 }
 
 fn runs(store: &Store, set: &StoredLeakSet) -> anyhow::Result<Vec<ReportRun>> {
-    let runs = store.runs(set.experiment)?.into_iter().map(|run| {
+    let imports = store.import_records(set.experiment)?;
+    let mut found: Vec<ReportRun> = imports.into_iter().map(import).collect();
+    for run in store.run_records(set.experiment)? {
         let models = store.run_models(run.id)?;
-        Ok(ReportRun {
-            id: run.id.get(),
+        found.push(ReportRun {
+            title: format!("Run {}", run.id),
             facts: run_facts(&run),
             models: models.iter().map(run_model).collect(),
             command_line: run.command_line,
-        })
-    });
-    runs.collect()
+        });
+    }
+    Ok(found)
 }
 
-fn run_facts(run: &StoredRun) -> Vec<(String, String)> {
+fn import(import: ImportRecord) -> ReportRun {
+    let facts = [
+        ("model", import.model),
+        ("file", import.path),
+        ("sha256", import.sha256),
+        ("rows", import.n_rows.to_string()),
+        ("prompt pairs", import.n_pairs.to_string()),
+        ("findings of the lint", import.n_findings.to_string()),
+        ("stored", import.created_at),
+        (
+            "seep",
+            format!("{} ({})", import.seep_version, import.seep_commit),
+        ),
+    ];
+    ReportRun {
+        title: format!("Import {}", import.id),
+        command_line: import.command_line,
+        facts: facts.map(|(name, value)| (name.to_owned(), value)).into(),
+        models: Vec::new(),
+    }
+}
+
+fn run_facts(run: &RunRecord) -> Vec<(String, String)> {
     let dirty = if run.seep_is_dirty {
         ", with uncommitted changes"
     } else {
@@ -242,10 +281,7 @@ fn run_facts(run: &StoredRun) -> Vec<(String, String)> {
         ),
         (
             "llama.cpp",
-            format!(
-                "{}, llama-cpp-2 {}",
-                run.llama_cpp_version, run.llama_cpp_2_version
-            ),
+            format!("{}, {}", run.llama_cpp_version, run.llama_cpp_2_version),
         ),
         (
             "processor",

@@ -21,8 +21,8 @@ const N_DIGITS_MIN: usize = 8;
 pub(super) struct Choice<'a> {
     /// One set for each condition: of one experiment, metric and seed.
     pub(super) sets: Vec<&'a StoredLeakSet>,
-    /// Each base, in `sets`, and what is compared with it.
-    pub(super) bases: Vec<(usize, Vec<usize>)>,
+    /// The word for the base, where one is asked for.
+    pub(super) base: Option<&'a str>,
     /// What prompts share that are not independent of each other.
     pub(super) unit: ClusterUnit,
     /// What was chosen without being asked for, worth saying.
@@ -32,17 +32,16 @@ pub(super) struct Choice<'a> {
 /// Chooses among the `stored` sets, of which there is at least one.
 pub(super) fn choose<'a>(
     stored: &'a [StoredLeakSet],
-    args: &ReportArgs,
+    args: &'a ReportArgs,
 ) -> anyhow::Result<Choice<'a>> {
     let mut notes = Vec::new();
     let sets = of_experiment(stored, args.experiment.as_deref(), &mut notes)?;
     let sets = of_metric(sets, args.metric.as_deref(), &mut notes)?;
     let sets = of_seed(sets, args.seed, &mut notes)?;
     check_embedding_model(&sets)?;
-    let bases = bases(&sets, args.base.as_deref())?;
     Ok(Choice {
         sets,
-        bases,
+        base: args.base.as_deref(),
         unit: args.unit,
         notes,
     })
@@ -163,10 +162,13 @@ fn check_embedding_model(sets: &[&StoredLeakSet]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Each base among `sets`, and what is compared with it; `bits` are the sets' measured bits per weight.
+///
 /// The base that is named; else of each model with several files the one with most bits per weight; else, where no
 /// model has several, the first condition.
-fn bases(
+pub(super) fn bases(
     sets: &[&StoredLeakSet],
+    bits: &[Option<f64>],
     wanted: Option<&str>,
 ) -> anyhow::Result<Vec<(usize, Vec<usize>)>> {
     let all_but = |base: usize| (0..sets.len()).filter(move |idx| *idx != base).collect();
@@ -184,7 +186,7 @@ fn bases(
         let files: Vec<usize> = (0..sets.len())
             .filter(|idx| sets[*idx].label == **label)
             .collect();
-        let bits = |idx: &usize| sets[*idx].bits_per_weight;
+        let bits = |idx: &usize| bits[*idx].unwrap_or(0.0);
         let base = files
             .iter()
             .copied()
@@ -224,3 +226,6 @@ fn named(sets: &[&StoredLeakSet], wanted: &str) -> anyhow::Result<usize> {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

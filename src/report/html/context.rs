@@ -80,7 +80,7 @@ struct ExampleSide {
 
 #[derive(Debug, Serialize)]
 struct RunContext {
-    id: i64,
+    title: String,
     facts: Vec<Fact>,
     models: Table,
 }
@@ -153,7 +153,11 @@ fn facts(data: &ReportData) -> Vec<Fact> {
                 data.metric, data.embedding_model.name
             )),
         ),
-        fact("seed", data.seed.to_string()),
+        fact(
+            "seed",
+            data.seed
+                .map_or("unknown".to_owned(), |seed| seed.to_string()),
+        ),
     ]
 }
 
@@ -343,7 +347,7 @@ fn run_context(run: &ReportRun) -> RunContext {
         ]
     });
     RunContext {
-        id: run.id,
+        title: run.title.clone(),
         facts: run
             .facts
             .iter()

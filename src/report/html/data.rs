@@ -14,8 +14,8 @@ pub struct ReportData {
     pub metric: String,
     /// The embedding model.
     pub embedding_model: ReportModel,
-    /// Seed of the generations.
-    pub seed: u64,
+    /// Seed of the generations; None where they were imported.
+    pub seed: Option<u64>,
     /// What prompts of one cluster share, in the singular, such as `control prompt`.
     pub cluster_unit: String,
     /// The conditions, in the order in which they were first run.
@@ -132,16 +132,16 @@ pub struct ReportPair {
     pub control_prompt: String,
 }
 
-/// A run: which program did what, on which machine.
+/// A run or an import: which program did what, on which machine.
 #[derive(Debug, Clone)]
 pub struct ReportRun {
-    /// Its row in the database.
-    pub id: i64,
+    /// What it was, with its row in the database, such as `Run 1`.
+    pub title: String,
     /// The command line.
     pub command_line: String,
     /// Facts about it, in order: what, and its value.
     pub facts: Vec<(String, String)>,
-    /// What it did with each model: the columns are the same in all.
+    /// What it did with each model; none where generations were imported.
     pub models: Vec<ReportRunModel>,
 }
 

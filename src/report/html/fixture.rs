@@ -161,7 +161,7 @@ fn pair(pair_idx: usize, concept: &str, category: &str) -> ReportPair {
 
 fn run() -> ReportRun {
     ReportRun {
-        id: 7,
+        title: "Run 7".to_owned(),
         command_line: "seep run tiny.yaml".to_owned(),
         facts: vec![("processor".to_owned(), "a processor, 2 cores".to_owned())],
         models: vec![ReportRunModel {
@@ -239,7 +239,7 @@ pub(super) fn data() -> ReportData {
         },
         metric: "sbert".to_owned(),
         embedding_model: model("encoder", "F32", 22_000_000, 32.0),
-        seed: 1,
+        seed: Some(1),
         cluster_unit: "control prompt".to_owned(),
         conditions: conditions(),
         comparisons: vec![BaseComparisons {

@@ -7,6 +7,7 @@
   const N_NUMBERS = 7;
   const N_ROWS_AROUND = 6;
   const N_CHARACTERS_IN_ROW = 160;
+  const GROUP_NAMES = ['repeats', 'verdict', 'test generation', 'similarity', 'control generation', 'similarity'];
   const byId = (id) => document.getElementById(id);
 
   const element = (name, className, ...children) => {
@@ -104,9 +105,9 @@
       open.type = 'button';
       open.setAttribute('aria-label', `Open pair ${pair.n + 1}, ${conceptOf(pair)}`);
       const add = (className, ...children) => {
-        const made_cell = element('div', className, ...children);
-        made_cell.setAttribute('role', 'cell');
-        made.append(made_cell);
+        const groupCell = element('div', className, ...children);
+        groupCell.setAttribute('role', 'cell');
+        made.append(groupCell);
       };
       add('number', open);
       add('optional', isolated(conceptOf(pair)));
@@ -278,7 +279,11 @@
       for (let at = 0; at < groups.length; at += N_NUMBERS) {
         const [test, control, toTest, toControl, verdict, echo, n] = groups.slice(at, at + N_NUMBERS);
         const made = element('tr');
-        const add = (...children) => made.append(element('td', '', ...children));
+        const add = (...children) => {
+          const groupCell = element('td', '', element('div', '', ...children));
+          groupCell.dataset.name = GROUP_NAMES[made.children.length];
+          made.append(groupCell);
+        };
         const text = (number) => element('div', 'text', isolated(...highlighted(data.texts[number], conceptOf(pair))));
         add(`×${n}`);
         add(['▽ no leak', '= tie', '▲ leak'][verdict], ...(echo ? [' ', element('span', 'tag', 'echo')] : []));
@@ -296,8 +301,7 @@
       const flips = pair.flips[idx];
       const note = condition.is_base ? ' (base)' : flips == null ? '' : `: ${flips} of ${pair.cells[idx].n} repeats flipped`;
       const heading = element('h4', '', condition.name, element('span', 'muted', note));
-      const names = ['repeats', 'verdict', 'test generation', 'similarity', 'control generation', 'similarity'];
-      const head = element('tr', '', ...names.map((name) => {
+      const head = element('tr', '', ...GROUP_NAMES.map((name) => {
         const made = element('th', '', name);
         made.scope = 'col';
         return made;

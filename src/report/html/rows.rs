@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::data::{ReportData, ReportVerdict};
-use crate::leakage::{Flips, Leak, ScoredPair, count_flips, round_similarity};
+use crate::leakage::{Flips, Leak, Rounding, ScoredPair, count_flips, rounded};
 use crate::report::text::visible;
 
 /// All rows.
@@ -166,7 +166,7 @@ fn groups(verdicts: &[&ReportVerdict], texts: &mut Pool) -> Vec<i64> {
 }
 
 fn thousandths(similarity: f64) -> i64 {
-    (1000.0 * round_similarity(similarity)).round() as i64
+    (1000.0 * rounded(similarity, Rounding::PUBLISHED)).round() as i64
 }
 
 fn n_flipped(base: &[&ReportVerdict], other: &[&ReportVerdict]) -> usize {
