@@ -73,22 +73,21 @@ pub(super) fn drift_command(args: &DriftArgs) -> anyhow::Result<Status> {
             return Ok(Status::Interrupted);
         }
     }
-    let summaries = models
-        .iter()
-        .map(|other| {
-            let ids = generation_ids(&base.planned, &generations);
-            summary(
-                &store,
-                registered.experiment,
-                (&base.planned.prepared.file, base.id),
-                (&other.planned.prepared.file, other.id),
-                &ids,
-            )
-        })
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let side = |model: &Registered| Side::of(&model.planned.prepared.file, model.id);
+    let summaries = models.iter().map(|other| {
+        let seed = experiment.seed();
+        summary(
+            &store,
+            registered.experiment,
+            seed,
+            &side(&base),
+            &side(other),
+        )
+    });
+    let summaries = summaries.collect::<anyhow::Result<Vec<_>>>()?;
     let summaries: Vec<DriftSummary> = summaries.into_iter().flatten().collect();
     print(&match args.format {
-        Format::Table => report::drift_table(&summaries),
+        Format::Table => report::drift_table(&summaries.iter().collect::<Vec<_>>()),
         Format::Json => report::drift_json(&summaries),
     })?;
     Ok(Status::Done)
@@ -121,14 +120,6 @@ fn stored_generations(store: &Store, planned: &Planned) -> anyhow::Result<Genera
         .map(|request| request.id)
         .collect();
     Ok(store.generations(&ids)?)
-}
-
-/// The rows of a model's stored generations, in the order of its requests.
-pub(super) fn stored_ids(store: &Store, planned: &Planned) -> anyhow::Result<Vec<GenerationId>> {
-    Ok(generation_ids(
-        planned,
-        &stored_generations(store, planned)?,
-    ))
 }
 
 /// The rows of the base's generations, in the order of its requests.
@@ -277,18 +268,39 @@ impl Pass<'_> {
     }
 }
 
+/// A model whose drift is looked at, as the database and people know it.
+#[derive(Debug, Clone)]
+pub(super) struct Side {
+    pub(super) id: ModelId,
+    pub(super) name: String,
+    pub(super) quantization: String,
+    pub(super) sha256: String,
+    /// None where generations were imported.
+    pub(super) bits_per_weight: Option<f64>,
+}
+
+impl Side {
+    pub(super) fn of(file: &ModelFile, id: ModelId) -> Self {
+        Self {
+            id,
+            name: file.name.clone(),
+            quantization: file.quantization.clone(),
+            sha256: file.sha256.to_string(),
+            bits_per_weight: Some(file.inspection.bits_per_weight),
+        }
+    }
+}
+
 /// How far `other` lies from `base` on the experiment's prompts, as far as it is stored; None where nothing is.
-///
-/// `generations` are those of the base whose scores are summed up.
 pub(super) fn summary(
     store: &Store,
     experiment: ExperimentId,
-    base: (&ModelFile, ModelId),
-    other: (&ModelFile, ModelId),
-    generations: &[GenerationId],
+    seed: u64,
+    base: &Side,
+    other: &Side,
 ) -> anyhow::Result<Option<DriftSummary>> {
     let schedule = Schedule::STRICT.name();
-    let pairs = store.distribution_pairs(experiment, base.1, other.1, &schedule)?;
+    let pairs = store.distribution_pairs(experiment, base.id, other.id, &schedule)?;
     let lists: Vec<(TopTokens<'_>, TopTokens<'_>)> = pairs
         .iter()
         .map(|pair| (top_tokens(&pair.base), top_tokens(&pair.other)))
@@ -296,24 +308,13 @@ pub(super) fn summary(
     let Some(drift) = drift(&lists) else {
         return Ok(None);
     };
-    let scored = store.scored_generations(other.1, &schedule, generations)?;
-    let logprobs: Vec<(&[f32], &[f32])> = scored
-        .iter()
-        .map(|scored| (&*scored.own_logprobs, &*scored.token_logprobs))
-        .collect();
-    let scores = mean_logprobs(&logprobs).map(|mean| ScoreSummary {
-        n_generations: scored.len(),
-        n_tokens: mean.n_tokens,
-        own_logprob: mean.own,
-        other_logprob: mean.other,
-    });
     Ok(Some(DriftSummary {
-        base: base.0.label(),
-        base_sha256: base.0.sha256.to_string(),
-        model: other.0.name.clone(),
-        quantization: other.0.quantization.clone(),
-        sha256: other.0.sha256.to_string(),
-        bits_per_weight: other.0.inspection.bits_per_weight,
+        base: format!("{} {}", base.name, base.quantization),
+        base_sha256: base.sha256.clone(),
+        model: other.name.clone(),
+        quantization: other.quantization.clone(),
+        sha256: other.sha256.clone(),
+        bits_per_weight: other.bits_per_weight,
         n_prompts: drift.n_prompts,
         k: pairs
             .iter()
@@ -325,7 +326,28 @@ pub(super) fn summary(
         max_kl: drift.max_kl,
         same_top: drift.same_top,
         mean_rest: drift.mean_rest,
-        scores,
+        scores: scores(store, experiment, seed, base.id, other.id)?,
+    }))
+}
+
+fn scores(
+    store: &Store,
+    experiment: ExperimentId,
+    seed: u64,
+    base: ModelId,
+    other: ModelId,
+) -> anyhow::Result<Option<ScoreSummary>> {
+    let schedule = Schedule::STRICT.name();
+    let scored = store.scored_generations(experiment, seed, base, other, &schedule)?;
+    let logprobs: Vec<(&[f32], &[f32])> = scored
+        .iter()
+        .map(|scored| (&*scored.own_logprobs, &*scored.token_logprobs))
+        .collect();
+    Ok(mean_logprobs(&logprobs).map(|mean| ScoreSummary {
+        n_generations: scored.len(),
+        n_tokens: mean.n_tokens,
+        own_logprob: mean.own,
+        other_logprob: mean.other,
     }))
 }
 

@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
-use super::drift;
+use super::drift::{self, Side};
 use super::generating::{self, Destination};
-use super::model_file::{self, ModelFile, WantedModels, look_up};
+use super::model_file::{self, WantedModels, look_up};
 use super::prepare::{
     Planned, Prepared, plan_all, register_experiment, register_model, register_planned,
 };
@@ -171,29 +171,24 @@ fn drifts(
     planned: &[Planned],
     models: &[ModelId],
 ) -> anyhow::Result<Vec<DriftSummary>> {
-    let files: Vec<(&ModelFile, ModelId)> = planned
+    let sides: Vec<Side> = planned
         .iter()
-        .map(|planned| &planned.prepared.file)
-        .zip(models.iter().copied())
+        .zip(models)
+        .map(|(planned, &id)| Side::of(&planned.prepared.file, id))
         .collect();
     let mut drifts = Vec::new();
-    for &other in &files {
-        let base = files.iter().find(|base| base.0.name == other.0.name);
-        let Some(&base) = base.filter(|base| base.1 != other.1) else {
-            continue;
-        };
-        let requests = planned.iter().zip(models).find(|(_, id)| **id == base.1);
-        let ids = match requests {
-            Some((planned, _)) => drift::stored_ids(store, planned)?,
-            None => Vec::new(),
-        };
-        drifts.extend(drift::summary(
-            store,
-            scorer.experiment_id,
-            base,
-            other,
-            &ids,
-        )?);
+    for other in &sides {
+        let base = sides.iter().find(|base| base.name == other.name);
+        if let Some(base) = base.filter(|base| base.id != other.id) {
+            let seed = scorer.experiment.seed();
+            drifts.extend(drift::summary(
+                store,
+                scorer.experiment_id,
+                seed,
+                base,
+                other,
+            )?);
+        }
     }
     Ok(drifts)
 }

@@ -225,6 +225,7 @@ fn new_summary(encoding: &Encoding<'_>, store: &Store, compared: &Compared, seed
             .unwrap_or(0),
         seed: (!is_unknown).then_some(seed),
         models: Vec::new(),
+        drifts: Vec::new(),
         examples: Vec::new(),
         database: store.path().display().to_string(),
         run_id: None,

@@ -20,7 +20,7 @@ pub struct DriftSummary {
     /// SHA-256 of its file.
     pub sha256: String,
     /// Measured bits per weight.
-    pub bits_per_weight: f64,
+    pub bits_per_weight: Option<f64>,
     /// Prompts compared.
     pub n_prompts: usize,
     /// Tokens of each distribution that are kept.
@@ -53,7 +53,7 @@ pub struct ScoreSummary {
 }
 
 /// The summaries as a person reads them.
-pub fn drift_table(summaries: &[DriftSummary]) -> String {
+pub fn drift_table(summaries: &[&DriftSummary]) -> String {
     if summaries.is_empty() {
         return "no prompt was seen by two models as the same tokens\n".to_owned();
     }
@@ -70,7 +70,7 @@ pub fn drift_table(summaries: &[DriftSummary]) -> String {
         "under the base",
         "generations",
     ];
-    let rows = summaries.iter().map(row).collect();
+    let rows = summaries.iter().map(|summary| row(summary)).collect();
     let table = plain_table(&columns, rows, &|column_idx| column_idx >= 2);
     let k = summaries.iter().map(|summary| summary.k).max().unwrap_or(0);
     let rest = summaries.iter().map(|summary| summary.mean_rest);
@@ -90,7 +90,9 @@ fn row(summary: &DriftSummary) -> Vec<String> {
     vec![
         summary.model.clone(),
         summary.quantization.clone(),
-        format!("{:.2}", summary.bits_per_weight),
+        summary
+            .bits_per_weight
+            .map_or("-".to_owned(), |bits| format!("{bits:.2}")),
         format!("{:.3}", summary.mean_kl),
         format!("{:.3}", summary.median_kl),
         format!("{:.3}", summary.max_kl),

@@ -97,6 +97,8 @@ pub struct StoredLeakSet {
     pub model_sha256: String,
     /// Measured bits per weight; None where generations were imported.
     pub bits_per_weight: Option<f64>,
+    /// The label of the parent, if the file was made from one that was quantized already.
+    pub requantized_from: Option<String>,
     /// The name of the similarity.
     pub metric: String,
     /// The seed of the generations.
@@ -193,7 +195,8 @@ impl Store {
         self.read("list leaks", |view| {
             let mut select = view.prepare_cached(
                 "SELECT experiment_id, name, experiments.sha256 AS experiment_sha256, model_id, label, quantization,
-                     models.sha256 AS model_sha256, bits_per_weight, metric, seed, n_leaks, embedding_model_id
+                     models.sha256 AS model_sha256, bits_per_weight,
+                     CASE WHEN derivation ->> 'is_requantized' THEN derivation ->> 'parent_quantization' END AS requantized_from, metric, seed, n_leaks, embedding_model_id
                  FROM (SELECT experiment_id, model_id, metric, seed, count(*) AS n_leaks,
                          CASE WHEN min(embedding_model_id) = max(embedding_model_id) THEN min(embedding_model_id) END
                              AS embedding_model_id
@@ -272,6 +275,7 @@ fn stored_leak_set(row: &Row<'_>) -> Result<StoredLeakSet, Failure> {
         quantization: row.get("quantization")?,
         model_sha256: row.get("model_sha256")?,
         bits_per_weight: row.get("bits_per_weight")?,
+        requantized_from: row.get("requantized_from")?,
         metric: row.get("metric")?,
         seed: seed.cast_unsigned(),
         embedding_model: row.get("embedding_model_id")?,

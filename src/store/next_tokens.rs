@@ -3,7 +3,7 @@
 //! Owns the tables `next_token_distributions` and `scored_generations`. A distribution belongs to a rendered prompt, and
 //! with it to a model; a score to a generation and the model that scored it. It computes no divergence.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::error::Failure;
 use super::values::{blob, integer, json_numbers, numbers, vector};
@@ -143,32 +143,44 @@ impl Store {
         })
     }
 
-    /// Those of `generations` that `model` has scored, with both sets of values, in order.
+    /// The generations of `base` after prompts of the experiment's pairs, with this seed, that `other` has scored, with
+    /// both sets of values.
     ///
     /// # Errors
     /// `Value` when a row does not hold what was stored.
     pub fn scored_generations(
         &self,
-        model: ModelId,
+        experiment: ExperimentId,
+        seed: u64,
+        base: ModelId,
+        other: ModelId,
         schedule: &str,
-        generations: &[GenerationId],
     ) -> Result<Vec<ScoredGeneration>, StoreError> {
         self.read("read scored generations", |view| {
             let mut select = view.prepare_cached(
-                "SELECT generations.token_logprobs AS own, scored_generations.token_logprobs AS scored
+                "SELECT generations.id, generations.token_logprobs AS own, scored_generations.token_logprobs AS scored
                  FROM scored_generations JOIN generations ON generations.id = generation_id
-                 WHERE generation_id = ?1 AND scored_generations.model_id = ?2 AND scored_generations.schedule = ?3",
+                 WHERE scored_generations.model_id = :other AND scored_generations.schedule = :schedule
+                     AND generations.model_id = :base AND generations.seed = :seed
+                     AND generations.prompt_id IN (
+                         SELECT test_prompt_id FROM experiment_pairs WHERE experiment_id = :experiment
+                         UNION SELECT control_prompt_id FROM experiment_pairs WHERE experiment_id = :experiment)
+                 ORDER BY generations.id",
             )?;
+            let mut rows = select.query(named_params! {
+                ":experiment": experiment,
+                ":seed": seed.cast_signed(),
+                ":base": base,
+                ":other": other,
+                ":schedule": schedule,
+            })?;
             let mut found = Vec::new();
-            for generation in generations {
-                let mut rows = select.query(params![generation, model, schedule])?;
-                if let Some(row) = rows.next()? {
-                    found.push(ScoredGeneration {
-                        generation: *generation,
-                        own_logprobs: numbers(&row.get::<_, String>("own")?)?,
-                        token_logprobs: numbers(&row.get::<_, String>("scored")?)?,
-                    });
-                }
+            while let Some(row) = rows.next()? {
+                found.push(ScoredGeneration {
+                    generation: row.get("id")?,
+                    own_logprobs: numbers(&row.get::<_, String>("own")?)?,
+                    token_logprobs: numbers(&row.get::<_, String>("scored")?)?,
+                });
             }
             Ok(found)
         })

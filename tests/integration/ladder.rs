@@ -281,6 +281,14 @@ fn requantized_figures_are_marked() {
     assert!(ran.stdout.contains(note), "{}", ran.stdout);
     let json = env.seep("run x.yaml --format json").ok().json();
     assert_eq!(json["leak_rates"][0]["requantized_from"], "Q8_0");
+    env.experiment(&ExperimentFile {
+        models: vec![ladder.to_owned(), "{path: a.gguf}".to_owned()],
+        ..experiment
+    });
+    env.seep("run x.yaml").ok();
+    let compared = env.seep("compare a parent").ok();
+    let note = "parent:Q4_0-from-Q8_0 is requantized from Q8_0: its weights were rounded twice.";
+    assert!(compared.stdout.contains(note), "{}", compared.stdout);
     let flag = "SELECT derivation ->> 'is_requantized' FROM models WHERE derivation NOT NULL";
     assert_eq!(env.record(DB).value::<u32>(flag), 1);
 }
@@ -329,7 +337,12 @@ fn drift_grows_down_the_ladder_and_is_computed_once() {
     assert_eq!((again.stderr.as_str(), &again.json()), ("", &document));
     let json = env.seep("run x.yaml --format json").ok().json();
     assert_eq!(json["drifts"], document["drifts"]);
-    let other = env.seep("drift x.yaml --base a:Q8_0").ok();
+    let compared = env
+        .seep("compare a:F32 a:Q8_0-from-F32 a:q4_0-from-f32 --format json")
+        .ok();
+    let compared = compared.json();
+    assert_eq!(compared["comparisons"][1]["drift"], document["drifts"][1]);
+    let other = env.seep("drift x.yaml --base a:q8_0-from-f32").ok();
     assert!(
         other.stdout.starts_with("Drift from a Q8_0-from-F32\n"),
         "{}",

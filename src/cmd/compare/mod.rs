@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use anyhow::bail;
 
+use super::drift::{self, Side};
 use super::{Status, print};
 use crate::cli::{ClusterUnit, CompareArgs, Format};
 use crate::leakage::{
@@ -86,8 +87,11 @@ fn assemble(
     let mut comparisons: Vec<ConditionComparison> = others
         .iter()
         .zip(compared)
-        .map(|(other, found)| condition_comparison(base, other, found, &clusters, args.flips))
-        .collect();
+        .map(|(other, found)| {
+            let comparison = condition_comparison(base, other, found, &clusters, args.flips);
+            with_drift(store, base.set, other.set, comparison)
+        })
+        .collect::<anyhow::Result<_>>()?;
     let mut agreements = Vec::new();
     for metric in other_metrics(stored, sets) {
         let others = read_verdicts(store, &metric)?;
@@ -189,6 +193,7 @@ fn condition(verdicts: &Verdicts<'_>, clusters: &Clusters) -> Option<Condition> 
         quantization: set.quantization.clone(),
         sha256: set.model_sha256.clone(),
         bits_per_weight: set.bits_per_weight,
+        requantized_from: set.requantized_from.clone(),
         rate: condition_rate(&verdicts.rates, clusters)?,
         n_repeats: n_repeats.into_values().max()?,
     })
@@ -208,10 +213,32 @@ fn condition_comparison(
     ConditionComparison {
         name: condition_name(other.set),
         comparison,
+        drift: None,
         flips: count_flips(&base.pairs, &other.pairs),
         flipped_prompts: texts.collect(),
         other_metrics: Vec::new(),
     }
+}
+
+/// Adds how far the next-token distributions lie apart, where they are stored.
+fn with_drift(
+    store: &Store,
+    base: &StoredLeakSet,
+    other: &StoredLeakSet,
+    comparison: ConditionComparison,
+) -> anyhow::Result<ConditionComparison> {
+    let side = |set: &StoredLeakSet| Side {
+        id: set.model,
+        name: set.label.clone(),
+        quantization: set.quantization.clone(),
+        sha256: set.model_sha256.clone(),
+        bits_per_weight: set.bits_per_weight,
+    };
+    let drift = drift::summary(store, base.experiment, base.seed, &side(base), &side(other))?;
+    Ok(ConditionComparison {
+        drift,
+        ..comparison
+    })
 }
 
 fn flipped_text(

@@ -10,6 +10,7 @@ use super::{
     RepeatText,
 };
 use crate::leakage::{Comparison, Flips, RepeatFlips};
+use crate::report::DriftSummary;
 use crate::stats::Interval;
 
 #[derive(Serialize)]
@@ -44,6 +45,9 @@ struct ConditionObject<'a> {
     quantization: &'a str,
     sha256: &'a str,
     bits_per_weight: Option<f64>,
+    /// The label of the parent, if the weights were rounded twice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requantized_from: Option<&'a str>,
     mean_leak_rate: f64,
     interval: Option<IntervalObject>,
     n_prompts: usize,
@@ -57,6 +61,9 @@ struct ComparisonObject<'a> {
     in_words: String,
     /// Null where no prompt is common.
     difference: Option<DifferenceObject>,
+    /// Absent where next-token distributions are not stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<&'a DriftSummary>,
     flips: FlipsObject,
     flips_by_repeat: Vec<RepeatFlipsObject>,
     flipped_prompts: Vec<FlippedObject<'a>>,
@@ -188,6 +195,7 @@ fn condition_object(condition: &Condition) -> ConditionObject<'_> {
         quantization: &condition.quantization,
         sha256: &condition.sha256,
         bits_per_weight: condition.bits_per_weight,
+        requantized_from: condition.requantized_from.as_deref(),
         mean_leak_rate: condition.rate.mean_leak_rate,
         interval: condition.rate.interval.map(interval_object),
         n_prompts: condition.rate.n_prompts,
@@ -216,6 +224,7 @@ fn comparison_object<'a>(
             n_comparisons,
         ),
         difference: comparison.comparison.as_ref().map(difference_object),
+        drift: comparison.drift.as_ref(),
         flips: flips_object(Flips::total(&comparison.flips)),
         flips_by_repeat: comparison.flips.iter().map(repeat_flips_object).collect(),
         flipped_prompts: comparison

@@ -12,6 +12,7 @@ pub(super) mod words;
 pub use json::comparison_json;
 pub use table::comparison_table;
 
+use super::DriftSummary;
 use crate::leakage::{Comparison, ConditionRate, Leak, LeakTrend, RepeatFlips};
 
 /// Conditions against a base.
@@ -56,6 +57,8 @@ pub struct Condition {
     pub sha256: String,
     /// Measured bits per weight; None where generations were imported.
     pub bits_per_weight: Option<f64>,
+    /// The label of the parent, if the weights were rounded twice.
+    pub requantized_from: Option<String>,
     /// Its Mean Leak-Rate over all of its prompts.
     pub rate: ConditionRate,
     /// The most repeats a prompt has.
@@ -69,6 +72,8 @@ pub struct ConditionComparison {
     pub name: String,
     /// The difference; None where no prompt is common.
     pub comparison: Option<Comparison>,
+    /// How far the next-token distributions lie apart; None where they are not stored.
+    pub drift: Option<DriftSummary>,
     /// What became of the base's verdicts, by repeat.
     pub flips: Vec<RepeatFlips>,
     /// Prompts that flipped most consistently.

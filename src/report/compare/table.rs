@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use super::words::{difference_words, few_clusters_words, p_value_text, points, trend_words};
 use super::{ComparisonReport, Condition, ConditionComparison, FlippedText, RepeatText};
 use crate::leakage::{Comparison, Flips, Leak, RepeatFlips};
+use crate::report::DriftSummary;
+use crate::report::drift::drift_table;
 use crate::report::table::plain_table;
 use crate::stats::{Interval, N_EXACT_MAX};
 use crate::visible::visible;
@@ -14,7 +16,11 @@ use crate::visible::visible;
 /// The comparison as a person reads it.
 pub fn comparison_table(report: &ComparisonReport) -> String {
     let mut parts = vec![
-        format!("{}\n{}", heading(report), rate_table(report)),
+        [heading(report), rate_table(report)]
+            .into_iter()
+            .chain(requantized_notes(report))
+            .collect::<Vec<_>>()
+            .join("\n"),
         format!(
             "{}\n{}",
             difference_table(report),
@@ -22,6 +28,10 @@ pub fn comparison_table(report: &ComparisonReport) -> String {
         ),
         words(report),
     ];
+    let drifts: Vec<&DriftSummary> = report.comparisons.iter().flat_map(|it| &it.drift).collect();
+    if !drifts.is_empty() {
+        parts.push(drift_table(&drifts).trim_end().to_owned());
+    }
     if !report.trends.is_empty() {
         let trends: Vec<String> = report.trends.iter().map(trend_words).collect();
         parts.push(format!(
@@ -47,6 +57,20 @@ fn heading(report: &ComparisonReport) -> String {
         report.seed,
         report.database
     )
+}
+
+/// What must be known of conditions whose weights were rounded twice.
+fn requantized_notes(report: &ComparisonReport) -> Vec<String> {
+    let conditions = report.conditions.iter();
+    conditions
+        .filter_map(|condition| {
+            let parent = condition.requantized_from.as_ref()?;
+            let name = &condition.name;
+            Some(format!(
+                "{name} is requantized from {parent}: its weights were rounded twice."
+            ))
+        })
+        .collect()
 }
 
 fn base(report: &ComparisonReport) -> &str {

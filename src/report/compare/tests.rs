@@ -44,6 +44,7 @@ fn condition(quantization: &str, bits_per_weight: f64, mean_leak_rate: f64) -> C
         quantization: quantization.to_owned(),
         sha256: "ab".repeat(32),
         bits_per_weight: Some(bits_per_weight),
+        requantized_from: None,
         rate: ConditionRate {
             mean_leak_rate,
             interval: interval(mean_leak_rate - 4.0, mean_leak_rate + 4.0),
@@ -102,6 +103,7 @@ fn of_condition(name: &str, comparison: Option<Comparison>) -> ConditionComparis
     ConditionComparison {
         name: name.to_owned(),
         comparison,
+        drift: None,
         flips: Vec::new(),
         flipped_prompts: Vec::new(),
         other_metrics: Vec::new(),

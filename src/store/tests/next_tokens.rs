@@ -130,8 +130,15 @@ fn scores_are_read_back_beside_what_the_own_model_found() {
         .insert_scores(other, SCHEDULE, &score(ids[1], &token_logprobs))
         .unwrap();
     assert_eq!(store.unscored(other, SCHEDULE, &ids).unwrap(), ids[..1]);
-    let scored = store.scored_generations(other, SCHEDULE, &ids).unwrap();
+    let scored_with = |store: &Store, seed| {
+        let (experiment, base) = (fixture.experiment, fixture.model);
+        let scored = store.scored_generations(experiment, seed, base, other, SCHEDULE);
+        scored.unwrap()
+    };
+    assert_eq!(scored_with(&store, 1), []);
+    let scored = scored_with(&store, fixture.context.seed);
     assert_eq!(scored.len(), 1);
+    assert_eq!(scored[0].generation, ids[1]);
     assert_eq!(scored[0].token_logprobs, token_logprobs);
     let own = &stored[&fixture.requests[1].id].generation.token_logprobs;
     assert_eq!(&scored[0].own_logprobs, own);

@@ -65,6 +65,7 @@ fn set(rows: &Rows, experiment: usize, model: usize) -> StoredLeakSet {
         quantization: quantization.to_owned(),
         model_sha256: Digest::of(quantization.as_bytes()).to_string(),
         bits_per_weight: Some(4.5),
+        requantized_from: None,
         metric: METRIC.to_owned(),
         seed: 1,
         embedding_model: Some(rows.models[3]),
