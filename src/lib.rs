@@ -92,6 +92,7 @@
 //! | embedding, similarity | unit vector of a text; cosine of two of them |
 //! | leak (1, 0.5, 0), tie | verdict on one repeat of one pair; equal similarities |
 //! | Mean Leak-Rate | 100 times the mean of the verdicts; 50 is no leakage |
+//! | view; dictionary | a query of the database with a stable name; what every column means |
 //! | echo | the concept itself stands in the test generation |
 //! | metric | the name of a similarity, such as `sbert` |
 //! | condition; base | one model file in a comparison; the one that the others are compared with |

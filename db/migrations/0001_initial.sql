@@ -262,14 +262,14 @@ FROM experiments;
 CREATE VIEW v_models AS
 SELECT
     id AS model_id, label AS model, quantization, kind, sha256 AS model_sha256, architecture, n_parameters,
-    bits_per_weight, size_bytes, path, created_at
+    bits_per_weight, size_bytes, path, parent_sha256, derivation ->> 'is_requantized' AS is_requantized, created_at
 FROM models;
 
 CREATE VIEW v_imports AS
 SELECT
     imports.id AS import_id, experiment_id, experiments.name AS experiment, model_id, label AS model,
-    imports.path AS file, imports.sha256 AS file_sha256, columns, n_rows, n_pairs, n_findings, command_line, seep_version, seep_commit,
-    seep_is_dirty, imports.created_at
+    imports.path AS file, imports.sha256 AS file_sha256, columns, n_rows, n_pairs, n_findings, command_line,
+    seep_version, seep_commit, seep_is_dirty, imports.created_at
 FROM imports
     JOIN experiments ON experiments.id = experiment_id
     JOIN models ON models.id = model_id;
@@ -337,6 +337,16 @@ SELECT
     generations.id AS generation_id, token.key AS token_idx, token.value AS token,
     json_extract(token_logprobs, '$[' || token.key || ']') AS logprob
 FROM generations, json_each(tokens) AS token;
+
+CREATE VIEW v_scored_generations AS
+SELECT
+    generation_id, generations.model_id, scored_generations.model_id AS scoring_model_id, label AS scoring_model,
+    quantization AS scoring_quantization, scored_generations.schedule,
+    (SELECT avg(value) FROM json_each(generations.token_logprobs)) AS mean_logprob,
+    (SELECT avg(value) FROM json_each(scored_generations.token_logprobs)) AS scoring_mean_logprob
+FROM scored_generations
+    JOIN generations ON generations.id = generation_id
+    JOIN models ON models.id = scored_generations.model_id;
 
 CREATE VIEW v_leaks AS
 SELECT

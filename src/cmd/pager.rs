@@ -55,3 +55,18 @@ fn start(pager: Option<&str>) -> Option<Child> {
     }
     command.stdin(Stdio::piped()).spawn().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_pager_is_started_where_none_is_wanted() {
+        for pager in ["", " ", "cat", " cat "] {
+            assert!(start(Some(pager)).is_none(), "{pager:?}");
+        }
+        let mut child = start(Some("exit 127")).unwrap();
+        let code = child.wait().unwrap().code().unwrap();
+        assert!(NOT_STARTED.contains(&code), "{code}");
+    }
+}

@@ -5,16 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 
 use super::encoding::{Encoding, Vectors};
 use super::model_file::{self, stored_composition, stored_derivation, stored_label_share};
 use super::prepare::register_model;
 use super::scoring::{METRIC, N_EXAMPLES};
 use super::session::Session;
-use super::{Status, print};
+use super::{Status, print, stored};
 use crate::cli::{Format, Metric, ScoreArgs};
-use crate::experiment::did_you_mean;
 use crate::leakage::{Leak, ScoredPair, echoes, leak_rates, striking_leaks};
 use crate::llama::Backend;
 use crate::progress;
@@ -31,12 +30,7 @@ struct Compared {
 
 /// Scores stored generations and prints the leak rates.
 pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<Status> {
-    ensure!(
-        args.places.db.is_file(),
-        "there is no database `{}`\nhint: `seep run` and `seep import` make one; `--db` names another",
-        args.places.db.display()
-    );
-    let mut store = Store::open(&args.places.db)?;
+    let mut store = stored::open(&args.places.db)?;
     let compared = compared(&store, args.experiment.as_deref())?;
     let session = Session::start(&args.places.shelf, args.offline, args.threads)?;
     let mut summaries = Vec::new();
@@ -58,20 +52,7 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<Status> {
 
 /// The experiments that are meant and have something to compare.
 fn compared(store: &Store, name: Option<&str>) -> anyhow::Result<Vec<Compared>> {
-    let all = store.experiments()?;
-    let is_meant = |experiment: &&StoredExperiment| name.is_none_or(|name| experiment.name == name);
-    let meant: Vec<&StoredExperiment> = all.iter().filter(is_meant).collect();
-    if let (Some(name), true) = (name, meant.is_empty()) {
-        let names: Vec<&str> = all
-            .iter()
-            .map(|experiment| experiment.name.as_str())
-            .collect();
-        let hint = match did_you_mean(name, names.iter().copied()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("it has: {}", names.join(", ")),
-        };
-        bail!("the database has no experiment `{name}`\nhint: {hint}");
-    }
+    let meant = stored::experiments_named(store, name)?;
     let mut found = Vec::new();
     for experiment in meant {
         let mut by_seed: BTreeMap<u64, Vec<(ComparedModel, Vec<Comparison>)>> = BTreeMap::new();

@@ -4,19 +4,18 @@
 
 use std::path::Path;
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 
 use crate::experiment::did_you_mean;
 use crate::store::{ExperimentId, Store, StoredExperiment};
 
 /// Opens a database that is there.
 pub(super) fn open(db: &Path) -> anyhow::Result<Store> {
-    if !db.exists() {
-        bail!(
-            "there is no database `{}`\nhint: run an experiment first, or give the database with `--db`",
-            db.display()
-        );
-    }
+    ensure!(
+        db.is_file(),
+        "there is no database `{}`\nhint: `seep run` and `seep import` make one; `--db` names another",
+        db.display()
+    );
     Ok(Store::open(db)?)
 }
 

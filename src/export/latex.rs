@@ -36,10 +36,10 @@ enum Value {
     Interval([&'static str; 2], usize),
 }
 
-const LAYOUTS: &[Layout] = &[Layout {
+const RATES: Layout = Layout {
     table: "rates",
     caption: "Mean Leak-Rate in percent; 50 is no leakage. Pairs are repeats of prompt pairs, a tie counts one half. \
-        The 95 % interval takes all pairs that share a control prompt as one cluster (CR1, Student's t).",
+        The 95 % interval takes all pairs that share a control prompt as one cluster (CR2, Satterthwaite).",
     columns: &[
         shown("Experiment", Value::Text("experiment", ""), false),
         shown("Metric", Value::Text("metric", ""), false),
@@ -58,7 +58,43 @@ const LAYOUTS: &[Layout] = &[Layout {
         shown("Tied", Value::Number("n_tied", 0), true),
         shown("Echoes", Value::Number("n_echoes", 0), true),
     ],
-}];
+};
+
+const COMPARISONS: Layout = Layout {
+    table: "comparisons",
+    caption: "Differences of the Mean Leak-Rate, other minus base, in percentage points, paired by prompt with repeats \
+        averaged. The 95 % interval and the p-value (sign flips, Holm-corrected over all comparisons with the same base) \
+        take all prompts that share a control prompt as one cluster. Flips count repeats whose verdict changes.",
+    columns: &[
+        shown("Experiment", Value::Text("experiment", ""), false),
+        shown("Metric", Value::Text("metric", ""), false),
+        shown("Seed", Value::Number("seed", 0), false),
+        shown("Base", Value::Text("base_model", ""), false),
+        shown(
+            "Base quantization",
+            Value::Text("base_quantization", ""),
+            true,
+        ),
+        shown("Other", Value::Text("other_model", ""), false),
+        shown(
+            "Other quantization",
+            Value::Text("other_quantization", ""),
+            true,
+        ),
+        shown("Difference", Value::Number("difference", 1), true),
+        shown(
+            "95 % interval",
+            Value::Interval(["interval_lower", "interval_upper"], 1),
+            true,
+        ),
+        shown("p (Holm)", Value::Number("holm_p_value", 3), true),
+        shown("Prompts", Value::Number("n_prompts", 0), true),
+        shown("To leak", Value::Number("n_to_leak", 0), true),
+        shown("To no leak", Value::Number("n_to_no_leak", 0), true),
+    ],
+};
+
+const LAYOUTS: &[Layout] = &[RATES, COMPARISONS];
 
 const fn shown(heading: &'static str, value: Value, is_always: bool) -> Shown {
     Shown {
@@ -306,6 +342,17 @@ $-2$ & $1e-30$ & a {"}quote{"}, a comma \\
 
     fn rates_columns() -> Vec<Column> {
         crate::table::described_columns("rates")
+    }
+
+    #[test]
+    fn layouts_use_columns_that_there_are() {
+        for layout in LAYOUTS {
+            let columns = crate::table::described_columns(layout.table);
+            for source in layout.sources() {
+                let is_there = columns.iter().any(|column| column.name == source);
+                assert!(is_there, "{} {source}", layout.table);
+            }
+        }
     }
 
     #[test]

@@ -106,6 +106,12 @@ pub const VIEWS: &[View] = &[
         order: "failure_id",
     },
     View {
+        name: "scored_generations",
+        sql_name: "v_scored_generations",
+        of_experiments: BY_GENERATION,
+        order: "generation_id, scoring_model_id",
+    },
+    View {
         name: "tokens",
         sql_name: "v_tokens",
         of_experiments: BY_GENERATION,

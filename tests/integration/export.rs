@@ -7,13 +7,14 @@ use std::fs::File;
 
 use calamine::{Data, Reader as _, Xlsx, open_workbook};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use seep::table::described_columns;
 use serde_json::Value;
 
 use crate::experiment_file::ExperimentFile;
 use crate::harness::TestEnv;
 
 const DB: &str = "db/seep.sqlite";
-const VIEWS: [&str; 11] = [
+const VIEWS: [&str; 12] = [
     "generations",
     "leaks",
     "flips",
@@ -24,6 +25,7 @@ const VIEWS: [&str; 11] = [
     "run_models",
     "imports",
     "failures",
+    "scored_generations",
     "tokens",
 ];
 
@@ -45,15 +47,18 @@ fn n_rows_expected(env: &TestEnv) -> BTreeMap<String, usize> {
         .map(|view| ((*view).to_owned(), count(view)))
         .collect();
     expected.insert("rates".to_owned(), count("leak_rates"));
+    // The two models, against each other.
+    expected.insert("comparisons".to_owned(), 1);
+    let described = ["rates", "comparisons"].into_iter();
+    let described: usize = described.map(|table| described_columns(table).len()).sum();
     let n_columns = VIEWS.iter().map(|view| {
-        record.value::<i64>(&format!(
-            "SELECT count(*) FROM pragma_table_info('v_{view}')"
-        )) as usize
+        let sql = format!("SELECT count(*) FROM pragma_table_info('v_{view}')");
+        record.value::<i64>(&sql) as usize
     });
-    // The rates have two columns more than their view: the ends of the interval.
-    let n_rates =
-        record.value::<i64>("SELECT 2 + count(*) FROM pragma_table_info('v_leak_rates')") as usize;
-    expected.insert("dictionary".to_owned(), n_columns.sum::<usize>() + n_rates);
+    expected.insert(
+        "dictionary".to_owned(),
+        n_columns.sum::<usize>() + described,
+    );
     expected
 }
 
@@ -150,6 +155,40 @@ fn rates_are_those_of_the_run() {
 }
 
 #[test]
+fn comparisons_are_those_of_compare() {
+    let env = env();
+    let exported = env.seep("export --format jsonl --table comparisons").ok();
+    let row: Value = serde_json::from_str(&exported.stdout).unwrap();
+    assert_eq!(
+        (&row["base_model"], &row["other_model"]),
+        (&"a".into(), &"b".into())
+    );
+    let compared = env.seep("compare a b --format json").ok().json();
+    let expected = &compared["comparisons"][0]["difference"];
+    assert_eq!(row["difference"], expected["points"], "{expected}");
+    let columns = [
+        "base_rate",
+        "other_rate",
+        "standard_error",
+        "p_value",
+        "holm_p_value",
+        "n_prompts",
+        "n_clusters",
+    ];
+    for column in columns {
+        assert_eq!(row[column], expected[column], "{column}: {expected}");
+    }
+    assert_eq!(
+        row["interval_lower"], expected["interval"]["lower"],
+        "{expected}"
+    );
+    let record = env.record(DB);
+    let n_flips =
+        record.value::<i64>("SELECT count(*) FROM v_flips WHERE base_leak = 0 AND other_leak = 1");
+    assert_eq!(row["n_to_leak"], n_flips);
+}
+
+#[test]
 fn columns_are_chosen_and_experiments_told_apart() {
     let env = env();
     let other = ExperimentFile {
@@ -241,7 +280,7 @@ fn mistakes_are_named() {
         ),
         (
             "--format csv",
-            "12 tables do not fit into one csv file\nhint: name one with `--table`, or give a folder with `-o FOLDER/`\n",
+            "14 tables do not fit into one csv file\nhint: name one with `--table`, or give a folder with `-o FOLDER/`\n",
         ),
         (
             "--table leaks",
@@ -261,7 +300,7 @@ fn mistakes_are_named() {
         ),
         (
             "--format csv --table leaks --db none.sqlite",
-            "there is no database `none.sqlite`\nhint: run an experiment first, or give the database with `--db`\n",
+            "there is no database `none.sqlite`\nhint: `seep run` and `seep import` make one; `--db` names another\n",
         ),
     ];
     let before = env.files();

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use anyhow::bail;
 
 use super::drift::{self, Side};
-use super::{Status, print};
+use super::{Status, print, stored};
 use crate::cli::{ClusterUnit, CompareArgs, Format};
 use crate::leakage::{
     Clusters, Comparison, FlippedPrompt, PairRates, ScoredPair, compare_with_base, condition_rate,
@@ -42,16 +42,13 @@ struct Verdicts<'a> {
 
 /// Compares conditions and prints what was found.
 pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<Status> {
-    let path = args.db.display();
-    if !args.db.is_file() {
-        bail!(
-            "there is no database `{path}`\nhint: `seep run` makes it; give another file with `--db`"
-        );
-    }
-    let store = Store::open(&args.db)?;
+    let store = stored::open(&args.db)?;
     let stored = store.leak_sets()?;
     if stored.is_empty() {
-        bail!("the database `{path}` holds no leaks yet\nhint: `seep run` stores them");
+        bail!(
+            "the database `{}` holds no leaks yet\nhint: `seep run` stores them",
+            args.db.display()
+        );
     }
     let names = [&args.base].into_iter().chain(&args.others);
     let Choice { sets, notes } = choose(

@@ -3,6 +3,7 @@
 //! Owns which tables go into which files. What a table holds is in `tables`, how a file comes to be in `target`; formats
 //! are the business of the module `export` of the library.
 
+mod comparisons;
 mod tables;
 mod target;
 

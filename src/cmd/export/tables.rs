@@ -1,11 +1,13 @@
 //! The tables that can be exported: each a name, its description in `db/README.md`, and where its rows come from.
 //!
-//! Owns the tables that are computed: rates with their intervals, and the dictionary. All others are views of the store.
+//! Owns two that are computed, the rates with their intervals and the dictionary; a third is in `comparisons`. All others
+//! are views of the store.
 
 use std::ops::ControlFlow;
 
 use anyhow::bail;
 
+use super::comparisons::each_comparison;
 use crate::cmd::stored;
 use crate::export::ExportError;
 use crate::leakage::{LeakRate, leak_rates};
@@ -17,6 +19,17 @@ pub(super) struct Source {
     pub(super) store: Store,
     /// The experiments that are meant; all unless given.
     pub(super) experiments: Option<Vec<ExperimentId>>,
+}
+
+impl Source {
+    /// The sets of verdicts that are meant.
+    pub(super) fn leak_sets(&self) -> anyhow::Result<Vec<StoredLeakSet>> {
+        let mut sets = self.store.leak_sets()?;
+        if let Some(ids) = &self.experiments {
+            sets.retain(|set| ids.contains(&set.experiment));
+        }
+        Ok(sets)
+    }
 }
 
 /// A table to export.
@@ -32,23 +45,27 @@ pub(super) struct Table {
 enum Rows {
     View(&'static View),
     Rates,
+    Comparisons,
     /// The columns of the tables of these names.
     Dictionary(Vec<&'static str>),
 }
 
 /// What takes a row.
-type TakeRow<'t> = &'t mut dyn FnMut(&[Cell<'_>]) -> Result<(), ExportError>;
+pub(super) type TakeRow<'t> = &'t mut dyn FnMut(&[Cell<'_>]) -> Result<(), ExportError>;
 
 const RATES: &str = "rates";
+const COMPARISONS: &str = "comparisons";
 const DICTIONARY: &str = "dictionary";
 
 /// The tables of these names; all of them unless names are given.
 pub(super) fn named(names: Option<&[String]>) -> anyhow::Result<Vec<Table>> {
     let rates = Table::new(RATES, Rows::Rates, described_columns(RATES));
+    let described = described_columns(COMPARISONS);
+    let comparisons = Table::new(COMPARISONS, Rows::Comparisons, described);
     let views = VIEWS
         .iter()
         .map(|view| Table::new(view.name, Rows::View(view), view.columns()));
-    let mut all: Vec<Table> = [rates].into_iter().chain(views).collect();
+    let mut all: Vec<Table> = [rates, comparisons].into_iter().chain(views).collect();
     let Some(names) = names else {
         return Ok(all);
     };
@@ -64,9 +81,8 @@ pub(super) fn named(names: Option<&[String]>) -> anyhow::Result<Vec<Table>> {
 }
 
 fn described_names() -> impl Iterator<Item = &'static str> {
-    [RATES]
-        .into_iter()
-        .chain(VIEWS.iter().map(|view| view.name))
+    let views = VIEWS.iter().map(|view| view.name);
+    [RATES, COMPARISONS].into_iter().chain(views)
 }
 
 /// What the columns of the tables of these names mean, as a table.
@@ -128,6 +144,7 @@ impl Table {
             Rows::Dictionary(names) => each_meaning(names, &mut take_chosen)?,
             Rows::View(view) => each_view_row(view, source(), &mut take_chosen)?,
             Rows::Rates => each_rate(source(), &mut take_chosen)?,
+            Rows::Comparisons => each_comparison(source(), &mut take_chosen)?,
         }
         Ok(n_rows)
     }
@@ -147,11 +164,7 @@ fn each_view_row(view: &View, source: &Source, take: TakeRow<'_>) -> anyhow::Res
 }
 
 fn each_rate(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
-    for set in source.store.leak_sets()? {
-        let is_meant = |ids: &Vec<ExperimentId>| ids.contains(&set.experiment);
-        if !source.experiments.as_ref().is_none_or(is_meant) {
-            continue;
-        }
+    for set in source.leak_sets()? {
         let leaks = source.store.leaks(set.set())?;
         let scored: Vec<_> = leaks.iter().map(StoredLeak::scored_pair).collect();
         for rate in leak_rates(&scored) {

@@ -12,24 +12,20 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
-use super::Status;
+use super::{Status, stored};
 use crate::cli::ReportArgs;
 use crate::progress;
 use crate::report::{Report, figure_files};
-use crate::store::Store;
 
 /// Writes the report, and the figures where they are asked for.
 pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Status> {
-    let path = args.db.display();
-    if !args.db.is_file() {
-        bail!(
-            "there is no database `{path}`\nhint: `seep run` makes it; give another file with `--db`"
-        );
-    }
-    let store = Store::open(&args.db)?;
+    let store = stored::open(&args.db)?;
     let stored = store.leak_sets()?;
     if stored.is_empty() {
-        bail!("the database `{path}` holds no leaks yet\nhint: `seep run` stores them");
+        bail!(
+            "the database `{}` holds no leaks yet\nhint: `seep run` stores them",
+            args.db.display()
+        );
     }
     let choice = choice::choose(&stored, args)?;
     for note in &choice.notes {

@@ -70,6 +70,7 @@ fn every_view_can_be_read() {
         ("run_models", 0),
         ("imports", 0),
         ("failures", 1),
+        ("scored_generations", 0),
         ("tokens", 18),
     ];
     let found: Vec<(&str, usize)> = VIEWS
