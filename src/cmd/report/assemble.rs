@@ -41,12 +41,14 @@ pub(super) fn assemble(store: &Store, choice: &Choice<'_>) -> anyhow::Result<Rep
         .embedding_model
         .expect("a choice has one embedding model");
     let experiment = experiment(store, first)?;
+    // Of generations made elsewhere the seed is not known; their verdicts stand under a number all the same.
+    let seed = experiment.yaml.is_some().then_some(first.seed);
     let conditions = verdicts.iter().map(|v| condition(store, v));
     Ok(ReportData {
-        seed: experiment.yaml.is_some().then_some(first.seed),
         experiment,
         metric: first.metric.clone(),
         embedding_model: model(store.model_record(embedding_model)?),
+        seed,
         cluster_unit: cluster_unit(choice.unit).to_owned(),
         conditions: conditions.collect::<anyhow::Result<_>>()?,
         comparisons: comparisons(&bases, &verdicts, &clusters),
