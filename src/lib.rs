@@ -97,6 +97,7 @@
 //! | metric | the name of a similarity, such as `sbert` |
 //! | condition; base | one model file in a comparison; the one that the others are compared with |
 //! | cluster | prompt pairs that share their control prompt or template, so that they are not independent |
+//! | detectable difference | the smallest true difference of Mean Leak-Rates that a comparison finds with a power of 80 % |
 //! | flip | a repeat of a pair whose verdict is another one under another condition |
 
 pub mod allocator;

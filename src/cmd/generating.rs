@@ -63,13 +63,7 @@ pub(super) fn generate(
     let vocabulary = vocabulary(prepared, &model);
     let (fitting, too_long) = split_too_long(requests, prepared, model.n_ctx_train());
     let limits = limits(&fitting, prepared.context.sampling.max_tokens);
-    let config = |n_threads| DecoderConfig {
-        n_cells: limits.n_cells,
-        n_seqs: limits.n_seqs,
-        n_rows: Schedule::STRICT.n_rows_max,
-        n_threads,
-        value_type: Schedule::STRICT.value_type,
-    };
+    let config = |n_threads| decoder_config(limits, n_threads);
     let mut done = new_run_model(prepared, n_reused);
     if !fitting.is_empty() {
         let started = Instant::now();
@@ -178,6 +172,17 @@ fn split_too_long<'r>(
         }
     }
     (fitting, too_long)
+}
+
+/// The llama context for groups of this size.
+pub(super) fn decoder_config(limits: GroupLimits, n_threads: u32) -> DecoderConfig {
+    DecoderConfig {
+        n_cells: limits.n_cells,
+        n_seqs: limits.n_seqs,
+        n_rows: Schedule::STRICT.n_rows_max,
+        n_threads,
+        value_type: Schedule::STRICT.value_type,
+    }
 }
 
 /// The size of the context for these requests.

@@ -1,7 +1,11 @@
 //! `seep plan`: what a run would do, without doing it.
 //!
-//! Owns the counts and their two forms, a table and JSON. It fetches nothing and writes nothing into a database
-//! that exists; a model that is not here cannot be tokenized for, so all its generations count as missing.
+//! Owns the counts and their two forms, a table and JSON; what it takes is in `cost`, what it can find in `detection`.
+//! It fetches nothing and writes nothing into a database that exists; a model that is not here cannot be tokenized
+//! for, so all its generations count as missing.
+
+mod cost;
+mod detection;
 
 use indicatif::HumanBytes;
 use serde::Serialize;
@@ -18,8 +22,16 @@ use crate::experiment::Experiment;
 use crate::gguf::derivation::derived_label;
 use crate::gguf::shelf::State;
 use crate::llama::Backend;
+use crate::progress;
 use crate::report::plain_table;
 use crate::store::Store;
+use cost::Cost;
+use detection::ComparisonPlan;
+
+/// What a generation takes in the database, where the database does not tell.
+const BYTES_PER_GENERATION: u64 = 1_600;
+/// A database with fewer generations does not tell: its tables take most of it.
+const N_GENERATIONS_TELLING: u64 = 500;
 
 /// What a run would do.
 #[derive(Serialize)]
@@ -29,6 +41,16 @@ struct PlanDocument<'a> {
     n_prompts: usize,
     n_repeats: u32,
     models: Vec<ModelPlan>,
+    /// Time of all generations whose time is known, in seconds.
+    seconds: f64,
+    /// Models with missing generations whose time is unknown, because they are not here.
+    n_models_without_time: usize,
+    /// What is fetched, derived and stored, in bytes.
+    disk_bytes: u64,
+    /// The largest memory of a model that is here, in bytes; models are loaded one after the other.
+    memory_bytes: Option<u64>,
+    machine_memory_bytes: u64,
+    comparisons: Vec<ComparisonPlan>,
 }
 
 /// What it would do with one model.
@@ -45,6 +67,18 @@ struct ModelPlan {
     n_missing: usize,
     /// Tokens of all rendered prompts; null where the model is not here.
     n_prompt_tokens: Option<usize>,
+    /// Null where the model is not here.
+    cost: Option<Cost>,
+}
+
+impl ModelPlan {
+    /// Model and quantization, as `seep compare` takes them.
+    fn name(&self) -> String {
+        match &self.quantization {
+            Some(quantization) => format!("{}:{quantization}", self.model),
+            None => self.model.clone(),
+        }
+    }
 }
 
 /// Prints what a run would do.
@@ -76,18 +110,56 @@ pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Status> {
             )
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let document = PlanDocument {
-        experiment: experiment.name(),
-        n_prompt_pairs: experiment.pairs().len(),
-        n_prompts: experiment.prompts().len(),
-        n_repeats: experiment.n_repeats(),
-        models,
-    };
+    let generating = &models[..wanted.models.len()];
+    let comparisons = detection::comparisons(&experiment, generating, store.as_ref())?;
+    let document = document(&experiment, &session, store.as_ref(), models, comparisons)?;
     print(&match args.format {
         Format::Json => serde_json::to_string_pretty(&document)? + "\n",
         Format::Table => table(&document),
     })?;
     Ok(Status::Done)
+}
+
+/// Adds up what the models take.
+fn document<'a>(
+    experiment: &'a Experiment,
+    session: &Session,
+    store: Option<&Store>,
+    models: Vec<ModelPlan>,
+    comparisons: Vec<ComparisonPlan>,
+) -> anyhow::Result<PlanDocument<'a>> {
+    let costs = || models.iter().filter_map(|model| model.cost.as_ref());
+    let is_without_time = |model: &&ModelPlan| model.n_missing > 0 && model.cost.is_none();
+    let n_missing: usize = models.iter().map(|model| model.n_missing).sum();
+    let files = models.iter();
+    let files = files.map(|model| model.fetch_bytes + model.derive_bytes.unwrap_or(0));
+    Ok(PlanDocument {
+        experiment: experiment.name(),
+        n_prompt_pairs: experiment.pairs().len(),
+        n_prompts: experiment.prompts().len(),
+        n_repeats: experiment.n_repeats(),
+        seconds: costs().map(|cost| cost.seconds).sum(),
+        n_models_without_time: models.iter().filter(is_without_time).count(),
+        disk_bytes: files.sum::<u64>() + n_missing as u64 * bytes_per_generation(store)?,
+        memory_bytes: costs().map(|cost| cost.memory_bytes).max(),
+        machine_memory_bytes: session.machine.memory_bytes,
+        models,
+        comparisons,
+    })
+}
+
+/// What a generation takes in this database, with all that belongs to it.
+fn bytes_per_generation(store: Option<&Store>) -> anyhow::Result<u64> {
+    let Some(store) = store else {
+        return Ok(BYTES_PER_GENERATION);
+    };
+    let n_generations = store.n_generations()?;
+    let size = store.path().metadata().map_or(0, |it| it.len());
+    Ok(if n_generations < N_GENERATIONS_TELLING {
+        BYTES_PER_GENERATION
+    } else {
+        size / n_generations
+    })
 }
 
 fn plan_model(
@@ -115,12 +187,15 @@ fn plan_model(
             .map(|prompt| prompt.tokens().len())
             .sum(),
     );
-    plan.n_generations = planned.plan.requests().len();
-    plan.n_missing = match store {
-        Some(store) => planned.missing(store)?.len(),
-        None => plan.n_generations,
+    let missing = match store {
+        Some(store) => planned.missing(store)?,
+        None => planned.plan.requests().to_vec(),
     };
+    plan.n_generations = planned.plan.requests().len();
+    plan.n_missing = missing.len();
     plan.n_stored = plan.n_generations - plan.n_missing;
+    plan.quantization = Some(planned.prepared.file.quantization.clone());
+    plan.cost = Some(cost::cost(session, backend, store, &planned, &missing)?);
     Ok(plan)
 }
 
@@ -144,6 +219,7 @@ fn absent_model(
         n_stored: 0,
         n_missing: n_generations,
         n_prompt_tokens: None,
+        cost: None,
     })
 }
 
@@ -228,6 +304,9 @@ fn table(plan: &PlanDocument<'_>) -> String {
         "stored",
         "missing",
         "prompt tokens",
+        "memory",
+        "time",
+        "from",
     ];
     let rows = plan.models.iter().map(|model| {
         vec![
@@ -242,13 +321,83 @@ fn table(plan: &PlanDocument<'_>) -> String {
                 .n_prompt_tokens
                 .map_or("-".to_owned(), |n| n.to_string()),
         ]
+        .into_iter()
+        .chain(cost_cells(model.cost.as_ref()))
+        .collect()
     });
     format!(
-        "{}: {} prompt pairs of {} distinct prompts, {} repeats\n{}\n",
+        "{}: {} prompt pairs of {} distinct prompts, {} repeats\n{}\n{}\n\n{}\n",
         plan.experiment,
         plan.n_prompt_pairs,
         plan.n_prompts,
         plan.n_repeats,
-        plain_table(&columns, rows.collect(), &|column_idx| column_idx >= 3)
+        plain_table(&columns, rows.collect(), &|column_idx| (3..10)
+            .contains(&column_idx)),
+        totals(plan),
+        comparison_table(&plan.comparisons)
+    )
+}
+
+fn cost_cells(cost: Option<&Cost>) -> [String; 3] {
+    let none = || "-".to_owned();
+    [
+        cost.map_or_else(none, |cost| HumanBytes(cost.memory_bytes).to_string()),
+        cost.map_or_else(none, |cost| progress::duration(cost.seconds)),
+        cost.and_then(|cost| cost.seconds_from.clone())
+            .unwrap_or_else(none),
+    ]
+}
+
+/// What all of it takes.
+fn totals(plan: &PlanDocument<'_>) -> String {
+    let without_time = match plan.n_models_without_time {
+        0 => String::new(),
+        n => format!(" and that of {n} models that are not here"),
+    };
+    let memory = plan.memory_bytes.map_or("unknown".to_owned(), |bytes| {
+        let is_too_much = bytes > plan.machine_memory_bytes;
+        let warning = if is_too_much {
+            ", which is too much"
+        } else {
+            ""
+        };
+        let (bytes, machine) = (HumanBytes(bytes), HumanBytes(plan.machine_memory_bytes));
+        format!("{bytes} of {machine}{warning}")
+    });
+    format!(
+        "Time {}{without_time}, without loading, the self-check and embedding; disk {}; memory {memory}.",
+        progress::duration(plan.seconds),
+        HumanBytes(plan.disk_bytes)
+    )
+}
+
+fn comparison_table(comparisons: &[ComparisonPlan]) -> String {
+    if comparisons.is_empty() {
+        return "There is one model, so nothing to compare.".to_owned();
+    }
+    let columns = [
+        "base",
+        "other",
+        "detectable points",
+        "standard error",
+        "from",
+    ];
+    let rows = comparisons.iter().map(|comparison| {
+        let points = comparison.detectable_points;
+        vec![
+            comparison.base.clone(),
+            comparison.other.clone(),
+            points.map_or("none".to_owned(), |points| format!("{points:.1}")),
+            format!("{:.1}", comparison.standard_error),
+            match comparison.n_stored {
+                0 => "prior".to_owned(),
+                n => format!("{n} stored verdicts each"),
+            },
+        ]
+    });
+    format!(
+        "The smallest difference of Mean Leak-Rates that is found with a power of 80 %, after Holm's correction over the comparisons with its base:\n{}",
+        plain_table(&columns, rows.collect(), &|column_idx| (2..4)
+            .contains(&column_idx))
     )
 }

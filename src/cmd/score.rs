@@ -211,7 +211,6 @@ fn new_summary(encoding: &Encoding<'_>, store: &Store, compared: &Compared, seed
         database: store.path().display().to_string(),
         run_id: None,
         n_failed: 0,
-        drifts: Vec::new(),
     }
 }
 

@@ -10,7 +10,8 @@ use super::{Status, print};
 use crate::cli::{Format, SimulateArgs};
 use crate::report::plain_table;
 use crate::stats::{
-    SimulatedDesign, SimulatedPower, SimulatedShares, simulated_power, simulated_shares,
+    DIFFERENCE_MAX, SimulatedDesign, SimulatedPower, SimulatedShares, simulated_power,
+    simulated_shares,
 };
 
 /// Plans, each from stored data of its own, among which the experiments on power are divided.
@@ -49,7 +50,7 @@ struct SharesRow {
 struct PowerRow {
     stored: &'static str,
     planned: &'static str,
-    /// Null where nothing can be promised.
+    /// Null where a plan promised more than can be simulated.
     promised_points: Option<f64>,
     power: Option<f64>,
 }
@@ -206,14 +207,14 @@ fn table(document: &Document) -> String {
 
 fn power_table(power: &[PowerRow]) -> String {
     let columns = ["stored", "planned", "promised points", "power"];
-    let none = || "nothing".to_owned();
+    let out_of_reach = || format!("above {:.0}", 100.0 * DIFFERENCE_MAX);
     let rows = power.iter().map(|row| {
         vec![
             row.stored.to_owned(),
             row.planned.to_owned(),
             row.promised_points
-                .map_or_else(none, |points| format!("{points:.1}")),
-            row.power.map_or_else(none, percent),
+                .map_or_else(out_of_reach, |points| format!("{points:.1}")),
+            row.power.map_or("not tried".to_owned(), percent),
         ]
     });
     plain_table(&columns, rows.collect(), &|column_idx| column_idx > 1)

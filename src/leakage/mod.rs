@@ -6,6 +6,7 @@
 
 mod bertscore;
 mod comparison;
+mod detection;
 mod diversity;
 mod echo;
 mod flips;
@@ -19,6 +20,7 @@ pub use comparison::{
     Clusters, Comparison, ConditionRate, LeakTrend, PairRates, compare_with_base, condition_rate,
     leak_trend, metric_agreement, pair_rates,
 };
+pub use detection::{Detectable, POWER, PRIOR, detectable, difference_components};
 pub use diversity::{Diversity, diversity};
 pub use echo::echoes;
 pub use flips::{

@@ -43,6 +43,17 @@ pub struct StoredGeneration {
 }
 
 impl Store {
+    /// All generations that are stored.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn n_generations(&self) -> Result<u64, StoreError> {
+        self.read("count generations", |view| {
+            let mut select = view.prepare_cached("SELECT count(*) FROM generations")?;
+            unsigned(select.query_row([], |row| row.get(0))?)
+        })
+    }
+
     /// Those of `requests` that have no stored generation, in order.
     ///
     /// # Errors

@@ -55,7 +55,7 @@ pub use prompts::{NewPrompt, NewRenderedPrompt};
 pub use provenance::{
     ExperimentRecord, ImportRecord, MessagesRecord, ModelRecord, RunRecord, SamplingRecord,
 };
-pub use runs::{NewRun, RunModel, RunOutcome, StoredRunModel};
+pub use runs::{NewRun, RunModel, RunOutcome, Speed, StoredRunModel};
 pub use views::{VIEWS, View, view};
 
 use error::Failure;

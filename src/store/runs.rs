@@ -7,6 +7,7 @@ use rusqlite::{Row, named_params, params};
 use super::error::Failure;
 use super::values::{integer, milliseconds, unsigned};
 use super::{ExperimentId, ModelId, RunId, Store, StoreError};
+use crate::digest::Digest;
 
 /// A run that begins: what was asked for, with which program, on which machine.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +109,50 @@ pub struct StoredRunModel {
     pub run_model: RunModel,
 }
 
+/// How fast a run made generations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Speed {
+    /// The run.
+    pub run: RunId,
+    /// Generations made, at least 1.
+    pub n_generated: u64,
+    /// Time from the first request to the last generation, without loading and self-check.
+    pub total: Duration,
+}
+
 impl Store {
+    /// How fast the latest run was that made generations with a model file, on such a processor with so many threads;
+    /// a run that made 50 or more goes before those that made fewer.
+    ///
+    /// # Errors
+    /// `Value` when a row does not hold what was stored.
+    pub fn last_speed(
+        &self,
+        model_sha256: Digest,
+        cpu: &str,
+        n_threads: u32,
+    ) -> Result<Option<Speed>, StoreError> {
+        self.read("read the speed of runs", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT run_id, sum(n_generated) AS n_generated, sum(total_ms) AS total_ms
+                 FROM run_models JOIN runs ON runs.id = run_id JOIN models ON models.id = model_id
+                 WHERE models.sha256 = ?1 AND cpu = ?2 AND n_threads = ?3 AND n_generated > 0
+                 GROUP BY run_id
+                 ORDER BY sum(n_generated) >= 50 DESC, run_id DESC LIMIT 1",
+            )?;
+            let mut rows = select.query(params![model_sha256.to_string(), cpu, n_threads])?;
+            rows.next()?
+                .map(|row| {
+                    Ok(Speed {
+                        run: row.get("run_id")?,
+                        n_generated: unsigned(row.get("n_generated")?)?,
+                        total: Duration::from_millis(unsigned(row.get("total_ms")?)?),
+                    })
+                })
+                .transpose()
+        })
+    }
+
     /// A new run with status `started`.
     ///
     /// # Errors

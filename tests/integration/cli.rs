@@ -149,6 +149,13 @@ fn plan_counts_and_makes_nothing() {
         ["n_generations", "n_stored", "n_missing"].map(|name| plan["models"][0][name].clone())
     };
     assert_eq!(counts(&plan), [110, 0, 110]);
+    let cost = |plan: &Value| plan["models"][0]["cost"].clone();
+    assert_eq!(cost(&plan)["seconds_from"], "warm-up");
+    assert_eq!(cost(&plan)["n_tokens_max"], 110 * 10);
+    assert!(cost(&plan)["seconds"].as_f64().unwrap() > 0.0);
+    let comparison = |plan: &Value| plan["comparisons"][0].clone();
+    assert_eq!(comparison(&plan)["basis"], "prior");
+    assert!(comparison(&plan)["detectable_points"].as_f64().unwrap() > 5.0);
     let mut after = env.files();
     after.retain(|name| name != "shelf/.hashes.json");
     assert_eq!(after, before);
@@ -162,6 +169,25 @@ fn plan_counts_and_makes_nothing() {
         .ok()
         .json();
     assert_eq!(counts(&plan), [132, 110, 22]);
+    assert_eq!(cost(&plan)["seconds_from"], "run 2");
+    assert_eq!(comparison(&plan)["basis"], "stored");
+    assert_eq!(comparison(&plan)["n_stored"], 17 * 5);
+    let plan = env.seep("plan x.yaml").ok();
+    for expected in [
+        "Time 0.0 s, without loading",
+        "found with a power of 80 %",
+        "85 stored verdicts each",
+    ] {
+        assert!(plan.stdout.contains(expected), "{}", plan.stdout);
+    }
+    let alone = env.seep("plan x.yaml --models a").ok();
+    assert!(
+        alone
+            .stdout
+            .contains("There is one model, so nothing to compare."),
+        "{}",
+        alone.stdout
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::choice::{Choice, bases};
-use crate::cmd::compare::{FLIPS, cluster_unit, clusters, condition_name};
+use crate::cmd::compare::{FLIPS, cluster_unit, clusters, condition_name, with_drift};
 use crate::gguf::manifest::Manifest;
 use crate::leakage::{
     Clusters, PairRates, ScoredPair, compare_with_base, count_flips, diversity, leak_rates,
@@ -51,7 +51,7 @@ pub(super) fn assemble(store: &Store, choice: &Choice<'_>) -> anyhow::Result<Rep
         seed,
         cluster_unit: cluster_unit(choice.unit).to_owned(),
         conditions: conditions.collect::<anyhow::Result<_>>()?,
-        comparisons: comparisons(&bases, &verdicts, &clusters),
+        comparisons: comparisons(store, &bases, &verdicts, &clusters)?,
         trends: trends(&verdicts, &clusters),
         pairs: pairs(&verdicts),
         runs: runs(store, first)?,
@@ -163,28 +163,31 @@ fn verdict(leak: &StoredLeak) -> ReportVerdict {
 }
 
 fn comparisons(
+    store: &Store,
     bases: &[(usize, Vec<usize>)],
     verdicts: &[Verdicts<'_>],
     clusters: &Clusters,
-) -> Vec<BaseComparisons> {
+) -> anyhow::Result<Vec<BaseComparisons>> {
     let comparisons = bases.iter().map(|(base_idx, others)| {
         let base = &verdicts[*base_idx];
         let rates: Vec<&PairRates> = others.iter().map(|idx| &verdicts[*idx].rates).collect();
         let found = compare_with_base(&base.rates, &rates, clusters, FLIPS);
         let others = others.iter().zip(found).map(|(idx, comparison)| {
+            let set = verdicts[*idx].set;
             let other = ConditionComparison {
-                name: condition_name(verdicts[*idx].set),
+                name: condition_name(set),
                 comparison,
                 flips: count_flips(&base.pairs, &verdicts[*idx].pairs),
                 flipped_prompts: Vec::new(),
                 other_metrics: Vec::new(),
+                drift: None,
             };
-            (*idx, other)
+            Ok((*idx, with_drift(store, base.set, set, other)?))
         });
-        BaseComparisons {
+        Ok(BaseComparisons {
             base_idx: *base_idx,
-            others: others.collect(),
-        }
+            others: others.collect::<anyhow::Result<_>>()?,
+        })
     });
     comparisons.collect()
 }

@@ -145,6 +145,7 @@ fn other(
         }],
         flipped_prompts: Vec::new(),
         other_metrics: Vec::new(),
+        drift: None,
     }
 }
 

@@ -198,3 +198,29 @@ fn timestamps_are_utc_in_iso_8601() {
             .unwrap()
     );
 }
+
+#[test]
+fn the_latest_run_that_made_many_generations_tells_the_speed() {
+    let mut store = Store::open_in_memory().unwrap();
+    let fixture = Fixture::register(&mut store);
+    let model = new_model("tiny").sha256;
+    let speed =
+        |store: &Store, n_threads| store.last_speed(model, "a processor", n_threads).unwrap();
+    assert_eq!(speed(&store, 2), None);
+    let mut made = |n_generated: usize, seconds: u64| {
+        let run = store.start_run(&new_run(fixture.experiment)).unwrap();
+        let done = RunModel {
+            n_generated,
+            total: Duration::from_secs(seconds),
+            ..run_model()
+        };
+        store.save_run_model(run, fixture.model, &done).unwrap();
+        run
+    };
+    let runs = [(100, 10), (50, 5), (49, 1), (0, 0)].map(|(n, seconds)| made(n, seconds));
+    let found = speed(&store, 2).unwrap();
+    assert_eq!((found.run, found.n_generated), (runs[1], 50));
+    assert_eq!(found.total, Duration::from_secs(5));
+    assert_eq!(speed(&store, 1), None);
+    assert_eq!(store.last_speed(model, "another", 2).unwrap(), None);
+}

@@ -55,6 +55,7 @@ fn set(experiment: usize, model: usize, metric: &str, seed: u64) -> StoredLeakSe
         quantization: quantization.to_owned(),
         model_sha256: Digest::of(quantization.as_bytes()).to_string(),
         bits_per_weight: Some(4.5),
+        requantized_from: None,
         metric: metric.to_owned(),
         seed,
         embedding_model: Some(models[3]),

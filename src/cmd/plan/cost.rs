@@ -1,0 +1,155 @@
+//! What the missing generations of a model will take: time, memory, tokens.
+//!
+//! Owns the estimates and where each comes from: the last run with this model file on this machine, or a warm-up of a
+//! few seconds. Loading a model, the self-check and embedding are not in the time; they take seconds.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::cmd::generating;
+use crate::cmd::model_file::ModelFile;
+use crate::cmd::prepare::Planned;
+use crate::cmd::session::Session;
+use crate::engine::{Generator, Job, Schedule};
+use crate::generation::GenerationRequest;
+use crate::gguf::Gguf;
+use crate::llama::{Backend, LlamaDecoder, Model};
+use crate::progress;
+use crate::store::Store;
+
+/// Prompts of the warm-up, evenly spread: enough for a batch that is nearly as efficient as those of a run.
+const WARM_UP_PROMPTS: usize = 12;
+/// llama.cpp's buffers beside KV cache and logits; measured with models of 135M to 1.5B parameters.
+const BUFFER_BYTES: u64 = 150 << 20;
+/// Rows of logits that llama.cpp keeps at a time.
+const LOGIT_ROWS: u64 = 64;
+/// Bytes of a key or a value in the KV cache.
+const CACHE_VALUE_BYTES: u64 = 2;
+
+/// What the missing generations of one model will take.
+#[derive(Debug, Serialize)]
+pub(super) struct Cost {
+    /// Time to make them, in seconds.
+    pub(super) seconds: f64,
+    /// Where that comes from, such as `run 3` or `warm-up`; null where nothing is missing.
+    pub(super) seconds_from: Option<String>,
+    /// Tokens that they have at most.
+    pub(super) n_tokens_max: u64,
+    /// Memory of the process, in bytes.
+    pub(super) memory_bytes: u64,
+}
+
+/// Estimates the cost of `missing`, which may be empty.
+pub(super) fn cost(
+    session: &Session,
+    backend: &Backend,
+    store: Option<&Store>,
+    planned: &Planned,
+    missing: &[GenerationRequest],
+) -> anyhow::Result<Cost> {
+    let max_tokens = planned.prepared.context.sampling.max_tokens;
+    let mut cost = Cost {
+        seconds: 0.0,
+        seconds_from: None,
+        n_tokens_max: missing.len() as u64 * u64::from(max_tokens),
+        memory_bytes: memory_bytes(&planned.prepared.file, missing, max_tokens),
+    };
+    if !missing.is_empty() {
+        let (seconds, from) = seconds_per_generation(session, backend, store, planned, missing)?;
+        cost.seconds = seconds * missing.len() as f64;
+        cost.seconds_from = Some(from);
+    }
+    Ok(cost)
+}
+
+fn seconds_per_generation(
+    session: &Session,
+    backend: &Backend,
+    store: Option<&Store>,
+    planned: &Planned,
+    missing: &[GenerationRequest],
+) -> anyhow::Result<(f64, String)> {
+    if let Some(store) = store {
+        let sha256 = planned.prepared.file.sha256;
+        let speed = store.last_speed(sha256, &session.machine.cpu, session.n_threads)?;
+        if let Some(speed) = speed {
+            let seconds = speed.total.as_secs_f64() / speed.n_generated as f64;
+            return Ok((seconds, format!("run {}", speed.run.get())));
+        }
+    }
+    let seconds = warm_up(session, backend, planned, missing)?;
+    Ok((seconds, "warm-up".to_owned()))
+}
+
+/// Makes a few of the generations, stores none, and returns the seconds each took.
+fn warm_up(
+    session: &Session,
+    backend: &Backend,
+    planned: &Planned,
+    missing: &[GenerationRequest],
+) -> anyhow::Result<f64> {
+    let prepared = &planned.prepared;
+    progress::note(format_args!("{}: warming up", prepared.file.label()));
+    let model = Model::load(backend, prepared.file.gguf.path())?;
+    let vocabulary = generating::vocabulary(prepared, &model);
+    let requests = spread(missing);
+    let limits = generating::limits(&requests, prepared.context.sampling.max_tokens);
+    let config = generating::decoder_config(limits, session.n_threads);
+    let mut decoder = LlamaDecoder::new(backend, &model, config)?;
+    let job = Job {
+        requests: &requests,
+        sampling: &prepared.context.sampling,
+        seed: prepared.context.seed,
+        vocabulary: &vocabulary,
+        schedule: Schedule::STRICT,
+        limits,
+        cancel: &session.cancel,
+        on_progress: &|_| {},
+    };
+    let mut generator = Generator::new(&mut decoder, job);
+    let (started, mut n_made) = (Instant::now(), 0);
+    while let Some(outcome) = generator.next_group() {
+        n_made += outcome.generations.len();
+    }
+    anyhow::ensure!(
+        n_made > 0,
+        "{}: the warm-up made no generation",
+        prepared.file.label()
+    );
+    Ok(started.elapsed().as_secs_f64() / n_made as f64)
+}
+
+/// The requests of a few prompts, evenly spread over those of `missing`.
+fn spread(missing: &[GenerationRequest]) -> Vec<GenerationRequest> {
+    let mut prompts: Vec<&[u32]> = missing.iter().map(|it| &*it.prompt_tokens).collect();
+    prompts.sort_unstable();
+    prompts.dedup();
+    let step = prompts.len().div_ceil(WARM_UP_PROMPTS).max(1);
+    let chosen: Vec<&[u32]> = prompts.into_iter().step_by(step).collect();
+    let is_chosen = |it: &&GenerationRequest| chosen.binary_search(&&*it.prompt_tokens).is_ok();
+    missing.iter().filter(is_chosen).cloned().collect()
+}
+
+/// The file, which llama.cpp maps, the KV cache, the logits and other buffers.
+fn memory_bytes(file: &ModelFile, missing: &[GenerationRequest], max_tokens: u32) -> u64 {
+    let n_cells = u64::from(generating::limits(missing, max_tokens).n_cells);
+    let n_vocab = file.inspection.n_vocab.unwrap_or(0) as u64;
+    file.inspection.size_bytes
+        + n_cells * cache_bytes_per_cell(&file.gguf).unwrap_or(0)
+        + LOGIT_ROWS * n_vocab * size_of::<f32>() as u64
+        + BUFFER_BYTES
+}
+
+/// Bytes of keys and values of one token in all layers; None where the header does not say.
+fn cache_bytes_per_cell(gguf: &Gguf) -> Option<u64> {
+    let architecture = gguf.str("general.architecture").ok()?.to_owned();
+    let value = |key: &str| {
+        let found = gguf.u32(&format!("{architecture}.{key}")).ok()?;
+        Some(u64::from(found))
+    };
+    let n_heads = value("attention.head_count")?;
+    let n_heads_kv = value("attention.head_count_kv").unwrap_or(n_heads);
+    let head_size = value("attention.key_length").or(Some(value("embedding_length")? / n_heads))?;
+    Some(2 * CACHE_VALUE_BYTES * value("block_count")? * n_heads_kv * head_size)
+}
