@@ -75,6 +75,9 @@ pub struct ExperimentArgs {
     /// Seed of the draws, instead of the experiment's.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Refuse an experiment about which there is a warning.
+    #[arg(long)]
+    pub strict: bool,
     /// Contact no server: every model file must be there.
     #[arg(long)]
     pub offline: bool,
@@ -173,6 +176,30 @@ pub struct ImportArgs {
 pub enum Metric {
     /// Cosine of sentence embeddings.
     Sbert,
+    /// F1 of BERTScore.
+    Bertscore,
+    /// Precision of BERTScore: how well the tokens of the concept are matched.
+    BertscorePrecision,
+    /// Recall of BERTScore: how well the tokens of the generation are matched.
+    BertscoreRecall,
+}
+
+/// To how many decimals similarities are rounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decimals(pub Option<u8>);
+
+impl std::str::FromStr for Decimals {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = || text.parse().ok().filter(|decimals| *decimals <= 15);
+        match text {
+            "none" => Ok(Self(None)),
+            _ => number()
+                .map(|decimals| Self(Some(decimals)))
+                .ok_or_else(|| "expected a number from 0 to 15, or `none`".to_owned()),
+        }
+    }
 }
 
 /// Arguments of `seep score`.
@@ -184,9 +211,16 @@ pub struct ScoreArgs {
     /// The similarity; may be given several times.
     #[arg(long, value_enum, value_name = "NAME", default_values_t = [Metric::Sbert])]
     pub metric: Vec<Metric>,
-    /// The encoder: a name of the manifest, or the path of a GGUF file.
-    #[arg(long, value_name = "NAME", default_value = "all-minilm-l6-v2")]
-    pub embedding_model: String,
+    /// The encoder: a name of the manifest, the path of a GGUF file, or that of a folder with model.safetensors; unless
+    /// given, all-minilm-l6-v2 for sbert and distilbert-base-uncased for bertscore.
+    #[arg(long, value_name = "NAME")]
+    pub embedding_model: Option<String>,
+    /// The layer that bertscore uses; unless given, 5 of distilbert-base-uncased and the last of other encoders.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub layer: Option<u32>,
+    /// Decimals to which similarities are rounded before they are compared, or `none`.
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub decimals: Decimals,
     /// Contact no server: the encoder must be there.
     #[arg(long)]
     pub offline: bool,

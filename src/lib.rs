@@ -31,7 +31,7 @@
 //! | [`engine`] | groups, shared prefixes, forks, batches, the self-check |
 //! | [`llama`] | every call of llama.cpp, each behind a check of what it asserts |
 //! | [`gguf`] | model files: reading, checking, writing, converting, fetching, the manifest, the record of derived ones |
-//! | [`embedding`] | from strings to unit vectors |
+//! | [`embedding`] | from strings to unit vectors, one for a string or one for each token |
 //! | [`leakage`] | similarity, verdict, Mean Leak-Rate, comparison of conditions; pure |
 //! | [`stats`] | estimates, intervals, p-values; pure |
 //! | [`store`] | the database; every SQL statement |
@@ -57,7 +57,7 @@
 //!   [`gguf::check_encoder`]; rows pass the checks in [`llama`].
 //! - **[`leakage`] and [`stats`] only compute.** No file, no clock, no thread, no log.
 //! - **Deliberately absent:** no asynchronous runtime, no cache besides the database and the model folder, no
-//!   sampling value with a hidden default, no network access besides fetching model files.
+//!   sampling value with a hidden default, no network access besides fetching model files and published workbooks.
 //!
 //! Where the layout differs from the usual one for such programs: `llama` holds both kinds of context (generation
 //! and encoder) and is the only module that names the bindings, so that every call that can abort the process has one
@@ -77,7 +77,7 @@
 //! | generation | the model's text for one request |
 //! | repeat | the n-th generation of one prompt, with its own draws |
 //! | import | a file of generations made elsewhere, stored beside those of runs |
-//! | finding | what looks wrong in a row of an imported file |
+//! | finding | what looks wrong in a row of an imported file, with row and column |
 //! | run | one execution of one experiment |
 //! | prefill, decode | evaluating prompt tokens; evaluating the last token of a text to draw the next |
 //! | sequence | llama.cpp's parallel stream within one KV cache |
@@ -94,7 +94,9 @@
 //! | Mean Leak-Rate | 100 times the mean of the verdicts; 50 is no leakage |
 //! | view; dictionary | a query of the database with a stable name; what every column means |
 //! | echo | the concept itself stands in the test generation |
-//! | metric | the name of a similarity, such as `sbert` |
+//! | metric | the name of a similarity: `sbert`, `bertscore`, `bertscore-precision`, `bertscore-recall` |
+//! | signature | one line that says what a figure depends on besides the generations |
+//! | layer | how many blocks of an encoder a hidden state has gone through, from 1 |
 //! | condition; base | one model file in a comparison; the one that the others are compared with |
 //! | cluster | prompt pairs that share their control prompt or template, so that they are not independent |
 //! | detectable difference | the smallest true difference of Mean Leak-Rates that a comparison finds with a power of 80 % |

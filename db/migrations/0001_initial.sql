@@ -239,6 +239,7 @@ CREATE TABLE leaks (
     pair_idx              INTEGER NOT NULL,
     repeat_idx            INTEGER NOT NULL CHECK (repeat_idx >= 0),
     embedding_model_id    INTEGER NOT NULL REFERENCES models (id),
+    signature             TEXT NOT NULL,
     test_generation_id    INTEGER NOT NULL REFERENCES generations (id),
     control_generation_id INTEGER NOT NULL REFERENCES generations (id),
     similarity_test       REAL NOT NULL,

@@ -1,17 +1,19 @@
-//! Vectors of strings: stored ones, and those that an encoder has to make first.
+//! Vectors of strings and of their tokens: stored ones, and those that an encoder has to make first.
 //!
-//! Owns how many strings are embedded between two commits, and the progress shown. The encoder is loaded only where a
-//! string has no vector yet. What is compared with what is not decided here.
+//! Owns how many strings are embedded between two commits, the progress shown, and the similarity of two strings that
+//! have vectors. Vectors of strings are stored and the encoder is loaded only where one is missing; vectors of tokens are
+//! many times as many and are made anew. What is compared with what is not decided here.
 
 use std::collections::HashMap;
 
 use anyhow::Context as _;
 
-use super::model_file::EncoderFile;
+use super::encoder_file::EncoderFile;
 use super::session::Session;
-use crate::embedding::Embedder;
-use crate::leakage::cosine;
+use crate::embedding::{Embedder, Embedding};
+use crate::leakage::{BertScore, Metric, Rounding, Signature, TokenVectors, cosine};
 use crate::llama::{Backend, Model};
+use crate::machine;
 use crate::progress::{Progress, Unit};
 use crate::store::{ModelId, Store};
 
@@ -28,6 +30,63 @@ pub(super) struct Encoding<'a> {
 
 /// Vectors by their strings.
 pub(super) struct Vectors(HashMap<String, Vec<f32>>);
+
+/// What an encoder made of strings.
+pub(super) enum Encoded {
+    Sentences(Vectors),
+    /// The vectors of their tokens, by string.
+    Tokens(HashMap<String, TokenVectors>),
+}
+
+impl Encoded {
+    /// The similarity of a concept and a generation by a metric that needs what this is.
+    pub(super) fn similarity(
+        &self,
+        metric: Metric,
+        concept: &str,
+        generation: &str,
+    ) -> anyhow::Result<f64> {
+        match self {
+            Self::Sentences(vectors) => vectors.similarity(concept, generation),
+            Self::Tokens(texts) => {
+                let tokens = |text: &str| {
+                    let failed = || format!("no vectors were made of the tokens of {text:?}");
+                    texts.get(text).with_context(failed)
+                };
+                let score = BertScore::of(tokens(concept)?, tokens(generation)?);
+                Ok(match metric {
+                    Metric::BertscorePrecision => score.precision,
+                    Metric::BertscoreRecall => score.recall,
+                    Metric::Bertscore | Metric::Sbert => score.f1,
+                })
+            }
+        }
+    }
+}
+
+/// What figures by a metric depend on besides the generations.
+pub(super) fn signature_of(metric: Metric, encoder: &EncoderFile, rounding: Rounding) -> String {
+    let signature = Signature {
+        metric,
+        encoder: &encoder.file.name,
+        encoder_sha256: encoder.file.sha256,
+        layer: encoder.layer,
+        rounding,
+        seep_version: machine::VERSION,
+    };
+    signature.to_string()
+}
+
+/// What a metric with this encoder is, in words.
+pub(super) fn similarity_text(metric: Metric, encoder: &EncoderFile) -> String {
+    let (name, layer) = (&encoder.file.name, encoder.layer);
+    match metric {
+        Metric::Sbert => format!("cosine of {name} embeddings"),
+        Metric::Bertscore => format!("F1 by {name}, layer {layer}"),
+        Metric::BertscorePrecision => format!("precision by {name}, layer {layer}"),
+        Metric::BertscoreRecall => format!("recall by {name}, layer {layer}"),
+    }
+}
 
 impl Encoding<'_> {
     /// Embeds those of `texts` that have no stored vector.
@@ -65,6 +124,28 @@ impl Encoding<'_> {
         }
         progress.finish(n_done as u64);
         Ok(true)
+    }
+
+    /// Makes the vectors of the tokens of `texts`; None when Ctrl-C ended it.
+    pub(super) fn tokens(
+        &self,
+        texts: &[&str],
+    ) -> anyhow::Result<Option<HashMap<String, TokenVectors>>> {
+        let model = Model::load(self.backend, self.encoder.file.gguf.path())?;
+        let tokenizer = self.encoder.tokenizer.clone();
+        let embedder = Embedder::new(self.backend, &model, tokenizer, self.session.n_threads)?;
+        let label = format!("tokens with {}", self.encoder.file.name);
+        let progress = Progress::start(label, texts.len() as u64, Unit::Strings);
+        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+        let embedded =
+            embedder.embed_tokens(&texts, &self.session.cancel, &|n| progress.set(n as u64))?;
+        progress.finish(embedded.as_ref().map_or(0, Vec::len) as u64);
+        Ok(embedded.map(|embedded| {
+            let vectors = embedded
+                .into_iter()
+                .map(|tokens| TokenVectors(tokens.into_iter().map(Embedding::into_vec).collect()));
+            texts.into_iter().zip(vectors).collect()
+        }))
     }
 
     /// The stored vectors of `texts`.

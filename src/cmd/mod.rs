@@ -7,6 +7,7 @@ mod bench;
 mod compare;
 mod deriving;
 mod drift;
+mod encoder_file;
 mod encoding;
 mod export;
 mod fetching;

@@ -1,18 +1,16 @@
 //! From what an experiment or a person names to model files that are here, whole, and safe to load.
 //!
-//! Owns the look-up in the manifest (with its errors at their place in the experiment), the identity of a file, and
-//! the conversion of an encoder, once. Fetching is the shelf's, the checks of a header are `gguf`'s.
+//! Owns the look-up in the manifest (with its errors at their place in the experiment) and the identity of a file.
+//! Encoders are opened in `encoder_file`; fetching is the shelf's, the checks of a header are `gguf`'s.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use super::deriving::{self, Wish};
 use super::fetching;
 use super::session::Session;
 use crate::digest::Digest;
-use crate::embedding::N_TOKENS_MAX;
-use crate::embedding::wordpiece::WordPieceTokenizer;
 use crate::experiment::{
     DerivationSpec, EmbeddingModelSource, Experiment, ExperimentErrors, ModelSource, ModelSpec,
     Position, Problem,
@@ -21,9 +19,7 @@ use crate::gguf::derivation::{Derivation, Target};
 use crate::gguf::file_hash::cached_hash_with;
 use crate::gguf::manifest::{Entry, Kind, Manifest, ManifestError};
 use crate::gguf::tensor_type::nominal_type;
-use crate::gguf::{
-    Gguf, GgufError, Inspection, check_encoder, check_generation_model, convert_encoder,
-};
+use crate::gguf::{Gguf, GgufError, Inspection, check_generation_model};
 use crate::progress;
 use crate::report::{DerivationSummary, StoredShare};
 
@@ -36,6 +32,8 @@ pub(super) enum Wanted {
     File { path: PathBuf, label: String },
     /// One made here from another.
     Derived { parent: Box<Wanted>, wish: Wish },
+    /// A user's own encoder as a folder from Hugging Face.
+    Folder { path: PathBuf, label: String },
 }
 
 /// The model files an experiment wants.
@@ -57,12 +55,6 @@ pub(super) struct ModelFile {
     pub(super) inspection: Inspection,
     /// How it was made from another file, where it was made here.
     pub(super) derivation: Option<Derivation>,
-}
-
-/// An encoder's GGUF with the tokenizer that belongs to it.
-pub(super) struct EncoderFile {
-    pub(super) file: ModelFile,
-    pub(super) tokenizer: WordPieceTokenizer,
 }
 
 /// Looks up every model that the experiment names.
@@ -191,17 +183,6 @@ fn own_file(path: &Path, label: &str, position: &Position) -> Result<Wanted, Box
     Err(missing_file(path, position))
 }
 
-/// The encoder that a person names: one of the manifest, or the path of a GGUF file.
-pub(super) fn wanted_encoder(name: &str) -> anyhow::Result<Wanted> {
-    let path = Path::new(name);
-    if path.extension().is_some_and(|ending| ending == "gguf") {
-        anyhow::ensure!(path.is_file(), "there is no file `{name}`");
-        let (path, label) = (path.to_owned(), file_label(path));
-        return Ok(Wanted::File { path, label });
-    }
-    Ok(Wanted::Entry(Manifest::builtin().find_encoder(name)?))
-}
-
 fn missing_file(path: &Path, position: &Position) -> Box<Problem> {
     let message = format!("there is no file `{}`", path.display());
     let hint = "a path counts from the folder of the experiment file";
@@ -243,44 +224,10 @@ pub(super) fn open_model(session: &Session, wanted: &Wanted) -> anyhow::Result<M
                 ..model_file(&parent.name, Some(&label), derived.sha256, derived.gguf)
             })
         }
-    }
-}
-
-/// Fetches an encoder where it is missing, converts it where that was not done before, and checks it.
-pub(super) fn open_encoder(session: &Session, wanted: &Wanted) -> anyhow::Result<EncoderFile> {
-    match wanted {
-        Wanted::Entry(entry) => {
-            fetching::fetch(session, entry)?;
-            let folder = session.shelf.folder(entry);
-            let path = folder.join(format!(
-                "{}-{}.gguf",
-                entry.name(),
-                entry.quantization().to_lowercase()
-            ));
-            if !path.exists() {
-                convert_encoder(&folder, &path, entry.name())?;
-            }
-            let gguf = read_checked(&path, check_encoder)?;
-            let sha256 = hash_parts(session, &gguf)?;
-            let tokenizer = WordPieceTokenizer::from_file(
-                &folder.join("tokenizer.json"),
-                N_TOKENS_MAX as usize,
-            )?;
-            let file = model_file(entry.name(), Some(entry.quantization()), sha256, gguf);
-            Ok(EncoderFile { file, tokenizer })
-        }
-        Wanted::File { path, label } => {
-            let gguf = read_checked(path, check_encoder)?;
-            let sha256 = hash_parts(session, &gguf)?;
-            let n_positions = gguf.u32("bert.context_length")?;
-            let n_tokens_max = N_TOKENS_MAX.min(n_positions) as usize;
-            let tokenizer = WordPieceTokenizer::from_gguf(&gguf, n_tokens_max)?;
-            Ok(EncoderFile {
-                file: model_file(label, None, sha256, gguf),
-                tokenizer,
-            })
-        }
-        Wanted::Derived { .. } => bail!("an embedding model is not derived"),
+        Wanted::Folder { path, .. } => anyhow::bail!(
+            "`{}` is a folder, and a model that generates is a GGUF file",
+            path.display()
+        ),
     }
 }
 
@@ -294,7 +241,12 @@ pub(super) fn read_checked(
     Ok(gguf)
 }
 
-fn model_file(name: &str, quantization: Option<&str>, sha256: Digest, gguf: Gguf) -> ModelFile {
+pub(super) fn model_file(
+    name: &str,
+    quantization: Option<&str>,
+    sha256: Digest,
+    gguf: Gguf,
+) -> ModelFile {
     let inspection = Inspection::of(&gguf);
     let measured = || {
         inspection
@@ -315,7 +267,7 @@ fn model_file(name: &str, quantization: Option<&str>, sha256: Digest, gguf: Gguf
     }
 }
 
-fn hash_parts(session: &Session, gguf: &Gguf) -> anyhow::Result<Digest> {
+pub(super) fn hash_parts(session: &Session, gguf: &Gguf) -> anyhow::Result<Digest> {
     let mut digests = Vec::new();
     for path in gguf.files() {
         let mut is_announced = false;

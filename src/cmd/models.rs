@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use indicatif::HumanBytes;
 
 use super::deriving::Wish;
+use super::encoder_file;
 use super::model_file::{self, Wanted};
 use super::prepare::plan;
 use super::session::Session;
@@ -157,7 +158,7 @@ fn fetch(args: &FetchArgs) -> anyhow::Result<Status> {
             .gguf
             .path()
             .to_owned(),
-        Kind::Encoder => model_file::open_encoder(&session, &wanted)?
+        Kind::Encoder => encoder_file::open_encoder(&session, &wanted)?
             .file
             .gguf
             .path()
@@ -238,7 +239,7 @@ fn named_file(session: &Session, model: &str, quantization: Option<&str>) -> any
     let entry = one_entry(model, quantization)?;
     match entry.kind() {
         Kind::Generation => Ok(Gguf::read(&fetching::fetch(session, entry)?[0])?),
-        Kind::Encoder => Ok(model_file::open_encoder(session, &Wanted::Entry(entry))?
+        Kind::Encoder => Ok(encoder_file::open_encoder(session, &Wanted::Entry(entry))?
             .file
             .gguf),
     }

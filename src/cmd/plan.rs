@@ -234,7 +234,7 @@ struct FilePlan {
 
 fn file_plan(session: &Session, wanted: &Wanted) -> anyhow::Result<FilePlan> {
     match wanted {
-        Wanted::File { label, .. } => Ok(FilePlan {
+        Wanted::File { label, .. } | Wanted::Folder { label, .. } => Ok(FilePlan {
             model: label.clone(),
             quantization: None,
             state: "yes".to_owned(),

@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 
 use super::drift::{self, Side};
+use super::encoder_file;
+use super::encoding::similarity_text;
 use super::generating::{self, Destination};
 use super::model_file::{self, WantedModels, look_up};
 use super::prepare::{
@@ -17,6 +19,7 @@ use super::{Status, print};
 use crate::cli::{ExperimentArgs, Format, RunArgs};
 use crate::experiment::{Experiment, Overrides};
 use crate::generation::RequestId;
+use crate::leakage::Metric;
 use crate::llama::{self, Backend};
 use crate::machine;
 use crate::progress;
@@ -46,7 +49,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Status> {
     let Some(models) = open_models(&session, &wanted)? else {
         return Ok(Status::Interrupted);
     };
-    let encoder = model_file::open_encoder(&session, &wanted.encoder)?;
+    let encoder = encoder_file::open_encoder(&session, &wanted.encoder)?;
     let backend = Backend::init()?;
     let planned = plan_all(&experiment, &backend, models)?;
     let mut store = existing.map_or_else(|| Store::open(db), Ok)?;
@@ -86,6 +89,10 @@ pub(super) fn load(args: &ExperimentArgs) -> anyhow::Result<Experiment> {
     for warning in experiment.warnings() {
         progress::warning(warning);
     }
+    anyhow::ensure!(
+        !args.strict || experiment.warnings().is_empty(),
+        "warnings are errors under `--strict`; nothing was run\nhint: correct the experiment, or leave out `--strict`"
+    );
     Ok(experiment)
 }
 
@@ -238,6 +245,8 @@ fn new_summary(scorer: &Scorer<'_>, store: &Store, run: RunId) -> Summary {
         experiment: experiment.name().to_owned(),
         experiment_sha256: experiment.sha256().to_string(),
         metric: METRIC.to_owned(),
+        similarity: similarity_text(Metric::Sbert, &scorer.encoder),
+        signature: scorer.signature(),
         embedding_model: scorer.encoder.file.name.clone(),
         embedding_model_sha256: scorer.encoder.file.sha256.to_string(),
         n_repeats: experiment.n_repeats(),

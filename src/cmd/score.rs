@@ -1,26 +1,31 @@
 //! `seep score`: leak rates of what is stored, without generating.
 //!
-//! Owns the choice of experiments and the grouping by seed. Which generations are compared, the store says; what a leak
-//! is, `leakage` does. A metric is added as one more arm of `score_metric`.
+//! Owns the choice of experiments, the grouping by seed, and which encoder a metric uses unless another is named. Which
+//! generations are compared, the store says; what a leak is, `leakage` does.
 
 use std::collections::BTreeMap;
 
 use anyhow::ensure;
 
-use super::encoding::{Encoding, Vectors};
-use super::model_file::{self, stored_composition, stored_derivation, stored_label_share};
+use super::encoder_file::{self, EncoderUse};
+use super::encoding::{Encoded, Encoding, signature_of, similarity_text};
+use super::model_file::{stored_composition, stored_derivation, stored_label_share};
 use super::prepare::register_model;
-use super::scoring::{METRIC, N_EXAMPLES};
+use super::scoring::N_EXAMPLES;
 use super::session::Session;
 use super::{Status, print, stored};
-use crate::cli::{Format, Metric, ScoreArgs};
-use crate::leakage::{Leak, ScoredPair, echoes, leak_rates, striking_leaks};
+use crate::cli::{self, Format, ScoreArgs};
+use crate::leakage::{Leak, Metric, Rounding, ScoredPair, echoes, leak_rates, striking_leaks};
 use crate::llama::Backend;
 use crate::progress;
 use crate::report::{self, Example, ModelSummary, Summary};
 use crate::store::{
-    ComparedModel, Comparison, IMPORTED_SEED, LeakSet, NewLeak, Store, StoredExperiment,
+    ComparedModel, Comparison, IMPORTED_SEED, LeakSet, NewLeak, ScoredWith, Store, StoredExperiment,
 };
+
+/// The encoders of the published work.
+const SBERT_MODEL: &str = "all-minilm-l6-v2";
+const BERTSCORE_MODEL: &str = "distilbert-base-uncased";
 
 /// What can be compared of one experiment: for each seed and model its comparisons.
 struct Compared {
@@ -33,9 +38,22 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<Status> {
     let mut store = stored::open(&args.places.db)?;
     let compared = compared(&store, args.experiment.as_deref())?;
     let session = Session::start(&args.places.shelf, args.offline, args.threads)?;
+    let scoring = Scoring {
+        args,
+        session: &session,
+        backend: &Backend::init()?,
+        compared: &compared,
+    };
+    let metrics = args.metric.iter().copied().map(metric);
+    let (of_tokens, of_sentences): (Vec<Metric>, Vec<Metric>) =
+        metrics.partition(|metric| metric.is_of_tokens());
+    let uses = [
+        (of_sentences, EncoderUse::Sentences),
+        (of_tokens, EncoderUse::Tokens { layer: args.layer }),
+    ];
     let mut summaries = Vec::new();
-    for metric in &args.metric {
-        match score_metric(*metric, args, &session, &mut store, &compared)? {
+    for (metrics, encoder_use) in uses.iter().filter(|(metrics, _)| !metrics.is_empty()) {
+        match scoring.score(&mut store, metrics, *encoder_use)? {
             Some(scored) => summaries.extend(scored),
             None => {
                 progress::note("what was embedded is stored; the same command goes on from there");
@@ -48,6 +66,15 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<Status> {
         Format::Json => report::json_list(&summaries),
     })?;
     Ok(Status::Done)
+}
+
+fn metric(named: cli::Metric) -> Metric {
+    match named {
+        cli::Metric::Sbert => Metric::Sbert,
+        cli::Metric::Bertscore => Metric::Bertscore,
+        cli::Metric::BertscorePrecision => Metric::BertscorePrecision,
+        cli::Metric::BertscoreRecall => Metric::BertscoreRecall,
+    }
 }
 
 /// The experiments that are meant and have something to compare.
@@ -82,59 +109,98 @@ fn compared(store: &Store, name: Option<&str>) -> anyhow::Result<Vec<Compared>> 
     Ok(found)
 }
 
-/// Scores everything by one metric; None when Ctrl-C ended it.
-fn score_metric(
-    metric: Metric,
-    args: &ScoreArgs,
-    session: &Session,
-    store: &mut Store,
-    compared: &[Compared],
-) -> anyhow::Result<Option<Vec<Summary>>> {
-    match metric {
-        Metric::Sbert => score_sbert(args, session, store, compared),
+/// What holds for all metrics of one call.
+struct Scoring<'a> {
+    args: &'a ScoreArgs,
+    session: &'a Session,
+    backend: &'a Backend,
+    compared: &'a [Compared],
+}
+
+impl Scoring<'_> {
+    /// Scores everything by metrics that need the same of an encoder; None when Ctrl-C ended it.
+    fn score(
+        &self,
+        store: &mut Store,
+        metrics: &[Metric],
+        encoder_use: EncoderUse,
+    ) -> anyhow::Result<Option<Vec<Summary>>> {
+        let usual = match encoder_use {
+            EncoderUse::Sentences => SBERT_MODEL,
+            EncoderUse::Tokens { .. } => BERTSCORE_MODEL,
+        };
+        let name = self.args.embedding_model.as_deref().unwrap_or(usual);
+        let wanted = encoder_file::wanted_encoder(name)?;
+        let encoder = encoder_file::open_encoder_for(self.session, &wanted, encoder_use)?;
+        let encoding = Encoding {
+            session: self.session,
+            backend: self.backend,
+            encoder_id: register_model(store, &encoder.file)?,
+            encoder: &encoder,
+        };
+        let Some(encoded) = encode(&encoding, store, encoder_use, &texts(self.compared))? else {
+            return Ok(None);
+        };
+        let mut summaries = Vec::new();
+        for &metric in metrics {
+            for compared in self.compared {
+                for seed in compared.by_seed.keys() {
+                    let scored =
+                        self.score_one(store, &encoding, &encoded, metric, compared, *seed);
+                    summaries.push(scored?);
+                }
+            }
+        }
+        Ok(Some(summaries))
+    }
+
+    /// Scores the generations of one experiment and seed, and stores the verdicts.
+    fn score_one(
+        &self,
+        store: &mut Store,
+        encoding: &Encoding<'_>,
+        encoded: &Encoded,
+        metric: Metric,
+        compared: &Compared,
+        seed: u64,
+    ) -> anyhow::Result<Summary> {
+        let rounding = Rounding(self.args.decimals.0);
+        let signature = signature_of(metric, encoding.encoder, rounding);
+        let with = ScoredWith {
+            embedding_model: encoding.encoder_id,
+            signature: &signature,
+        };
+        let mut summary = new_summary(encoding, store, compared, seed, metric, &signature);
+        for (model, comparisons) in &compared.by_seed[&seed] {
+            let scored = scored_pairs(encoded, metric, rounding, comparisons)?;
+            let set = LeakSet {
+                experiment: compared.experiment.id,
+                model: model.id,
+                metric: metric.name(),
+                seed,
+            };
+            let new = comparisons.iter().zip(&scored).map(new_leak);
+            store.save_leaks(set, with, &new.collect::<Vec<_>>())?;
+            add_model(&mut summary, model, comparisons, &scored)?;
+        }
+        Ok(summary)
     }
 }
 
-fn score_sbert(
-    args: &ScoreArgs,
-    session: &Session,
+/// What the encoder makes of `texts`; None when Ctrl-C ended it.
+fn encode(
+    encoding: &Encoding<'_>,
     store: &mut Store,
-    compared: &[Compared],
-) -> anyhow::Result<Option<Vec<Summary>>> {
-    let wanted = model_file::wanted_encoder(&args.embedding_model)?;
-    let encoder = model_file::open_encoder(session, &wanted)?;
-    let backend = Backend::init()?;
-    let encoding = Encoding {
-        session,
-        backend: &backend,
-        encoder_id: register_model(store, &encoder.file)?,
-        encoder: &encoder,
-    };
-    let texts = texts(compared);
-    if !encoding.embed(store, &texts)? {
-        return Ok(None);
-    }
-    let vectors = encoding.vectors(store, &texts)?;
-    let mut summaries = Vec::new();
-    for compared in compared {
-        for (seed, models) in &compared.by_seed {
-            let mut summary = new_summary(&encoding, store, compared, *seed);
-            for (model, comparisons) in models {
-                let scored = scored_pairs(&vectors, comparisons)?;
-                let set = LeakSet {
-                    experiment: compared.experiment.id,
-                    model: model.id,
-                    metric: METRIC,
-                    seed: *seed,
-                };
-                let new = comparisons.iter().zip(&scored).map(new_leak);
-                store.save_leaks(set, encoding.encoder_id, &new.collect::<Vec<_>>())?;
-                add_model(&mut summary, model, comparisons, &scored)?;
-            }
-            summaries.push(summary);
+    encoder_use: EncoderUse,
+    texts: &[&str],
+) -> anyhow::Result<Option<Encoded>> {
+    match encoder_use {
+        EncoderUse::Tokens { .. } => Ok(encoding.tokens(texts)?.map(Encoded::Tokens)),
+        EncoderUse::Sentences if encoding.embed(store, texts)? => {
+            Ok(Some(Encoded::Sentences(encoding.vectors(store, texts)?)))
         }
+        EncoderUse::Sentences => Ok(None),
     }
-    Ok(Some(summaries))
 }
 
 /// The distinct concepts and generations.
@@ -155,11 +221,17 @@ fn texts(compared: &[Compared]) -> Vec<&str> {
     texts
 }
 
-fn scored_pairs(vectors: &Vectors, comparisons: &[Comparison]) -> anyhow::Result<Vec<ScoredPair>> {
+fn scored_pairs(
+    encoded: &Encoded,
+    metric: Metric,
+    rounding: Rounding,
+    comparisons: &[Comparison],
+) -> anyhow::Result<Vec<ScoredPair>> {
     let scored = comparisons.iter().map(|comparison| {
         let concept = &comparison.concept;
-        let similarity_test = vectors.similarity(concept, &comparison.test.text)?;
-        let similarity_control = vectors.similarity(concept, &comparison.control.text)?;
+        let similarity = |text: &str| encoded.similarity(metric, concept, text);
+        let similarity_test = similarity(&comparison.test.text)?;
+        let similarity_control = similarity(&comparison.control.text)?;
         let control_prompt_idx = usize::try_from(comparison.control_prompt_id.get());
         Ok(ScoredPair {
             pair_idx: comparison.pair_idx,
@@ -168,7 +240,7 @@ fn scored_pairs(vectors: &Vectors, comparisons: &[Comparison]) -> anyhow::Result
             control_prompt_idx: control_prompt_idx.expect("ids of rows count up from 1"),
             similarity_test,
             similarity_control,
-            leak: Leak::of(similarity_test, similarity_control),
+            leak: Leak::with_rounding(similarity_test, similarity_control, rounding),
             is_echo: echoes(&comparison.test.text, concept),
         })
     });
@@ -188,7 +260,14 @@ fn new_leak((comparison, scored): (&Comparison, &ScoredPair)) -> NewLeak {
     }
 }
 
-fn new_summary(encoding: &Encoding<'_>, store: &Store, compared: &Compared, seed: u64) -> Summary {
+fn new_summary(
+    encoding: &Encoding<'_>,
+    store: &Store,
+    compared: &Compared,
+    seed: u64,
+    metric: Metric,
+    signature: &str,
+) -> Summary {
     let experiment = &compared.experiment;
     let comparisons = compared.by_seed[&seed]
         .iter()
@@ -197,7 +276,9 @@ fn new_summary(encoding: &Encoding<'_>, store: &Store, compared: &Compared, seed
     Summary {
         experiment: experiment.name.clone(),
         experiment_sha256: experiment.sha256.clone(),
-        metric: METRIC.to_owned(),
+        metric: metric.name().to_owned(),
+        similarity: similarity_text(metric, encoding.encoder),
+        signature: signature.to_owned(),
         embedding_model: encoding.encoder.file.name.clone(),
         embedding_model_sha256: encoding.encoder.file.sha256.to_string(),
         n_repeats: comparisons

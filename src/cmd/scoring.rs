@@ -4,16 +4,18 @@
 
 use std::collections::HashMap;
 
-use super::encoding::{Encoding, Vectors};
-use super::model_file::EncoderFile;
+use super::encoder_file::EncoderFile;
+use super::encoding::{Encoding, Vectors, signature_of};
 use super::prepare::Planned;
 use super::session::Session;
 use crate::experiment::{Experiment, PromptPair};
 use crate::generation::RequestId;
-use crate::leakage::{Leak, LeakRate, ScoredPair, echoes, leak_rates, striking_leaks};
+use crate::leakage::{
+    Leak, LeakRate, Metric, Rounding, ScoredPair, echoes, leak_rates, striking_leaks,
+};
 use crate::llama::Backend;
 use crate::report::Example;
-use crate::store::{ExperimentId, LeakSet, ModelId, NewLeak, Store, StoredGeneration};
+use crate::store::{ExperimentId, LeakSet, ModelId, NewLeak, ScoredWith, Store, StoredGeneration};
 
 /// The name of the similarity: the cosine of sentence embeddings.
 pub(super) const METRIC: &str = "sbert";
@@ -48,6 +50,11 @@ impl Scorer<'_> {
         generations: &[Generations],
     ) -> anyhow::Result<bool> {
         self.encoding().embed(store, &self.texts(generations))
+    }
+
+    /// What the verdicts depend on besides the generations.
+    pub(super) fn signature(&self) -> String {
+        signature_of(Metric::Sbert, &self.encoder, Rounding::PUBLISHED)
     }
 
     fn encoding(&self) -> Encoding<'_> {
@@ -93,7 +100,12 @@ impl Scorer<'_> {
             metric: METRIC,
             seed: self.experiment.seed(),
         };
-        store.save_leaks(set, self.encoder_id, &new)?;
+        let signature = self.signature();
+        let with = ScoredWith {
+            embedding_model: self.encoder_id,
+            signature: &signature,
+        };
+        store.save_leaks(set, with, &new)?;
         let examples = striking_leaks(&scored, N_EXAMPLES);
         Ok(Scored {
             examples: examples

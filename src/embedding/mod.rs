@@ -1,6 +1,7 @@
 //! Embeddings: one unit vector per string, from an encoder served by llama.cpp.
 //!
-//! Owns the way from a string to a vector: WordPiece ids, truncation, mean pooling, L2 normalisation.
+//! Owns the way from a string to a vector, or to one for each token: WordPiece ids, truncation, mean pooling, L2
+//! normalisation.
 //! Strings are evaluated in small batches, packed so that a vector does not depend on what is beside it. It caches
 //! nothing: the store does.
 
@@ -14,7 +15,8 @@ use rayon::prelude::*;
 use crate::llama::{Backend, EncoderConfig, LlamaEncoder, LlamaError, Model};
 use wordpiece::WordPieceTokenizer;
 
-/// Tokens of a string at most, CLS and SEP included: sentence-transformers' limit for all-MiniLM-L6-v2.
+/// Tokens of a sentence at most, CLS and SEP included, where a model says nothing else: sentence-transformers' limit for
+/// all-MiniLM-L6-v2.
 pub const N_TOKENS_MAX: u32 = 256;
 
 /// A vector of length 1.
@@ -42,6 +44,11 @@ impl Embedding {
     /// The components.
     pub fn as_slice(&self) -> &[f32] {
         &self.0
+    }
+
+    /// The components.
+    pub fn into_vec(self) -> Vec<f32> {
+        self.0
     }
 }
 
@@ -73,6 +80,9 @@ pub struct Embedder<'m> {
     tokenizer: WordPieceTokenizer,
 }
 
+/// What an encoder makes of the tokens of several strings, one result for each.
+type Encode<'m, R> = dyn Fn(&mut LlamaEncoder<'m>, &[&[u32]]) -> Result<Vec<R>, LlamaError> + Sync;
+
 impl<'m> Embedder<'m> {
     /// One llama context of one thread for each of `n_threads`: batches are embedded side by side.
     ///
@@ -85,7 +95,7 @@ impl<'m> Embedder<'m> {
         n_threads: u32,
     ) -> Result<Self, EmbeddingError> {
         let config = EncoderConfig {
-            n_tokens_max: N_TOKENS_MAX.min(model.n_ctx_train()),
+            n_tokens_max: tokenizer.n_tokens_max().min(model.n_ctx_train()),
             n_threads: 1,
         };
         // Contexts of one model must be made one after the other; llama.cpp allows no parallel creation.
@@ -108,6 +118,35 @@ impl<'m> Embedder<'m> {
         cancel: &AtomicBool,
         on_progress: &(dyn Fn(usize) + Sync),
     ) -> Result<Option<Vec<Embedding>>, EmbeddingError> {
+        let embed = |encoder: &mut LlamaEncoder<'m>, strings: &[&[u32]]| encoder.encode(strings);
+        self.each(texts, cancel, on_progress, &embed, &Embedding::normalized)
+    }
+
+    /// The vectors of each text's tokens, each of length 1, CLS and SEP included; otherwise as [`Self::embed`].
+    ///
+    /// # Errors
+    /// As [`Self::embed`].
+    pub fn embed_tokens(
+        &self,
+        texts: &[String],
+        cancel: &AtomicBool,
+        on_progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<Option<Vec<Vec<Embedding>>>, EmbeddingError> {
+        let embed =
+            |encoder: &mut LlamaEncoder<'m>, strings: &[&[u32]]| encoder.encode_tokens(strings);
+        let finish = |rows: Vec<Vec<f32>>| rows.into_iter().map(Embedding::normalized).collect();
+        self.each(texts, cancel, on_progress, &embed, &finish)
+    }
+
+    /// What `encode` makes of each text, finished by `finish`; the work is shared out among the encoders.
+    fn each<R, T: Send>(
+        &self,
+        texts: &[String],
+        cancel: &AtomicBool,
+        on_progress: &(dyn Fn(usize) + Sync),
+        encode: &Encode<'m, R>,
+        finish: &(dyn Fn(R) -> Option<T> + Sync),
+    ) -> Result<Option<Vec<T>>, EmbeddingError> {
         let tokenized: Vec<Vec<u32>> = texts
             .par_iter()
             .map(|text| self.tokenize(text))
@@ -115,7 +154,7 @@ impl<'m> Embedder<'m> {
         let batches = pack(&tokenized);
         let next = AtomicUsize::new(0);
         let done = AtomicUsize::new(0);
-        let results: Mutex<Vec<Option<Result<Embedding, EmbeddingError>>>> =
+        let results: Mutex<Vec<Option<Result<T, EmbeddingError>>>> =
             Mutex::new(texts.iter().map(|_| None).collect());
         std::thread::scope(|scope| {
             for encoder in &self.encoders {
@@ -126,7 +165,12 @@ impl<'m> Embedder<'m> {
                         let Some(batch) = batches.get(batch_idx) else {
                             break;
                         };
-                        let embedded = embed_batch(&mut encoder, batch, texts, &tokenized);
+                        let strings: Vec<&[u32]> = batch
+                            .iter()
+                            .map(|&text_idx| tokenized[text_idx].as_slice())
+                            .collect();
+                        let encoded = encode(&mut encoder, &strings);
+                        let embedded = finished(encoded, batch, texts, finish);
                         let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
                         for (&text_idx, embedding) in batch.iter().zip(embedded) {
                             results[text_idx] = Some(embedding);
@@ -171,25 +215,21 @@ fn pack(tokenized: &[Vec<u32>]) -> Vec<Vec<usize>> {
     batches
 }
 
-/// Embeds one batch; a failure of llama.cpp is the failure of each of its strings.
-fn embed_batch(
-    encoder: &mut LlamaEncoder<'_>,
+/// The results of one batch; a failure of llama.cpp is the failure of each of its strings.
+fn finished<R, T>(
+    encoded: Result<Vec<R>, LlamaError>,
     batch: &[usize],
     texts: &[String],
-    tokenized: &[Vec<u32>],
-) -> Vec<Result<Embedding, EmbeddingError>> {
-    let strings: Vec<&[u32]> = batch
-        .iter()
-        .map(|&text_idx| tokenized[text_idx].as_slice())
-        .collect();
+    finish: &dyn Fn(R) -> Option<T>,
+) -> Vec<Result<T, EmbeddingError>> {
     let no_vector = |text_idx: usize| EmbeddingError::NoVector {
         text: texts[text_idx].clone(),
     };
-    match encoder.encode(&strings) {
-        Ok(means) => batch
+    match encoded {
+        Ok(results) => batch
             .iter()
-            .zip(means)
-            .map(|(&text_idx, mean)| Embedding::normalized(mean).ok_or_else(|| no_vector(text_idx)))
+            .zip(results)
+            .map(|(&text_idx, result)| finish(result).ok_or_else(|| no_vector(text_idx)))
             .collect(),
         Err(error) => {
             let failure = |_| Err(LlamaError::Compute(error.to_string()).into());

@@ -133,6 +133,13 @@ impl WordPieceTokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// Tokens of a text at most, those that mark start and end included.
+    pub fn n_tokens_max(&self) -> u32 {
+        let truncation = self.tokenizer.get_truncation();
+        let length = truncation.map_or(0, |truncation| truncation.max_length);
+        u32::try_from(length).unwrap_or(u32::MAX)
+    }
+
     fn truncating(mut tokenizer: HfTokenizer, n_tokens_max: usize) -> Result<Self, WordPieceError> {
         let n_added = tokenizer
             .get_post_processor()

@@ -95,21 +95,3 @@ pub(crate) fn refuse_doubled(pairs: &[ExpandedPair], problems: &mut Vec<Problem>
         );
     }
 }
-
-/// Warnings about free pairs whose test prompt does not hold the concept, in any letter case.
-pub(crate) fn absent_concepts(free_pairs: &[FreePair]) -> Vec<Problem> {
-    let lacks = |pair: &&FreePair| {
-        let concept = pair.concept.text.to_lowercase();
-        !pair.test.text.to_lowercase().contains(&concept)
-    };
-    let warning = |pair: &FreePair| {
-        let message = format!(
-            "the test prompt does not hold its concept `{}`",
-            pair.concept.text
-        );
-        Problem::warning(&pair.test.position, message)
-            .label("is the word spelt differently here?")
-            .earlier(&pair.concept.position, "the concept")
-    };
-    free_pairs.iter().filter(lacks).map(warning).collect()
-}

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Experiment;
-use super::expand::{absent_concepts, expand, refuse_doubled};
+use super::expand::{expand, refuse_doubled};
+use super::lint::lint;
 use super::node::{self, Entry, Node, Value};
 use super::problem::{ExperimentErrors, Problem, io_reason};
 use super::prompts::{has_no_prompts, needs_concepts};
@@ -108,6 +109,7 @@ fn read_sections(
     let listed = concepts.as_deref().unwrap_or_default();
     let pairs = expand(&templates, &free_pairs, listed, &mut reader.problems)?;
     refuse_doubled(&pairs, &mut reader.problems);
+    let warnings = lint(&templates, &free_pairs, listed, &pairs);
     let sampling = sampling?;
     let mut experiment = Experiment {
         source: Arc::clone(main),
@@ -123,7 +125,7 @@ fn read_sections(
         concepts: concepts?.into_iter().map(|concept| concept.text).collect(),
         pairs: Vec::new(),
         prompts: Vec::new(),
-        warnings: absent_concepts(&free_pairs),
+        warnings,
     };
     experiment.add_pairs(pairs);
     Some(experiment)

@@ -9,6 +9,7 @@ mod expand;
 mod fields;
 mod ladder;
 mod limit;
+mod lint;
 mod load;
 mod locate;
 mod models;

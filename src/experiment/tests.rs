@@ -262,6 +262,62 @@ fn a_pair_without_its_concept_is_a_warning() {
 }
 
 #[test]
+fn what_looks_wrong_is_a_warning() {
+    let swapped = GOOD.replace(
+        "  - concept: green\n",
+        "  - concept: snow\n    category: a\n    test: \"The firewood is\"\n    control: \"The wood is\"\n  - concept: fire\n    category: a\n    test: \"The snowman is\"\n    control: \"The man is\"\n  - concept: green\n",
+    );
+    let control = GOOD.replace(
+        "control: \"The house is\"",
+        "control: \"In a red hat she sings of\"",
+    );
+    let unused = GOOD.replace(
+        "    control: \"He works as a\"\n",
+        "    control: \"He works as a\"\n    concepts: [red]\n",
+    );
+    let mut shown = String::new();
+    for text in [swapped, control, unused] {
+        let files = Files::new(&[("x.yaml", &text)]);
+        let experiment = files.load("x.yaml").unwrap();
+        let warnings = experiment.warnings().iter().map(Problem::to_string);
+        for warning in warnings {
+            shown.push_str(&files.relative(&warning));
+            shown.push('\n');
+        }
+    }
+    insta::assert_snapshot!(shown, @r#"
+    warning: the test prompt does not hold its concept `snow`
+      --> x.yaml:38:11
+       |
+    38 |     test: "The firewood is"
+       |           ^^^^^^^^^^^^^^^^^ it holds `fire`, whose own prompt holds `snow`: are they swapped?
+      ::: x.yaml:36:14
+       |
+    36 |   - concept: snow
+       |              ---- the concept
+    warning: the test prompt does not hold its concept `fire`
+      --> x.yaml:42:11
+       |
+    42 |     test: "The snowman is"
+       |           ^^^^^^^^^^^^^^^^ it holds `snow`, whose own prompt holds `fire`: are they swapped?
+      ::: x.yaml:40:14
+       |
+    40 |   - concept: fire
+       |              ---- the concept
+    warning: the control prompt is itself a test prompt
+      --> x.yaml:39:14
+       |
+    39 |     control: "In a red hat she sings of"
+       |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^ it is the one with the concept `red`
+    warning: no template takes the concept `blue`
+      --> x.yaml:24:17
+       |
+    24 | concepts: [red, blue]
+       |                 ^^^^ every template has concepts of its own
+    "#);
+}
+
+#[test]
 fn overrides_replace_values() {
     let overrides = Overrides {
         models: Some(vec![

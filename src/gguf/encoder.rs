@@ -1,9 +1,10 @@
 //! Turning a Hugging Face encoder into a GGUF.
 //!
-//! Owns the names and shapes of a BERT's tensors on both sides, the keys llama.cpp reads, and the form of a WordPiece
-//! vocabulary in a GGUF. Weights keep their 32 bits; the same folder always gives the same bytes. Which texts become
-//! which tokens is decided elsewhere, from the model's own `tokenizer.json`.
+//! Owns the way of the weights, the keys llama.cpp reads, and the form of a WordPiece vocabulary in a GGUF; the names of
+//! BERT's and DistilBERT's tensors are in `architecture`. Weights keep their 32 bits; the same folder always gives the
+//! same bytes. Which texts become which tokens is decided elsewhere, from the model's own `tokenizer.json`.
 
+mod architecture;
 mod vocabulary;
 
 use std::collections::HashSet;
@@ -13,10 +14,10 @@ use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use serde::Deserialize;
 
 use super::tensor_type::TensorType;
 use super::writer::GgufWriter;
+use architecture::{Config, Dim, TOKEN_TYPES};
 use vocabulary::WordPieces;
 
 const CONFIG: &str = "config.json";
@@ -71,102 +72,64 @@ pub enum EncoderError {
     },
 }
 
-/// What of `config.json` matters here.
-#[derive(Debug, Deserialize)]
-struct Config {
-    model_type: String,
-    hidden_size: u32,
-    num_hidden_layers: u32,
-    num_attention_heads: u32,
-    intermediate_size: u32,
-    max_position_embeddings: u32,
-    type_vocab_size: u32,
-    layer_norm_eps: f32,
-    #[serde(default = "gelu")]
-    hidden_act: String,
-    #[serde(default = "absolute")]
-    position_embedding_type: String,
-}
-
-fn gelu() -> String {
-    "gelu".to_owned()
-}
-
-fn absolute() -> String {
-    "absolute".to_owned()
-}
-
-/// A length that the configuration or the vocabulary gives.
-#[derive(Debug, Clone, Copy)]
-enum Dim {
-    Width,
-    FeedForward,
-    Vocabulary,
-    Positions,
-    TokenTypes,
-}
-
-use Dim::{FeedForward, Positions, TokenTypes, Vocabulary, Width};
-
-/// A tensor on both sides: name in the GGUF, name at Hugging Face, shape with the fastest running dimension first.
-type Row = (&'static str, &'static str, &'static [Dim]);
-
-/// Tensors a BERT has once.
-const WHOLE: [Row; 5] = [
-    (
-        "token_embd.weight",
-        "embeddings.word_embeddings.weight",
-        &[Width, Vocabulary],
-    ),
-    (
-        "position_embd.weight",
-        "embeddings.position_embeddings.weight",
-        &[Width, Positions],
-    ),
-    (
-        "token_types.weight",
-        "embeddings.token_type_embeddings.weight",
-        &[Width, TokenTypes],
-    ),
-    (
-        "token_embd_norm.weight",
-        "embeddings.LayerNorm.weight",
-        &[Width],
-    ),
-    (
-        "token_embd_norm.bias",
-        "embeddings.LayerNorm.bias",
-        &[Width],
-    ),
-];
-
-/// Parts of a block, each with a weight of the given shape and a bias as long as its last dimension.
-const BLOCK: [Row; 8] = [
-    ("attn_q", "attention.self.query", &[Width, Width]),
-    ("attn_k", "attention.self.key", &[Width, Width]),
-    ("attn_v", "attention.self.value", &[Width, Width]),
-    ("attn_output", "attention.output.dense", &[Width, Width]),
-    ("attn_output_norm", "attention.output.LayerNorm", &[Width]),
-    ("ffn_up", "intermediate.dense", &[Width, FeedForward]),
-    ("ffn_down", "output.dense", &[FeedForward, Width]),
-    ("layer_output_norm", "output.LayerNorm", &[Width]),
-];
-
-/// What a checkpoint may hold beside the encoder: heads of its training, and a constant table of positions.
-const DROPPED: [&str; 3] = ["pooler.", "cls.", "embeddings.position_ids"];
-
-/// Writes the BERT in `model_dir` (`config.json`, `model.safetensors`, `vocab.txt`) as a 32-bit GGUF to `out`; `name`
+/// Writes the encoder in `model_dir` (`config.json`, `model.safetensors`, `vocab.txt`) as a 32-bit GGUF to `out`; `name`
 /// becomes its `general.name`.
+///
+/// # Errors
+/// What is wrong with which file.
 pub fn convert_encoder(model_dir: &Path, out: &Path, name: &str) -> Result<(), EncoderError> {
     let config = read_config(&model_dir.join(CONFIG))?;
+    convert(model_dir, out, name, &config, config.n_blocks)
+}
+
+/// As [`convert_encoder`], with the first `layer` blocks only.
+///
+/// These encoders normalise at the end of each block and not once more after the last one, so the file's output is the
+/// hidden state of that layer: what transformers calls `hidden_states[layer]`.
+///
+/// # Errors
+/// As [`convert_encoder`], also `Config` where the model has no such layer.
+pub fn convert_encoder_to_layer(
+    model_dir: &Path,
+    out: &Path,
+    name: &str,
+    layer: u32,
+) -> Result<(), EncoderError> {
+    let path = model_dir.join(CONFIG);
+    let config = read_config(&path)?;
+    if layer == 0 || layer > config.n_blocks {
+        let problem = format!(
+            "has no layer {layer}: its layers are 1 to {}",
+            config.n_blocks
+        );
+        return Err(EncoderError::Config { path, problem });
+    }
+    convert(model_dir, out, name, &config, layer)
+}
+
+/// How many layers the encoder in `model_dir` has.
+///
+/// # Errors
+/// `Read` or `Config`.
+pub fn encoder_layers(model_dir: &Path) -> Result<u32, EncoderError> {
+    Ok(read_config(&model_dir.join(CONFIG))?.n_blocks)
+}
+
+fn convert(
+    model_dir: &Path,
+    out: &Path,
+    name: &str,
+    config: &Config,
+    n_blocks: u32,
+) -> Result<(), EncoderError> {
     let pieces = WordPieces::read(&model_dir.join("vocab.txt"))?;
     let path = model_dir.join(WEIGHTS);
     let bytes = map_file(&path)?;
-    let weights = Weights::parse(&path, &bytes)?;
+    let weights = Weights::parse(&path, &bytes, config)?;
     let mut writer = GgufWriter::new("bert");
-    set_keys(&mut writer, &config, name);
+    set_keys(&mut writer, config, n_blocks, name);
     pieces.set_keys(&mut writer);
-    weights.add_tensors(&mut writer, &config, pieces.len())?;
+    weights.add_tensors(&mut writer, n_blocks, pieces.len())?;
     writer.write(out).map_err(|source| EncoderError::Write {
         path: out.to_owned(),
         source,
@@ -174,32 +137,14 @@ pub fn convert_encoder(model_dir: &Path, out: &Path, name: &str) -> Result<(), E
 }
 
 fn read_config(path: &Path) -> Result<Config, EncoderError> {
-    let problem = |problem: String| EncoderError::Config {
-        path: path.to_owned(),
-        problem,
-    };
     let text = fs::read(path).map_err(|source| EncoderError::Read {
         path: path.to_owned(),
         source,
     })?;
-    let config: Config =
-        serde_json::from_slice(&text).map_err(|error| problem(error.to_string()))?;
-    let expectations = [
-        ("model_type", &config.model_type, "bert"),
-        ("hidden_act", &config.hidden_act, "gelu"),
-        (
-            "position_embedding_type",
-            &config.position_embedding_type,
-            "absolute",
-        ),
-    ];
-    for (key, found, expected) in expectations {
-        if found != expected {
-            let text = format!("`{key}` is `{found}`, but only `{expected}` can be converted");
-            return Err(problem(text));
-        }
-    }
-    Ok(config)
+    Config::parse(&text).map_err(|problem| EncoderError::Config {
+        path: path.to_owned(),
+        problem,
+    })
 }
 
 fn map_file(path: &Path) -> Result<Mmap, EncoderError> {
@@ -213,65 +158,80 @@ fn map_file(path: &Path) -> Result<Mmap, EncoderError> {
     unsafe { Mmap::map(&file) }.map_err(read_error)
 }
 
-fn set_keys(writer: &mut GgufWriter<'_>, config: &Config, name: &str) {
+fn set_keys(writer: &mut GgufWriter<'_>, config: &Config, n_blocks: u32, name: &str) {
     writer
         .set("general.name", name)
         .set("general.file_type", ALL_F32)
-        .set("bert.block_count", config.num_hidden_layers)
-        .set("bert.context_length", config.max_position_embeddings)
-        .set("bert.embedding_length", config.hidden_size)
-        .set("bert.feed_forward_length", config.intermediate_size)
-        .set("bert.attention.head_count", config.num_attention_heads)
+        .set("bert.block_count", n_blocks)
+        .set("bert.context_length", config.n_positions)
+        .set("bert.embedding_length", config.width)
+        .set("bert.feed_forward_length", config.feed_forward)
+        .set("bert.attention.head_count", config.n_heads)
         .set("bert.attention.layer_norm_epsilon", config.layer_norm_eps)
         .set("bert.attention.causal", false)
         .set("bert.pooling_type", MEAN)
-        .set("tokenizer.ggml.token_type_count", config.type_vocab_size);
+        .set("tokenizer.ggml.token_type_count", config.n_token_types);
 }
 
 /// The tensors of a checkpoint.
 struct Weights<'a> {
     path: &'a Path,
     tensors: SafeTensors<'a>,
-    /// `bert.` where the checkpoint has a head beside the encoder.
+    config: &'a Config,
+    /// That of the architecture where the checkpoint has a head beside the encoder, else nothing.
     prefix: &'static str,
 }
 
 impl<'a> Weights<'a> {
-    fn parse(path: &'a Path, bytes: &'a [u8]) -> Result<Self, EncoderError> {
+    fn parse(path: &'a Path, bytes: &'a [u8], config: &'a Config) -> Result<Self, EncoderError> {
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| EncoderError::Weights {
             path: path.to_owned(),
             problem: format!("is damaged: {error}"),
         })?;
-        let has_prefix = tensors.names().iter().any(|name| name.starts_with("bert."));
+        let prefix = config.architecture.prefix;
+        let has_prefix = tensors.names().iter().any(|name| name.starts_with(prefix));
         Ok(Self {
             path,
             tensors,
-            prefix: if has_prefix { "bert." } else { "" },
+            config,
+            prefix: if has_prefix { prefix } else { "" },
         })
     }
 
+    /// Adds what is once there and the first `n_blocks` blocks; all blocks are checked.
     fn add_tensors(
         &self,
         writer: &mut GgufWriter<'a>,
-        config: &Config,
+        n_blocks: u32,
         n_vocab: u32,
     ) -> Result<(), EncoderError> {
-        let length = |dim: Dim| match dim {
-            Width => config.hidden_size,
-            FeedForward => config.intermediate_size,
-            Vocabulary => n_vocab,
-            Positions => config.max_position_embeddings,
-            TokenTypes => config.type_vocab_size,
-        };
         let mut used = HashSet::new();
-        for (name, hf_name, dims) in tensor_list(config.num_hidden_layers) {
-            let dims: Vec<u64> = dims.iter().map(|dim| u64::from(length(*dim))).collect();
-            let (hf_name, view) = self.find(&hf_name)?;
+        for tensor in self.config.tensors() {
+            let lengths = tensor.dims.iter().map(|dim| self.length(*dim, n_vocab));
+            let dims: Vec<u64> = lengths.map(u64::from).collect();
+            let (hf_name, view) = self.find(&tensor.hf_name)?;
             self.check_tensor(&hf_name, &view, &dims)?;
-            writer.add_tensor(&name, &dims, TensorType::F32, view.data());
+            if tensor.block_idx.is_none_or(|idx| idx < n_blocks) {
+                writer.add_tensor(&tensor.name, &dims, TensorType::F32, view.data());
+            }
             used.insert(hf_name);
         }
+        if !self.config.architecture.has_token_types {
+            // One type whose vector is zero: adding it changes no bit.
+            let (width, zeros) = (self.config.width, vec![0.0; self.config.width as usize]);
+            writer.add_f32_tensor(TOKEN_TYPES, &[u64::from(width), 1], &zeros);
+        }
         self.check_rest(&used)
+    }
+
+    fn length(&self, dim: Dim, n_vocab: u32) -> u32 {
+        match dim {
+            Dim::Width => self.config.width,
+            Dim::FeedForward => self.config.feed_forward,
+            Dim::Vocabulary => n_vocab,
+            Dim::Positions => self.config.n_positions,
+            Dim::TokenTypes => self.config.n_token_types,
+        }
     }
 
     /// The tensor with its full name; old checkpoints call the parts of a norm `gamma` and `beta`.
@@ -316,8 +276,10 @@ impl<'a> Weights<'a> {
         let mut names = self.tensors.names();
         names.sort_unstable();
         let is_dropped = |name: &str| {
-            let name = name.strip_prefix("bert.").unwrap_or(name);
-            DROPPED.iter().any(|dropped| name.starts_with(dropped))
+            let architecture = self.config.architecture;
+            let name = name.strip_prefix(architecture.prefix).unwrap_or(name);
+            let mut dropped = architecture.dropped.iter();
+            dropped.any(|dropped| name.starts_with(dropped))
         };
         match names
             .into_iter()
@@ -325,7 +287,7 @@ impl<'a> Weights<'a> {
         {
             None => Ok(()),
             Some(name) => Err(self.error(format!(
-                "holds the tensor `{name}`, which no BERT encoder has"
+                "holds the tensor `{name}`, which no such encoder has"
             ))),
         }
     }
@@ -336,25 +298,6 @@ impl<'a> Weights<'a> {
             problem,
         }
     }
-}
-
-/// All tensors of an encoder with `n_blocks` blocks: both names and the shape.
-fn tensor_list(n_blocks: u32) -> Vec<(String, String, &'static [Dim])> {
-    let whole = WHOLE.iter().map(|(name, hf_name, dims)| {
-        let names = ((*name).to_owned(), (*hf_name).to_owned());
-        (names.0, names.1, *dims)
-    });
-    let blocks = (0..n_blocks).flat_map(|block_idx| {
-        BLOCK.iter().flat_map(move |(name, hf_name, dims)| {
-            let part = move |part: &str, dims| {
-                let name = format!("blk.{block_idx}.{name}.{part}");
-                let hf_name = format!("encoder.layer.{block_idx}.{hf_name}.{part}");
-                (name, hf_name, dims)
-            };
-            [part("weight", *dims), part("bias", &dims[dims.len() - 1..])]
-        })
-    });
-    whole.chain(blocks).collect()
 }
 
 #[cfg(test)]

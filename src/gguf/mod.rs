@@ -22,7 +22,7 @@ pub mod value;
 pub mod writer;
 
 pub use check::{check_encoder, check_generation_model};
-pub use encoder::{EncoderError, convert_encoder};
+pub use encoder::{EncoderError, convert_encoder, convert_encoder_to_layer, encoder_layers};
 pub use error::GgufError;
 pub use inspect::{Inspection, TypeShare};
 pub use reader::{Gguf, TensorInfo};

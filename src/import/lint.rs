@@ -136,7 +136,7 @@ impl Lint<'_> {
         findings
     }
 
-    /// Test prompts that do not hold their concept, in whatever letter case.
+    /// Test prompts that do not hold their concept.
     fn concepts(&self) -> Vec<Finding> {
         let mut unused: HashMap<usize, Vec<&ImportedPair>> = HashMap::new();
         for pair in self.pairs {
@@ -206,7 +206,8 @@ fn taken(cell: &Cell) -> String {
     }
 }
 
-/// Whether `text` holds `concept`, in whatever letter case.
+/// Whether `text` holds `concept`, in whatever letter case and without the white space around it.
 fn holds(text: &str, concept: &str) -> bool {
-    text.to_lowercase().contains(&concept.to_lowercase())
+    let concept = concept.trim().to_lowercase();
+    text.to_lowercase().contains(&concept)
 }

@@ -178,6 +178,14 @@ fn every_finding_names_row_and_column() {
 }
 
 #[test]
+fn white_space_around_a_concept_makes_no_difference() {
+    let folder = Folder::new();
+    let mut rows = rows(COLORS);
+    rows[3][4] = Value::Text(" red ".to_owned());
+    assert_eq!(folder.findings(&rows), Vec::<String>::new());
+}
+
+#[test]
 fn swapped_concepts_are_recognised() {
     let swapped = COLORS
         .replace("| 0 | red |", "| 0 | BLUE |")

@@ -10,14 +10,14 @@ use super::similarity::cosine;
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenVectors(pub Vec<Vec<f32>>);
 
-/// How well two texts match; each -1 to 1, larger when they are closer.
+/// How well two texts match, larger when they are closer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BertScore {
-    /// Mean over the candidate's tokens of the best match in the reference.
+    /// Mean over the candidate's tokens of the best match in the reference, -1 to 1.
     pub precision: f64,
-    /// Mean over the reference's tokens of the best match in the candidate.
+    /// Mean over the reference's tokens of the best match in the candidate, -1 to 1.
     pub recall: f64,
-    /// Harmonic mean of both.
+    /// Harmonic mean of both; of opposite signs it can be any number, as it has a pole where they add up to 0.
     pub f1: f64,
 }
 
@@ -33,6 +33,10 @@ impl BertScore {
     ///
     /// CLS and SEP are left out of both means, but other tokens may match them: bert_score gives them the weight 0 and
     /// does not mask them. A text without tokens of its own scores 0.
+    ///
+    /// bert_score also lets a token match the padding of its batch, with a similarity of 0, so that what it finds for
+    /// tokens whose best match is negative depends on the texts beside them. Here, as there with one pair at a time,
+    /// nothing is padded.
     pub fn of(candidate: &TokenVectors, reference: &TokenVectors) -> Self {
         let (candidate, reference) = (&candidate.0, &reference.0);
         if candidate.len() <= 2 || reference.len() <= 2 {

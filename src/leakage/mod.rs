@@ -2,7 +2,8 @@
 //!
 //! Owns the definitions of V. Smilga, "Scaling Down Semantic Leakage" (arXiv 2501.06638), after
 //! H. Gonen et al., "Does Liking Yellow Imply Driving a School Bus?" (arXiv 2408.06518).
-//! Two similarities are known: the cosine of sentence embeddings, and BERTScore. It is pure: texts and vectors come in, numbers go out.
+//! Two similarities are known: the cosine of sentence embeddings, and BERTScore. It is pure: texts and vectors come in,
+//! numbers go out.
 
 mod bertscore;
 mod comparison;

@@ -113,10 +113,8 @@ impl<'m> LlamaEncoder<'m> {
     /// # Errors
     /// `Refused` for no or too many tokens or an id outside the vocabulary, `Compute` when llama.cpp fails.
     pub fn encode(&mut self, strings: &[&[u32]]) -> Result<Vec<Vec<f32>>, LlamaError> {
-        self.fill_batch(strings)?;
+        self.compute(strings)?;
         let compute_error = |text: String| LlamaError::Compute(log::reason_or(&text));
-        let encoded = self.context.encode(&mut self.batch);
-        encoded.map_err(|error| compute_error(error.to_string()))?;
         let mut first_row = 0;
         strings
             .iter()
@@ -126,6 +124,35 @@ impl<'m> LlamaEncoder<'m> {
                 self.mean(rows).map_err(compute_error)
             })
             .collect()
+    }
+
+    /// The last hidden states of the tokens of each string, in their order; not normalised.
+    ///
+    /// `strings` are as many as [`Self::n_packed`] allows.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_tokens(&mut self, strings: &[&[u32]]) -> Result<Vec<Vec<Vec<f32>>>, LlamaError> {
+        self.compute(strings)?;
+        let mut rows = 0..;
+        let mut next_row = || {
+            let row = self
+                .context
+                .embeddings_ith(rows.next().expect("it has no end"));
+            row.map(<[f32]>::to_vec)
+                .map_err(|error| LlamaError::Compute(log::reason_or(&error.to_string())))
+        };
+        strings
+            .iter()
+            .map(|tokens| tokens.iter().map(|_| next_row()).collect())
+            .collect()
+    }
+
+    fn compute(&mut self, strings: &[&[u32]]) -> Result<(), LlamaError> {
+        self.fill_batch(strings)?;
+        let encoded = self.context.encode(&mut self.batch);
+        encoded.map_err(|error| LlamaError::Compute(log::reason_or(&error.to_string())))?;
+        Ok(())
     }
 
     fn fill_batch(&mut self, strings: &[&[u32]]) -> Result<(), LlamaError> {

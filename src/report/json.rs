@@ -17,6 +17,7 @@ struct Document<'a> {
     n_repeats: u32,
     seed: Option<u64>,
     metric: &'a str,
+    signature: &'a str,
     embedding_model: &'a str,
     embedding_model_sha256: &'a str,
     n_failed: usize,
@@ -34,6 +35,7 @@ struct LeakRateObject<'a> {
     /// The label of the parent, if the weights were rounded twice.
     requantized_from: Option<&'a str>,
     metric: &'a str,
+    signature: &'a str,
     /// Null for all categories together.
     category: Option<&'a str>,
     mean_leak_rate: f64,
@@ -125,6 +127,7 @@ fn document(summary: &Summary) -> Document<'_> {
         n_repeats: summary.n_repeats,
         seed: summary.seed,
         metric: &summary.metric,
+        signature: &summary.signature,
         embedding_model: &summary.embedding_model,
         embedding_model_sha256: &summary.embedding_model_sha256,
         n_failed: summary.n_failed,
@@ -146,6 +149,7 @@ fn leak_rate_object<'a>(
         bits_per_weight: model.bits_per_weight,
         requantized_from: model.requantized_from(),
         metric: &summary.metric,
+        signature: &summary.signature,
         category: rate.category.as_deref(),
         mean_leak_rate: rate.mean_leak_rate,
         interval: rate.interval.map(|interval| IntervalObject {

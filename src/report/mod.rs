@@ -38,6 +38,10 @@ pub struct Summary {
     pub experiment_sha256: String,
     /// The name of the similarity: `sbert` is the cosine of sentence embeddings.
     pub metric: String,
+    /// What it is, in words.
+    pub similarity: String,
+    /// What the figures depend on besides the generations, in one line.
+    pub signature: String,
     /// The embedding model's name.
     pub embedding_model: String,
     /// SHA-256 of the embedding model's file.

@@ -35,10 +35,10 @@ pub fn table(summary: &Summary) -> String {
         text.push('\n');
     };
     write(format!(
-        "{}: {} (cosine of {} embeddings), {} {}, {}",
+        "{}: {} ({}), {} {}, {}",
         summary.experiment,
         summary.metric,
-        summary.embedding_model,
+        summary.similarity,
         summary.n_repeats,
         if summary.n_repeats == 1 {
             "repeat"
@@ -51,6 +51,7 @@ pub fn table(summary: &Summary) -> String {
     ));
     write(leak_rate_table(&summary.models));
     write(legend());
+    write(format!("Signature: {}", summary.signature));
     summary.models.iter().flat_map(notes).for_each(&mut write);
     if !summary.drifts.is_empty() {
         write("\nDrift:".to_owned());

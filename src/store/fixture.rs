@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     ExperimentId, LeakSet, ModelId, NewExperiment, NewFailure, NewGeneration, NewLeak, NewModel,
-    NewPair, NewPrompt, NewRenderedPrompt, NewRun, PromptId, RunId, Store,
+    NewPair, NewPrompt, NewRenderedPrompt, NewRun, PromptId, RunId, ScoredWith, Store,
 };
 use crate::digest::Digest;
 use crate::generation::{
@@ -143,6 +143,14 @@ impl Fixture {
             model,
             embedding_model,
             context,
+        }
+    }
+
+    /// What verdicts are found with.
+    pub(super) fn scored_with(&self) -> ScoredWith<'static> {
+        ScoredWith {
+            embedding_model: self.embedding_model,
+            signature: "sbert_encoder_L2_mean_round3_sha256=0123456789ab_seep=0.1.0",
         }
     }
 

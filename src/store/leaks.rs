@@ -24,6 +24,15 @@ pub struct LeakSet<'a> {
     pub seed: u64,
 }
 
+/// What verdicts were found with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScoredWith<'a> {
+    /// The encoder.
+    pub embedding_model: ModelId,
+    /// The signature of the metric.
+    pub signature: &'a str,
+}
+
 /// A verdict to store.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NewLeak {
@@ -140,27 +149,26 @@ impl StoredLeak {
 }
 
 impl Store {
-    /// Stores verdicts of `set`, all or none, found with embeddings of `embedding_model`; those of the
-    /// same pairs and repeats are replaced.
+    /// Stores verdicts of `set`, all or none; those of the same pairs and repeats are replaced.
     ///
     /// # Errors
     /// What SQLite reports, also about a pair that is not registered.
     pub fn save_leaks(
         &mut self,
         set: LeakSet<'_>,
-        embedding_model: ModelId,
+        with: ScoredWith<'_>,
         leaks: &[NewLeak],
     ) -> Result<(), StoreError> {
         self.write("store leaks", |transaction| {
             let mut upsert = transaction.prepare_cached(
                 "INSERT INTO leaks
-                     (experiment_id, model_id, metric, seed, pair_idx, repeat_idx, embedding_model_id,
+                     (experiment_id, model_id, metric, seed, pair_idx, repeat_idx, embedding_model_id, signature,
                       test_generation_id, control_generation_id, similarity_test, similarity_control, leak, is_echo)
                  VALUES
-                     (:experiment, :model, :metric, :seed, :pair_idx, :repeat_idx, :embedding_model,
+                     (:experiment, :model, :metric, :seed, :pair_idx, :repeat_idx, :embedding_model, :signature,
                       :test_generation, :control_generation, :similarity_test, :similarity_control, :leak, :is_echo)
                  ON CONFLICT (experiment_id, model_id, metric, seed, pair_idx, repeat_idx) DO UPDATE SET
-                     embedding_model_id = excluded.embedding_model_id,
+                     embedding_model_id = excluded.embedding_model_id, signature = excluded.signature,
                      test_generation_id = excluded.test_generation_id,
                      control_generation_id = excluded.control_generation_id,
                      similarity_test = excluded.similarity_test, similarity_control = excluded.similarity_control,
@@ -174,7 +182,8 @@ impl Store {
                     ":seed": set.seed.cast_signed(),
                     ":pair_idx": integer(new.pair_idx)?,
                     ":repeat_idx": new.repeat_idx,
-                    ":embedding_model": embedding_model,
+                    ":embedding_model": with.embedding_model,
+                    ":signature": with.signature,
                     ":test_generation": new.test_generation,
                     ":control_generation": new.control_generation,
                     ":similarity_test": new.similarity_test,

@@ -48,7 +48,7 @@ pub use experiments::{NewExperiment, NewPair};
 pub use generations::{NewFailure, NewGeneration, StoredGeneration};
 pub use ids::{ExperimentId, GenerationId, ModelId, PromptId, RenderedPromptId, RunId};
 pub use imports::{IMPORTED_SEED, Imported, NewImport, NewImportedPair, NewImportedRow};
-pub use leaks::{LeakSet, NewLeak, StoredLeak, StoredLeakSet};
+pub use leaks::{LeakSet, NewLeak, ScoredWith, StoredLeak, StoredLeakSet};
 pub use models::{NewDerivation, NewModel};
 pub use next_tokens::{DistributionPair, NewScore, ScoredGeneration};
 pub use prompts::{NewPrompt, NewRenderedPrompt};

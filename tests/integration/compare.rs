@@ -8,7 +8,7 @@ use seep::generation::{Generation, RequestContext, SamplingParams, StopReason, S
 use seep::leakage::Leak;
 use seep::store::{
     ExperimentId, GenerationId, LeakSet, ModelId, NewExperiment, NewGeneration, NewLeak, NewModel,
-    NewPair, NewPrompt, NewRenderedPrompt, NewRun, PromptId, RunId, Store,
+    NewPair, NewPrompt, NewRenderedPrompt, NewRun, PromptId, RunId, ScoredWith, Store,
 };
 use serde_json::Value;
 
@@ -127,7 +127,11 @@ impl Filling {
         };
         // The embedding model is any row.
         let encoder = ladder_encoder(&mut self.store);
-        self.store.save_leaks(set, encoder, &leaks).unwrap();
+        let with = ScoredWith {
+            embedding_model: encoder,
+            signature: "sbert_encoder_L2_mean_round3_sha256=0123456789ab_seep=0.1.0",
+        };
+        self.store.save_leaks(set, with, &leaks).unwrap();
     }
 
     /// Generations of all prompts, by prompt and then repeat.

@@ -10,7 +10,7 @@ use seep::generation::{Generation, RequestContext, SamplingParams, StopReason, S
 use seep::leakage::{Leak, echoes};
 use seep::store::{
     ExperimentId, GenerationId, LeakSet, ModelId, NewExperiment, NewGeneration, NewLeak, NewModel,
-    NewPair, NewPrompt, NewRenderedPrompt, NewRun, PromptId, RunId, Store,
+    NewPair, NewPrompt, NewRenderedPrompt, NewRun, PromptId, RunId, ScoredWith, Store,
 };
 
 /// The seed of all generations.
@@ -137,7 +137,11 @@ impl Filling {
             metric: "sbert",
             seed: SEED,
         };
-        self.store.save_leaks(set, self.encoder, &leaks).unwrap();
+        let with = ScoredWith {
+            embedding_model: self.encoder,
+            signature: "sbert_encoder_L2_mean_round3_sha256=0123456789ab_seep=0.1.0",
+        };
+        self.store.save_leaks(set, with, &leaks).unwrap();
     }
 
     fn leak(

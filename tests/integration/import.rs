@@ -7,6 +7,7 @@ use std::path::Path;
 use rust_xlsxwriter::{Formula, Workbook};
 use serde_json::Value;
 
+use crate::experiment_file::ExperimentFile;
 use crate::harness::TestEnv;
 
 const HEADER: &str = "prompt,n_control,concept,generation_1,generation_2,category\n";
@@ -113,7 +114,7 @@ fn imported_generations_are_scored() {
 #[test]
 fn a_run_can_be_scored_again() {
     let env = TestEnv::with_tiny_models();
-    env.experiment(&crate::experiment_file::ExperimentFile::tiny(2, 2));
+    env.experiment(&ExperimentFile::tiny(2, 2));
     env.seep("run x.yaml").ok();
     let record = env.record("db/seep.sqlite");
     let leaks = record.leaks();
@@ -265,4 +266,23 @@ fn names_that_are_not_there_come_with_what_was_meant() {
         "error: 1 finding; nothing was imported\nhint: correct the file, or leave out `--strict`\n"
     ));
     assert!(!env.path("b.sqlite").exists());
+}
+
+#[test]
+fn warnings_about_an_experiment_are_errors_under_strict() {
+    let env = TestEnv::with_tiny_models();
+    let mut experiment = ExperimentFile::tiny(1, 1);
+    env.experiment(&experiment);
+    env.seep("plan x.yaml --strict").ok();
+    experiment.pairs[0].test = "The hothouse has a".to_owned();
+    env.experiment(&experiment);
+    let plan = env.seep("plan x.yaml").ok();
+    assert!(
+        plan.stderr
+            .starts_with("warning: the test prompt does not hold its concept `green`\n")
+    );
+    let strict = env.seep("run x.yaml --strict").with_code(2);
+    let end = "error: warnings are errors under `--strict`; nothing was run\nhint: correct the experiment, or leave out `--strict`\n";
+    assert_eq!(strict.stderr.strip_prefix(&plan.stderr), Some(end));
+    assert!(!env.path("db/seep.sqlite").exists());
 }

@@ -25,10 +25,10 @@ use crate::record::{Rows, assert_part, assert_same};
 const WHOLE: &str = "--limit 16 --repeats 20";
 const COSINE_MIN: f64 = 0.9999;
 
-/// Real models take both cores and some memory, so one test has them at a time.
+/// Real models take both cores and some memory, and llama.cpp is initialised once, so one test has them at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
-fn turn() -> MutexGuard<'static, ()> {
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -148,14 +148,14 @@ fn interrupted_run_gives_the_same_generations() {
     assert_eq!(record.leaks(), whole.leaks());
 }
 
-fn data(name: &str) -> Value {
+pub(crate) fn data(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/data")
         .join(name);
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-fn numbers<T: for<'de> serde::Deserialize<'de>>(value: &Value) -> Vec<T> {
+pub(crate) fn numbers<T: for<'de> serde::Deserialize<'de>>(value: &Value) -> Vec<T> {
     serde_json::from_value(value.clone()).unwrap()
 }
 

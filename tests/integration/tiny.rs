@@ -17,7 +17,7 @@ use tokenizers::Tokenizer;
 
 use crate::llama_child::{Outcome, load_in_child};
 use encoder::ENCODER_WIDTH;
-pub(crate) use encoder::write_encoder_folder;
+pub(crate) use encoder::{N_DISTILBERT_BLOCKS, write_distilbert_folder, write_encoder_folder};
 use vocabulary::Vocabulary;
 
 /// Value of `general.file_type` for 32-bit weights.

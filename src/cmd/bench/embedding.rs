@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::end_to_end::Bench;
 use super::median;
-use crate::cmd::model_file::{self, EncoderFile, Wanted};
+use crate::cmd::encoder_file::{self, EncoderFile};
+use crate::cmd::model_file::Wanted;
 use crate::embedding::Embedder;
 use crate::gguf::manifest::Manifest;
 use crate::leakage::{Leak, ScoredPair, cosine, leak_rates};
@@ -35,8 +36,9 @@ pub(super) struct EmbeddingFigures {
 /// Embeds `texts`, then scores pairs of them.
 pub(super) fn measure(bench: &Bench<'_>, texts: &[String]) -> anyhow::Result<EmbeddingFigures> {
     let entry = Manifest::builtin().find_encoder(ENCODER)?;
-    let EncoderFile { file, tokenizer } =
-        model_file::open_encoder(bench.session, &Wanted::Entry(entry))?;
+    let EncoderFile {
+        file, tokenizer, ..
+    } = encoder_file::open_encoder(bench.session, &Wanted::Entry(entry))?;
     let model = Model::load(bench.backend, file.gguf.path())?;
     let embedder = Embedder::new(bench.backend, &model, tokenizer, bench.session.n_threads)?;
     let cancel = &bench.session.cancel;

@@ -172,7 +172,7 @@ fn leaks_of_imported_generations_are_as_others() {
         })
         .collect();
     store
-        .save_leaks(set, fixture.embedding_model, &leaks)
+        .save_leaks(set, fixture.scored_with(), &leaks)
         .unwrap();
     let found = store.leaks(set).unwrap();
     let scored: Vec<_> = found.iter().map(StoredLeak::scored_pair).collect();
@@ -194,7 +194,7 @@ fn what_a_run_scored_can_be_compared_again() {
     let leaks = [fixture.new_leak(&store, 1, 0, 0.5)];
     let set = fixture.leak_set();
     store
-        .save_leaks(set, fixture.embedding_model, &leaks)
+        .save_leaks(set, fixture.scored_with(), &leaks)
         .unwrap();
     let models = store.compared_models(fixture.experiment).unwrap();
     assert_eq!(

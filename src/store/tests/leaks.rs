@@ -2,7 +2,7 @@
 
 use crate::leakage::{Leak, leak_rates};
 use crate::store::fixture::{Fixture, generation};
-use crate::store::{LeakSet, NewLeak, Store, StoreError, StoredLeak};
+use crate::store::{LeakSet, NewLeak, ScoredWith, Store, StoreError, StoredLeak};
 
 #[test]
 fn embeddings_are_read_back_bit_for_bit() {
@@ -78,7 +78,7 @@ fn leaks_are_read_back_with_what_they_are_about() {
             fixture.new_leak(&store, pair_idx, repeat_idx, similarity)
         });
     store
-        .save_leaks(fixture.leak_set(), fixture.embedding_model, &leaks)
+        .save_leaks(fixture.leak_set(), fixture.scored_with(), &leaks)
         .unwrap();
     let found = store.leaks(fixture.leak_set()).unwrap();
     let verdicts: Vec<_> = found
@@ -123,11 +123,11 @@ fn saved_leaks_replace_the_same_ones_only() {
         fixture.new_leak(&store, 1, 0, 0.5),
     ];
     store
-        .save_leaks(set, fixture.embedding_model, &first)
+        .save_leaks(set, fixture.scored_with(), &first)
         .unwrap();
     let again = [fixture.new_leak(&store, 0, 0, 0.1)];
     store
-        .save_leaks(set, fixture.embedding_model, &again)
+        .save_leaks(set, fixture.scored_with(), &again)
         .unwrap();
     let others = [
         LeakSet { seed: 1, ..set },
@@ -138,7 +138,7 @@ fn saved_leaks_replace_the_same_ones_only() {
     ];
     for other in others {
         store
-            .save_leaks(other, fixture.embedding_model, &first[..1])
+            .save_leaks(other, fixture.scored_with(), &first[..1])
             .unwrap();
         assert_eq!(store.leaks(other).unwrap().len(), 1);
     }
@@ -163,7 +163,7 @@ fn leaks_need_their_pair() {
     };
     assert!(
         store
-            .save_leaks(fixture.leak_set(), fixture.embedding_model, &[good, orphan])
+            .save_leaks(fixture.leak_set(), fixture.scored_with(), &[good, orphan])
             .is_err()
     );
     assert_eq!(store.leaks(fixture.leak_set()).unwrap(), []);
@@ -179,13 +179,17 @@ fn leak_sets_are_listed_with_their_names() {
     let leaks = [(0, 0), (0, 1), (1, 0)]
         .map(|(pair_idx, repeat_idx)| fixture.new_leak(&store, pair_idx, repeat_idx, 0.5));
     store
-        .save_leaks(set, fixture.embedding_model, &leaks)
+        .save_leaks(set, fixture.scored_with(), &leaks)
         .unwrap();
     let other = LeakSet { seed: 1, ..set };
     store
-        .save_leaks(other, fixture.embedding_model, &leaks[..1])
+        .save_leaks(other, fixture.scored_with(), &leaks[..1])
         .unwrap();
-    store.save_leaks(other, fixture.model, &leaks[1..]).unwrap();
+    let with_another = ScoredWith {
+        embedding_model: fixture.model,
+        ..fixture.scored_with()
+    };
+    store.save_leaks(other, with_another, &leaks[1..]).unwrap();
     let found = store.leak_sets().unwrap();
     let (mixed, first) = (&found[1], &found[0]);
     assert_eq!((found.len(), first.set(), mixed.set()), (2, set, other));

@@ -76,7 +76,7 @@ fn sampling_values_are_those_of_the_generations_that_are_compared() {
     assert_eq!(store.sampling_records(set).unwrap(), [] as [Vec<_>; 0]);
     let leaks = [0, 1].map(|repeat_idx| fixture.new_leak(&store, 0, repeat_idx, 0.5));
     store
-        .save_leaks(set, fixture.embedding_model, &leaks)
+        .save_leaks(set, fixture.scored_with(), &leaks)
         .unwrap();
     let found = store.sampling_records(set).unwrap();
     let value = |wanted: &str| {

@@ -17,7 +17,7 @@ fn scored() -> (Store, Fixture) {
             fixture.new_leak(&store, pair_idx, repeat_idx, similarity)
         });
     store
-        .save_leaks(fixture.leak_set(), fixture.embedding_model, &leaks)
+        .save_leaks(fixture.leak_set(), fixture.scored_with(), &leaks)
         .unwrap();
     (store, fixture)
 }
@@ -167,7 +167,7 @@ fn flips_show_a_pair_of_models_once() {
             fixture.new_leak(&store, pair_idx, repeat_idx, similarity)
         });
     store
-        .save_leaks(set, fixture.embedding_model, &leaks)
+        .save_leaks(set, fixture.scored_with(), &leaks)
         .unwrap();
     let flips = rows(&store, "flips", None);
     // Both have the same bits per weight, so the one used first is the base.

@@ -1,6 +1,6 @@
-//! The folder of a tiny encoder as Hugging Face publishes one: configuration, vocabulary, tokenizer and weights.
+//! The folders of tiny encoders as Hugging Face publishes them: configuration, vocabulary, tokenizer and weights.
 //!
-//! Owns the names a BERT's tensors have there. It is made into a GGUF by the product.
+//! Owns the names that the tensors of a BERT and of a DistilBERT have there. The product makes GGUFs of them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,6 +14,8 @@ use super::Random;
 /// Length of the vectors it computes.
 pub(crate) const ENCODER_WIDTH: usize = 32;
 const N_BLOCKS: usize = 2;
+/// Blocks of the DistilBERT: one more, so that a layer in the middle has blocks on both sides.
+pub(crate) const N_DISTILBERT_BLOCKS: usize = 3;
 const N_HEADS: usize = 4;
 const N_POSITIONS: usize = 64;
 const N_TOKEN_TYPES: usize = 2;
@@ -22,14 +24,29 @@ const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 const WORDS: &str =
     "the a is of and in red blue green yellow orange house color bus school he she likes";
 
-/// Writes `config.json`, `vocab.txt`, `tokenizer.json` and `model.safetensors` into `folder`.
+/// Writes `config.json`, `vocab.txt`, `tokenizer.json` and `model.safetensors` of a BERT into `folder`.
 pub(crate) fn write_encoder_folder(folder: &Path) {
     let vocabulary = vocabulary();
+    let config = config(vocabulary.len());
+    write_folder(folder, &vocabulary, &config, &tensors(vocabulary.len()));
+}
+
+/// The same of a DistilBERT, whose norms are random too.
+pub(crate) fn write_distilbert_folder(folder: &Path) {
+    let vocabulary = vocabulary();
+    let config = distilbert_config(vocabulary.len());
+    let tensors = distilbert_tensors(vocabulary.len());
+    write_folder(folder, &vocabulary, &config, &tensors);
+}
+
+/// Shape and bytes of each tensor by its name.
+type TensorsByName = BTreeMap<String, (Vec<usize>, Vec<u8>)>;
+
+fn write_folder(folder: &Path, vocabulary: &[String], config: &Value, tensors: &TensorsByName) {
     let write = |name: &str, text: String| fs::write(folder.join(name), text).unwrap();
-    write("config.json", config(vocabulary.len()).to_string());
+    write("config.json", config.to_string());
     write("vocab.txt", vocabulary.join("\n") + "\n");
-    write("tokenizer.json", tokenizer(&vocabulary).to_string());
-    let tensors = tensors(vocabulary.len());
+    write("tokenizer.json", tokenizer(vocabulary).to_string());
     let views = tensors.iter().map(|(name, (shape, data))| {
         let view = TensorView::new(Dtype::F32, shape.clone(), data).unwrap();
         (name, view)
@@ -65,6 +82,21 @@ fn config(n_vocab: usize) -> Value {
         "layer_norm_eps": 1e-12,
         "hidden_act": "gelu",
         "position_embedding_type": "absolute"
+    })
+}
+
+fn distilbert_config(n_vocab: usize) -> Value {
+    json!({
+        "architectures": ["DistilBertModel"],
+        "model_type": "distilbert",
+        "vocab_size": n_vocab,
+        "dim": ENCODER_WIDTH,
+        "n_layers": N_DISTILBERT_BLOCKS,
+        "n_heads": N_HEADS,
+        "hidden_dim": FEED_FORWARD,
+        "max_position_embeddings": N_POSITIONS,
+        "activation": "gelu",
+        "sinusoidal_pos_embds": false
     })
 }
 
@@ -106,8 +138,7 @@ fn tokenizer(vocabulary: &[String]) -> Value {
     })
 }
 
-/// Shape and bytes of each tensor by its name.
-fn tensors(n_vocab: usize) -> BTreeMap<String, (Vec<usize>, Vec<u8>)> {
+fn tensors(n_vocab: usize) -> TensorsByName {
     let mut weights = Weights {
         random: Random::new(7),
         tensors: BTreeMap::new(),
@@ -138,9 +169,36 @@ fn tensors(n_vocab: usize) -> BTreeMap<String, (Vec<usize>, Vec<u8>)> {
     weights.tensors
 }
 
+fn distilbert_tensors(n_vocab: usize) -> TensorsByName {
+    let mut weights = Weights {
+        random: Random::new(11),
+        tensors: BTreeMap::new(),
+    };
+    for (name, n_rows) in [
+        ("word_embeddings", n_vocab),
+        ("position_embeddings", N_POSITIONS),
+    ] {
+        let shape = [n_rows, ENCODER_WIDTH];
+        weights.add(&format!("embeddings.{name}.weight"), &shape, 1.0);
+    }
+    weights.add_random_norm("embeddings.LayerNorm");
+    for block_idx in 0..N_DISTILBERT_BLOCKS {
+        let name = |part: &str| format!("transformer.layer.{block_idx}.{part}");
+        for part in ["q_lin", "k_lin", "v_lin", "out_lin"] {
+            let name = name(&format!("attention.{part}"));
+            weights.add_dense(&name, ENCODER_WIDTH, ENCODER_WIDTH);
+        }
+        weights.add_random_norm(&name("sa_layer_norm"));
+        weights.add_dense(&name("ffn.lin1"), ENCODER_WIDTH, FEED_FORWARD);
+        weights.add_dense(&name("ffn.lin2"), FEED_FORWARD, ENCODER_WIDTH);
+        weights.add_random_norm(&name("output_layer_norm"));
+    }
+    weights.tensors
+}
+
 struct Weights {
     random: Random,
-    tensors: BTreeMap<String, (Vec<usize>, Vec<u8>)>,
+    tensors: TensorsByName,
 }
 
 impl Weights {
@@ -153,6 +211,13 @@ impl Weights {
         let deviation = (n_in as f32).sqrt().recip();
         self.add(&format!("{name}.weight"), &[n_out, n_in], deviation);
         self.add(&format!("{name}.bias"), &[n_out], 0.1);
+    }
+
+    fn add_random_norm(&mut self, name: &str) {
+        let scales = self.random.numbers(ENCODER_WIDTH, 0.2);
+        let scales: Vec<f32> = scales.iter().map(|scale| 1.0 + scale).collect();
+        self.insert(&format!("{name}.weight"), &[ENCODER_WIDTH], &scales);
+        self.add(&format!("{name}.bias"), &[ENCODER_WIDTH], 0.2);
     }
 
     fn add_norm(&mut self, name: &str) {

@@ -1,0 +1,99 @@
+//! What looks wrong in an experiment that can run.
+//!
+//! Owns the warnings that need several texts beside each other. What keeps an experiment from running (a control prompt
+//! that holds the concept, a test prompt that comes twice) is an error and found by `prompts` and `expand`; that a test
+//! prompt has a control prompt, the format sees to.
+
+use std::collections::{HashMap, HashSet};
+
+use super::expand::ExpandedPair;
+use super::problem::Problem;
+use super::prompts::{FreePair, Placed, Template};
+
+/// All warnings, by kind.
+pub(crate) fn lint(
+    templates: &[Template],
+    free_pairs: &[FreePair],
+    concepts: &[Placed],
+    pairs: &[ExpandedPair],
+) -> Vec<Problem> {
+    let mut warnings = absent_concepts(free_pairs);
+    warnings.extend(controls_that_are_tests(templates, free_pairs, pairs));
+    warnings.extend(unused_concepts(templates, concepts));
+    warnings
+}
+
+/// Free pairs whose test prompt does not hold the concept, in any letter case; two of them may have been swapped.
+fn absent_concepts(free_pairs: &[FreePair]) -> Vec<Problem> {
+    let absent: Vec<&FreePair> = free_pairs
+        .iter()
+        .filter(|pair| !holds(&pair.test, &pair.concept))
+        .collect();
+    let warning = |pair: &&FreePair| {
+        let concept = &pair.concept.text;
+        let message = format!("the test prompt does not hold its concept `{concept}`");
+        let is_swapped = |other: &&&FreePair| {
+            holds(&pair.test, &other.concept) && holds(&other.test, &pair.concept)
+        };
+        let label = match absent.iter().find(is_swapped) {
+            Some(other) => format!(
+                "it holds `{}`, whose own prompt holds `{concept}`: are they swapped?",
+                other.concept.text
+            ),
+            None => "is the word spelt differently here?".to_owned(),
+        };
+        Problem::warning(&pair.test.position, message)
+            .label(label)
+            .earlier(&pair.concept.position, "the concept")
+    };
+    absent.iter().map(warning).collect()
+}
+
+fn holds(prompt: &Placed, concept: &Placed) -> bool {
+    let concept = concept.text.to_lowercase();
+    prompt.text.to_lowercase().contains(&concept)
+}
+
+/// Control prompts that are the test prompt of another pair, and so carry a concept.
+fn controls_that_are_tests(
+    templates: &[Template],
+    free_pairs: &[FreePair],
+    pairs: &[ExpandedPair],
+) -> Vec<Problem> {
+    let tests: HashMap<&str, &str> = pairs
+        .iter()
+        .map(|pair| (pair.test.as_str(), pair.concept.as_str()))
+        .collect();
+    let controls = templates.iter().map(|template| &template.control);
+    let controls = controls.chain(free_pairs.iter().map(|pair| &pair.control));
+    let warning = |control: &Placed| {
+        let concept = tests.get(control.text.as_str())?;
+        let message = "the control prompt is itself a test prompt";
+        Some(
+            Problem::warning(&control.position, message)
+                .label(format!("it is the one with the concept `{concept}`")),
+        )
+    };
+    controls.filter_map(warning).collect()
+}
+
+/// Top-level concepts that no template takes, because each has concepts of its own.
+fn unused_concepts(templates: &[Template], concepts: &[Placed]) -> Vec<Problem> {
+    if templates.iter().any(|template| template.concepts.is_none()) {
+        return Vec::new();
+    }
+    let own = templates
+        .iter()
+        .filter_map(|template| template.concepts.as_ref());
+    let used: HashSet<&str> = own.flatten().map(|concept| concept.text.as_str()).collect();
+    let unused = concepts
+        .iter()
+        .filter(|concept| !used.contains(concept.text.as_str()));
+    unused
+        .map(|concept| {
+            let message = format!("no template takes the concept `{}`", concept.text);
+            Problem::warning(&concept.position, message)
+                .label("every template has concepts of its own")
+        })
+        .collect()
+}
