@@ -1,13 +1,19 @@
 //! Plain data that crosses the seam between planning, the engine and the store.
 //!
-//! Owns what a generation is asked for (`GenerationRequest`), what came back (`Generation`)
-//! and the identity that lets a killed run resume (`RequestId`).
+//! Owns what a generation is asked for (`GenerationRequest`), what came back (`Generation`), the same for
+//! enumerations, and the identity that lets a killed run resume (`RequestId`).
 //! It plans nothing, draws nothing and stores nothing.
+
+mod enumeration;
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::digest::Digest;
+
+pub use enumeration::{
+    Continuation, Enumeration, EnumerationId, EnumerationParams, EnumerationRequest,
+};
 
 /// Everything that decides which token follows a logits row, besides the seed.
 #[derive(Debug, Clone, PartialEq)]

@@ -15,6 +15,8 @@
 //! The [`store`] says which requests have no generation yet; the [`engine`] makes those, group by group, and each
 //! group is stored before the next begins. Then each distinct text is embedded once ([`embedding`]), similarities
 //! become verdicts and rates ([`leakage`], [`stats`]), and a [`report`] is printed. `cmd/run.rs` reads as this plan.
+//! With `mode: exact` the engine enumerates the continuations of each prompt instead of drawing repeats, and rates are
+//! computed from their probabilities: `docs/exact-leak-rates.md`.
 //! Generations made elsewhere come in through [`import`] and are scored in the same way (`cmd/score.rs`).
 //!
 //! # Code map, in reading order
@@ -25,10 +27,10 @@
 //! | [`cmd`] | one file per subcommand: turns arguments into values and wires the parts together |
 //! | [`experiment`] | the YAML file: reading, every message about it, the plan of requests |
 //! | [`import`] | generations made elsewhere: workbooks, CSV, JSON lines; the lint of their rows |
-//! | [`generation`] | plain data that crosses the seams: sampling values, requests, generations |
+//! | [`generation`] | plain data that crosses the seams: sampling values, requests, generations, enumerations |
 //! | [`prompt`] | chat template and tokenizer of a model file |
 //! | [`sampling`] | from a logits row to a token; pure |
-//! | [`engine`] | groups, shared prefixes, forks, batches, the self-check |
+//! | [`engine`] | groups, shared prefixes, forks, trees of continuations, batches, the self-check |
 //! | [`llama`] | every call of llama.cpp, each behind a check of what it asserts |
 //! | [`gguf`] | model files: reading, checking, writing, converting, fetching, the manifest, the record of derived ones |
 //! | [`embedding`] | from strings to unit vectors, one for a string or one for each token |
@@ -84,6 +86,10 @@
 //! | schedule | how rows are put into batches; `strict` makes a row independent of its neighbours |
 //! | row | one token to evaluate at one position |
 //! | to sample | to draw a token |
+//! | continuation | one way a prompt goes on to its end, with its probability |
+//! | enumeration; coverage, covered | the continuations of one prompt; the probability of those found, asked for and reached |
+//! | tail; to draw from it | what an enumeration has not covered; to find continuations of it by chance |
+//! | open node, to follow it | a beginning of continuations whose row is not evaluated; to evaluate it |
 //! | quantization; bits per weight | the label of a model file; what it measures |
 //! | derived file, parent; requantized | a quantization made here from another file; from one that was quantized already |
 //! | next-token distribution | a model's probabilities right after a prompt; the most probable tokens are kept |
@@ -91,6 +97,7 @@
 //! | to score | to find the log-probability of a text that another model made |
 //! | embedding, similarity | unit vector of a text; cosine of two of them |
 //! | leak (1, 0.5, 0), tie | verdict on one repeat of one pair; equal similarities |
+//! | leak probability; exact leak | probability that a pair leaks, from the continuations of both prompts; that with its bounds |
 //! | Mean Leak-Rate | 100 times the mean of the verdicts; 50 is no leakage |
 //! | view; dictionary | a query of the database with a stable name; what every column means |
 //! | echo | the concept itself stands in the test generation |

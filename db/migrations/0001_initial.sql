@@ -211,6 +211,46 @@ CREATE TABLE scored_generations (
     PRIMARY KEY (generation_id, model_id, schedule)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE enumerations (
+    id                  INTEGER PRIMARY KEY,
+    request_id          TEXT NOT NULL UNIQUE CHECK (length(request_id) = 64),
+    model_id            INTEGER NOT NULL REFERENCES models (id),
+    prompt_id           INTEGER NOT NULL REFERENCES prompts (id),
+    rendered_prompt_id  INTEGER NOT NULL,
+    temperature         REAL NOT NULL,
+    top_k               INTEGER NOT NULL,
+    top_p               REAL NOT NULL,
+    min_p               REAL NOT NULL,
+    repetition_penalty  REAL NOT NULL,
+    max_tokens          INTEGER NOT NULL,
+    stop                TEXT NOT NULL,
+    seed                INTEGER NOT NULL,
+    schedule            TEXT NOT NULL,
+    coverage            REAL NOT NULL CHECK (coverage > 0.0 AND coverage <= 1.0),
+    max_rows_per_prompt INTEGER NOT NULL CHECK (max_rows_per_prompt > 0),
+    n_tail_draws        INTEGER NOT NULL CHECK (n_tail_draws >= 0),
+    uncovered           REAL NOT NULL CHECK (uncovered >= 0.0 AND uncovered <= 1.0),
+    n_open              INTEGER NOT NULL CHECK (n_open >= 0),
+    n_rows              INTEGER NOT NULL CHECK (n_rows > 0),
+    n_tail_rows         INTEGER NOT NULL CHECK (n_tail_rows >= 0),
+    run_id              INTEGER NOT NULL REFERENCES runs (id),
+    created_at          TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    FOREIGN KEY (rendered_prompt_id, model_id, prompt_id) REFERENCES rendered_prompts (id, model_id, prompt_id)
+) STRICT;
+
+CREATE TABLE continuations (
+    enumeration_id   INTEGER NOT NULL REFERENCES enumerations (id),
+    continuation_idx INTEGER NOT NULL CHECK (continuation_idx >= 0),
+    text             TEXT NOT NULL,
+    stop_reason      TEXT NOT NULL CHECK (stop_reason IN ('eog', 'stop', 'max_tokens')),
+    n_tokens         INTEGER NOT NULL CHECK (n_tokens > 0),
+    tokens           TEXT NOT NULL CHECK (json_array_length(tokens) = n_tokens),
+    logprob          REAL NOT NULL,
+    model_logprob    REAL NOT NULL,
+    tail_draw_idx    INTEGER CHECK (tail_draw_idx >= 0),
+    PRIMARY KEY (enumeration_id, continuation_idx)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE failures (
     id         INTEGER PRIMARY KEY,
     run_id     INTEGER NOT NULL REFERENCES runs (id),
@@ -247,6 +287,32 @@ CREATE TABLE leaks (
     leak                  REAL NOT NULL CHECK (leak IN (0.0, 0.5, 1.0)),
     is_echo               INTEGER NOT NULL CHECK (is_echo IN (0, 1)),
     PRIMARY KEY (experiment_id, model_id, metric, seed, pair_idx, repeat_idx),
+    FOREIGN KEY (experiment_id, pair_idx) REFERENCES experiment_pairs (experiment_id, pair_idx)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE exact_leaks (
+    experiment_id          INTEGER NOT NULL,
+    metric                 TEXT NOT NULL,
+    pair_idx               INTEGER NOT NULL,
+    test_enumeration_id    INTEGER NOT NULL REFERENCES enumerations (id),
+    control_enumeration_id INTEGER NOT NULL REFERENCES enumerations (id),
+    model_id               INTEGER NOT NULL REFERENCES models (id),
+    embedding_model_id     INTEGER NOT NULL REFERENCES models (id),
+    leak_probability       REAL NOT NULL CHECK (leak_probability >= 0.0 AND leak_probability <= 1.0),
+    lower                  REAL NOT NULL CHECK (lower >= 0.0),
+    upper                  REAL NOT NULL CHECK (upper <= 1.0),
+    tie_probability        REAL NOT NULL,
+    echo_probability       REAL NOT NULL,
+    similarity_shift       REAL NOT NULL,
+    total_variation_lower  REAL NOT NULL,
+    total_variation_upper  REAL NOT NULL,
+    entropy_test           REAL NOT NULL,
+    entropy_control        REAL NOT NULL,
+    covered_test           REAL NOT NULL,
+    covered_control        REAL NOT NULL,
+    test_influences        TEXT NOT NULL CHECK (json_valid(test_influences)),
+    control_influences     TEXT NOT NULL CHECK (json_valid(control_influences)),
+    PRIMARY KEY (experiment_id, metric, pair_idx, test_enumeration_id, control_enumeration_id),
     FOREIGN KEY (experiment_id, pair_idx) REFERENCES experiment_pairs (experiment_id, pair_idx)
 ) STRICT, WITHOUT ROWID;
 

@@ -54,34 +54,22 @@ pub(super) fn generate(
     requests: &[GenerationRequest],
     n_reused: usize,
 ) -> anyhow::Result<RunModel> {
-    let label = prepared.file.label();
-    progress::note(format_args!("{label}: loading"));
-    // The tokenizers that made the requests are gone; llama.cpp soon needs as much.
-    allocator::give_back();
-    let model = Model::load(backend, prepared.file.gguf.path())?;
-    compare_tokenizers(prepared, &model)?;
+    let model = load(backend, prepared)?;
     let vocabulary = vocabulary(prepared, &model);
-    let (fitting, too_long) = split_too_long(requests, prepared, model.n_ctx_train());
-    let limits = limits(&fitting, prepared.context.sampling.max_tokens);
-    let config = |n_threads| decoder_config(limits, n_threads);
     let mut done = new_run_model(prepared, n_reused);
-    if !fitting.is_empty() {
-        let started = Instant::now();
-        let check = check(&fitting, session.n_threads, &mut |n_threads| {
-            Ok(Box::new(LlamaDecoder::new(
-                backend,
-                &model,
-                config(n_threads),
-            )?))
-        })?;
-        record_check(&mut done, &label, &check, started.elapsed());
-    }
-    store_failures(destination, &mut done, &too_long)?;
-    let mut decoder = LlamaDecoder::new(backend, &model, config(session.n_threads))?;
-    let shown = Shown {
-        progress: Progress::start(label, fitting.len() as u64, Unit::Generations),
-        n_stored: Cell::new(0),
-    };
+    let (fitting, limits) = check_requests(
+        session,
+        backend,
+        destination,
+        prepared,
+        &model,
+        requests,
+        &mut done,
+    )?;
+    let config = decoder_config(limits, session.n_threads);
+    let mut decoder = LlamaDecoder::new(backend, &model, config)?;
+    let n_requests = fitting.len() as u64;
+    let shown = Shown::start(prepared, n_requests, Unit::Generations);
     let on_progress = |n_finished| shown.show(n_finished);
     let job = Job {
         requests: &fitting,
@@ -104,6 +92,53 @@ pub(super) fn generate(
     )?;
     shown.progress.finish(done.n_generated as u64);
     Ok(done)
+}
+
+/// Loads a model; one that would be asked something else than was planned is not used.
+pub(super) fn load(backend: &Backend, prepared: &Prepared) -> anyhow::Result<Model> {
+    progress::note(format_args!("{}: loading", prepared.file.label()));
+    // The tokenizers that made the requests are gone; llama.cpp soon needs as much.
+    allocator::give_back();
+    let model = Model::load(backend, prepared.file.gguf.path())?;
+    compare_tokenizers(prepared, &model)?;
+    Ok(model)
+}
+
+/// The context that has room for groups of this size.
+pub(super) fn decoder_config(limits: GroupLimits, n_threads: u32) -> DecoderConfig {
+    DecoderConfig {
+        n_cells: limits.n_cells,
+        n_seqs: limits.n_seqs,
+        n_rows: Schedule::STRICT.n_rows_max,
+        n_threads,
+        value_type: Schedule::STRICT.value_type,
+    }
+}
+
+/// Stores those requests as failed that are too long for the model, and self-checks with the others.
+///
+/// Returns the others and the size of the context for them.
+pub(super) fn check_requests(
+    session: &Session,
+    backend: &Backend,
+    destination: &mut Destination<'_>,
+    prepared: &Prepared,
+    model: &Model,
+    requests: &[GenerationRequest],
+    done: &mut RunModel,
+) -> anyhow::Result<(Vec<GenerationRequest>, GroupLimits)> {
+    let (fitting, too_long) = split_too_long(requests, prepared, model.n_ctx_train());
+    let limits = limits(&fitting, prepared.context.sampling.max_tokens);
+    if !fitting.is_empty() {
+        let started = Instant::now();
+        let check = check(&fitting, session.n_threads, &mut |n_threads| {
+            let config = decoder_config(limits, n_threads);
+            Ok(Box::new(LlamaDecoder::new(backend, model, config)?))
+        })?;
+        record_check(done, &prepared.file.label(), &check, started.elapsed());
+    }
+    store_failures(destination, done, &too_long)?;
+    Ok((fitting, limits))
 }
 
 /// What is stored of a model for which nothing was done yet.
@@ -174,17 +209,6 @@ fn split_too_long<'r>(
     (fitting, too_long)
 }
 
-/// The llama context for groups of this size.
-pub(super) fn decoder_config(limits: GroupLimits, n_threads: u32) -> DecoderConfig {
-    DecoderConfig {
-        n_cells: limits.n_cells,
-        n_seqs: limits.n_seqs,
-        n_rows: Schedule::STRICT.n_rows_max,
-        n_threads,
-        value_type: Schedule::STRICT.value_type,
-    }
-}
-
 /// The size of the context for these requests.
 pub(super) fn limits(requests: &[GenerationRequest], max_tokens: u32) -> GroupLimits {
     let longest = requests
@@ -241,20 +265,27 @@ fn record_check(done: &mut RunModel, label: &str, check: &SelfCheck, took: Durat
 }
 
 /// The progress of a model, between groups and within one.
-struct Shown {
-    progress: Progress,
-    n_stored: Cell<usize>,
+pub(super) struct Shown {
+    pub(super) progress: Progress,
+    pub(super) n_stored: Cell<usize>,
 }
 
 impl Shown {
+    pub(super) fn start(prepared: &Prepared, total: u64, unit: Unit) -> Self {
+        Self {
+            progress: Progress::start(prepared.file.label(), total, unit),
+            n_stored: Cell::new(0),
+        }
+    }
+
     /// Shows what is finished of the group in work; its generations come in a bunch, which says nothing about the pace.
-    fn show(&self, n_finished: usize) {
+    pub(super) fn show(&self, n_finished: usize) {
         self.progress
             .show((self.n_stored.get() + n_finished) as u64);
     }
 
     /// Shows that a group has ended with so many generations stored.
-    fn end_group(&self, n_stored: usize) {
+    pub(super) fn end_group(&self, n_stored: usize) {
         self.n_stored.set(n_stored);
         self.progress.set(n_stored as u64);
     }
@@ -293,7 +324,7 @@ fn run_groups(
     Ok(())
 }
 
-fn record_work(done: &mut RunModel, work: &Work) {
+pub(super) fn record_work(done: &mut RunModel, work: &Work) {
     done.n_prefill_tokens = work.n_prefill_rows;
     done.n_decode_rows = work.n_decode_rows;
     done.n_padding_rows = work.n_padding_rows;
@@ -331,7 +362,7 @@ fn store_generations(
 }
 
 /// Stores failures and, in any case, what was done so far.
-fn store_failures(
+pub(super) fn store_failures(
     destination: &mut Destination<'_>,
     done: &mut RunModel,
     failed: &[(&GenerationRequest, String)],
@@ -352,7 +383,7 @@ fn store_failures(
     Ok(())
 }
 
-fn give_up_on_failures(
+pub(super) fn give_up_on_failures(
     done: &RunModel,
     n_requests: usize,
     failed: &[(&GenerationRequest, String)],

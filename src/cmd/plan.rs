@@ -11,6 +11,7 @@ use indicatif::HumanBytes;
 use serde::Serialize;
 
 use super::deriving::{self, DerivedState, Wish};
+use super::enumerating::EnumerationPlan;
 use super::model_file::{self, Wanted, look_up};
 use super::models::state_text;
 use super::prepare;
@@ -62,6 +63,7 @@ struct ModelPlan {
     fetch_bytes: u64,
     /// Size of a file that has to be derived; null where its parent is not here.
     derive_bytes: Option<u64>,
+    /// Enumerations, where continuations are enumerated: one for each distinct prompt.
     n_generations: usize,
     n_stored: usize,
     n_missing: usize,
@@ -187,15 +189,29 @@ fn plan_model(
             .map(|prompt| prompt.tokens().len())
             .sum(),
     );
-    let missing = match store {
-        Some(store) => planned.missing(store)?,
-        None => planned.plan.requests().to_vec(),
+    let enumerations = experiment
+        .enumeration()
+        .map(|params| EnumerationPlan::new(&planned.prepared, params));
+    let missing = match (store, &enumerations) {
+        (_, Some(_)) => Vec::new(),
+        (Some(store), None) => planned.missing(store)?,
+        (None, None) => planned.plan.requests().to_vec(),
     };
-    plan.n_generations = planned.plan.requests().len();
-    plan.n_missing = missing.len();
+    plan.n_generations = match &enumerations {
+        Some(enumerations) => enumerations.requests.len(),
+        None => planned.plan.requests().len(),
+    };
+    plan.n_missing = match (store, &enumerations) {
+        (Some(store), Some(enumerations)) => enumerations.missing(store)?.len(),
+        (None, Some(_)) => plan.n_generations,
+        (_, None) => missing.len(),
+    };
     plan.n_stored = plan.n_generations - plan.n_missing;
     plan.quantization = Some(planned.prepared.file.quantization.clone());
-    plan.cost = Some(cost::cost(session, backend, store, &planned, &missing)?);
+    // What an enumeration takes depends on how sharp the model's distributions are, which only running it shows.
+    if enumerations.is_none() {
+        plan.cost = Some(cost::cost(session, backend, store, &planned, &missing)?);
+    }
     Ok(plan)
 }
 
@@ -206,7 +222,11 @@ fn absent_model(
     wanted: &Wanted,
     generates: bool,
 ) -> anyhow::Result<ModelPlan> {
-    let n_generations = experiment.prompts().len() * experiment.n_repeats() as usize;
+    let n_each = match experiment.enumeration() {
+        Some(_) => 1,
+        None => experiment.n_repeats() as usize,
+    };
+    let n_generations = experiment.prompts().len() * n_each;
     let n_generations = if generates { n_generations } else { 0 };
     let file = file_plan(session, wanted)?;
     Ok(ModelPlan {

@@ -3,30 +3,28 @@
 //! Owns the order of its steps. Everything that can fail before time is spent comes first: the file, the models, the
 //! database, the plan. Then each model makes what is missing, and all of it is scored together.
 
-use std::collections::HashMap;
-
 use super::drift::{self, Side};
 use super::encoder_file;
 use super::encoding::similarity_text;
+use super::enumerating::{self, EnumerationPlan};
 use super::generating::{self, Destination};
 use super::model_file::{self, WantedModels, look_up};
 use super::prepare::{
     Planned, Prepared, plan_all, register_experiment, register_model, register_planned,
 };
-use super::scoring::{METRIC, Scored, Scorer};
+use super::scoring::{Generations, METRIC, Scored, Scorer, generation_texts};
+use super::scoring_exact::{Enumerations, ExactScored, continuation_texts};
 use super::session::Session;
 use super::{Status, print};
 use crate::cli::{ExperimentArgs, Format, RunArgs};
 use crate::experiment::{Experiment, Overrides};
 use crate::generation::RequestId;
-use crate::leakage::Metric;
+use crate::leakage::{ExactLeakRate, LeakRate, Metric};
 use crate::llama::{self, Backend};
 use crate::machine;
 use crate::progress;
 use crate::report::{self, DriftSummary, ModelSummary, Summary};
-use crate::store::{
-    ExperimentId, ModelId, NewRun, RunId, RunModel, RunOutcome, Store, StoredGeneration,
-};
+use crate::store::{ExperimentId, ModelId, NewRun, RunId, RunModel, RunOutcome, Store};
 
 /// What a run that went through or was interrupted came to.
 enum Outcome {
@@ -148,6 +146,13 @@ fn generate_and_score(
     planned: &[Planned],
     models: &[ModelId],
 ) -> anyhow::Result<Outcome> {
+    if let Some(params) = scorer.experiment.enumeration() {
+        let plans = planned
+            .iter()
+            .map(|planned| EnumerationPlan::new(&planned.prepared, params));
+        let plans: Vec<EnumerationPlan> = plans.collect();
+        return enumerate_and_score(scorer, store, run, planned, &plans, models);
+    }
     let mut done = Vec::new();
     for (planned, &model) in planned.iter().zip(models) {
         done.push(make_missing(scorer, store, run, planned, model)?);
@@ -159,7 +164,7 @@ fn generate_and_score(
         .iter()
         .map(|planned| stored_generations(store, planned))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    if !scorer.embed(store, &generations)? {
+    if !scorer.embed(store, generations.iter().flat_map(generation_texts))? {
         return Ok(Outcome::Interrupted);
     }
     let mut summary = new_summary(scorer, store, run);
@@ -200,6 +205,39 @@ fn drifts(
     Ok(drifts)
 }
 
+/// The same from enumerated continuations instead of repeats.
+fn enumerate_and_score(
+    scorer: &Scorer<'_>,
+    store: &mut Store,
+    run: RunId,
+    planned: &[Planned],
+    plans: &[EnumerationPlan],
+    models: &[ModelId],
+) -> anyhow::Result<Outcome> {
+    let (session, backend) = (scorer.session, scorer.backend);
+    let mut done = Vec::new();
+    for ((planned, plan), &model) in planned.iter().zip(plans).zip(models) {
+        let mut destination = Destination { store, run, model };
+        let made = enumerating::enumerate(session, backend, &mut destination, planned, plan)?;
+        done.push(made);
+        if session.cancelled() {
+            return Ok(Outcome::Interrupted);
+        }
+    }
+    let enumerations = plans.iter().map(|plan| store.enumerations(&plan.ids()));
+    let enumerations = enumerations.collect::<Result<Vec<Enumerations>, _>>()?;
+    if !scorer.embed(store, enumerations.iter().flat_map(continuation_texts))? {
+        return Ok(Outcome::Interrupted);
+    }
+    let mut summary = new_summary(scorer, store, run);
+    for (model_idx, planned) in planned.iter().enumerate() {
+        let (plan, enumerations) = (&plans[model_idx], &enumerations[model_idx]);
+        let scored = scorer.score_exact(store, planned, plan, models[model_idx], enumerations)?;
+        add_exact_model(&mut summary, &planned.prepared, &done[model_idx], scored);
+    }
+    Ok(Outcome::Finished(Box::new(summary)))
+}
+
 /// Makes the generations of one model that are missing; loads it only if there are any.
 fn make_missing(
     scorer: &Scorer<'_>,
@@ -226,10 +264,7 @@ fn make_missing(
     )
 }
 
-fn stored_generations(
-    store: &Store,
-    planned: &Planned,
-) -> anyhow::Result<HashMap<RequestId, StoredGeneration>> {
+fn stored_generations(store: &Store, planned: &Planned) -> anyhow::Result<Generations> {
     let ids: Vec<RequestId> = planned
         .plan
         .requests()
@@ -251,9 +286,11 @@ fn new_summary(scorer: &Scorer<'_>, store: &Store, run: RunId) -> Summary {
         embedding_model_sha256: scorer.encoder.file.sha256.to_string(),
         n_repeats: experiment.n_repeats(),
         seed: Some(experiment.seed()),
+        enumeration: experiment.enumeration(),
         models: Vec::new(),
         drifts: Vec::new(),
         examples: Vec::new(),
+        exact_examples: Vec::new(),
         database: store.path().display().to_string(),
         run_id: Some(run.get()),
         n_failed: 0,
@@ -261,9 +298,34 @@ fn new_summary(scorer: &Scorer<'_>, store: &Store, run: RunId) -> Summary {
 }
 
 fn add_model(summary: &mut Summary, prepared: &Prepared, done: &RunModel, scored: Scored) {
-    summary.n_failed += done.n_failed;
     summary.examples.extend(scored.examples);
-    summary.models.push(ModelSummary {
+    let model = model_summary(prepared, done, scored.leak_rates, Vec::new());
+    add_summary(summary, done, model);
+}
+
+fn add_exact_model(
+    summary: &mut Summary,
+    prepared: &Prepared,
+    done: &RunModel,
+    scored: ExactScored,
+) {
+    summary.exact_examples.extend(scored.examples);
+    let model = model_summary(prepared, done, Vec::new(), scored.leak_rates);
+    add_summary(summary, done, model);
+}
+
+fn add_summary(summary: &mut Summary, done: &RunModel, model: ModelSummary) {
+    summary.n_failed += done.n_failed;
+    summary.models.push(model);
+}
+
+fn model_summary(
+    prepared: &Prepared,
+    done: &RunModel,
+    leak_rates: Vec<LeakRate>,
+    exact_leak_rates: Vec<ExactLeakRate>,
+) -> ModelSummary {
+    ModelSummary {
         model: prepared.file.name.clone(),
         quantization: prepared.file.quantization.clone(),
         sha256: prepared.file.sha256.to_string(),
@@ -274,9 +336,11 @@ fn add_model(summary: &mut Summary, prepared: &Prepared, done: &RunModel, scored
         determinism: done.determinism.clone(),
         n_generated: done.n_generated,
         n_reused: done.n_reused,
+        n_decode_rows: done.n_decode_rows,
         seconds: done.total.as_secs_f64(),
-        leak_rates: scored.leak_rates,
-    });
+        leak_rates,
+        exact_leak_rates,
+    }
 }
 
 /// Records how the run ended, and prints the results if there are any.

@@ -287,8 +287,10 @@ fn new_summary(
             .unwrap_or(0),
         seed: (!is_unknown).then_some(seed),
         models: Vec::new(),
+        enumeration: None,
         drifts: Vec::new(),
         examples: Vec::new(),
+        exact_examples: Vec::new(),
         database: store.path().display().to_string(),
         run_id: None,
         n_failed: 0,
@@ -339,8 +341,10 @@ fn add_model(
         determinism: None,
         n_generated: 0,
         n_reused: generations.len(),
+        n_decode_rows: 0,
         seconds: 0.0,
         leak_rates: leak_rates(scored),
+        exact_leak_rates: Vec::new(),
     });
     Ok(())
 }

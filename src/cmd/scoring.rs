@@ -38,18 +38,18 @@ pub(super) struct Scored {
     pub(super) examples: Vec<Example>,
 }
 
-type Generations = HashMap<RequestId, StoredGeneration>;
+pub(super) type Generations = HashMap<RequestId, StoredGeneration>;
 
 impl Scorer<'_> {
-    /// Embeds every concept and every generation of all models that has no embedding yet.
+    /// Embeds every concept and every one of `texts` that has no embedding yet.
     ///
     /// Returns false when Ctrl-C ended it; what was embedded is stored.
-    pub(super) fn embed(
-        &self,
+    pub(super) fn embed<'t>(
+        &'t self,
         store: &mut Store,
-        generations: &[Generations],
+        texts: impl Iterator<Item = &'t str>,
     ) -> anyhow::Result<bool> {
-        self.encoding().embed(store, &self.texts(generations))
+        self.encoding().embed(store, &self.texts(texts))
     }
 
     /// What the verdicts depend on besides the generations.
@@ -76,7 +76,7 @@ impl Scorer<'_> {
         model: ModelId,
         generations: &Generations,
     ) -> anyhow::Result<Scored> {
-        let vectors = self.vectors(store, generations)?;
+        let vectors = self.vectors(store, generation_texts(generations))?;
         let mut scored = Vec::new();
         let mut new = Vec::new();
         for pair in self.experiment.pairs() {
@@ -116,20 +116,22 @@ impl Scorer<'_> {
         })
     }
 
-    fn vectors(&self, store: &Store, generations: &Generations) -> anyhow::Result<Vectors> {
-        let texts = self.texts(std::slice::from_ref(generations));
-        self.encoding().vectors(store, &texts)
+    /// The stored vectors of all concepts and of `texts`.
+    pub(super) fn vectors<'t>(
+        &'t self,
+        store: &Store,
+        texts: impl Iterator<Item = &'t str>,
+    ) -> anyhow::Result<Vectors> {
+        self.encoding().vectors(store, &self.texts(texts))
     }
 
-    /// The distinct concepts and generations.
-    fn texts<'t>(&'t self, generations: &'t [Generations]) -> Vec<&'t str> {
+    /// The distinct concepts and texts.
+    pub(super) fn texts<'t>(&'t self, texts: impl Iterator<Item = &'t str>) -> Vec<&'t str> {
         let concepts = self
             .experiment
             .pairs()
             .iter()
             .map(|pair| pair.concept.as_str());
-        let texts = generations.iter().flat_map(HashMap::values);
-        let texts = texts.map(|stored| stored.generation.text.as_str());
         let mut texts: Vec<&str> = concepts.chain(texts).collect();
         texts.sort_unstable();
         texts.dedup();
@@ -163,6 +165,13 @@ impl Scorer<'_> {
             similarity_control: scored.similarity_control,
         }
     }
+}
+
+/// The texts of generations.
+pub(super) fn generation_texts(generations: &Generations) -> impl Iterator<Item = &str> {
+    generations
+        .values()
+        .map(|stored| stored.generation.text.as_str())
 }
 
 fn verdict(

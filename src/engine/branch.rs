@@ -21,12 +21,33 @@ const N_NEXT_TOKENS: usize = 256;
 pub type ForcedTokens = HashMap<RequestId, Vec<u32>>;
 
 /// What stays the same for every branch of a job.
+#[derive(Clone, Copy)]
 pub(super) struct DrawContext<'a> {
     pub(super) sampling: &'a SamplingParams,
     pub(super) seed: u64,
     pub(super) vocabulary: &'a Vocabulary,
     /// The tokens to take instead of drawing them.
     pub(super) forced: Option<&'a ForcedTokens>,
+}
+
+impl DrawContext<'_> {
+    /// Adds the bytes of `token`, the last of `n_tokens`, to a text; says whether and why the text ends with it.
+    pub(super) fn end(
+        &self,
+        token: u32,
+        n_tokens: usize,
+        bytes: &mut Vec<u8>,
+    ) -> Option<StopReason> {
+        if self.vocabulary.is_eog(token) {
+            return Some(StopReason::Eog);
+        }
+        bytes.extend_from_slice(self.vocabulary.piece(token));
+        if let Some(n_bytes) = cut(&self.sampling.stop, bytes) {
+            bytes.truncate(n_bytes);
+            return Some(StopReason::Stop);
+        }
+        (n_tokens >= self.sampling.max_tokens as usize).then_some(StopReason::MaxTokens)
+    }
 }
 
 /// Repeats of one prompt with the same tokens so far.
@@ -39,13 +60,13 @@ pub(super) struct Branch {
     position: u32,
     /// The next token to evaluate.
     token: u32,
-    continuation: Continuation,
+    drawn: Drawn,
     repeats: Vec<(u32, RequestId)>,
 }
 
 /// The tokens drawn so far.
 #[derive(Debug, Clone, Default)]
-struct Continuation {
+struct Drawn {
     tokens: Vec<u32>,
     logprobs: Vec<f32>,
     bytes: Vec<u8>,
@@ -77,7 +98,7 @@ impl Branch {
             prompt_idx,
             position: before.len() as u32,
             token,
-            continuation: Continuation::default(),
+            drawn: Drawn::default(),
             repeats: prompt.repeats.clone(),
         })
     }
@@ -117,14 +138,14 @@ impl Branch {
         let seen: Vec<u32> = prompt
             .tokens
             .iter()
-            .chain(&self.continuation.tokens)
+            .chain(&self.drawn.tokens)
             .copied()
             .collect();
         let allowed = context.vocabulary.allowed();
         let distribution = sampling::distribution(logits, allowed, &seen, context.sampling)?;
         let mut by_token: BTreeMap<u32, Vec<(u32, RequestId)>> = BTreeMap::new();
         for &(repeat_idx, request_id) in &self.repeats {
-            let token_idx = self.continuation.tokens.len();
+            let token_idx = self.drawn.tokens.len();
             let token = match context.forced {
                 Some(forced) => forced[&request_id][token_idx],
                 None => distribution.draw(sampling::uniform(&DrawKey {
@@ -156,7 +177,7 @@ impl Branch {
         logits: &[f32],
         prompt: &PromptWork,
     ) -> Result<Option<PromptDistribution>, EngineError> {
-        if !self.continuation.tokens.is_empty() {
+        if !self.drawn.tokens.is_empty() {
             return Ok(None);
         }
         Ok(Some(PromptDistribution {
@@ -174,25 +195,26 @@ impl Branch {
         context: &DrawContext<'_>,
         step: &mut Step,
     ) {
-        let mut continuation = self.continuation.clone();
-        continuation.tokens.push(token);
-        continuation.logprobs.push(logprob);
+        let mut drawn = self.drawn.clone();
+        drawn.tokens.push(token);
+        drawn.logprobs.push(logprob);
         if let Some(forced) = context.forced {
-            self.forced_child(token, continuation, repeats, forced, step);
+            self.forced_child(token, drawn, repeats, forced, step);
             return;
         }
-        match continuation.end(token, context) {
+        let n_tokens = drawn.tokens.len();
+        match context.end(token, n_tokens, &mut drawn.bytes) {
             Some(stop_reason) => step.finished.extend(
                 repeats
                     .iter()
-                    .map(|&(_, request_id)| continuation.generation(request_id, stop_reason)),
+                    .map(|&(_, request_id)| drawn.generation(request_id, stop_reason)),
             ),
             None => step.live.push(Self {
                 seq: self.seq,
                 prompt_idx: self.prompt_idx,
                 position: self.position + 1,
                 token,
-                continuation,
+                drawn,
                 repeats,
             }),
         }
@@ -204,18 +226,18 @@ impl Branch {
     fn forced_child(
         &self,
         token: u32,
-        continuation: Continuation,
+        drawn: Drawn,
         repeats: Vec<(u32, RequestId)>,
         forced: &ForcedTokens,
         step: &mut Step,
     ) {
-        let n_tokens = continuation.tokens.len();
+        let n_tokens = drawn.tokens.len();
         let (ended, live): (Vec<_>, Vec<_>) = repeats
             .into_iter()
             .partition(|(_, request_id)| forced[request_id].len() == n_tokens);
         let finished = ended
             .into_iter()
-            .map(|(_, request_id)| continuation.generation(request_id, StopReason::MaxTokens));
+            .map(|(_, request_id)| drawn.generation(request_id, StopReason::MaxTokens));
         step.finished.extend(finished);
         if !live.is_empty() {
             step.live.push(Self {
@@ -223,28 +245,14 @@ impl Branch {
                 prompt_idx: self.prompt_idx,
                 position: self.position + 1,
                 token,
-                continuation,
+                drawn,
                 repeats: live,
             });
         }
     }
 }
 
-impl Continuation {
-    /// Adds the bytes of the token just pushed, and says whether and why the text ends with it.
-    fn end(&mut self, token: u32, context: &DrawContext<'_>) -> Option<StopReason> {
-        if context.vocabulary.is_eog(token) {
-            return Some(StopReason::Eog);
-        }
-        self.bytes
-            .extend_from_slice(context.vocabulary.piece(token));
-        if let Some(n_bytes) = cut(&context.sampling.stop, &self.bytes) {
-            self.bytes.truncate(n_bytes);
-            return Some(StopReason::Stop);
-        }
-        (self.tokens.len() >= context.sampling.max_tokens as usize).then_some(StopReason::MaxTokens)
-    }
-
+impl Drawn {
     fn generation(&self, request_id: RequestId, stop_reason: StopReason) -> Generation {
         Generation {
             request_id,

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use super::batch::{Batcher, FIRST_FREE, Schedule, TRUNK};
+use super::batch::{FIRST_FREE, Schedule};
 use super::branch::{Branch, DrawContext, ForcedTokens, Step};
 use super::group::{self, GroupLimits, PromptWork, Queue};
-use super::trie::prefill_rows;
+use super::prefill::PromptCache;
 use super::vocabulary::Vocabulary;
 use super::{Decoder, EngineError, Row, SeqId};
 use crate::digest::Digest;
@@ -95,11 +95,9 @@ struct Group<'p> {
 
 /// Makes generations group by group.
 pub struct Generator<'a> {
-    batcher: Batcher<'a>,
+    cache: PromptCache<'a>,
     job: Job<'a>,
     queue: Queue,
-    trunk: Vec<u32>,
-    trunk_is_cached: bool,
     /// The tokens to take instead of drawing them.
     forced: Option<&'a ForcedTokens>,
 }
@@ -114,11 +112,9 @@ impl<'a> Generator<'a> {
             .map_or(Vec::new(), |prompt| prompt.tokens[..n_trunk].to_vec());
         let queue = Queue::new(prompts, job.limits, job.schedule, job.sampling.max_tokens);
         Self {
-            batcher: Batcher::new(decoder, job.schedule),
+            cache: PromptCache::new(decoder, job.schedule, trunk, job.cancel),
             job,
             queue,
-            trunk,
-            trunk_is_cached: false,
             forced: None,
         }
     }
@@ -138,15 +134,14 @@ impl<'a> Generator<'a> {
     pub fn next_group(&mut self) -> Option<GroupOutcome> {
         let prompts = self.queue.next_group()?;
         let mut outcome = GroupOutcome::default();
-        let n_padding_before = self.batcher.n_padding_rows();
+        let n_padding_before = self.cache.batcher.n_padding_rows();
         let done = self.run_group(&prompts, &mut outcome);
-        outcome.work.n_padding_rows = self.batcher.n_padding_rows() - n_padding_before;
+        outcome.work.n_padding_rows = self.cache.batcher.n_padding_rows() - n_padding_before;
         match done {
             Ok(true) => {}
             Ok(false) => return None,
             Err(error) => {
-                self.batcher.clear();
-                self.trunk_is_cached = false;
+                self.cache.clear();
                 fail(&prompts, &error, &mut outcome);
             }
         }
@@ -160,10 +155,11 @@ impl<'a> Generator<'a> {
         outcome: &mut GroupOutcome,
     ) -> Result<bool, EngineError> {
         let started = Instant::now();
-        self.batcher.keep_trunk()?;
-        if !self.cache_trunk(&mut outcome.work)? || !self.prefill(prompts, &mut outcome.work)? {
+        let tokens: Vec<&[u32]> = prompts.iter().map(|prompt| &*prompt.tokens).collect();
+        let Some(n_prefill_rows) = self.cache.load(&tokens)? else {
             return Ok(false);
-        }
+        };
+        outcome.work.n_prefill_rows = n_prefill_rows;
         outcome.work.prefill = started.elapsed();
         let digests: Vec<Digest> = prompts
             .iter()
@@ -203,7 +199,7 @@ impl<'a> Generator<'a> {
             if self.cancelled() {
                 return Ok(None);
             }
-            if self.batcher.n_cells_after(chunk.len()) > self.job.limits.n_cells as usize {
+            if self.cache.batcher.n_cells_after(chunk.len()) > self.job.limits.n_cells as usize {
                 chunk.iter().for_each(|branch| self.defer(branch, group));
                 continue;
             }
@@ -225,44 +221,6 @@ impl<'a> Generator<'a> {
         });
     }
 
-    /// Evaluates what all prompts begin with, once per job.
-    fn cache_trunk(&mut self, work: &mut Work) -> Result<bool, EngineError> {
-        if self.trunk_is_cached {
-            return Ok(true);
-        }
-        let rows: Vec<Row> = (0..)
-            .zip(&self.trunk)
-            .map(|(position, &token)| Row {
-                token,
-                position,
-                first_seq: TRUNK,
-                n_seqs: 1,
-                output: false,
-            })
-            .collect();
-        work.n_prefill_rows += rows.len() as u64;
-        self.trunk_is_cached = self.evaluate_all(&rows)?;
-        self.batcher.set_trunk(rows.len());
-        Ok(self.trunk_is_cached)
-    }
-
-    fn prefill(&mut self, prompts: &[PromptWork], work: &mut Work) -> Result<bool, EngineError> {
-        let n_cached = self.trunk.len();
-        for seq in (FIRST_FREE..).take(if n_cached == 0 { 0 } else { prompts.len() }) {
-            self.batcher.share(TRUNK, seq, n_cached as u32)?;
-        }
-        let tokens: Vec<&[u32]> = prompts.iter().map(|prompt| &*prompt.tokens).collect();
-        let rows = prefill_rows(&tokens, FIRST_FREE, n_cached);
-        work.n_prefill_rows += rows.len() as u64;
-        self.evaluate_all(&rows)
-    }
-
-    fn evaluate_all(&mut self, rows: &[Row]) -> Result<bool, EngineError> {
-        let cancel = self.job.cancel;
-        self.batcher
-            .evaluate_all(rows, &|| cancel.load(Ordering::Relaxed))
-    }
-
     /// Evaluates one batch of branches and draws their next tokens.
     fn step(
         &mut self,
@@ -272,9 +230,9 @@ impl<'a> Generator<'a> {
     ) -> Result<Vec<Step>, EngineError> {
         let rows: Vec<Row> = branches.iter().map(Branch::row).collect();
         let started = Instant::now();
-        self.batcher.evaluate(&rows)?;
+        self.cache.batcher.evaluate(&rows)?;
         let logits = (0..rows.len())
-            .map(|row_idx| self.batcher.logits(row_idx))
+            .map(|row_idx| self.cache.batcher.logits(row_idx))
             .collect::<Result<Vec<_>, _>>()?;
         work.decode += started.elapsed();
         work.n_decode_rows += rows.len() as u64;
@@ -316,7 +274,8 @@ impl<'a> Generator<'a> {
                 continue;
             }
             if child_idx > 0 {
-                self.batcher
+                self.cache
+                    .batcher
                     .share(child.seq, group.next_seq, child.n_cached())?;
                 child.seq = group.next_seq;
                 group.next_seq += 1;
@@ -332,7 +291,7 @@ impl<'a> Generator<'a> {
 }
 
 /// The identity of a prompt in the draws: its tokens, whatever the model.
-fn digest_of(tokens: &[u32]) -> Digest {
+pub(super) fn digest_of(tokens: &[u32]) -> Digest {
     let bytes: Vec<u8> = tokens
         .iter()
         .flat_map(|token| token.to_le_bytes())

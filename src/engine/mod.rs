@@ -7,8 +7,10 @@
 
 mod batch;
 mod branch;
+mod enumerate;
 mod generate;
 mod group;
+mod prefill;
 mod self_check;
 mod stop;
 mod trie;
@@ -21,6 +23,7 @@ mod tests;
 
 pub use batch::{Schedule, ValueType};
 pub use branch::ForcedTokens;
+pub use enumerate::{EnumerationJob, EnumerationOutcome, Enumerator};
 pub use generate::{Generator, GroupOutcome, Job, Work};
 pub use group::{GroupLimits, n_cells_alone};
 pub use self_check::{Determinism, MakeDecoder, SelfCheck, self_check};

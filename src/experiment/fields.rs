@@ -6,7 +6,7 @@ use super::problem::Problem;
 use super::read::{Fields, NumberRange, PROMPT, Reader, SAMPLING, Text, shortened};
 use super::slot::{CONCEPT_SLOT, PROMPT_SLOT, slots};
 use super::suggest::did_you_mean;
-use crate::generation::{SamplingParams, StopRule};
+use crate::generation::{EnumerationParams, SamplingParams, StopRule};
 
 /// Repeats that an experiment can ask for.
 pub(crate) const REPEATS_MAX: u32 = 10_000;
@@ -36,6 +36,7 @@ pub(crate) struct Sampling {
     pub(crate) params: SamplingParams,
     pub(crate) n_repeats: u32,
     pub(crate) seed: u64,
+    pub(crate) enumeration: Option<EnumerationParams>,
 }
 
 impl Reader {
@@ -134,6 +135,8 @@ impl Reader {
         let stop = fields.get("stop").and_then(|node| self.stop(node));
         let n_repeats = self.sampling_count(&fields, "repeats", 1, REPEATS_MAX.into());
         let seed = self.sampling_count(&fields, "seed", 0, u64::MAX);
+        let n_repeats = n_repeats.and_then(|n_repeats| u32::try_from(n_repeats).ok());
+        let enumeration = self.enumeration(&fields, n_repeats);
         let params = SamplingParams {
             temperature: temperature?,
             top_k: u32::try_from(top_k?).ok()?,
@@ -145,8 +148,9 @@ impl Reader {
         };
         Some(Sampling {
             params,
-            n_repeats: u32::try_from(n_repeats?).ok()?,
+            n_repeats: n_repeats?,
             seed: seed?,
+            enumeration: enumeration?,
         })
     }
 

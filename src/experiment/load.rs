@@ -120,6 +120,7 @@ fn read_sections(
         sampling: sampling.params,
         n_repeats: sampling.n_repeats,
         seed: sampling.seed,
+        enumeration: sampling.enumeration,
         models: models?,
         embedding_model: embedding_model?,
         concepts: concepts?.into_iter().map(|concept| concept.text).collect(),

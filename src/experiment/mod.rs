@@ -12,6 +12,7 @@ mod limit;
 mod lint;
 mod load;
 mod locate;
+mod mode;
 mod models;
 mod node;
 mod overrides;
@@ -32,7 +33,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::digest::Digest;
-use crate::generation::{RequestContext, SamplingParams};
+use crate::generation::{EnumerationParams, RequestContext, SamplingParams};
 
 pub use ladder::DerivationSpec;
 pub use models::{EmbeddingModelSource, EmbeddingModelSpec, ModelSource, ModelSpec};
@@ -56,6 +57,7 @@ pub struct Experiment {
     sampling: SamplingParams,
     n_repeats: u32,
     seed: u64,
+    enumeration: Option<EnumerationParams>,
     models: Vec<ModelSpec>,
     embedding_model: EmbeddingModelSpec,
     concepts: Vec<String>,
@@ -145,6 +147,14 @@ impl Experiment {
     /// The seed of all draws.
     pub fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// How far continuations are enumerated, with a draw of the tail for each repeat; None where there are repeats only.
+    pub fn enumeration(&self) -> Option<EnumerationParams> {
+        self.enumeration.map(|params| EnumerationParams {
+            n_tail_draws: self.n_repeats,
+            ..params
+        })
     }
 
     /// The models in file order, one for each quantization; at least one.

@@ -56,6 +56,9 @@ pub(crate) const SAMPLING: Section = Section {
         "stop",
         "repeats",
         "seed",
+        "mode",
+        "coverage",
+        "max_rows_per_prompt",
     ],
 };
 pub(crate) const MODELS: Section = Section {

@@ -3,6 +3,7 @@
 mod extends;
 mod files;
 mod ladders;
+mod mode;
 mod wrong_prompts;
 mod wrong_values;
 
@@ -454,6 +455,7 @@ fn the_readme_shows_what_is_printed() {
         include_str!("tests/extends.rs"),
         include_str!("tests/files.rs"),
         include_str!("tests/ladders.rs"),
+        include_str!("tests/mode.rs"),
         include_str!("tests/wrong_prompts.rs"),
         include_str!("tests/wrong_values.rs"),
     ];

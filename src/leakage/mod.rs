@@ -10,6 +10,8 @@ mod comparison;
 mod detection;
 mod diversity;
 mod echo;
+mod exact;
+mod exact_rate;
 mod flips;
 mod leak;
 mod leak_rate;
@@ -24,6 +26,10 @@ pub use comparison::{
 pub use detection::{Detectable, POWER, PRIOR, detectable, difference_components};
 pub use diversity::{Diversity, diversity};
 pub use echo::echoes;
+pub use exact::{
+    ExactLeak, LeakingText, TextDistribution, WeightedText, exact_leak, leaking_texts,
+};
+pub use exact_rate::{ExactLeakRate, ExactPair, exact_leak_rates};
 pub use flips::{
     FlippedPrompt, Flips, RepeatFlips, count_flips, flipped_prompts, repeat_disagreement,
 };

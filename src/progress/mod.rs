@@ -72,6 +72,8 @@ fn line(text: &dyn fmt::Display) {
 pub enum Unit {
     /// Generations.
     Generations,
+    /// Prompts whose continuations are enumerated.
+    Prompts,
     /// Strings to embed.
     Strings,
     /// Bytes of a file.
@@ -176,6 +178,7 @@ impl Unit {
     fn name(self) -> &'static str {
         match self {
             Self::Generations => "generations",
+            Self::Prompts => "prompts",
             Self::Strings => "strings",
             Self::Bytes => "",
         }
@@ -184,7 +187,7 @@ impl Unit {
     fn number(self, n: u64) -> String {
         match self {
             Self::Bytes => HumanBytes(n).to_string(),
-            Self::Generations | Self::Strings => n.to_string(),
+            Self::Generations | Self::Prompts | Self::Strings => n.to_string(),
         }
     }
 
@@ -197,7 +200,9 @@ impl Unit {
     fn rate(self, per_second: f64) -> String {
         match self {
             Self::Bytes => format!("{}/s", HumanBytes(per_second as u64)),
-            Self::Generations | Self::Strings => format!("{per_second:.1} {}/s", self.name()),
+            Self::Generations | Self::Prompts | Self::Strings => {
+                format!("{per_second:.1} {}/s", self.name())
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use super::exact::{self, ExactExampleObject, ExactRateObject};
 use super::{DerivationSummary, DriftSummary, Example, ModelSummary, StoredShare, Summary};
 use crate::leakage::LeakRate;
 
@@ -21,10 +22,21 @@ struct Document<'a> {
     embedding_model: &'a str,
     embedding_model_sha256: &'a str,
     n_failed: usize,
+    /// Null where there are repeats only.
+    enumeration: Option<EnumerationObject>,
     leak_rates: Vec<LeakRateObject<'a>>,
+    exact_leak_rates: Vec<ExactRateObject<'a>>,
     models: Vec<ModelObject<'a>>,
     drifts: &'a [DriftSummary],
     examples: Vec<ExampleObject<'a>>,
+    exact_examples: Vec<ExactExampleObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct EnumerationObject {
+    coverage: f64,
+    max_rows_per_prompt: u32,
+    n_tail_draws: u32,
 }
 
 #[derive(Serialize)]
@@ -68,6 +80,7 @@ struct ModelObject<'a> {
     determinism: Option<&'a str>,
     n_generated: usize,
     n_reused: usize,
+    n_decode_rows: u64,
     seconds: f64,
 }
 
@@ -131,10 +144,21 @@ fn document(summary: &Summary) -> Document<'_> {
         embedding_model: &summary.embedding_model,
         embedding_model_sha256: &summary.embedding_model_sha256,
         n_failed: summary.n_failed,
+        enumeration: summary.enumeration.map(|params| EnumerationObject {
+            coverage: params.coverage,
+            max_rows_per_prompt: params.max_rows_per_prompt,
+            n_tail_draws: params.n_tail_draws,
+        }),
         leak_rates: rates.collect(),
+        exact_leak_rates: exact::rate_objects(summary),
         models: summary.models.iter().map(model_object).collect(),
         drifts: &summary.drifts,
         examples: summary.examples.iter().map(example_object).collect(),
+        exact_examples: summary
+            .exact_examples
+            .iter()
+            .map(exact::example_object)
+            .collect(),
     }
 }
 
@@ -176,6 +200,7 @@ fn model_object(model: &ModelSummary) -> ModelObject<'_> {
         determinism: model.determinism.as_deref(),
         n_generated: model.n_generated,
         n_reused: model.n_reused,
+        n_decode_rows: model.n_decode_rows,
         seconds: model.seconds,
     }
 }

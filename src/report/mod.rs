@@ -6,6 +6,7 @@
 
 mod compare;
 mod drift;
+mod exact;
 mod figure;
 mod html;
 mod json;
@@ -18,6 +19,7 @@ pub use compare::{
     MetricDifference, ModelTrend, RepeatText, comparison_json, comparison_table,
 };
 pub use drift::{DriftSummary, ScoreSummary, drift_json, drift_table};
+pub use exact::{ExactExample, LikelyText};
 pub use figure::{Figure, FigureError, figure_files};
 pub use html::{
     BaseComparisons, Making, Report, ReportCondition, ReportData, ReportExperiment, ReportModel,
@@ -27,7 +29,8 @@ pub use json::{json, json_list};
 pub use pairs::{ShownCondition, ShownPair, ShownRepeat, pairs};
 pub use table::{plain_table, table, tables};
 
-use crate::leakage::LeakRate;
+use crate::generation::EnumerationParams;
+use crate::leakage::{ExactLeakRate, LeakRate};
 
 /// Everything a finished run shows.
 #[derive(Debug, Clone)]
@@ -48,6 +51,8 @@ pub struct Summary {
     pub embedding_model_sha256: String,
     /// Repeats of each prompt.
     pub n_repeats: u32,
+    /// How far continuations were enumerated; None where there are repeats only.
+    pub enumeration: Option<EnumerationParams>,
     /// Seed of the draws; None where generations were imported, whose seed is not known.
     pub seed: Option<u64>,
     /// One entry per model and quantization, in the experiment's order.
@@ -56,6 +61,8 @@ pub struct Summary {
     pub drifts: Vec<DriftSummary>,
     /// The most striking leaks of all models.
     pub examples: Vec<Example>,
+    /// The most striking pairs of all models, where continuations were enumerated.
+    pub exact_examples: Vec<ExactExample>,
     /// The database file.
     pub database: String,
     /// The row of this run in the table `runs`; None where nothing was run.
@@ -83,14 +90,18 @@ pub struct ModelSummary {
     pub derivation: Option<DerivationSummary>,
     /// The level the self-check found; none when nothing had to be generated.
     pub determinism: Option<String>,
-    /// Generations made in this run.
+    /// Generations made in this run, or prompts whose continuations were enumerated.
     pub n_generated: usize,
-    /// Generations found in the database.
+    /// The same, found in the database.
     pub n_reused: usize,
+    /// Rows that gave logits in this run.
+    pub n_decode_rows: u64,
     /// Seconds the generations of this run took, loading and self-check left out.
     pub seconds: f64,
     /// Leak rates: all categories together first, then each.
     pub leak_rates: Vec<LeakRate>,
+    /// Exact leak rates in the same order, where continuations were enumerated.
+    pub exact_leak_rates: Vec<ExactLeakRate>,
 }
 
 /// A part of a model's weights.

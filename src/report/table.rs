@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 
 use super::drift::drift_line;
+use super::exact::{self, exact_table};
 use super::{Example, ModelSummary, StoredShare, Summary};
 use crate::leakage::LeakRate;
 use crate::visible::visible;
@@ -34,23 +35,13 @@ pub fn table(summary: &Summary) -> String {
         text.push_str(&line);
         text.push('\n');
     };
-    write(format!(
-        "{}: {} ({}), {} {}, {}",
-        summary.experiment,
-        summary.metric,
-        summary.similarity,
-        summary.n_repeats,
-        if summary.n_repeats == 1 {
-            "repeat"
-        } else {
-            "repeats"
-        },
-        summary
-            .seed
-            .map_or("imported".to_owned(), |seed| format!("seed {seed}"))
-    ));
-    write(leak_rate_table(&summary.models));
-    write(legend());
+    write(heading(summary));
+    if summary.enumeration.is_some() {
+        write(exact_table(&summary.models));
+    } else {
+        write(leak_rate_table(&summary.models));
+        write(legend());
+    }
     write(format!("Signature: {}", summary.signature));
     summary.models.iter().flat_map(notes).for_each(&mut write);
     if !summary.drifts.is_empty() {
@@ -58,18 +49,22 @@ pub fn table(summary: &Summary) -> String {
         let lines = summary.drifts.iter().map(drift_line);
         lines.for_each(|line| write(format!("  {line}")));
     }
-    if !summary.examples.is_empty() {
+    let examples = summary.examples.iter().map(example_text);
+    let exact_examples = summary.exact_examples.iter().map(exact::example_text);
+    let examples: Vec<String> = examples.chain(exact_examples).collect();
+    if !examples.is_empty() {
         write("\nMost striking leaks:".to_owned());
-        summary
-            .examples
-            .iter()
-            .for_each(|example| write(example_text(example)));
+        examples.into_iter().for_each(&mut write);
     }
     write(String::new());
+    let unit = match summary.enumeration {
+        Some(_) => "enumerations",
+        None => "generations",
+    };
     summary
         .models
         .iter()
-        .for_each(|model| write(model_text(model)));
+        .for_each(|model| write(model_text(model, unit)));
     if summary.n_failed > 0 {
         write(format!(
             "{} requests failed; their reasons are in the table `failures`.",
@@ -137,11 +132,7 @@ fn leak_rate_row(model: &ModelSummary, rate: &LeakRate, is_first: bool) -> Vec<S
     vec![
         once(model.model.clone()),
         once(model.quantization.clone()),
-        once(
-            model
-                .bits_per_weight
-                .map_or("unknown".to_owned(), |bits| format!("{bits:.2}")),
-        ),
+        once(bits_text(model)),
         rate.category.clone().unwrap_or_else(|| "all".to_owned()),
         format!("{:.1} %", rate.mean_leak_rate),
         interval,
@@ -149,6 +140,12 @@ fn leak_rate_row(model: &ModelSummary, rate: &LeakRate, is_first: bool) -> Vec<S
         rate.n_tied.to_string(),
         rate.n_echoes.to_string(),
     ]
+}
+
+/// The bits per weight of a model.
+pub(super) fn bits_text(model: &ModelSummary) -> String {
+    let bits = model.bits_per_weight;
+    bits.map_or("unknown".to_owned(), |bits| format!("{bits:.2}"))
 }
 
 fn legend() -> String {
@@ -214,18 +211,33 @@ fn example_text(example: &Example) -> String {
     text
 }
 
-fn model_text(model: &ModelSummary) -> String {
+fn heading(summary: &Summary) -> String {
+    let source = match &summary.enumeration {
+        Some(params) => format!(
+            "exact: coverage {} within {} rows a prompt, else {} draws of the tail",
+            params.coverage, params.max_rows_per_prompt, params.n_tail_draws
+        ),
+        None if summary.n_repeats == 1 => "1 repeat".to_owned(),
+        None => format!("{} repeats", summary.n_repeats),
+    };
+    let seed = summary
+        .seed
+        .map_or("imported".to_owned(), |seed| format!("seed {seed}"));
+    format!(
+        "{}: {} ({}), {source}, {seed}",
+        summary.experiment, summary.metric, summary.similarity
+    )
+}
+
+fn model_text(model: &ModelSummary, unit: &str) -> String {
     let name = format!("{} {}", model.model, model.quantization);
     if model.n_generated == 0 {
-        return format!(
-            "{name}: all {} generations were stored already",
-            model.n_reused
-        );
+        return format!("{name}: all {} {unit} were stored already", model.n_reused);
     }
     let rate = model.n_generated as f64 / model.seconds.max(1e-9);
     let determinism = model.determinism.as_deref().unwrap_or("not measured");
     format!(
-        "{name}: {} generations in {:.1} s ({rate:.1}/s), {} reused; independence of neighbours: {determinism}",
+        "{name}: {} {unit} in {:.1} s ({rate:.1}/s), {} reused; independence of neighbours: {determinism}",
         model.n_generated, model.seconds, model.n_reused
     )
 }

@@ -114,6 +114,13 @@ impl Distribution<'_> {
             .zip(weights.map(|weight| weight / self.total()))
     }
 
+    /// The same, the most probable token first; of equally probable ones the lower id.
+    pub fn by_probability(&self) -> Vec<(u32, f64)> {
+        let mut tokens: Vec<(u32, f64)> = self.probabilities().collect();
+        tokens.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        tokens
+    }
+
     /// Natural logarithm of the model's own probability of `token`: temperature 1, nothing penalised or cut off.
     pub fn raw_logprob(&self, token: u32) -> f32 {
         let logit = self

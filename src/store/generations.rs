@@ -136,15 +136,9 @@ impl Store {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?;
             for NewFailure { request, error } in failures {
-                let (_, prompt) = rendered_prompt(transaction, model, request)?;
-                insert.execute(params![
-                    run,
-                    model,
-                    request.id.to_string(),
-                    prompt,
-                    request.repeat_idx,
-                    error
-                ])?;
+                let id = request.id.to_string();
+                let (_, prompt) = rendered_prompt(transaction, model, &request.prompt_tokens, &id)?;
+                insert.execute(params![run, model, id, prompt, request.repeat_idx, error])?;
             }
             Ok(())
         })
@@ -164,7 +158,7 @@ impl Store {
     }
 }
 
-fn check_model(
+pub(super) fn check_model(
     connection: &Connection,
     model: ModelId,
     context: &RequestContext,
@@ -221,7 +215,9 @@ fn insert_generation(
         generation,
     } = new;
     let sampling = &context.sampling;
-    let (rendered_prompt, prompt) = rendered_prompt(connection, model, request)?;
+    let id = request.id.to_string();
+    let (rendered_prompt, prompt) =
+        rendered_prompt(connection, model, &request.prompt_tokens, &id)?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO generations
              (request_id, model_id, prompt_id, rendered_prompt_id, repeat_idx, text, stop_reason, n_tokens, tokens,
@@ -234,7 +230,7 @@ fn insert_generation(
          ON CONFLICT (request_id) DO NOTHING",
     )?;
     Ok(insert.execute(named_params! {
-        ":request": request.id.to_string(),
+        ":request": id,
         ":model": model,
         ":prompt": prompt,
         ":rendered_prompt": rendered_prompt,
@@ -258,27 +254,23 @@ fn insert_generation(
 }
 
 /// The rendered prompt of a request and its messages; the first stored where several prompts have the same tokens.
-fn rendered_prompt(
+pub(super) fn rendered_prompt(
     connection: &Connection,
     model: ModelId,
-    request: &GenerationRequest,
+    prompt_tokens: &[u32],
+    request: &str,
 ) -> Result<(RenderedPromptId, PromptId), Failure> {
     let mut select = connection.prepare_cached(
         "SELECT id, prompt_id FROM rendered_prompts WHERE model_id = ?1 AND tokens = ?2 ORDER BY id LIMIT 1",
     )?;
-    let tokens = json_numbers(&request.prompt_tokens);
+    let tokens = json_numbers(prompt_tokens);
     let found = select.query_row(params![model, tokens], |row| Ok((row.get(0)?, row.get(1)?)));
-    let failure = || {
-        Failure::Value(format!(
-            "the prompt of request {} was not stored",
-            request.id
-        ))
-    };
+    let failure = || Failure::Value(format!("the prompt of request {request} was not stored"));
     found.optional()?.ok_or_else(failure)
 }
 
 /// The word of a stop rule; a JSON array of strings for strings.
-fn stop_text(stop: &StopRule) -> String {
+pub(super) fn stop_text(stop: &StopRule) -> String {
     match stop {
         StopRule::SentenceEnd => "sentence_end".to_owned(),
         StopRule::None => "none".to_owned(),
@@ -307,7 +299,7 @@ fn stored_generation(row: &Row<'_>) -> Result<StoredGeneration, Failure> {
     })
 }
 
-fn stop_reason(text: &str) -> Result<StopReason, Failure> {
+pub(super) fn stop_reason(text: &str) -> Result<StopReason, Failure> {
     let known = [StopReason::Eog, StopReason::Stop, StopReason::MaxTokens];
     let found = known.into_iter().find(|reason| reason.as_str() == text);
     found.ok_or_else(|| Failure::Value(format!("`{text}` is no stop reason")))

@@ -61,3 +61,7 @@ row_id!(
     /// A row of `generations`.
     GenerationId
 );
+row_id!(
+    /// A row of `enumerations`.
+    EnumerationRowId
+);

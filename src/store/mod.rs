@@ -17,7 +17,9 @@
 
 mod comparisons;
 mod embeddings;
+mod enumerations;
 mod error;
+mod exact_leaks;
 mod experiments;
 mod generations;
 mod ids;
@@ -43,10 +45,14 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 pub use comparisons::{ComparedModel, ComparedText, Comparison, StoredExperiment};
+pub use enumerations::{NewEnumeration, StoredEnumeration};
 pub use error::StoreError;
+pub use exact_leaks::{NewExactLeak, StoredExactLeak};
 pub use experiments::{NewExperiment, NewPair};
 pub use generations::{NewFailure, NewGeneration, StoredGeneration};
-pub use ids::{ExperimentId, GenerationId, ModelId, PromptId, RenderedPromptId, RunId};
+pub use ids::{
+    EnumerationRowId, ExperimentId, GenerationId, ModelId, PromptId, RenderedPromptId, RunId,
+};
 pub use imports::{IMPORTED_SEED, Imported, NewImport, NewImportedPair, NewImportedRow};
 pub use leaks::{LeakSet, NewLeak, ScoredWith, StoredLeak, StoredLeakSet};
 pub use models::{NewDerivation, NewModel};

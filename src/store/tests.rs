@@ -1,5 +1,6 @@
 //! Tests of the store as a whole, by what they are about.
 
+mod enumerations;
 mod generations;
 mod imports;
 mod leaks;

@@ -10,6 +10,7 @@ mod browse;
 mod cli;
 mod compare;
 mod damaged;
+mod exact;
 mod experiment_file;
 mod export;
 mod filling;

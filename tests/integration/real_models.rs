@@ -17,6 +17,7 @@ use seep::gguf::Gguf;
 use seep::llama::{Backend, Model};
 use seep::prompt::{ChatTemplate, Tokenizer};
 use serde_json::Value;
+use statrs::distribution::{ChiSquared, ContinuousCDF as _};
 
 use crate::harness::{TestEnv, checkout_shelf};
 use crate::record::{Rows, assert_part, assert_same};
@@ -146,6 +147,74 @@ fn interrupted_run_gives_the_same_generations() {
     assert_same(&colors.rows(db, WHOLE), reference);
     let whole = colors.env.record("reference.sqlite");
     assert_eq!(record.leaks(), whole.leaks());
+}
+
+/// Few enough continuations that each is drawn often.
+const PEAKED: &str = "\
+sampling:
+  temperature: 0.7
+  top_k: 5
+  top_p: 0.9
+  min_p: 0.0
+  repetition_penalty: 1.1
+  max_tokens: 3
+  stop: sentence_end
+  repeats: 2000
+  seed: 7
+";
+/// The level of the goodness-of-fit test: a right program fails with this probability for a new seed.
+const FIT_LEVEL: f64 = 1e-3;
+/// Continuations that are expected less often than this are counted together, as Pearson's test needs it.
+const EXPECTED_MIN: f64 = 10.0;
+
+/// 2,000 repeats of each of three prompts against the enumerated probabilities: Pearson's chi-squared test.
+#[test]
+fn repeats_are_drawn_from_the_enumerated_distribution() {
+    let _turn = turn();
+    let colors = Colors::new();
+    let extended = fs::read_to_string(colors.env.path("x.yaml")).unwrap();
+    let db = "fit.sqlite";
+    colors.env.write("x.yaml", &(extended.clone() + PEAKED));
+    let repeats = colors.rows(db, "--limit 2");
+    let exact = "  mode: exact\n  coverage: 0.9999\n  max_rows_per_prompt: 1000\n";
+    colors.env.write("x.yaml", &(extended + PEAKED + exact));
+    colors.env.seep(&colors.arguments(db, "--limit 2")).ok();
+    let record = colors.env.record(db);
+    let prompts: Vec<String> = record.column(
+        "SELECT DISTINCT user_message FROM prompts JOIN enumerations ON prompt_id = prompts.id ORDER BY 1",
+    );
+    assert!(prompts.len() >= 3);
+    for prompt in &prompts[..3] {
+        let of_prompt = repeats.values().filter(|row| row.prompt == *prompt);
+        let drawn: Vec<&str> = of_prompt.map(|row| row.tokens.as_str()).collect();
+        let p_value = fit(&record.token_probabilities(prompt), &drawn);
+        assert!(p_value > FIT_LEVEL, "{p_value} for {prompt:?}");
+    }
+}
+
+/// The p-value of Pearson's chi-squared test that `drawn` come from `probabilities`.
+fn fit(probabilities: &[(String, f64)], drawn: &[&str]) -> f64 {
+    let n = drawn.len() as f64;
+    let (mut statistic, mut n_cells) = (0.0, 0);
+    let (mut rare_found, mut rare_expected) = (n, n);
+    for (tokens, probability) in probabilities {
+        let expected = n * probability;
+        if expected >= EXPECTED_MIN {
+            let found = drawn.iter().filter(|other| **other == tokens).count() as f64;
+            statistic += (found - expected).powi(2) / expected;
+            n_cells += 1;
+            rare_found -= found;
+            rare_expected -= expected;
+        }
+    }
+    assert!(n_cells > 3, "the prompt has too few continuations");
+    if rare_expected >= EXPECTED_MIN {
+        statistic += (rare_found - rare_expected).powi(2) / rare_expected;
+        n_cells += 1;
+    }
+    ChiSquared::new(f64::from(n_cells - 1))
+        .unwrap()
+        .sf(statistic)
 }
 
 pub(crate) fn data(name: &str) -> Value {

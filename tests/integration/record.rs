@@ -103,6 +103,16 @@ impl Record {
         rows.unwrap().collect::<Result<_, _>>().unwrap()
     }
 
+    /// The enumerated continuations of a prompt: their tokens as they are stored, and their probabilities.
+    pub(crate) fn token_probabilities(&self, user_message: &str) -> Vec<(String, f64)> {
+        let sql = "SELECT continuations.tokens, exp(logprob)
+            FROM continuations JOIN enumerations ON enumerations.id = enumeration_id JOIN prompts ON prompts.id = prompt_id
+            WHERE user_message = ?1 AND tail_draw_idx IS NULL";
+        let mut statement = self.connection.prepare(sql).unwrap();
+        let rows = statement.query_map([user_message], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
     /// The statuses of the runs, oldest first.
     pub(crate) fn statuses(&self) -> Vec<String> {
         self.column("SELECT status FROM runs ORDER BY id")

@@ -63,7 +63,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("cli", &[]),
-    ("report", &["leakage", "stats", "visible"]),
+    ("report", &["generation", "leakage", "stats", "visible"]),
     ("store", &["generation", "leakage", "table"]),
     ("export", &["table", "visible"]),
     ("table", &[]),

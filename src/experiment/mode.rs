@@ -1,0 +1,93 @@
+//! The keys of `sampling` that say how generations become a leak rate: `mode`, `coverage`, `max_rows_per_prompt`.
+//!
+//! Owns the two modes. How a token is drawn is the business of `fields`.
+
+use super::node::{Node, Value};
+use super::problem::Problem;
+use super::read::{Fields, NumberRange, Reader, shortened};
+use super::suggest::did_you_mean;
+use crate::generation::EnumerationParams;
+
+/// Rows that the enumeration of one prompt can be allowed.
+const ROWS_MAX: u64 = 1_000_000;
+/// The keys that only one mode has, with an example of each.
+const OF_EXACT: [(&str, &str); 2] = [("coverage", "0.99"), ("max_rows_per_prompt", "100")];
+
+const COVERAGE: NumberRange = NumberRange {
+    words: "above 0, at most 1",
+    holds: |number| number > 0.0 && number <= 1.0,
+};
+
+/// How generations become a leak rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// From repeats.
+    Repeats,
+    /// From enumerated continuations.
+    Exact,
+}
+
+impl Reader {
+    /// How far continuations are enumerated, with `n_repeats` draws of a tail; `Some(None)` where they are not.
+    pub(crate) fn enumeration(
+        &mut self,
+        fields: &Fields<'_>,
+        n_repeats: Option<u32>,
+    ) -> Option<Option<EnumerationParams>> {
+        let mode = match fields.get("mode") {
+            Some(node) => self.mode(node)?,
+            None => Mode::Repeats,
+        };
+        if mode == Mode::Repeats {
+            self.refuse_keys_of_exact(fields)?;
+            return Some(None);
+        }
+        self.require(fields, "`sampling`", &OF_EXACT);
+        let coverage = fields.get("coverage");
+        let coverage = coverage.and_then(|node| self.number(node, "sampling.coverage", &COVERAGE));
+        let max_rows = fields
+            .get("max_rows_per_prompt")
+            .and_then(|node| self.whole_number(node, "sampling.max_rows_per_prompt", 1..=ROWS_MAX));
+        Some(Some(EnumerationParams {
+            coverage: coverage?,
+            max_rows_per_prompt: u32::try_from(max_rows?).ok()?,
+            n_tail_draws: n_repeats?,
+        }))
+    }
+
+    fn mode(&mut self, node: &Node) -> Option<Mode> {
+        let expected = "`repeats` or `exact`";
+        let Value::String(word) = &node.value else {
+            self.wrong_type(node, "sampling.mode", expected, Some("mode: exact"));
+            return None;
+        };
+        match word.as_str() {
+            "repeats" => Some(Mode::Repeats),
+            "exact" => Some(Mode::Exact),
+            _ => {
+                let meant = did_you_mean(word, ["repeats", "exact"]);
+                let message = format!("unknown mode `{}`", shortened(word));
+                self.report(
+                    Problem::error(&node.position, message)
+                        .label(format!("expected {expected}"))
+                        .maybe_hint(meant.map(|meant| format!("did you mean `{meant}`?"))),
+                );
+                None
+            }
+        }
+    }
+
+    fn refuse_keys_of_exact(&mut self, fields: &Fields<'_>) -> Option<()> {
+        let found = OF_EXACT.iter().find_map(|(key, _)| fields.entry(key));
+        let Some(entry) = found else {
+            return Some(());
+        };
+        let message = format!("`sampling.{}` belongs to `mode: exact`", entry.key);
+        self.report(
+            Problem::error(&entry.key_position, message)
+                .label("repeats have no coverage")
+                .hint("add `mode: exact` to enumerate continuations, or remove this key"),
+        );
+        None
+    }
+}

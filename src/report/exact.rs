@@ -1,0 +1,219 @@
+//! Exact leak rates, for people and for programs.
+//!
+//! Owns their table, their examples and their JSON fields. Every figure stands in `Summary` already.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::table::{bits_text, plain_table};
+use super::{ModelSummary, Summary};
+use crate::leakage::ExactLeakRate;
+use crate::visible::visible;
+
+/// The columns of the rates; the first two and the category are text.
+const COLUMNS: [&str; 11] = [
+    "model",
+    "quantization",
+    "bits/weight",
+    "category",
+    "Mean Leak-Rate",
+    "certainly",
+    "95 % interval",
+    "pairs",
+    "ties",
+    "echoes",
+    "covered",
+];
+
+/// One pair with the texts that account for most of its leak probability, worth reading.
+#[derive(Debug, Clone)]
+pub struct ExactExample {
+    /// Model and quantization.
+    pub model: String,
+    /// The concept.
+    pub concept: String,
+    /// The pair's leak probability, 0 to 1.
+    pub leak_probability: f64,
+    /// The prompt that holds the concept.
+    pub test_prompt: String,
+    /// The continuations that leak most, and how probable each is.
+    pub test_texts: Vec<LikelyText>,
+    /// The prompt without the concept.
+    pub control_prompt: String,
+    /// Its most probable continuations.
+    pub control_texts: Vec<LikelyText>,
+}
+
+/// A text and its probability, 0 to 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LikelyText {
+    /// The text.
+    pub text: String,
+    /// Its probability.
+    pub probability: f64,
+}
+
+/// The rates of all models, with what the columns mean.
+pub(super) fn exact_table(models: &[ModelSummary]) -> String {
+    let rows = models.iter().flat_map(|model| {
+        let rates = model.exact_leak_rates.iter().enumerate();
+        rates.map(move |(rate_idx, rate)| row(model, rate, rate_idx == 0))
+    });
+    let table = plain_table(&COLUMNS, rows.collect(), &|column_idx| {
+        column_idx == 2 || column_idx >= 4
+    });
+    format!("{table}\n{LEGEND}")
+}
+
+const LEGEND: &str = "50 % = no leakage. The rate of a pair is the probability that a test continuation is closer to the concept than a control\n\
+     continuation; a tie counts one half. \"certainly\" holds whatever was not enumerated; ± is the standard error of draws of it.\n\
+     The interval is for the choice of prompts alone and treats all pairs that share a control as one cluster.";
+
+/// One row; what names the model stands in its first row only.
+fn row(model: &ModelSummary, rate: &ExactLeakRate, is_first: bool) -> Vec<String> {
+    let once = |text: String| if is_first { text } else { String::new() };
+    let interval = rate.interval.map_or("none".to_owned(), |interval| {
+        format!("{:.1} to {:.1}", interval.lower, interval.upper)
+    });
+    let error = match rate.draw_standard_error {
+        Some(error) if error > 0.0 => format!(" ± {error:.2}"),
+        _ => String::new(),
+    };
+    vec![
+        once(model.model.clone()),
+        once(model.quantization.clone()),
+        once(bits_text(model)),
+        rate.category.clone().unwrap_or_else(|| "all".to_owned()),
+        format!("{:.2}{error} %", rate.mean_leak_rate),
+        format!("{:.2} to {:.2}", rate.lower, rate.upper),
+        interval,
+        rate.n_pairs.to_string(),
+        format!("{:.1} %", rate.tie_rate),
+        format!("{:.1} %", rate.echo_rate),
+        format!("{:.2} %", 100.0 * rate.coverage),
+    ]
+}
+
+/// The examples as a person reads them.
+pub(super) fn example_text(example: &ExactExample) -> String {
+    let mut text = format!(
+        "  {} ({}): {:.1} %\n",
+        example.concept,
+        example.model,
+        100.0 * example.leak_probability
+    );
+    let sides = [
+        (&example.test_prompt, &example.test_texts),
+        (&example.control_prompt, &example.control_texts),
+    ];
+    for (prompt, texts) in sides {
+        let texts = texts.iter().map(|likely| {
+            let percent = 100.0 * likely.probability;
+            format!("{} ({percent:.0} %)", visible(&likely.text))
+        });
+        let texts: Vec<String> = texts.collect();
+        writeln!(text, "    {} -> {}", visible(prompt), texts.join(", "))
+            .expect("writing to a string cannot fail");
+    }
+    text.pop();
+    text
+}
+
+/// A rate in JSON. Percentages are 0 to 100.
+#[derive(Serialize)]
+pub(super) struct ExactRateObject<'a> {
+    model: &'a str,
+    quantization: &'a str,
+    bits_per_weight: Option<f64>,
+    metric: &'a str,
+    /// Null for all categories together.
+    category: Option<&'a str>,
+    mean_leak_rate: f64,
+    lower: f64,
+    upper: f64,
+    draw_standard_error: Option<f64>,
+    /// Null where there is one cluster only.
+    interval: Option<[f64; 2]>,
+    n_pairs: usize,
+    n_clusters: usize,
+    tie_rate: f64,
+    echo_rate: f64,
+    similarity_shift: f64,
+    total_variation_lower: f64,
+    total_variation_upper: f64,
+    entropy_test: f64,
+    entropy_control: f64,
+    coverage: f64,
+    coverage_min: f64,
+}
+
+/// An example in JSON; probabilities are 0 to 1.
+#[derive(Serialize)]
+pub(super) struct ExactExampleObject<'a> {
+    model: &'a str,
+    concept: &'a str,
+    leak_probability: f64,
+    test_prompt: &'a str,
+    test_texts: Vec<(&'a str, f64)>,
+    control_prompt: &'a str,
+    control_texts: Vec<(&'a str, f64)>,
+}
+
+pub(super) fn rate_objects(summary: &Summary) -> Vec<ExactRateObject<'_>> {
+    let rates = summary.models.iter().flat_map(|model| {
+        let rates = model.exact_leak_rates.iter();
+        rates.map(move |rate| rate_object(summary, model, rate))
+    });
+    rates.collect()
+}
+
+fn rate_object<'a>(
+    summary: &'a Summary,
+    model: &'a ModelSummary,
+    rate: &'a ExactLeakRate,
+) -> ExactRateObject<'a> {
+    ExactRateObject {
+        model: &model.model,
+        quantization: &model.quantization,
+        bits_per_weight: model.bits_per_weight,
+        metric: &summary.metric,
+        category: rate.category.as_deref(),
+        mean_leak_rate: rate.mean_leak_rate,
+        lower: rate.lower,
+        upper: rate.upper,
+        draw_standard_error: rate.draw_standard_error,
+        interval: rate
+            .interval
+            .map(|interval| [interval.lower, interval.upper]),
+        n_pairs: rate.n_pairs,
+        n_clusters: rate.n_clusters,
+        tie_rate: rate.tie_rate,
+        echo_rate: rate.echo_rate,
+        similarity_shift: rate.similarity_shift,
+        total_variation_lower: rate.total_variation_lower,
+        total_variation_upper: rate.total_variation_upper,
+        entropy_test: rate.entropy_test,
+        entropy_control: rate.entropy_control,
+        coverage: rate.coverage,
+        coverage_min: rate.coverage_min,
+    }
+}
+
+pub(super) fn example_object(example: &ExactExample) -> ExactExampleObject<'_> {
+    fn listed(texts: &[LikelyText]) -> Vec<(&str, f64)> {
+        let texts = texts.iter();
+        texts
+            .map(|likely| (likely.text.as_str(), likely.probability))
+            .collect()
+    }
+    ExactExampleObject {
+        model: &example.model,
+        concept: &example.concept,
+        leak_probability: example.leak_probability,
+        test_prompt: &example.test_prompt,
+        test_texts: listed(&example.test_texts),
+        control_prompt: &example.control_prompt,
+        control_texts: listed(&example.control_texts),
+    }
+}

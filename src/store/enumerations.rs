@@ -1,0 +1,279 @@
+//! Enumerations and their continuations: the tables `enumerations` and `continuations`.
+//!
+//! Owns the way from a request to its rows. An enumeration belongs to its request, whichever run or experiment asked
+//! for it first, as a generation does.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+
+use super::error::Failure;
+use super::generations::{check_model, rendered_prompt, stop_reason, stop_text};
+use super::values::{integer, json_numbers, numbers, unsigned};
+use super::{EnumerationRowId, ModelId, RunId, Store, StoreError};
+use crate::generation::{
+    Continuation, Enumeration, EnumerationId, EnumerationParams, EnumerationRequest, RequestContext,
+};
+
+/// An enumeration to store, with the request it answers.
+#[derive(Debug, Clone, Copy)]
+pub struct NewEnumeration<'a> {
+    /// The request.
+    pub request: &'a EnumerationRequest,
+    /// What was found.
+    pub enumeration: &'a Enumeration,
+}
+
+/// An enumeration, read back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEnumeration {
+    /// Its row.
+    pub id: EnumerationRowId,
+    /// What it is.
+    pub enumeration: Enumeration,
+}
+
+impl Store {
+    /// Those of `requests` that have no stored enumeration, in order.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn missing_enumerations(
+        &self,
+        requests: &[EnumerationId],
+    ) -> Result<Vec<EnumerationId>, StoreError> {
+        self.read("look for enumerations", |view| {
+            let mut select =
+                view.prepare_cached("SELECT 1 FROM enumerations WHERE request_id = ?1")?;
+            let mut missing = Vec::new();
+            for request in requests {
+                if !select.exists([request.to_string()])? {
+                    missing.push(*request);
+                }
+            }
+            Ok(missing)
+        })
+    }
+
+    /// The stored enumerations of those of `requests` that have one.
+    ///
+    /// # Errors
+    /// `Value` when a row does not hold what was stored.
+    pub fn enumerations(
+        &self,
+        requests: &[EnumerationId],
+    ) -> Result<HashMap<EnumerationId, StoredEnumeration>, StoreError> {
+        self.read("read enumerations", |view| {
+            let mut found = HashMap::with_capacity(requests.len());
+            for request in requests {
+                if let Some(stored) = stored_enumeration(view, *request)? {
+                    found.insert(*request, stored);
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    /// Stores enumerations that `run` made, all or none, and returns how many were not there already.
+    ///
+    /// The rendered prompts of their requests must be registered. A request that has its enumeration already keeps it.
+    ///
+    /// # Errors
+    /// `Value` when `model` or a request is not that of `context` and `params`, or an enumeration not that of its
+    /// request.
+    pub fn insert_enumerations(
+        &mut self,
+        run: RunId,
+        model: ModelId,
+        context: &RequestContext,
+        params: &EnumerationParams,
+        enumerations: &[NewEnumeration<'_>],
+    ) -> Result<usize, StoreError> {
+        self.write("store enumerations", |transaction| {
+            check_model(transaction, model, context)?;
+            let mut n_inserted = 0;
+            for new in enumerations {
+                check_enumeration(context, params, new)?;
+                n_inserted += insert_enumeration(transaction, run, model, context, params, new)?;
+            }
+            Ok(n_inserted)
+        })
+    }
+}
+
+/// Makes sure that a row's columns are what its request id stands for.
+fn check_enumeration(
+    context: &RequestContext,
+    params: &EnumerationParams,
+    new: &NewEnumeration<'_>,
+) -> Result<(), Failure> {
+    let NewEnumeration {
+        request,
+        enumeration,
+    } = new;
+    let refuse = |why: &str| {
+        Err(Failure::Value(format!(
+            "the enumeration of request {} {why}",
+            request.id
+        )))
+    };
+    let of_context = context.enumeration_request(Arc::clone(&request.prompt_tokens), params);
+    if of_context.id != request.id {
+        return refuse("has other values than it was asked with");
+    }
+    if enumeration.id != request.id {
+        return refuse("answers another request");
+    }
+    let is_finite = |c: &Continuation| c.logprob.is_finite() && c.model_logprob.is_finite();
+    if !enumeration.continuations.iter().all(is_finite) {
+        return refuse("has a log-probability that is no finite number");
+    }
+    Ok(())
+}
+
+/// Returns 1, or 0 where the request has its enumeration already.
+fn insert_enumeration(
+    connection: &Connection,
+    run: RunId,
+    model: ModelId,
+    context: &RequestContext,
+    params: &EnumerationParams,
+    new: &NewEnumeration<'_>,
+) -> Result<usize, Failure> {
+    let NewEnumeration {
+        request,
+        enumeration,
+    } = new;
+    let sampling = &context.sampling;
+    let (rendered_prompt, prompt) = rendered_prompt(
+        connection,
+        model,
+        &request.prompt_tokens,
+        &request.id.to_string(),
+    )?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO enumerations
+             (request_id, model_id, prompt_id, rendered_prompt_id, temperature, top_k, top_p, min_p, repetition_penalty,
+              max_tokens, stop, seed, schedule, coverage, max_rows_per_prompt, n_tail_draws, uncovered, n_open, n_rows,
+              n_tail_rows, run_id)
+         VALUES
+             (:request, :model, :prompt, :rendered_prompt, :temperature, :top_k, :top_p, :min_p, :repetition_penalty,
+              :max_tokens, :stop, :seed, :schedule, :coverage, :max_rows_per_prompt, :n_tail_draws, :uncovered, :n_open,
+              :n_rows, :n_tail_rows, :run)
+         ON CONFLICT (request_id) DO NOTHING
+         RETURNING id",
+    )?;
+    let id: Option<EnumerationRowId> = insert
+        .query_row(
+            named_params! {
+                ":request": request.id.to_string(),
+                ":model": model,
+                ":prompt": prompt,
+                ":rendered_prompt": rendered_prompt,
+                ":temperature": sampling.temperature,
+                ":top_k": sampling.top_k,
+                ":top_p": sampling.top_p,
+                ":min_p": sampling.min_p,
+                ":repetition_penalty": sampling.repetition_penalty,
+                ":max_tokens": sampling.max_tokens,
+                ":stop": stop_text(&sampling.stop),
+                ":seed": context.seed.cast_signed(),
+                ":schedule": context.schedule,
+                ":coverage": params.coverage,
+                ":max_rows_per_prompt": params.max_rows_per_prompt,
+                ":n_tail_draws": params.n_tail_draws,
+                ":uncovered": enumeration.uncovered,
+                ":n_open": integer(enumeration.n_open)?,
+                ":n_rows": enumeration.n_rows,
+                ":n_tail_rows": enumeration.n_tail_rows,
+                ":run": run,
+            },
+            |row| row.get(0),
+        )
+        .optional()?;
+    let Some(id) = id else {
+        return Ok(0);
+    };
+    insert_continuations(connection, id, &enumeration.continuations)?;
+    Ok(1)
+}
+
+fn insert_continuations(
+    connection: &Connection,
+    enumeration: EnumerationRowId,
+    continuations: &[Continuation],
+) -> Result<(), Failure> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO continuations
+             (enumeration_id, continuation_idx, text, stop_reason, n_tokens, tokens, logprob, model_logprob, tail_draw_idx)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    for (continuation_idx, continuation) in continuations.iter().enumerate() {
+        insert.execute(params![
+            enumeration,
+            integer(continuation_idx)?,
+            continuation.text,
+            continuation.stop_reason.as_str(),
+            integer(continuation.tokens.len())?,
+            json_numbers(&continuation.tokens),
+            continuation.logprob,
+            continuation.model_logprob,
+            continuation.tail_draw_idx,
+        ])?;
+    }
+    Ok(())
+}
+
+fn stored_enumeration(
+    view: &Connection,
+    request: EnumerationId,
+) -> Result<Option<StoredEnumeration>, Failure> {
+    let mut select = view.prepare_cached(
+        "SELECT id, uncovered, n_open, n_rows, n_tail_rows FROM enumerations WHERE request_id = ?1",
+    )?;
+    let mut rows = select.query([request.to_string()])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let id = row.get("id")?;
+    Ok(Some(StoredEnumeration {
+        id,
+        enumeration: Enumeration {
+            id: request,
+            continuations: continuations(view, id)?,
+            uncovered: row.get("uncovered")?,
+            n_open: unsigned(row.get("n_open")?)?,
+            n_rows: row.get("n_rows")?,
+            n_tail_rows: row.get("n_tail_rows")?,
+        },
+    }))
+}
+
+fn continuations(
+    view: &Connection,
+    enumeration: EnumerationRowId,
+) -> Result<Vec<Continuation>, Failure> {
+    let mut select = view.prepare_cached(
+        "SELECT text, stop_reason, tokens, logprob, model_logprob, tail_draw_idx FROM continuations
+         WHERE enumeration_id = ?1 ORDER BY continuation_idx",
+    )?;
+    let mut rows = select.query([enumeration])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(continuation(row)?);
+    }
+    Ok(found)
+}
+
+fn continuation(row: &Row<'_>) -> Result<Continuation, Failure> {
+    let text_of = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+    Ok(Continuation {
+        text: row.get("text")?,
+        tokens: numbers(text_of("tokens")?)?,
+        logprob: row.get("logprob")?,
+        model_logprob: row.get("model_logprob")?,
+        stop_reason: stop_reason(text_of("stop_reason")?)?,
+        tail_draw_idx: row.get("tail_draw_idx")?,
+    })
+}

@@ -1,0 +1,170 @@
+//! Exact leaks: the table `exact_leaks`, the leak probability of each pair.
+//!
+//! Owns what they are stored under: experiment, metric, pair and the two enumerations, which stand for the model, the
+//! sampling values and how far was enumerated. Saving one again replaces it.
+
+use rusqlite::{Row, named_params};
+
+use super::error::Failure;
+use super::values::{integer, json_numbers, numbers, unsigned};
+use super::{EnumerationRowId, ExperimentId, ModelId, PromptId, Store, StoreError};
+use crate::generation::EnumerationId;
+use crate::leakage::{ExactLeak, ExactPair};
+
+/// The leak probability of a pair, to store.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NewExactLeak<'a> {
+    /// The pair's place in the experiment, from 0.
+    pub pair_idx: usize,
+    /// The continuations of the test prompt.
+    pub test_enumeration: EnumerationRowId,
+    /// The continuations of the control prompt.
+    pub control_enumeration: EnumerationRowId,
+    /// What the two say.
+    pub leak: &'a ExactLeak,
+}
+
+/// A leak probability, read back with what it is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredExactLeak {
+    /// The concept.
+    pub concept: String,
+    /// The messages in which the test prompt was sent.
+    pub test_prompt_id: PromptId,
+    /// The messages in which the control prompt was sent: what pairs of one cluster share.
+    pub control_prompt_id: PromptId,
+    /// The pair, with the numbers of its messages as those of its prompts.
+    pub pair: ExactPair,
+}
+
+impl Store {
+    /// Stores leak probabilities of `model`, all or none, found with embeddings of `embedding_model`.
+    ///
+    /// # Errors
+    /// What SQLite reports, also about a pair that is not registered.
+    pub fn save_exact_leaks(
+        &mut self,
+        experiment: ExperimentId,
+        model: ModelId,
+        metric: &str,
+        embedding_model: ModelId,
+        leaks: &[NewExactLeak<'_>],
+    ) -> Result<(), StoreError> {
+        self.write("store exact leaks", |transaction| {
+            let mut replace = transaction.prepare_cached(
+                "INSERT OR REPLACE INTO exact_leaks
+                     (experiment_id, metric, pair_idx, test_enumeration_id, control_enumeration_id, model_id,
+                      embedding_model_id, leak_probability, lower, upper, tie_probability, echo_probability,
+                      similarity_shift, total_variation_lower, total_variation_upper, entropy_test, entropy_control,
+                      covered_test, covered_control, test_influences, control_influences)
+                 VALUES
+                     (:experiment, :metric, :pair_idx, :test_enumeration, :control_enumeration, :model,
+                      :embedding_model, :leak_probability, :lower, :upper, :tie_probability, :echo_probability,
+                      :similarity_shift, :total_variation_lower, :total_variation_upper, :entropy_test,
+                      :entropy_control, :covered_test, :covered_control, :test_influences, :control_influences)",
+            )?;
+            for new in leaks {
+                let leak = new.leak;
+                replace.execute(named_params! {
+                    ":experiment": experiment,
+                    ":metric": metric,
+                    ":pair_idx": integer(new.pair_idx)?,
+                    ":test_enumeration": new.test_enumeration,
+                    ":control_enumeration": new.control_enumeration,
+                    ":model": model,
+                    ":embedding_model": embedding_model,
+                    ":leak_probability": leak.probability,
+                    ":lower": leak.lower,
+                    ":upper": leak.upper,
+                    ":tie_probability": leak.tie_probability,
+                    ":echo_probability": leak.echo_probability,
+                    ":similarity_shift": leak.similarity_shift,
+                    ":total_variation_lower": leak.total_variation_lower,
+                    ":total_variation_upper": leak.total_variation_upper,
+                    ":entropy_test": leak.entropy_test,
+                    ":entropy_control": leak.entropy_control,
+                    ":covered_test": leak.covered_test,
+                    ":covered_control": leak.covered_control,
+                    ":test_influences": json_numbers(&leak.test_influences),
+                    ":control_influences": json_numbers(&leak.control_influences),
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The stored leak probabilities of `experiment` between enumerations that answer `requests`, by pair.
+    ///
+    /// The requests of one plan are those of one model, one set of sampling values and one coverage.
+    ///
+    /// # Errors
+    /// `Value` when a row does not hold what was stored.
+    pub fn exact_leaks(
+        &self,
+        experiment: ExperimentId,
+        metric: &str,
+        requests: &[EnumerationId],
+    ) -> Result<Vec<StoredExactLeak>, StoreError> {
+        let requests: Vec<String> = requests.iter().map(EnumerationId::to_string).collect();
+        let requests = serde_json::Value::from(requests).to_string();
+        self.read("read exact leaks", |view| {
+            let mut select = view.prepare_cached(
+                "WITH wanted AS (SELECT id FROM enumerations WHERE request_id IN (SELECT value FROM json_each(:requests)))
+                 SELECT exact_leaks.*, concept, category, test_prompt_id, control_prompt_id
+                 FROM exact_leaks JOIN experiment_pairs USING (experiment_id, pair_idx)
+                 WHERE experiment_id = :experiment AND metric = :metric
+                     AND test_enumeration_id IN wanted AND control_enumeration_id IN wanted
+                 ORDER BY pair_idx",
+            )?;
+            let mut rows = select.query(named_params! {
+                ":experiment": experiment,
+                ":metric": metric,
+                ":requests": requests,
+            })?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(stored_exact_leak(row)?);
+            }
+            Ok(found)
+        })
+    }
+}
+
+fn stored_exact_leak(row: &Row<'_>) -> Result<StoredExactLeak, Failure> {
+    let influences = |column| -> Result<Vec<f64>, Failure> {
+        numbers(
+            row.get_ref(column)?
+                .as_str()
+                .map_err(rusqlite::Error::from)?,
+        )
+    };
+    let (test_prompt_id, control_prompt_id): (PromptId, PromptId) =
+        (row.get("test_prompt_id")?, row.get("control_prompt_id")?);
+    Ok(StoredExactLeak {
+        concept: row.get("concept")?,
+        test_prompt_id,
+        control_prompt_id,
+        pair: ExactPair {
+            pair_idx: unsigned(row.get("pair_idx")?)?,
+            category: row.get("category")?,
+            test_prompt_idx: unsigned(test_prompt_id.get())?,
+            control_prompt_idx: unsigned(control_prompt_id.get())?,
+            leak: ExactLeak {
+                probability: row.get("leak_probability")?,
+                lower: row.get("lower")?,
+                upper: row.get("upper")?,
+                tie_probability: row.get("tie_probability")?,
+                echo_probability: row.get("echo_probability")?,
+                similarity_shift: row.get("similarity_shift")?,
+                total_variation_lower: row.get("total_variation_lower")?,
+                total_variation_upper: row.get("total_variation_upper")?,
+                entropy_test: row.get("entropy_test")?,
+                entropy_control: row.get("entropy_control")?,
+                covered_test: row.get("covered_test")?,
+                covered_control: row.get("covered_control")?,
+                test_influences: influences("test_influences")?,
+                control_influences: influences("control_influences")?,
+            },
+        },
+    })
+}
