@@ -3,12 +3,13 @@
 //! Owns the order of its steps. Everything that can fail before time is spent comes first: the file, the models, the
 //! database, the plan. Then each model makes what is missing, and all of it is scored together.
 
+use super::compare::FLIPS;
 use super::drift::{self, Side};
 use super::encoder_file;
 use super::encoding::similarity_text;
 use super::enumerating::{self, EnumerationPlan};
 use super::generating::{self, Destination};
-use super::model_file::{self, WantedModels, look_up};
+use super::model_file::{self, ModelFile, WantedModels, look_up};
 use super::prepare::{
     Planned, Prepared, plan_all, register_experiment, register_model, register_planned,
 };
@@ -19,11 +20,11 @@ use super::{Status, print};
 use crate::cli::{ExperimentArgs, Format, RunArgs};
 use crate::experiment::{Experiment, Overrides};
 use crate::generation::RequestId;
-use crate::leakage::{ExactLeakRate, LeakRate, Metric};
+use crate::leakage::{ExactLeakRate, ExactPair, LeakRate, Metric, exact_difference};
 use crate::llama::{self, Backend};
 use crate::machine;
 use crate::progress;
-use crate::report::{self, DriftSummary, ModelSummary, Summary};
+use crate::report::{self, DifferenceFromBase, DriftSummary, ModelSummary, Summary};
 use crate::store::{ExperimentId, ModelId, NewRun, RunId, RunModel, RunOutcome, Store};
 
 /// What a run that went through or was interrupted came to.
@@ -230,12 +231,33 @@ fn enumerate_and_score(
         return Ok(Outcome::Interrupted);
     }
     let mut summary = new_summary(scorer, store, run);
+    let mut pairs_of: Vec<(&ModelFile, Vec<ExactPair>)> = Vec::new();
     for (model_idx, planned) in planned.iter().enumerate() {
         let (plan, enumerations) = (&plans[model_idx], &enumerations[model_idx]);
         let scored = scorer.score_exact(store, planned, plan, models[model_idx], enumerations)?;
+        let file = &planned.prepared.file;
+        let base = pairs_of.iter().find(|(base, _)| base.name == file.name);
+        summary.exact_differences.extend(
+            base.and_then(|(base, pairs)| difference_from_base(base, pairs, file, &scored.pairs)),
+        );
+        pairs_of.push((file, scored.pairs.clone()));
         add_exact_model(&mut summary, &planned.prepared, &done[model_idx], scored);
     }
     Ok(Outcome::Finished(Box::new(summary)))
+}
+
+/// How much more leaks under another quantization than under the first of the same model.
+fn difference_from_base(
+    base: &ModelFile,
+    base_pairs: &[ExactPair],
+    other: &ModelFile,
+    other_pairs: &[ExactPair],
+) -> Option<DifferenceFromBase> {
+    Some(DifferenceFromBase {
+        model: other.label(),
+        base: base.label(),
+        difference: exact_difference(base_pairs, other_pairs, FLIPS)?,
+    })
 }
 
 /// Makes the generations of one model that are missing; loads it only if there are any.
@@ -290,6 +312,7 @@ fn new_summary(scorer: &Scorer<'_>, store: &Store, run: RunId) -> Summary {
         models: Vec::new(),
         drifts: Vec::new(),
         examples: Vec::new(),
+        exact_differences: Vec::new(),
         exact_examples: Vec::new(),
         database: store.path().display().to_string(),
         run_id: Some(run.get()),

@@ -290,6 +290,7 @@ fn new_summary(
         enumeration: None,
         drifts: Vec::new(),
         examples: Vec::new(),
+        exact_differences: Vec::new(),
         exact_examples: Vec::new(),
         database: store.path().display().to_string(),
         run_id: None,

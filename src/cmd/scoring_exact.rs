@@ -25,6 +25,7 @@ pub(super) type Enumerations = HashMap<EnumerationId, StoredEnumeration>;
 /// What scoring the enumerations of one model found.
 pub(super) struct ExactScored {
     pub(super) leak_rates: Vec<ExactLeakRate>,
+    pub(super) pairs: Vec<ExactPair>,
     pub(super) examples: Vec<ExactExample>,
 }
 
@@ -120,11 +121,12 @@ impl Scorer<'_> {
         let examples = striking
             .iter()
             .map(|compared| self.exact_example(planned, plan, compared, &texts));
+        let examples = examples.collect();
+        let pairs: Vec<ExactPair> = compared.iter().map(|c| c.exact.clone()).collect();
         Ok(ExactScored {
-            examples: examples.collect(),
-            leak_rates: exact_leak_rates(
-                &compared.iter().map(|c| c.exact.clone()).collect::<Vec<_>>(),
-            ),
+            examples,
+            leak_rates: exact_leak_rates(&pairs),
+            pairs,
         })
     }
 

@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::comparison::{Clusters, Comparison, PairRates, compare_with_base};
 use super::exact::ExactLeak;
 use super::leak_rate::{LEVEL, in_percent};
-use crate::stats::{Interval, cluster_mean};
+use crate::stats::{Interval, SignFlips, cluster_mean};
 
 /// A pair and what its distributions say.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +75,56 @@ pub fn exact_leak_rates(pairs: &[ExactPair]) -> Vec<ExactLeakRate> {
         .filter(|category| seen.insert(*category))
         .filter_map(|category| exact_leak_rate(pairs, category))
         .collect()
+}
+
+/// The leak probabilities as what conditions are compared by.
+pub fn exact_pair_rates(pairs: &[ExactPair]) -> PairRates {
+    let rates = pairs.iter();
+    rates
+        .map(|pair| (pair.pair_idx, pair.leak.probability))
+        .collect()
+}
+
+/// The difference of two exact leak rates over the pairs that both have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExactDifference {
+    /// The difference; its interval and p-value are for the choice of prompts.
+    pub comparison: Comparison,
+    /// What the difference certainly is at least for these prompts, in percentage points.
+    pub lower: f64,
+    /// What it certainly is at most.
+    pub upper: f64,
+}
+
+/// How much more leaks under `other` than under `base`; None without a pair that both have.
+pub fn exact_difference(
+    base: &[ExactPair],
+    other: &[ExactPair],
+    flips: SignFlips,
+) -> Option<ExactDifference> {
+    let clusters: Clusters = base
+        .iter()
+        .map(|pair| (pair.pair_idx, pair.control_prompt_idx))
+        .collect();
+    let by_pair: BTreeMap<usize, &ExactPair> =
+        other.iter().map(|pair| (pair.pair_idx, pair)).collect();
+    let common = base
+        .iter()
+        .filter_map(|pair| Some((&pair.leak, &by_pair.get(&pair.pair_idx)?.leak)));
+    let bounds = common.map(|(base, other)| {
+        let (lower, upper) = (other.lower - base.upper, other.upper - base.lower);
+        (lower, upper, 1.0)
+    });
+    let (lower, upper, n) = bounds.fold((0.0, 0.0, 0.0), |sum, bound| {
+        (sum.0 + bound.0, sum.1 + bound.1, sum.2 + bound.2)
+    });
+    let rates = [exact_pair_rates(base), exact_pair_rates(other)];
+    let compared = compare_with_base(&rates[0], &[&rates[1]], &clusters, flips);
+    Some(ExactDifference {
+        comparison: compared.into_iter().next().flatten()?,
+        lower: 100.0 * lower / n,
+        upper: 100.0 * upper / n,
+    })
 }
 
 fn exact_leak_rate(pairs: &[ExactPair], category: Option<&str>) -> Option<ExactLeakRate> {
@@ -225,6 +276,31 @@ mod tests {
         assert_eq!(rates[0].draw_standard_error, Some(0.0));
         assert_eq!((rates[0].coverage_min, rates[2].interval), (0.8, None));
         assert_eq!(exact_leak_rates(&[]), []);
+    }
+
+    #[test]
+    fn differences_have_the_bounds_of_both_sides() {
+        let flips = SignFlips {
+            seed: 1,
+            n_draws: 99,
+        };
+        let control = side(&[(1.0, 0.0)], &[]);
+        let base = [
+            pair("a", [0, 9], &side(&[(0.9, 0.5)], &[]), &control),
+            pair("a", [1, 8], &side(&[(1.0, -0.5)], &[]), &control),
+            pair("a", [5, 8], &side(&[(1.0, 0.5)], &[]), &control),
+        ];
+        let other = [
+            pair("a", [1, 8], &side(&[(0.8, 0.5)], &[]), &control),
+            pair("a", [0, 9], &side(&[(1.0, 0.5)], &[]), &control),
+        ];
+        let found = exact_difference(&base, &other, flips).unwrap();
+        assert_eq!(found.comparison.n_prompts, 2);
+        let figures = [found.comparison.difference, found.lower, found.upper];
+        for (found, expected) in figures.iter().zip([50.0, 40.0, 55.0]) {
+            assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
+        }
+        assert_eq!(exact_difference(&base, &[], flips), None);
     }
 
     /// Two pairs share a control prompt with two draws, one of which is closer to both concepts than anything.

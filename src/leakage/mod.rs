@@ -29,7 +29,9 @@ pub use echo::echoes;
 pub use exact::{
     ExactLeak, LeakingText, TextDistribution, WeightedText, exact_leak, leaking_texts,
 };
-pub use exact_rate::{ExactLeakRate, ExactPair, exact_leak_rates};
+pub use exact_rate::{
+    ExactDifference, ExactLeakRate, ExactPair, exact_difference, exact_leak_rates, exact_pair_rates,
+};
 pub use flips::{
     FlippedPrompt, Flips, RepeatFlips, count_flips, flipped_prompts, repeat_disagreement,
 };

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::table::{bits_text, plain_table};
 use super::{ModelSummary, Summary};
-use crate::leakage::ExactLeakRate;
+use crate::leakage::{ExactDifference, ExactLeakRate};
 use crate::visible::visible;
 
 /// The columns of the rates; the first two and the category are text.
@@ -52,6 +52,34 @@ pub struct LikelyText {
     pub text: String,
     /// Its probability.
     pub probability: f64,
+}
+
+/// How much more leaks under one quantization than under the first of the same model.
+#[derive(Debug, Clone)]
+pub struct DifferenceFromBase {
+    /// Model and quantization.
+    pub model: String,
+    /// What it is compared with.
+    pub base: String,
+    /// The difference.
+    pub difference: ExactDifference,
+}
+
+/// A difference in one line.
+pub(super) fn difference_line(found: &DifferenceFromBase) -> String {
+    let DifferenceFromBase {
+        model,
+        base,
+        difference,
+    } = found;
+    let comparison = &difference.comparison;
+    let interval = comparison.interval.map_or("none".to_owned(), |interval| {
+        format!("{:+.1} to {:+.1}", interval.lower, interval.upper)
+    });
+    format!(
+        "{model} against {base}: {:+.2} points, certainly {:+.2} to {:+.2}; 95 % interval for the choice of prompts {interval}, p = {:.3}",
+        comparison.difference, difference.lower, difference.upper, comparison.p_value.value
+    )
 }
 
 /// The rates of all models, with what the columns mean.
@@ -146,6 +174,38 @@ pub(super) struct ExactRateObject<'a> {
     entropy_control: f64,
     coverage: f64,
     coverage_min: f64,
+}
+
+/// A difference in JSON, in percentage points.
+#[derive(Serialize)]
+pub(super) struct DifferenceObject<'a> {
+    model: &'a str,
+    base: &'a str,
+    difference: f64,
+    lower: f64,
+    upper: f64,
+    /// Null where there is one cluster only.
+    interval: Option<[f64; 2]>,
+    p_value: f64,
+    n_pairs: usize,
+    n_clusters: usize,
+}
+
+pub(super) fn difference_object(found: &DifferenceFromBase) -> DifferenceObject<'_> {
+    let comparison = &found.difference.comparison;
+    DifferenceObject {
+        model: &found.model,
+        base: &found.base,
+        difference: comparison.difference,
+        lower: found.difference.lower,
+        upper: found.difference.upper,
+        interval: comparison
+            .interval
+            .map(|interval| [interval.lower, interval.upper]),
+        p_value: comparison.p_value.value,
+        n_pairs: comparison.n_prompts,
+        n_clusters: comparison.n_clusters,
+    }
 }
 
 /// An example in JSON; probabilities are 0 to 1.

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::exact::{self, ExactExampleObject, ExactRateObject};
+use super::exact::{self, DifferenceObject, ExactExampleObject, ExactRateObject};
 use super::{DerivationSummary, DriftSummary, Example, ModelSummary, StoredShare, Summary};
 use crate::leakage::LeakRate;
 
@@ -26,6 +26,7 @@ struct Document<'a> {
     enumeration: Option<EnumerationObject>,
     leak_rates: Vec<LeakRateObject<'a>>,
     exact_leak_rates: Vec<ExactRateObject<'a>>,
+    exact_differences: Vec<DifferenceObject<'a>>,
     models: Vec<ModelObject<'a>>,
     drifts: &'a [DriftSummary],
     examples: Vec<ExampleObject<'a>>,
@@ -151,6 +152,11 @@ fn document(summary: &Summary) -> Document<'_> {
         }),
         leak_rates: rates.collect(),
         exact_leak_rates: exact::rate_objects(summary),
+        exact_differences: summary
+            .exact_differences
+            .iter()
+            .map(exact::difference_object)
+            .collect(),
         models: summary.models.iter().map(model_object).collect(),
         drifts: &summary.drifts,
         examples: summary.examples.iter().map(example_object).collect(),

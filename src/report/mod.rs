@@ -19,7 +19,7 @@ pub use compare::{
     MetricDifference, ModelTrend, RepeatText, comparison_json, comparison_table,
 };
 pub use drift::{DriftSummary, ScoreSummary, drift_json, drift_table};
-pub use exact::{ExactExample, LikelyText};
+pub use exact::{DifferenceFromBase, ExactExample, LikelyText};
 pub use figure::{Figure, FigureError, figure_files};
 pub use html::{
     BaseComparisons, Making, Report, ReportCondition, ReportData, ReportExperiment, ReportModel,
@@ -61,6 +61,8 @@ pub struct Summary {
     pub drifts: Vec<DriftSummary>,
     /// The most striking leaks of all models.
     pub examples: Vec<Example>,
+    /// Each quantization against the first of its model, where continuations were enumerated.
+    pub exact_differences: Vec<DifferenceFromBase>,
     /// The most striking pairs of all models, where continuations were enumerated.
     pub exact_examples: Vec<ExactExample>,
     /// The database file.

@@ -38,6 +38,8 @@ pub fn table(summary: &Summary) -> String {
     write(heading(summary));
     if summary.enumeration.is_some() {
         write(exact_table(&summary.models));
+        let differences = summary.exact_differences.iter();
+        differences.for_each(|found| write(exact::difference_line(found)));
     } else {
         write(leak_rate_table(&summary.models));
         write(legend());
