@@ -121,7 +121,7 @@ mod tests {
             let before: Option<Duration> = pace.left(seconds(elapsed));
             pace.observe(seconds(elapsed), 100 * (group + 1));
             let after = pace.left(seconds(elapsed));
-            if let (Some(before), Some(after), true) = (before, after, group >= 3 && group < 25) {
+            if let (Some(before), Some(after), true) = (before, after, (3..25).contains(&group)) {
                 let jump =
                     (after.as_secs_f64() - before.as_secs_f64()).abs() / before.as_secs_f64();
                 assert!(jump < 0.1, "group {group}: {before:?} to {after:?}");

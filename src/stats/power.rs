@@ -18,7 +18,7 @@ pub fn detectable_difference(
 ) -> Option<f64> {
     assert!(0.0 < alpha && alpha < 1.0, "a level is between 0 and 1");
     assert!(
-        0.5 <= power && power < 1.0,
+        (0.5..1.0).contains(&power),
         "a power is from 0.5 to below 1"
     );
     let degrees_of_freedom = degrees_of_freedom(cluster_sizes);
