@@ -5,6 +5,7 @@
 //! It plans nothing, draws nothing and stores nothing.
 
 mod enumeration;
+mod label;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::digest::Digest;
 pub use enumeration::{
     Continuation, Enumeration, EnumerationId, EnumerationParams, EnumerationRequest,
 };
+pub use label::sampling_labels;
 
 /// Everything that decides which token follows a logits row, besides the seed.
 #[derive(Debug, Clone, PartialEq)]

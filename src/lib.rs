@@ -75,6 +75,9 @@
 //! | concept | the word whose influence is looked for |
 //! | test prompt, control prompt; prompt pair | with and without the concept; the two together |
 //! | template, category | a pair with a slot for the concept; the kind of association asked about |
+//! | sampling | one set of sampling values; a sweep gives a model several |
+//! | preset | a named source of sampling values that the file does not write out |
+//! | condition | one model file with one sampling and one seed: what is compared |
 //! | request | one planned generation; its id is a hash of all that determines it |
 //! | generation | the model's text for one request |
 //! | repeat | the n-th generation of one prompt, with its own draws |

@@ -81,9 +81,36 @@ CREATE TABLE runs (
     CHECK ((status = 'error') = (error IS NOT NULL))
 ) STRICT;
 
+-- The label writes all values out, so it is unique where they are, and tells the row of unknown values from others.
+CREATE TABLE samplings (
+    id                 INTEGER PRIMARY KEY,
+    label              TEXT NOT NULL UNIQUE,
+    temperature        REAL CHECK (temperature >= 0),
+    top_k              INTEGER CHECK (top_k >= 0),
+    top_p              REAL CHECK (top_p > 0 AND top_p <= 1),
+    min_p              REAL CHECK (min_p >= 0 AND min_p < 1),
+    repetition_penalty REAL CHECK (repetition_penalty > 0),
+    max_tokens         INTEGER CHECK (max_tokens > 0),
+    stop               TEXT,
+    CHECK ((id = 0) = (label = 'unknown')),
+    CHECK ((id = 0) = (temperature IS NULL)),
+    CHECK ((temperature IS NULL) = (top_k IS NULL)),
+    CHECK ((temperature IS NULL) = (top_p IS NULL)),
+    CHECK ((temperature IS NULL) = (min_p IS NULL)),
+    CHECK ((temperature IS NULL) = (repetition_penalty IS NULL)),
+    CHECK ((temperature IS NULL) = (max_tokens IS NULL)),
+    CHECK ((temperature IS NULL) = (stop IS NULL))
+) STRICT;
+
+-- What imported generations were sampled with.
+INSERT INTO samplings (id, label) VALUES (0, 'unknown');
+
 CREATE TABLE run_models (
     run_id               INTEGER NOT NULL REFERENCES runs (id),
     model_id             INTEGER NOT NULL REFERENCES models (id),
+    sampling_id          INTEGER NOT NULL REFERENCES samplings (id),
+    sampling_label       TEXT NOT NULL,
+    preset               TEXT,
     schedule             TEXT NOT NULL,
     tokenizer            TEXT NOT NULL,
     determinism          TEXT,
@@ -99,7 +126,7 @@ CREATE TABLE run_models (
     decode_ms            INTEGER NOT NULL CHECK (decode_ms >= 0),
     sample_ms            INTEGER NOT NULL CHECK (sample_ms >= 0),
     total_ms             INTEGER NOT NULL CHECK (total_ms >= 0),
-    PRIMARY KEY (run_id, model_id)
+    PRIMARY KEY (run_id, model_id, sampling_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE prompts (
@@ -274,6 +301,7 @@ CREATE TABLE embeddings (
 CREATE TABLE leaks (
     experiment_id         INTEGER NOT NULL,
     model_id              INTEGER NOT NULL REFERENCES models (id),
+    sampling_id           INTEGER NOT NULL REFERENCES samplings (id),
     metric                TEXT NOT NULL,
     seed                  INTEGER NOT NULL,
     pair_idx              INTEGER NOT NULL,
@@ -286,7 +314,7 @@ CREATE TABLE leaks (
     similarity_control    REAL NOT NULL,
     leak                  REAL NOT NULL CHECK (leak IN (0.0, 0.5, 1.0)),
     is_echo               INTEGER NOT NULL CHECK (is_echo IN (0, 1)),
-    PRIMARY KEY (experiment_id, model_id, metric, seed, pair_idx, repeat_idx),
+    PRIMARY KEY (experiment_id, model_id, sampling_id, metric, seed, pair_idx, repeat_idx),
     FOREIGN KEY (experiment_id, pair_idx) REFERENCES experiment_pairs (experiment_id, pair_idx)
 ) STRICT, WITHOUT ROWID;
 
@@ -351,7 +379,7 @@ FROM runs
     JOIN experiments ON experiments.id = experiment_id
     JOIN (
         SELECT
-            id, count(model_id) AS n_models, ifnull(sum(n_generated), 0) AS n_generated,
+            id, count(DISTINCT model_id) AS n_models, ifnull(sum(n_generated), 0) AS n_generated,
             ifnull(sum(n_reused), 0) AS n_reused, ifnull(sum(n_failed), 0) AS n_failed
         FROM runs LEFT JOIN run_models ON run_id = id
         GROUP BY id
@@ -360,7 +388,7 @@ FROM runs
 CREATE VIEW v_run_models AS
 SELECT
     run_id, experiment_id, experiments.name AS experiment, model_id, label AS model, quantization, bits_per_weight,
-    schedule, tokenizer, determinism, logit_difference_max, n_generated, n_reused, n_failed, n_prefill_tokens,
+    sampling_id, sampling_label AS sampling, preset, schedule, tokenizer, determinism, logit_difference_max, n_generated, n_reused, n_failed, n_prefill_tokens,
     n_decode_rows, n_padding_rows, self_check_ms, prefill_ms, decode_ms, sample_ms, total_ms,
     1000.0 * n_generated / nullif(total_ms, 0) AS generations_per_second
 FROM run_models
@@ -418,7 +446,7 @@ FROM scored_generations
 CREATE VIEW v_leaks AS
 SELECT
     experiment_id, experiments.name AS experiment, leaks.model_id, models.label AS model, models.quantization,
-    models.bits_per_weight, metric, encoders.label AS embedding_model, leaks.seed, pair_idx, leaks.repeat_idx, concept,
+    models.bits_per_weight, sampling_id, samplings.label AS sampling, metric, encoders.label AS embedding_model, leaks.seed, pair_idx, leaks.repeat_idx, concept,
     category, template_id, test_prompt, control_prompt, control_prompt_id, test_generation_id, control_generation_id,
     test.text AS test_generation, control.text AS control_generation, similarity_test, similarity_control,
     similarity_test - similarity_control AS similarity_difference, leak, is_echo
@@ -426,6 +454,7 @@ FROM leaks
     JOIN experiments ON experiments.id = experiment_id
     JOIN models ON models.id = leaks.model_id
     JOIN models AS encoders ON encoders.id = embedding_model_id
+    JOIN samplings ON samplings.id = sampling_id
     JOIN experiment_pairs USING (experiment_id, pair_idx)
     JOIN generations AS test ON test.id = test_generation_id
     JOIN generations AS control ON control.id = control_generation_id;
@@ -438,18 +467,20 @@ WITH verdicts AS (
     SELECT NULL AS of_category, verdicts.* FROM verdicts UNION ALL SELECT category, verdicts.* FROM verdicts
 )
 SELECT
-    experiment_id, experiments.name AS experiment, model_id, label AS model, quantization, bits_per_weight, metric, seed,
+    experiment_id, experiments.name AS experiment, model_id, models.label AS model, quantization, bits_per_weight,
+    sampling_id, samplings.label AS sampling, metric, seed,
     of_category AS category, 100.0 * avg(leak) AS mean_leak_rate, count(*) AS n_pairs, sum(leak = 0.5) AS n_tied,
     sum(is_echo) AS n_echoes, count(DISTINCT control_prompt_id) AS n_clusters
 FROM verdicts_by_group
     JOIN experiments ON experiments.id = experiment_id
     JOIN models ON models.id = model_id
-GROUP BY experiment_id, model_id, metric, seed, of_category;
+    JOIN samplings ON samplings.id = sampling_id
+GROUP BY experiment_id, model_id, sampling_id, metric, seed, of_category;
 
 -- Models are joined before the other verdicts, so that these are found by their primary key.
 CREATE VIEW v_flips AS
 SELECT
-    base.experiment_id, experiments.name AS experiment, base.metric, base.seed, base.pair_idx, base.repeat_idx, concept,
+    base.experiment_id, experiments.name AS experiment, base.sampling_id, samplings.label AS sampling, base.metric, base.seed, base.pair_idx, base.repeat_idx, concept,
     category, template_id, test_prompt, control_prompt,
     base.model_id AS base_model_id, base_models.label AS base_model, base_models.quantization AS base_quantization,
     base_models.bits_per_weight AS base_bits_per_weight,
@@ -463,9 +494,11 @@ FROM leaks AS base
     CROSS JOIN models AS other_models
         ON (ifnull(base_models.bits_per_weight, 0), other_models.id) > (ifnull(other_models.bits_per_weight, 0), base_models.id)
     CROSS JOIN leaks AS other
-        ON other.experiment_id = base.experiment_id AND other.model_id = other_models.id AND other.metric = base.metric
+        ON other.experiment_id = base.experiment_id AND other.model_id = other_models.id AND other.sampling_id = base.sampling_id
+        AND other.metric = base.metric
         AND other.seed = base.seed AND other.pair_idx = base.pair_idx AND other.repeat_idx = base.repeat_idx
         AND other.leak <> base.leak
+    JOIN samplings ON samplings.id = base.sampling_id
     JOIN experiments ON experiments.id = base.experiment_id
     JOIN experiment_pairs ON experiment_pairs.experiment_id = base.experiment_id AND experiment_pairs.pair_idx = base.pair_idx
     JOIN generations AS base_test ON base_test.id = base.test_generation_id

@@ -54,7 +54,12 @@ pub(super) fn drift_command(args: &DriftArgs) -> anyhow::Result<Status> {
     }
     let base_idx = base_idx(&files, args.base.as_deref())?;
     let backend = Backend::init()?;
-    let planned = plan_all(&experiment, &backend, files)?;
+    // Next-token distributions do not depend on the sampling: the first of each model brings the generations.
+    let first = wanted
+        .samplings
+        .iter()
+        .map(|samplings| samplings[..1].to_vec());
+    let planned = plan_all(&experiment, &backend, files, &first.collect::<Vec<_>>())?;
     let registered = register_experiment(&mut store, &experiment)?;
     let mut models = Vec::new();
     for planned in planned {

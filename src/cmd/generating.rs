@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 use super::prepare::Prepared;
 use super::session::Session;
 use crate::allocator;
+use crate::digest::Digest;
 use crate::engine::{
     Determinism, EngineError, Generator, GroupLimits, GroupOutcome, Job, MakeDecoder, Schedule,
     SelfCheck, Vocabulary, Work, n_cells_alone, self_check,
@@ -21,7 +22,7 @@ use crate::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
 use crate::progress::{self, Progress, Unit};
 use crate::prompt::first_disagreement;
 use crate::sampling::AllowedTokens;
-use crate::store::{ModelId, NewFailure, NewGeneration, RunId, RunModel, Store};
+use crate::store::{ModelId, NewFailure, NewGeneration, RunId, RunModel, SamplingId, Store};
 
 /// Prompts in a group at most: few enough that little is lost when a run is killed.
 const GROUP_PROMPTS: usize = 96;
@@ -40,6 +41,28 @@ pub(super) struct Destination<'a> {
     pub(super) store: &'a mut Store,
     pub(super) run: RunId,
     pub(super) model: ModelId,
+    pub(super) sampling: SamplingId,
+}
+
+/// A model that is loaded, kept for its next sampling.
+pub(super) struct Loaded {
+    sha256: Digest,
+    model: Model,
+    vocabulary: Vocabulary,
+    /// What the self-check found: the level, and the largest difference of two logits.
+    checked: (Option<String>, Option<f64>),
+}
+
+impl Loaded {
+    fn load(backend: &Backend, prepared: &Prepared) -> anyhow::Result<Self> {
+        let model = load(backend, prepared)?;
+        Ok(Self {
+            sha256: prepared.file.sha256,
+            vocabulary: vocabulary(prepared, &model),
+            model,
+            checked: (None, None),
+        })
+    }
 }
 
 /// Makes the generations of `requests` and stores them; returns what was done, also when Ctrl-C ended it.
@@ -53,21 +76,30 @@ pub(super) fn generate(
     prepared: &Prepared,
     requests: &[GenerationRequest],
     n_reused: usize,
+    last: &mut Option<Loaded>,
 ) -> anyhow::Result<RunModel> {
-    let model = load(backend, prepared)?;
-    let vocabulary = vocabulary(prepared, &model);
+    let same = last
+        .take()
+        .filter(|last| last.sha256 == prepared.file.sha256);
+    let loaded = match same {
+        Some(loaded) => last.insert(loaded),
+        None => last.insert(Loaded::load(backend, prepared)?),
+    };
+    let model = &loaded.model;
     let mut done = new_run_model(prepared, n_reused);
+    (done.determinism, done.logit_difference_max) = loaded.checked.clone();
     let (fitting, limits) = check_requests(
         session,
         backend,
         destination,
         prepared,
-        &model,
+        model,
         requests,
         &mut done,
     )?;
+    loaded.checked = (done.determinism.clone(), done.logit_difference_max);
     let config = decoder_config(limits, session.n_threads);
-    let mut decoder = LlamaDecoder::new(backend, &model, config)?;
+    let mut decoder = LlamaDecoder::new(backend, model, config)?;
     let n_requests = fitting.len() as u64;
     let shown = Shown::start(prepared, n_requests, Unit::Generations);
     let on_progress = |n_finished| shown.show(n_finished);
@@ -75,7 +107,7 @@ pub(super) fn generate(
         requests: &fitting,
         sampling: &prepared.context.sampling,
         seed: prepared.context.seed,
-        vocabulary: &vocabulary,
+        vocabulary: &loaded.vocabulary,
         schedule: Schedule::STRICT,
         limits,
         cancel: &session.cancel,
@@ -129,7 +161,8 @@ pub(super) fn check_requests(
 ) -> anyhow::Result<(Vec<GenerationRequest>, GroupLimits)> {
     let (fitting, too_long) = split_too_long(requests, prepared, model.n_ctx_train());
     let limits = limits(&fitting, prepared.context.sampling.max_tokens);
-    if !fitting.is_empty() {
+    // Another sampling of the same model may have been checked before.
+    if !fitting.is_empty() && done.determinism.is_none() {
         let started = Instant::now();
         let check = check(&fitting, session.n_threads, &mut |n_threads| {
             let config = decoder_config(limits, n_threads);
@@ -144,6 +177,8 @@ pub(super) fn check_requests(
 /// What is stored of a model for which nothing was done yet.
 pub(super) fn new_run_model(prepared: &Prepared, n_reused: usize) -> RunModel {
     RunModel {
+        sampling_label: prepared.sampling_label.clone(),
+        preset: prepared.preset.map(|preset| preset.as_str().to_owned()),
         schedule: prepared.context.schedule.clone(),
         tokenizer: prepared.tokenizer_name.to_owned(),
         determinism: None,
@@ -273,7 +308,7 @@ pub(super) struct Shown {
 impl Shown {
     pub(super) fn start(prepared: &Prepared, total: u64, unit: Unit) -> Self {
         Self {
-            progress: Progress::start(prepared.file.label(), total, unit),
+            progress: Progress::start(prepared.label(), total, unit),
             n_stored: Cell::new(0),
         }
     }
@@ -377,9 +412,12 @@ pub(super) fn store_failures(
             .insert_failures(destination.run, destination.model, &new)?;
     }
     done.n_failed += new.len();
-    destination
-        .store
-        .save_run_model(destination.run, destination.model, done)?;
+    destination.store.save_run_model(
+        destination.run,
+        destination.model,
+        destination.sampling,
+        done,
+    )?;
     Ok(())
 }
 

@@ -13,8 +13,9 @@ use super::session::Session;
 use crate::digest::Digest;
 use crate::experiment::{
     DerivationSpec, EmbeddingModelSource, Experiment, ExperimentErrors, ModelSource, ModelSpec,
-    Position, Problem,
+    Position, Problem, SamplingDefaults,
 };
+use crate::generation::SamplingParams;
 use crate::gguf::derivation::{Derivation, Target};
 use crate::gguf::file_hash::cached_hash_with;
 use crate::gguf::manifest::{Entry, Kind, Manifest, ManifestError};
@@ -41,6 +42,8 @@ pub(super) enum Wanted {
 pub(super) struct WantedModels {
     /// One for each of [`Experiment::models`].
     pub(super) models: Vec<Wanted>,
+    /// The samplings of each of them.
+    pub(super) samplings: Vec<Vec<SamplingParams>>,
     pub(super) encoder: Wanted,
 }
 
@@ -79,14 +82,58 @@ pub(super) fn look_up(experiment: &Experiment) -> Result<WantedModels, Experimen
             .map_err(|error| manifest_problem(&error, &spec.position, &spec.position)),
         EmbeddingModelSource::File { path } => own_file(path, &file_label(path), &spec.position),
     });
+    if let Some(position) = experiment.model_defaults_position() {
+        let specs = experiment.models().iter();
+        let lacking = specs.zip(&models).filter_map(|(spec, model)| {
+            let lacks = model_defaults(model.as_ref()?).is_none();
+            lacks.then(|| no_model_defaults(spec, position))
+        });
+        problems.extend(lacking);
+    }
     ExperimentErrors::raise(problems)?;
-    let models = models
+    let models: Vec<Wanted> = models
         .into_iter()
-        .map(|model| model.expect("no problem was found"));
+        .map(|model| model.expect("no problem was found"))
+        .collect();
+    let samplings = models
+        .iter()
+        .map(|model| experiment.samplings(model_defaults(model).as_ref()));
     Ok(WantedModels {
-        models: models.collect(),
+        samplings: samplings.collect(),
+        models,
         encoder: encoder.expect("no problem was found"),
     })
+}
+
+/// The sampling values that a model's publisher recommends; None where the manifest does not have them.
+fn model_defaults(model: &Wanted) -> Option<SamplingDefaults> {
+    let entry = match model {
+        Wanted::Entry(entry) => entry,
+        Wanted::Derived { parent, .. } => return model_defaults(parent),
+        Wanted::File { .. } | Wanted::Folder { .. } => return None,
+    };
+    let config = entry.generation_config()?;
+    Some(SamplingDefaults {
+        temperature: config.temperature,
+        top_k: config.top_k,
+        top_p: config.top_p,
+        min_p: SamplingDefaults::TRANSFORMERS.min_p,
+        repetition_penalty: config.repetition_penalty,
+    })
+}
+
+fn no_model_defaults(spec: &ModelSpec, preset: &Position) -> Problem {
+    let what = match &spec.source {
+        ModelSource::Manifest { name, .. } => {
+            format!("the manifest has no sampling values of `{name}`")
+        }
+        ModelSource::File { label, .. } => {
+            format!("nobody recommends sampling values for the file `{label}`")
+        }
+    };
+    Problem::error(&spec.position, what)
+        .earlier(preset, "which this preset asks for")
+        .hint("write every sampling value out, or leave the model to an experiment of its own")
 }
 
 fn wanted_model(manifest: &'static Manifest, spec: &ModelSpec) -> Result<Wanted, Box<Problem>> {

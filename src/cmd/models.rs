@@ -18,7 +18,7 @@ use crate::cli::{
     CheckArgs, DeriveArgs, FetchArgs, ModelsCommand, NamedModelArgs, ShelfArgs, ShowArgs,
 };
 use crate::engine::{Schedule, self_check};
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, SamplingDefaults};
 use crate::gguf::derivation::{Derivation, DerivedRecord, Target, derived_files, read_record};
 use crate::gguf::inspect::LabelShare;
 use crate::gguf::manifest::{Entry, Kind, Manifest};
@@ -405,7 +405,9 @@ fn check(args: &CheckArgs) -> anyhow::Result<Status> {
     let file = model_file::open_model(&session, &file)?;
     let experiment = Experiment::load(&args.experiment)?;
     let backend = Backend::init()?;
-    let planned = plan(&experiment, &backend, file)?;
+    // The self-check draws nothing, so any values stand in for those that a model lacks.
+    let samplings = experiment.samplings(Some(&SamplingDefaults::TRANSFORMERS));
+    let planned = plan(&experiment, &backend, file, &samplings[..1])?.swap_remove(0);
     let prepared = &planned.prepared;
     let model = Model::load(&backend, prepared.file.gguf.path())?;
     let requests = planned.plan.requests();

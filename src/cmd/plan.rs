@@ -20,6 +20,7 @@ use super::session::Session;
 use super::{Status, print};
 use crate::cli::{Format, PlanArgs};
 use crate::experiment::Experiment;
+use crate::generation::SamplingParams;
 use crate::gguf::derivation::derived_label;
 use crate::gguf::shelf::State;
 use crate::llama::Backend;
@@ -101,14 +102,15 @@ pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Status> {
         .chain([&wanted.encoder])
         .enumerate()
         .map(|(model_idx, model)| {
-            let generates = model_idx < wanted.models.len();
+            // The encoder has none.
+            let samplings = wanted.samplings.get(model_idx);
             plan_model(
                 &session,
                 &backend,
                 &experiment,
                 store.as_ref(),
                 model,
-                generates,
+                samplings.map_or(&[], Vec::as_slice),
             )
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
@@ -170,47 +172,51 @@ fn plan_model(
     experiment: &Experiment,
     store: Option<&Store>,
     wanted: &Wanted,
-    generates: bool,
+    samplings: &[SamplingParams],
 ) -> anyhow::Result<ModelPlan> {
-    let mut plan = absent_model(session, experiment, wanted, generates)?;
-    if !generates || plan.fetch_bytes > 0 || plan.derive_bytes != Some(0) {
+    let mut plan = absent_model(session, experiment, wanted, samplings.len())?;
+    if samplings.is_empty() || plan.fetch_bytes > 0 || plan.derive_bytes != Some(0) {
         return Ok(plan);
     }
     let planned = prepare::plan(
         experiment,
         backend,
         model_file::open_model(session, wanted)?,
+        samplings,
     )?;
+    let first = &planned[0];
     plan.n_prompt_tokens = Some(
-        planned
+        first
             .prepared
             .prompts
             .iter()
             .map(|prompt| prompt.tokens().len())
             .sum(),
     );
-    let enumerations = experiment
-        .enumeration()
-        .map(|params| EnumerationPlan::new(&planned.prepared, params));
-    let missing = match (store, &enumerations) {
-        (_, Some(_)) => Vec::new(),
-        (Some(store), None) => planned.missing(store)?,
-        (None, None) => planned.plan.requests().to_vec(),
-    };
-    plan.n_generations = match &enumerations {
-        Some(enumerations) => enumerations.requests.len(),
-        None => planned.plan.requests().len(),
-    };
-    plan.n_missing = match (store, &enumerations) {
-        (Some(store), Some(enumerations)) => enumerations.missing(store)?.len(),
-        (None, Some(_)) => plan.n_generations,
-        (_, None) => missing.len(),
-    };
+    let mut missing = Vec::new();
+    (plan.n_generations, plan.n_missing) = (0, 0);
+    for planned in &planned {
+        if let Some(params) = experiment.enumeration() {
+            let enumerations = EnumerationPlan::new(&planned.prepared, params);
+            plan.n_generations += enumerations.requests.len();
+            plan.n_missing += match store {
+                Some(store) => enumerations.missing(store)?.len(),
+                None => enumerations.requests.len(),
+            };
+        } else {
+            plan.n_generations += planned.plan.requests().len();
+            missing.extend(match store {
+                Some(store) => planned.missing(store)?,
+                None => planned.plan.requests().to_vec(),
+            });
+        }
+    }
+    plan.n_missing += missing.len();
     plan.n_stored = plan.n_generations - plan.n_missing;
-    plan.quantization = Some(planned.prepared.file.quantization.clone());
+    plan.quantization = Some(first.prepared.file.quantization.clone());
     // What an enumeration takes depends on how sharp the model's distributions are, which only running it shows.
-    if enumerations.is_none() {
-        plan.cost = Some(cost::cost(session, backend, store, &planned, &missing)?);
+    if experiment.enumeration().is_none() {
+        plan.cost = Some(cost::cost(session, backend, store, first, &missing)?);
     }
     Ok(plan)
 }
@@ -220,14 +226,13 @@ fn absent_model(
     session: &Session,
     experiment: &Experiment,
     wanted: &Wanted,
-    generates: bool,
+    n_samplings: usize,
 ) -> anyhow::Result<ModelPlan> {
     let n_each = match experiment.enumeration() {
         Some(_) => 1,
         None => experiment.n_repeats() as usize,
     };
-    let n_generations = experiment.prompts().len() * n_each;
-    let n_generations = if generates { n_generations } else { 0 };
+    let n_generations = experiment.prompts().len() * n_each * n_samplings;
     let file = file_plan(session, wanted)?;
     Ok(ModelPlan {
         model: file.model,

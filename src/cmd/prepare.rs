@@ -11,8 +11,10 @@ use rayon::prelude::*;
 
 use super::model_file::ModelFile;
 use crate::engine::Schedule;
-use crate::experiment::{Experiment, Plan, plan_requests};
-use crate::generation::{GenerationRequest, RequestContext, RequestId};
+use crate::experiment::{Experiment, Plan, Preset, plan_requests};
+use crate::generation::{
+    GenerationRequest, RequestContext, RequestId, SamplingParams, sampling_labels,
+};
 use crate::gguf::inspect::{composition_json, metadata_json};
 use crate::llama::{Backend, Model};
 use crate::prompt::{ChatTemplate, RenderedPrompt, Tokenizer};
@@ -21,11 +23,15 @@ use crate::store::{
     NewRenderedPrompt, PromptId, Store,
 };
 
-/// A model and the prompts as it sees them.
+/// A model with one of its samplings, and the prompts as it sees them.
+#[derive(Clone)]
 pub(super) struct Prepared {
-    pub(super) file: ModelFile,
+    pub(super) file: Arc<ModelFile>,
+    /// The sampling values in which the conditions of the experiment differ; empty where they do not.
+    pub(super) sampling_label: String,
+    pub(super) preset: Option<Preset>,
     /// In the order in which they were given.
-    pub(super) prompts: Vec<RenderedPrompt>,
+    pub(super) prompts: Arc<[RenderedPrompt]>,
     /// Which program made the tokens.
     pub(super) tokenizer_name: &'static str,
     /// Tokens that only fill the vocabulary up.
@@ -35,40 +41,69 @@ pub(super) struct Prepared {
     pub(super) took: Duration,
 }
 
-/// A model and what it is asked.
+/// A condition: a model with one of its samplings, and what it is asked.
 pub(super) struct Planned {
     pub(super) prepared: Prepared,
     pub(super) plan: Plan,
 }
 
-/// Plans the experiment for each of `files`.
+/// Plans the experiment for each of `files` with each of its samplings, in this order.
 pub(super) fn plan_all(
     experiment: &Experiment,
     backend: &Backend,
     files: Vec<ModelFile>,
+    samplings: &[Vec<SamplingParams>],
 ) -> anyhow::Result<Vec<Planned>> {
-    files
+    let planned = files
         .into_par_iter()
-        .map(|file| plan(experiment, backend, file))
-        .collect()
+        .zip(samplings)
+        .map(|(file, samplings)| plan(experiment, backend, file, samplings))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let mut planned: Vec<Planned> = planned.into_iter().flatten().collect();
+    let all = planned
+        .iter()
+        .map(|planned| &planned.prepared.context.sampling);
+    let labels = sampling_labels(&all.collect::<Vec<_>>());
+    for (planned, label) in planned.iter_mut().zip(labels) {
+        planned.prepared.sampling_label = label;
+    }
+    Ok(planned)
 }
 
-/// Renders and tokenizes every prompt of the experiment, and plans its requests.
+/// Renders and tokenizes every prompt of the experiment, and plans the requests of each sampling.
 pub(super) fn plan(
     experiment: &Experiment,
     backend: &Backend,
     file: ModelFile,
-) -> anyhow::Result<Planned> {
-    let prepared = prepare(experiment, experiment.prompts(), backend, file)?;
+    samplings: &[SamplingParams],
+) -> anyhow::Result<Vec<Planned>> {
+    let Some(first) = samplings.first() else {
+        return Ok(Vec::new());
+    };
+    let prepared = prepare(experiment, experiment.prompts(), backend, file, first)?;
     let tokens: Vec<Arc<[u32]>> = prepared
         .prompts
         .iter()
         .map(|prompt| Arc::from(prompt.tokens()))
         .collect();
-    Ok(Planned {
-        plan: plan_requests(experiment, &tokens, &prepared.context),
-        prepared,
-    })
+    let planned = samplings.iter().map(|sampling| {
+        let mut prepared = prepared.clone();
+        prepared.context.sampling = sampling.clone();
+        Planned {
+            plan: plan_requests(experiment, &tokens, &prepared.context),
+            prepared,
+        }
+    });
+    Ok(planned.collect())
+}
+
+impl Prepared {
+    /// The model, with its sampling where there are several, as people read them.
+    pub(super) fn label(&self) -> String {
+        format!("{} {}", self.file.label(), self.sampling_label)
+            .trim_end()
+            .to_owned()
+    }
 }
 
 /// Renders `prompts` in the experiment's messages and tokenizes them.
@@ -77,6 +112,7 @@ pub(super) fn prepare(
     prompts: &[String],
     backend: &Backend,
     file: ModelFile,
+    sampling: &SamplingParams,
 ) -> anyhow::Result<Prepared> {
     let failed = || format!("failed to prepare the prompts for {}", file.label());
     let template = ChatTemplate::from_gguf(&file.gguf).with_context(failed)?;
@@ -105,9 +141,11 @@ pub(super) fn prepare(
         took: started.elapsed(),
         tokenizer_name: tokenizer.name(),
         unused_tokens: tokenizer.table().unused().to_vec(),
-        prompts,
-        context: experiment.request_context(file.sha256, Schedule::STRICT.name()),
-        file,
+        prompts: prompts.into(),
+        sampling_label: String::new(),
+        preset: experiment.preset(),
+        context: experiment.request_context(file.sha256, sampling.clone(), Schedule::STRICT.name()),
+        file: Arc::new(file),
     })
 }
 

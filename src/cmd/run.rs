@@ -8,8 +8,8 @@ use super::drift::{self, Side};
 use super::encoder_file;
 use super::encoding::similarity_text;
 use super::enumerating::{self, EnumerationPlan};
-use super::generating::{self, Destination};
-use super::model_file::{self, ModelFile, WantedModels, look_up};
+use super::generating::{self, Destination, Loaded};
+use super::model_file::{self, WantedModels, look_up};
 use super::prepare::{
     Planned, Prepared, plan_all, register_experiment, register_model, register_planned,
 };
@@ -18,7 +18,7 @@ use super::scoring_exact::{Enumerations, ExactScored, continuation_texts};
 use super::session::Session;
 use super::{Status, print};
 use crate::cli::{ExperimentArgs, Format, RunArgs};
-use crate::experiment::{Experiment, Overrides};
+use crate::experiment::{Experiment, Overrides, Preset};
 use crate::generation::RequestId;
 use crate::leakage::{ExactLeakRate, ExactPair, LeakRate, Metric, exact_difference};
 use crate::llama::{self, Backend};
@@ -50,7 +50,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Status> {
     };
     let encoder = encoder_file::open_encoder(&session, &wanted.encoder)?;
     let backend = Backend::init()?;
-    let planned = plan_all(&experiment, &backend, models)?;
+    let planned = plan_all(&experiment, &backend, models, &wanted.samplings)?;
     let mut store = existing.map_or_else(|| Store::open(db), Ok)?;
     let registered = register_experiment(&mut store, &experiment)?;
     let encoder_id = register_model(&mut store, &encoder.file)?;
@@ -155,12 +155,14 @@ fn generate_and_score(
         return enumerate_and_score(scorer, store, run, planned, &plans, models);
     }
     let mut done = Vec::new();
+    let mut last = None;
     for (planned, &model) in planned.iter().zip(models) {
-        done.push(make_missing(scorer, store, run, planned, model)?);
+        done.push(make_missing(scorer, store, run, planned, model, &mut last)?);
         if scorer.session.cancelled() {
             return Ok(Outcome::Interrupted);
         }
     }
+    drop(last);
     let generations = planned
         .iter()
         .map(|planned| stored_generations(store, planned))
@@ -184,11 +186,13 @@ fn drifts(
     planned: &[Planned],
     models: &[ModelId],
 ) -> anyhow::Result<Vec<DriftSummary>> {
-    let sides: Vec<Side> = planned
+    // A model is there once for each of its samplings, on which the distributions do not depend.
+    let mut sides: Vec<Side> = planned
         .iter()
         .zip(models)
         .map(|(planned, &id)| Side::of(&planned.prepared.file, id))
         .collect();
+    sides.dedup_by_key(|side| side.id);
     let mut drifts = Vec::new();
     for other in &sides {
         let base = sides.iter().find(|base| base.name == other.name);
@@ -218,7 +222,13 @@ fn enumerate_and_score(
     let (session, backend) = (scorer.session, scorer.backend);
     let mut done = Vec::new();
     for ((planned, plan), &model) in planned.iter().zip(plans).zip(models) {
-        let mut destination = Destination { store, run, model };
+        let sampling = store.register_sampling(&planned.prepared.context.sampling)?;
+        let mut destination = Destination {
+            store,
+            run,
+            model,
+            sampling,
+        };
         let made = enumerating::enumerate(session, backend, &mut destination, planned, plan)?;
         done.push(made);
         if session.cancelled() {
@@ -231,16 +241,22 @@ fn enumerate_and_score(
         return Ok(Outcome::Interrupted);
     }
     let mut summary = new_summary(scorer, store, run);
-    let mut pairs_of: Vec<(&ModelFile, Vec<ExactPair>)> = Vec::new();
+    let mut pairs_of: Vec<(&Prepared, Vec<ExactPair>)> = Vec::new();
     for (model_idx, planned) in planned.iter().enumerate() {
         let (plan, enumerations) = (&plans[model_idx], &enumerations[model_idx]);
         let scored = scorer.score_exact(store, planned, plan, models[model_idx], enumerations)?;
         let file = &planned.prepared.file;
-        let base = pairs_of.iter().find(|(base, _)| base.name == file.name);
-        summary.exact_differences.extend(
-            base.and_then(|(base, pairs)| difference_from_base(base, pairs, file, &scored.pairs)),
-        );
-        pairs_of.push((file, scored.pairs.clone()));
+        let is_base = |base: &Prepared| {
+            base.file.name == file.name
+                && base.context.sampling == planned.prepared.context.sampling
+        };
+        let base = pairs_of.iter().find(|(base, _)| is_base(base));
+        summary
+            .exact_differences
+            .extend(base.and_then(|(base, pairs)| {
+                difference_from_base(base, pairs, &planned.prepared, &scored.pairs)
+            }));
+        pairs_of.push((&planned.prepared, scored.pairs.clone()));
         add_exact_model(&mut summary, &planned.prepared, &done[model_idx], scored);
     }
     Ok(Outcome::Finished(Box::new(summary)))
@@ -248,9 +264,9 @@ fn enumerate_and_score(
 
 /// How much more leaks under another quantization than under the first of the same model.
 fn difference_from_base(
-    base: &ModelFile,
+    base: &Prepared,
     base_pairs: &[ExactPair],
-    other: &ModelFile,
+    other: &Prepared,
     other_pairs: &[ExactPair],
 ) -> Option<DifferenceFromBase> {
     Some(DifferenceFromBase {
@@ -260,22 +276,30 @@ fn difference_from_base(
     })
 }
 
-/// Makes the generations of one model that are missing; loads it only if there are any.
+/// Makes the generations of one condition that are missing; loads its model only if there are any, and once for all of
+/// its samplings.
 fn make_missing(
     scorer: &Scorer<'_>,
     store: &mut Store,
     run: RunId,
     planned: &Planned,
     model: ModelId,
+    last: &mut Option<Loaded>,
 ) -> anyhow::Result<RunModel> {
+    let sampling = store.register_sampling(&planned.prepared.context.sampling)?;
     let missing = planned.missing(store)?;
     let n_reused = planned.plan.requests().len() - missing.len();
     if missing.is_empty() {
         let done = generating::new_run_model(&planned.prepared, n_reused);
-        store.save_run_model(run, model, &done)?;
+        store.save_run_model(run, model, sampling, &done)?;
         return Ok(done);
     }
-    let mut destination = Destination { store, run, model };
+    let mut destination = Destination {
+        store,
+        run,
+        model,
+        sampling,
+    };
     generating::generate(
         scorer.session,
         scorer.backend,
@@ -283,6 +307,7 @@ fn make_missing(
         &planned.prepared,
         &missing,
         n_reused,
+        last,
     )
 }
 
@@ -356,6 +381,9 @@ fn model_summary(
         composition: prepared.file.composition(),
         label_share: prepared.file.label_share(),
         derivation: prepared.file.derivation_summary(),
+        sampling: Some(prepared.context.sampling.clone()),
+        sampling_label: prepared.sampling_label.clone(),
+        preset: prepared.preset.map(Preset::as_str),
         determinism: done.determinism.clone(),
         n_generated: done.n_generated,
         n_reused: done.n_reused,

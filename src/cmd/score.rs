@@ -15,6 +15,7 @@ use super::scoring::N_EXAMPLES;
 use super::session::Session;
 use super::{Status, print, stored};
 use crate::cli::{self, Format, ScoreArgs};
+use crate::generation::sampling_labels;
 use crate::leakage::{Leak, Metric, Rounding, ScoredPair, echoes, leak_rates, striking_leaks};
 use crate::llama::Backend;
 use crate::progress;
@@ -84,10 +85,12 @@ fn compared(store: &Store, name: Option<&str>) -> anyhow::Result<Vec<Compared>> 
     for experiment in meant {
         let mut by_seed: BTreeMap<u64, Vec<(ComparedModel, Vec<Comparison>)>> = BTreeMap::new();
         for model in store.compared_models(experiment.id)? {
-            for comparison in store.comparisons(experiment.id, model.id)? {
+            for comparison in store.comparisons(experiment.id, model.id, model.sampling)? {
                 let models = by_seed.entry(comparison.seed).or_default();
                 match models.last_mut() {
-                    Some((last, comparisons)) if last.id == model.id => {
+                    Some((last, comparisons))
+                        if (last.id, last.sampling) == (model.id, model.sampling) =>
+                    {
                         comparisons.push(comparison)
                     }
                     _ => models.push((model.clone(), vec![comparison])),
@@ -176,6 +179,7 @@ impl Scoring<'_> {
             let set = LeakSet {
                 experiment: compared.experiment.id,
                 model: model.id,
+                sampling: model.sampling,
                 metric: metric.name(),
                 seed,
             };
@@ -183,7 +187,20 @@ impl Scoring<'_> {
             store.save_leaks(set, with, &new.collect::<Vec<_>>())?;
             add_model(&mut summary, model, comparisons, &scored)?;
         }
+        label_samplings(&mut summary);
         Ok(summary)
+    }
+}
+
+/// Names the sampling values in which the conditions differ, where they are known.
+fn label_samplings(summary: &mut Summary) {
+    let known = summary.models.iter();
+    let known: Vec<_> = known.filter_map(|found| found.sampling.as_ref()).collect();
+    let labels = sampling_labels(&known);
+    let conditions = summary.models.iter_mut();
+    let conditions = conditions.filter(|found| found.sampling.is_some());
+    for (condition, label) in conditions.zip(labels) {
+        condition.sampling_label = label;
     }
 }
 
@@ -339,6 +356,9 @@ fn add_model(
         composition,
         label_share,
         derivation: stored_derivation(model.derivation.as_deref())?,
+        sampling: model.sampling_values.clone(),
+        sampling_label: String::new(),
+        preset: None,
         determinism: None,
         n_generated: 0,
         n_reused: generations.len(),

@@ -97,6 +97,7 @@ impl Scorer<'_> {
         let set = LeakSet {
             experiment: self.experiment_id,
             model,
+            sampling: store.register_sampling(&planned.prepared.context.sampling)?,
             metric: METRIC,
             seed: self.experiment.seed(),
         };
@@ -155,7 +156,7 @@ impl Scorer<'_> {
             generations[&request].generation.text.clone()
         };
         Example {
-            model: planned.prepared.file.label(),
+            model: planned.prepared.label(),
             concept: pair.concept.clone(),
             test_prompt: self.experiment.test_prompt(pair).to_owned(),
             test_generation: text(pair.test_prompt_idx),

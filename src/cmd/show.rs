@@ -126,7 +126,8 @@ fn pairs(
 
 /// Model and quantization, and metric and seed where the sets differ in them.
 fn label(set: &StoredLeakSet, sets: &[StoredLeakSet]) -> String {
-    let mut label = format!("{} {}", set.label, set.quantization);
+    let label = format!("{} {} {}", set.label, set.quantization, set.sampling_label);
+    let mut label = label.trim_end().to_owned();
     if sets.iter().any(|other| other.metric != set.metric) {
         label = format!("{label}, {}", set.metric);
     }

@@ -117,7 +117,7 @@ fn read_sections(
         name: name?,
         question: question?,
         prompt_format: prompt_format?,
-        sampling: sampling.params,
+        sampling: sampling.grid,
         n_repeats: sampling.n_repeats,
         seed: sampling.seed,
         enumeration: sampling.enumeration,

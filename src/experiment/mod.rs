@@ -17,11 +17,14 @@ mod models;
 mod node;
 mod overrides;
 mod plan;
+mod preset;
 mod problem;
 mod prompts;
 mod read;
+mod sampling;
 mod slot;
 mod source;
+mod stop;
 mod suggest;
 mod wire;
 
@@ -39,11 +42,13 @@ pub use ladder::DerivationSpec;
 pub use models::{EmbeddingModelSource, EmbeddingModelSpec, ModelSource, ModelSpec};
 pub use overrides::{OverrideError, Overrides};
 pub use plan::{Plan, plan_requests};
+pub use preset::{Preset, SamplingDefaults};
 pub use problem::{ExperimentErrors, Problem, Severity};
 pub use source::{Position, SourceFile};
 pub use suggest::did_you_mean;
 
 use expand::ExpandedPair;
+use sampling::SamplingGrid;
 use slot::PROMPT_SLOT;
 
 /// A validated experiment.
@@ -54,7 +59,7 @@ pub struct Experiment {
     name: String,
     question: String,
     prompt_format: PromptFormat,
-    sampling: SamplingParams,
+    sampling: SamplingGrid,
     n_repeats: u32,
     seed: u64,
     enumeration: Option<EnumerationParams>,
@@ -134,9 +139,26 @@ impl Experiment {
         self.prompt_format.user_message(prompt)
     }
 
-    /// The sampling values.
-    pub fn sampling(&self) -> &SamplingParams {
-        &self.sampling
+    /// The samplings of a model: every combination of the values of the file, in its order; at least one.
+    ///
+    /// Where [`Experiment::model_defaults_position`] is somewhere, `model_defaults` must be those of the model.
+    pub fn samplings(&self, model_defaults: Option<&SamplingDefaults>) -> Vec<SamplingParams> {
+        self.sampling.expand(model_defaults)
+    }
+
+    /// Tokens that a generation can have at most, under any sampling.
+    pub fn max_tokens(&self) -> u32 {
+        self.sampling.max_tokens()
+    }
+
+    /// The preset that gives values which the file does not write out.
+    pub fn preset(&self) -> Option<Preset> {
+        self.sampling.preset.as_ref().map(|(preset, _)| *preset)
+    }
+
+    /// Where the file asks for the defaults of each model; None where it needs none.
+    pub fn model_defaults_position(&self) -> Option<&Position> {
+        self.sampling.model_defaults_position()
     }
 
     /// Generations of each prompt, 1 to 10000.
@@ -223,11 +245,16 @@ impl Experiment {
         }
     }
 
-    /// What all requests of one model share.
-    pub fn request_context(&self, model_sha256: Digest, schedule: String) -> RequestContext {
+    /// What all requests of one model with one of its samplings share.
+    pub fn request_context(
+        &self,
+        model_sha256: Digest,
+        sampling: SamplingParams,
+        schedule: String,
+    ) -> RequestContext {
         RequestContext {
             model_sha256,
-            sampling: self.sampling.clone(),
+            sampling,
             seed: self.seed,
             schedule,
         }

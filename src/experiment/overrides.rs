@@ -1,9 +1,9 @@
 //! What the command line changes about an experiment.
 
 use super::Experiment;
-use super::fields::REPEATS_MAX;
 use super::limit::spread;
 use super::models::ModelSpec;
+use super::sampling::REPEATS_MAX;
 use super::suggest::did_you_mean;
 
 /// Values of the command line that take the place of the file's; None leaves the file's value.

@@ -1,4 +1,4 @@
-//! From an experiment and the tokens of its prompts to the requests for one model.
+//! From an experiment and the tokens of its prompts to the requests of one condition.
 //!
 //! Owns the order of the requests and which request answers which prompt and repeat.
 //! It renders no chat template and knows no tokenizer: the token ids are given.
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::Experiment;
 use crate::generation::{GenerationRequest, RequestContext, RequestId};
 
-/// The requests of one model and what they answer.
+/// The requests of one condition and what they answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     requests: Vec<GenerationRequest>,
@@ -34,8 +34,8 @@ pub fn plan_requests(
         "every prompt has its tokens"
     );
     assert_eq!(
-        (&context.sampling, context.seed),
-        (experiment.sampling(), experiment.seed()),
+        context.seed,
+        experiment.seed(),
         "the context is that of the experiment"
     );
     let n_repeats = experiment.n_repeats();

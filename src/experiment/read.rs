@@ -47,6 +47,7 @@ pub(crate) const SAMPLING: Section = Section {
     name: "sampling",
     title: "sampling",
     keys: &[
+        "preset",
         "temperature",
         "top_k",
         "top_p",

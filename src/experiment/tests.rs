@@ -4,6 +4,7 @@ mod extends;
 mod files;
 mod ladders;
 mod mode;
+mod samplings;
 mod wrong_prompts;
 mod wrong_values;
 
@@ -115,7 +116,8 @@ fn every_field_is_read() {
         max_tokens: 10,
         stop: StopRule::SentenceEnd,
     };
-    assert_eq!(experiment.sampling(), &sampling);
+    assert_eq!(experiment.samplings(None), [sampling]);
+    assert_eq!(experiment.preset(), None);
     assert_eq!((experiment.n_repeats(), experiment.seed()), (5, 1));
     let labels: Vec<_> = experiment.models().iter().map(ModelSpec::label).collect();
     let model = "qwen2.5-0.5b-instruct";
@@ -400,7 +402,9 @@ fn impossible_overrides_are_refused() {
 #[test]
 fn a_plan_has_each_request_once_in_order() {
     let experiment = load(GOOD).unwrap();
-    let context = experiment.request_context(Digest::of(b"model"), "strict-pad8-vbf16".to_owned());
+    let sampling = experiment.samplings(None).swap_remove(0);
+    let schedule = "strict-pad8-vbf16".to_owned();
+    let context = experiment.request_context(Digest::of(b"model"), sampling, schedule);
     // The prompts in reverse order; the last two have the same tokens.
     let prompt_tokens: Vec<Arc<[u32]>> = [70, 60, 50, 40, 30, 10, 10]
         .map(|last| Arc::from([1, last]))
@@ -456,6 +460,7 @@ fn the_readme_shows_what_is_printed() {
         include_str!("tests/files.rs"),
         include_str!("tests/ladders.rs"),
         include_str!("tests/mode.rs"),
+        include_str!("tests/samplings.rs"),
         include_str!("tests/wrong_prompts.rs"),
         include_str!("tests/wrong_values.rs"),
     ];

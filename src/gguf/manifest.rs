@@ -37,6 +37,20 @@ struct Model {
     kind: Kind,
     licence: String,
     licence_note: Option<String>,
+    generation_config: Option<GenerationConfig>,
+}
+
+/// The sampling values that the publisher of a model recommends, in the `generation_config.json` beside its weights.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GenerationConfig {
+    /// Divisor of the logits, 0 or more.
+    pub temperature: f64,
+    /// How many most probable tokens stay; 0 keeps all.
+    pub top_k: u32,
+    /// The probability that the tokens that stay reach together, above 0, at most 1.
+    pub top_p: f64,
+    /// What acts against tokens of the prompt and of the text so far, above 0; 1 changes nothing.
+    pub repetition_penalty: f64,
 }
 
 /// What a model is for.
@@ -297,6 +311,11 @@ impl Entry {
         self.model.licence_note.as_deref()
     }
 
+    /// The sampling values that the model's publisher recommends; None where they are not known.
+    pub fn generation_config(&self) -> Option<GenerationConfig> {
+        self.model.generation_config
+    }
+
     /// The label in upper case, such as `Q4_K_M` or `F16`.
     pub fn quantization(&self) -> &str {
         &self.quantization
@@ -453,6 +472,30 @@ mod tests {
             (other.licence(), other.licence_note()),
             ("Apache-2.0", None)
         );
+    }
+
+    /// As published beside the weights; the two small models are penalised harder than the two large ones.
+    #[test]
+    fn recommended_sampling_values_are_those_of_the_publisher() {
+        let config = |name: &str, quantization: &str| {
+            let entry = Manifest::builtin().find(name, quantization).unwrap();
+            entry.generation_config()
+        };
+        for (size, repetition_penalty) in [("0.5b", 1.1), ("1.5b", 1.1), ("3b", 1.05), ("7b", 1.05)]
+        {
+            let expected = Some(GenerationConfig {
+                temperature: 0.7,
+                top_k: 20,
+                top_p: 0.8,
+                repetition_penalty,
+            });
+            for maker in ["", "bartowski-"] {
+                let name = format!("{maker}qwen2.5-{size}-instruct");
+                assert_eq!(config(&name, "Q4_K_M"), expected, "{name}");
+            }
+        }
+        assert_eq!(config("qwen2.5-coder-0.5b-instruct", "Q4_K_M"), None);
+        assert_eq!(config("all-minilm-l6-v2", "F32"), None);
     }
 
     #[test]

@@ -92,6 +92,12 @@ fn leak_rate(pairs: &[ScoredPair], category: Option<&str>) -> Option<LeakRate> {
     })
 }
 
+/// 100 times the mean of the verdicts; None without pairs.
+pub(super) fn mean_leak_rate(pairs: &[&ScoredPair]) -> Option<f64> {
+    let sum: f64 = pairs.iter().map(|pair| pair.leak.value()).sum();
+    (!pairs.is_empty()).then(|| 100.0 * sum / pairs.len() as f64)
+}
+
 pub(super) fn in_percent(interval: Interval) -> Interval {
     Interval {
         lower: (100.0 * interval.lower).clamp(0.0, 100.0),

@@ -8,6 +8,7 @@
 mod bertscore;
 mod comparison;
 mod detection;
+mod diagnostics;
 mod diversity;
 mod echo;
 mod exact;
@@ -17,6 +18,7 @@ mod leak;
 mod leak_rate;
 mod metric;
 mod similarity;
+mod words;
 
 pub use bertscore::{BertScore, TokenVectors};
 pub use comparison::{
@@ -24,6 +26,7 @@ pub use comparison::{
     leak_trend, metric_agreement, pair_rates,
 };
 pub use detection::{Detectable, POWER, PRIOR, detectable, difference_components};
+pub use diagnostics::{DiagnosedPair, Diagnostics, Flaw, FlawCount, Side, diagnostics};
 pub use diversity::{Diversity, diversity};
 pub use echo::echoes;
 pub use exact::{

@@ -4,6 +4,8 @@
 
 use serde::Serialize;
 
+use super::sampling_object::SamplingObject;
+
 use super::exact::{self, DifferenceObject, ExactExampleObject, ExactRateObject};
 use super::{DerivationSummary, DriftSummary, Example, ModelSummary, StoredShare, Summary};
 use crate::leakage::LeakRate;
@@ -47,6 +49,9 @@ struct LeakRateObject<'a> {
     bits_per_weight: Option<f64>,
     /// The label of the parent, if the weights were rounded twice.
     requantized_from: Option<&'a str>,
+    /// The sampling values in which the conditions differ; absent where they do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sampling: Option<&'a str>,
     metric: &'a str,
     signature: &'a str,
     /// Null for all categories together.
@@ -78,6 +83,9 @@ struct ModelObject<'a> {
     label_share: Option<ShareObject<'a>>,
     /// Null for a file that was not made here.
     derivation: Option<DerivationObject<'a>>,
+    preset: Option<&'a str>,
+    /// Every value, also those that a preset gave; null where generations were imported.
+    sampling: Option<SamplingObject<'a>>,
     determinism: Option<&'a str>,
     n_generated: usize,
     n_reused: usize,
@@ -174,6 +182,7 @@ fn leak_rate_object<'a>(
     rate: &'a LeakRate,
 ) -> LeakRateObject<'a> {
     LeakRateObject {
+        sampling: Some(model.sampling_label.as_str()).filter(|label| !label.is_empty()),
         model: &model.model,
         quantization: &model.quantization,
         bits_per_weight: model.bits_per_weight,
@@ -203,6 +212,8 @@ fn model_object(model: &ModelSummary) -> ModelObject<'_> {
         composition: model.composition.iter().map(share_object).collect(),
         label_share: model.label_share.as_ref().map(share_object),
         derivation: model.derivation.as_ref().map(derivation_object),
+        preset: model.preset,
+        sampling: model.sampling.as_ref().map(SamplingObject::of),
         determinism: model.determinism.as_deref(),
         n_generated: model.n_generated,
         n_reused: model.n_reused,

@@ -11,6 +11,7 @@ mod figure;
 mod html;
 mod json;
 mod pairs;
+mod sampling_object;
 mod table;
 mod text;
 
@@ -29,7 +30,7 @@ pub use json::{json, json_list};
 pub use pairs::{ShownCondition, ShownPair, ShownRepeat, pairs};
 pub use table::{plain_table, table, tables};
 
-use crate::generation::EnumerationParams;
+use crate::generation::{EnumerationParams, SamplingParams};
 use crate::leakage::{ExactLeakRate, LeakRate};
 
 /// Everything a finished run shows.
@@ -55,7 +56,7 @@ pub struct Summary {
     pub enumeration: Option<EnumerationParams>,
     /// Seed of the draws; None where generations were imported, whose seed is not known.
     pub seed: Option<u64>,
-    /// One entry per model and quantization, in the experiment's order.
+    /// One entry per condition (model file and sampling), in the experiment's order.
     pub models: Vec<ModelSummary>,
     /// How far quantizations lie from the first of the same model.
     pub drifts: Vec<DriftSummary>,
@@ -90,6 +91,12 @@ pub struct ModelSummary {
     pub label_share: Option<StoredShare>,
     /// The file's derivation from another one, where it was made here.
     pub derivation: Option<DerivationSummary>,
+    /// The sampling values; None where generations were imported.
+    pub sampling: Option<SamplingParams>,
+    /// Those in which the conditions differ, such as `temperature=0.5`; empty where they do not.
+    pub sampling_label: String,
+    /// The preset that gave values which the experiment does not write out.
+    pub preset: Option<&'static str>,
     /// The level the self-check found; none when nothing had to be generated.
     pub determinism: Option<String>,
     /// Generations made in this run, or prompts whose continuations were enumerated.

@@ -12,18 +12,21 @@ use super::{Example, ModelSummary, StoredShare, Summary};
 use crate::leakage::LeakRate;
 use crate::visible::visible;
 
-/// The columns of the leak rates; the first two are text.
-const COLUMNS: [&str; 9] = [
-    "model",
-    "quantization",
-    "bits/weight",
-    "category",
-    "Mean Leak-Rate",
-    "95 % interval",
-    "pairs",
-    "tied",
-    "echoes",
+/// The columns of the leak rates; those marked hold text.
+const COLUMNS: [(&str, bool); 10] = [
+    ("model", true),
+    ("quantization", true),
+    ("bits/weight", false),
+    (SAMPLING, true),
+    ("category", true),
+    ("Mean Leak-Rate", false),
+    ("95 % interval", false),
+    ("pairs", false),
+    ("tied", false),
+    ("echoes", false),
 ];
+/// The column that is there only where the conditions differ in a sampling value.
+const SAMPLING: &str = "sampling";
 
 /// Tensor types of a misleadingly labelled file that are listed.
 const N_PARTS: usize = 4;
@@ -116,25 +119,40 @@ pub fn plain_table(
 }
 
 fn leak_rate_table(models: &[ModelSummary]) -> String {
+    let has_samplings = models.iter().any(|model| !model.sampling_label.is_empty());
+    let is_shown = |column: &str| has_samplings || column != SAMPLING;
+    let columns: Vec<_> = COLUMNS
+        .into_iter()
+        .filter(|(column, _)| is_shown(column))
+        .collect();
     let rows = models.iter().flat_map(|model| {
         let rates = model.leak_rates.iter().enumerate();
-        rates.map(move |(rate_idx, rate)| leak_rate_row(model, rate, rate_idx == 0))
+        rates.map(move |(rate_idx, rate)| {
+            let cells = leak_rate_cells(model, rate, rate_idx == 0);
+            let shown = COLUMNS.iter().zip(cells);
+            let shown = shown.filter(|((column, _), _)| is_shown(column));
+            shown.map(|(_, cell)| cell).collect()
+        })
     });
-    plain_table(&COLUMNS, rows.collect(), &|column_idx| {
-        column_idx == 2 || column_idx >= 4
-    })
+    let names: Vec<&str> = columns.iter().map(|(column, _)| *column).collect();
+    plain_table(&names, rows.collect(), &|column_idx| !columns[column_idx].1)
 }
 
-/// One row; what names the model stands in its first row only.
-fn leak_rate_row(model: &ModelSummary, rate: &LeakRate, is_first: bool) -> Vec<String> {
+/// The cells of a row; what names the condition stands in its first row only.
+fn leak_rate_cells(
+    model: &ModelSummary,
+    rate: &LeakRate,
+    is_first: bool,
+) -> [String; COLUMNS.len()] {
     let once = |text: String| if is_first { text } else { String::new() };
     let interval = rate.interval.map_or("none".to_owned(), |interval| {
         format!("{:.1} to {:.1}", interval.lower, interval.upper)
     });
-    vec![
+    [
         once(model.model.clone()),
         once(model.quantization.clone()),
         once(bits_text(model)),
+        once(model.sampling_label.clone()),
         rate.category.clone().unwrap_or_else(|| "all".to_owned()),
         format!("{:.1} %", rate.mean_leak_rate),
         interval,
@@ -232,7 +250,11 @@ fn heading(summary: &Summary) -> String {
 }
 
 fn model_text(model: &ModelSummary, unit: &str) -> String {
-    let name = format!("{} {}", model.model, model.quantization);
+    let name = format!(
+        "{} {} {}",
+        model.model, model.quantization, model.sampling_label
+    );
+    let name = name.trim_end();
     if model.n_generated == 0 {
         return format!("{name}: all {} {unit} were stored already", model.n_reused);
     }

@@ -3,11 +3,13 @@
 //! Owns the search for them. Imports say which generations belong together; of runs it is known from the verdicts they
 //! ended with, so a run that was interrupted before it was scored gives none.
 
-use rusqlite::Row;
+use rusqlite::{Row, params};
 
 use super::error::Failure;
+use super::samplings::sampling;
 use super::values::unsigned;
-use super::{ExperimentId, GenerationId, ModelId, PromptId, Store, StoreError};
+use super::{ExperimentId, GenerationId, ModelId, PromptId, SamplingId, Store, StoreError};
+use crate::generation::SamplingParams;
 
 /// An experiment, read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub struct StoredExperiment {
     pub is_imported: bool,
 }
 
-/// A model whose generations can be compared.
+/// A model with a sampling whose generations can be compared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ComparedModel {
     /// Its row.
@@ -39,6 +41,10 @@ pub struct ComparedModel {
     pub composition: Option<String>,
     /// JSON: how the file was derived from another one; None for any other.
     pub derivation: Option<String>,
+    /// The row of its sampling.
+    pub sampling: SamplingId,
+    /// The sampling values; None where generations were imported.
+    pub sampling_values: Option<SamplingParams>,
 }
 
 /// A repeat of a pair, with the texts that are compared.
@@ -75,18 +81,19 @@ pub struct ComparedText {
     pub text: String,
 }
 
-/// For each model, seed, pair and repeat of an experiment the rows of its generations. Where metrics were scored on
+/// For each model, sampling, seed, pair and repeat of an experiment the rows of its generations. Where metrics were scored on
 /// different generations, the newest is meant; SQLite takes the other columns from the row of the maximum.
 const COMPARED: &str = "
-    SELECT model_id, seed, pair_idx, repeat_idx, max(test_generation_id) AS test_generation_id, control_generation_id
+    SELECT model_id, sampling_id, seed, pair_idx, repeat_idx, max(test_generation_id) AS test_generation_id,
+        control_generation_id
     FROM (
-        SELECT model_id, 0 AS seed, pair_idx, repeat_idx, test_generation_id, control_generation_id
+        SELECT model_id, 0 AS sampling_id, 0 AS seed, pair_idx, repeat_idx, test_generation_id, control_generation_id
         FROM imported_pairs WHERE experiment_id = ?1
         UNION ALL
-        SELECT model_id, seed, pair_idx, repeat_idx, test_generation_id, control_generation_id
+        SELECT model_id, sampling_id, seed, pair_idx, repeat_idx, test_generation_id, control_generation_id
         FROM leaks WHERE experiment_id = ?1
     )
-    GROUP BY model_id, seed, pair_idx, repeat_idx";
+    GROUP BY model_id, sampling_id, seed, pair_idx, repeat_idx";
 
 impl Store {
     /// All experiments, in the order in which they came.
@@ -110,7 +117,7 @@ impl Store {
         })
     }
 
-    /// The models of an experiment that have generations to compare.
+    /// The models of an experiment that have generations to compare, each with each of its samplings.
     ///
     /// # Errors
     /// What SQLite reports.
@@ -120,29 +127,26 @@ impl Store {
     ) -> Result<Vec<ComparedModel>, StoreError> {
         self.read("read models", |view| {
             let mut select = view.prepare_cached(
-                "SELECT id, sha256, label, quantization, bits_per_weight, composition, derivation FROM models
-                 WHERE id IN (
-                     SELECT model_id FROM imported_pairs WHERE experiment_id = ?1
-                     UNION SELECT model_id FROM leaks WHERE experiment_id = ?1
+                "SELECT sha256, models.label AS model_label, quantization, bits_per_weight, composition, derivation,
+                     model_id, samplings.*
+                 FROM (
+                     SELECT model_id, 0 AS sampling_id FROM imported_pairs WHERE experiment_id = ?1
+                     UNION SELECT model_id, sampling_id FROM leaks WHERE experiment_id = ?1
                  )
-                 ORDER BY id",
+                     JOIN models ON models.id = model_id
+                     JOIN samplings ON samplings.id = sampling_id
+                 ORDER BY model_id, sampling_id",
             )?;
-            let rows = select.query_map([experiment], |row| {
-                Ok(ComparedModel {
-                    id: row.get("id")?,
-                    sha256: row.get("sha256")?,
-                    label: row.get("label")?,
-                    quantization: row.get("quantization")?,
-                    bits_per_weight: row.get("bits_per_weight")?,
-                    composition: row.get("composition")?,
-                    derivation: row.get("derivation")?,
-                })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            let mut rows = select.query([experiment])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(compared_model(row)?);
+            }
+            Ok(found)
         })
     }
 
-    /// What can be compared of a model, by seed, pair and repeat.
+    /// What can be compared of a model with a sampling, by seed, pair and repeat.
     ///
     /// # Errors
     /// `Value` when a row does not hold what was stored.
@@ -150,6 +154,7 @@ impl Store {
         &self,
         experiment: ExperimentId,
         model: ModelId,
+        sampling: SamplingId,
     ) -> Result<Vec<Comparison>, StoreError> {
         self.read("read generations to compare", |view| {
             let mut select = view.prepare_cached(&format!(
@@ -159,10 +164,10 @@ impl Store {
                      JOIN experiment_pairs USING (pair_idx)
                      JOIN generations AS test ON test.id = test_generation_id
                      JOIN generations AS control ON control.id = control_generation_id
-                 WHERE experiment_id = ?1 AND compared.model_id = ?2
+                 WHERE experiment_id = ?1 AND compared.model_id = ?2 AND sampling_id = ?3
                  ORDER BY compared.seed, pair_idx, compared.repeat_idx"
             ))?;
-            let mut rows = select.query([experiment.get(), model.get()])?;
+            let mut rows = select.query(params![experiment, model, sampling])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 found.push(comparison(row)?);
@@ -170,6 +175,20 @@ impl Store {
             Ok(found)
         })
     }
+}
+
+fn compared_model(row: &Row<'_>) -> Result<ComparedModel, Failure> {
+    Ok(ComparedModel {
+        id: row.get("model_id")?,
+        sha256: row.get("sha256")?,
+        label: row.get("model_label")?,
+        quantization: row.get("quantization")?,
+        bits_per_weight: row.get("bits_per_weight")?,
+        composition: row.get("composition")?,
+        derivation: row.get("derivation")?,
+        sampling: row.get("id")?,
+        sampling_values: sampling(row)?,
+    })
 }
 
 fn comparison(row: &Row<'_>) -> Result<Comparison, Failure> {

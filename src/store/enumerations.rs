@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::error::Failure;
-use super::generations::{check_model, rendered_prompt, stop_reason, stop_text};
+use super::generations::{check_model, rendered_prompt, stop_reason};
 use super::values::{integer, json_numbers, numbers, unsigned};
 use super::{EnumerationRowId, ModelId, RunId, Store, StoreError};
 use crate::generation::{
@@ -177,7 +177,7 @@ fn insert_enumeration(
                 ":min_p": sampling.min_p,
                 ":repetition_penalty": sampling.repetition_penalty,
                 ":max_tokens": sampling.max_tokens,
-                ":stop": stop_text(&sampling.stop),
+                ":stop": sampling.stop.to_text(),
                 ":seed": context.seed.cast_signed(),
                 ":schedule": context.schedule,
                 ":coverage": params.coverage,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     ExperimentId, LeakSet, ModelId, NewExperiment, NewFailure, NewGeneration, NewLeak, NewModel,
-    NewPair, NewPrompt, NewRenderedPrompt, NewRun, PromptId, RunId, ScoredWith, Store,
+    NewPair, NewPrompt, NewRenderedPrompt, NewRun, PromptId, RunId, SamplingId, ScoredWith, Store,
 };
 use crate::digest::Digest;
 use crate::generation::{
@@ -23,6 +23,7 @@ pub(super) struct Fixture {
     pub(super) experiment: ExperimentId,
     pub(super) model: ModelId,
     pub(super) embedding_model: ModelId,
+    pub(super) sampling: SamplingId,
     pub(super) run: RunId,
     pub(super) context: RequestContext,
     /// By prompt and then repeat: 6.
@@ -138,6 +139,7 @@ impl Fixture {
         });
         Self {
             requests: requests.collect(),
+            sampling: store.register_sampling(&context.sampling).unwrap(),
             run: store.start_run(&new_run(experiment)).unwrap(),
             experiment,
             model,
@@ -188,6 +190,7 @@ impl Fixture {
         LeakSet {
             experiment: self.experiment,
             model: self.model,
+            sampling: self.sampling,
             metric: "sbert",
             seed: u64::MAX,
         }

@@ -11,9 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use super::error::Failure;
 use super::values::{digest, integer, json_numbers, numbers, unsigned};
 use super::{GenerationId, ModelId, PromptId, RenderedPromptId, RunId, Store, StoreError};
-use crate::generation::{
-    Generation, GenerationRequest, RequestContext, RequestId, StopReason, StopRule,
-};
+use crate::generation::{Generation, GenerationRequest, RequestContext, RequestId, StopReason};
 
 /// A generation to store, with the request it answers.
 #[derive(Debug, Clone, Copy)]
@@ -246,7 +244,7 @@ fn insert_generation(
         ":min_p": sampling.min_p,
         ":repetition_penalty": sampling.repetition_penalty,
         ":max_tokens": sampling.max_tokens,
-        ":stop": stop_text(&sampling.stop),
+        ":stop": sampling.stop.to_text(),
         ":seed": context.seed.cast_signed(),
         ":schedule": context.schedule,
         ":run": run,
@@ -267,15 +265,6 @@ pub(super) fn rendered_prompt(
     let found = select.query_row(params![model, tokens], |row| Ok((row.get(0)?, row.get(1)?)));
     let failure = || Failure::Value(format!("the prompt of request {request} was not stored"));
     found.optional()?.ok_or_else(failure)
-}
-
-/// The word of a stop rule; a JSON array of strings for strings.
-pub(super) fn stop_text(stop: &StopRule) -> String {
-    match stop {
-        StopRule::SentenceEnd => "sentence_end".to_owned(),
-        StopRule::None => "none".to_owned(),
-        StopRule::Strings(strings) => serde_json::Value::from(strings.as_slice()).to_string(),
-    }
 }
 
 fn stored_generation(row: &Row<'_>) -> Result<StoredGeneration, Failure> {

@@ -46,6 +46,16 @@ row_id!(
     ModelId
 );
 row_id!(
+    /// A row of `samplings`.
+    SamplingId
+);
+
+impl SamplingId {
+    /// The row of imported generations, whose sampling values are not known.
+    pub const UNKNOWN: Self = Self(0);
+}
+
+row_id!(
     /// A row of `runs`.
     RunId
 );

@@ -1,14 +1,16 @@
 //! Leaks: the table `leaks`, the verdict on each repeat of each pair.
 //!
-//! Owns what verdicts are stored under: experiment, generating model, metric, seed, pair and repeat. Saving a
+//! Owns what verdicts are stored under: experiment, generating model, sampling, metric, seed, pair and repeat. Saving a
 //! verdict again puts it in the place of the older one; others stay, so a run with a limit, fewer
 //! repeats or another seed takes nothing away.
 
 use rusqlite::{Row, named_params};
 
 use super::error::Failure;
+use super::samplings::sampling;
 use super::values::{integer, unsigned};
-use super::{ExperimentId, GenerationId, ModelId, PromptId, Store, StoreError};
+use super::{ExperimentId, GenerationId, ModelId, PromptId, SamplingId, Store, StoreError};
+use crate::generation::{SamplingParams, sampling_labels};
 use crate::leakage::{Leak, ScoredPair};
 
 /// Which leaks are meant.
@@ -18,6 +20,8 @@ pub struct LeakSet<'a> {
     pub experiment: ExperimentId,
     /// The model that made the generations.
     pub model: ModelId,
+    /// The sampling of the generations.
+    pub sampling: SamplingId,
     /// The name of the similarity, such as `sbert`.
     pub metric: &'a str,
     /// The seed of the generations.
@@ -108,6 +112,12 @@ pub struct StoredLeakSet {
     pub bits_per_weight: Option<f64>,
     /// The label of the parent, if the file was made from one that was quantized already.
     pub requantized_from: Option<String>,
+    /// The sampling of the generations.
+    pub sampling: SamplingId,
+    /// All its values written out; `unknown` where generations were imported.
+    pub sampling_values: String,
+    /// The values in which the samplings of the experiment differ, such as `temperature=0.5`; empty where they do not.
+    pub sampling_label: String,
     /// The name of the similarity.
     pub metric: String,
     /// The seed of the generations.
@@ -119,11 +129,17 @@ pub struct StoredLeakSet {
 }
 
 impl StoredLeakSet {
+    /// The model and the sampling: with the seed, the condition.
+    pub fn condition(&self) -> (ModelId, SamplingId) {
+        (self.model, self.sampling)
+    }
+
     /// What the verdicts are stored under.
     pub fn set(&self) -> LeakSet<'_> {
         LeakSet {
             experiment: self.experiment,
             model: self.model,
+            sampling: self.sampling,
             metric: &self.metric,
             seed: self.seed,
         }
@@ -162,12 +178,12 @@ impl Store {
         self.write("store leaks", |transaction| {
             let mut upsert = transaction.prepare_cached(
                 "INSERT INTO leaks
-                     (experiment_id, model_id, metric, seed, pair_idx, repeat_idx, embedding_model_id, signature,
+                     (experiment_id, model_id, sampling_id, metric, seed, pair_idx, repeat_idx, embedding_model_id, signature,
                       test_generation_id, control_generation_id, similarity_test, similarity_control, leak, is_echo)
                  VALUES
-                     (:experiment, :model, :metric, :seed, :pair_idx, :repeat_idx, :embedding_model, :signature,
+                     (:experiment, :model, :sampling, :metric, :seed, :pair_idx, :repeat_idx, :embedding_model, :signature,
                       :test_generation, :control_generation, :similarity_test, :similarity_control, :leak, :is_echo)
-                 ON CONFLICT (experiment_id, model_id, metric, seed, pair_idx, repeat_idx) DO UPDATE SET
+                 ON CONFLICT (experiment_id, model_id, sampling_id, metric, seed, pair_idx, repeat_idx) DO UPDATE SET
                      embedding_model_id = excluded.embedding_model_id, signature = excluded.signature,
                      test_generation_id = excluded.test_generation_id,
                      control_generation_id = excluded.control_generation_id,
@@ -178,6 +194,7 @@ impl Store {
                 upsert.execute(named_params! {
                     ":experiment": set.experiment,
                     ":model": set.model,
+                    ":sampling": set.sampling,
                     ":metric": set.metric,
                     ":seed": set.seed.cast_signed(),
                     ":pair_idx": integer(new.pair_idx)?,
@@ -203,23 +220,27 @@ impl Store {
     pub fn leak_sets(&self) -> Result<Vec<StoredLeakSet>, StoreError> {
         self.read("list leaks", |view| {
             let mut select = view.prepare_cached(
-                "SELECT experiment_id, name, experiments.sha256 AS experiment_sha256, model_id, label, quantization,
-                     models.sha256 AS model_sha256, bits_per_weight,
-                     CASE WHEN derivation ->> 'is_requantized' THEN derivation ->> 'parent_quantization' END AS requantized_from, metric, seed, n_leaks, embedding_model_id
-                 FROM (SELECT experiment_id, model_id, metric, seed, count(*) AS n_leaks,
+                "SELECT experiment_id, name, experiments.sha256 AS experiment_sha256, model_id, models.label AS model_label,
+                     quantization, models.sha256 AS model_sha256, bits_per_weight,
+                     CASE WHEN derivation ->> 'is_requantized' THEN derivation ->> 'parent_quantization' END
+                         AS requantized_from,
+                     metric, seed, n_leaks, embedding_model_id, sampling_id, samplings.label AS sampling_values,
+                     samplings.*
+                 FROM (SELECT experiment_id, model_id, sampling_id, metric, seed, count(*) AS n_leaks,
                          CASE WHEN min(embedding_model_id) = max(embedding_model_id) THEN min(embedding_model_id) END
                              AS embedding_model_id
-                     FROM leaks GROUP BY experiment_id, model_id, metric, seed)
+                     FROM leaks GROUP BY experiment_id, model_id, sampling_id, metric, seed)
                      JOIN experiments ON experiments.id = experiment_id
                      JOIN models ON models.id = model_id
-                 ORDER BY experiment_id, model_id, metric, seed",
+                     JOIN samplings ON samplings.id = sampling_id
+                 ORDER BY experiment_id, model_id, sampling_id, metric, seed",
             )?;
             let mut rows = select.query([])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
-                found.push(stored_leak_set(row)?);
+                found.push((stored_leak_set(row)?, sampling(row)?));
             }
-            Ok(found)
+            Ok(labelled(found))
         })
     }
 
@@ -236,12 +257,14 @@ impl Store {
                      JOIN experiment_pairs USING (experiment_id, pair_idx)
                      JOIN generations AS test ON test.id = test_generation_id
                      JOIN generations AS control ON control.id = control_generation_id
-                 WHERE experiment_id = :experiment AND leaks.model_id = :model AND metric = :metric AND leaks.seed = :seed
+                 WHERE experiment_id = :experiment AND leaks.model_id = :model AND sampling_id = :sampling
+                     AND metric = :metric AND leaks.seed = :seed
                  ORDER BY pair_idx, leaks.repeat_idx",
             )?;
             let mut rows = select.query(named_params! {
                 ":experiment": set.experiment,
                 ":model": set.model,
+                ":sampling": set.sampling,
                 ":metric": set.metric,
                 ":seed": set.seed.cast_signed(),
             })?;
@@ -273,6 +296,24 @@ fn stored_leak(row: &Row<'_>) -> Result<StoredLeak, Failure> {
     })
 }
 
+/// Gives each set the sampling values in which those of its experiment differ, where they are known.
+fn labelled(mut sets: Vec<(StoredLeakSet, Option<SamplingParams>)>) -> Vec<StoredLeakSet> {
+    for of_experiment in sets.chunk_by_mut(|(a, _), (b, _)| a.experiment == b.experiment) {
+        let known: Vec<_> = of_experiment
+            .iter()
+            .filter_map(|(_, values)| values.clone())
+            .collect();
+        let labels = sampling_labels(&known.iter().collect::<Vec<_>>());
+        let with_values = of_experiment
+            .iter_mut()
+            .filter(|(_, values)| values.is_some());
+        for ((set, _), label) in with_values.zip(labels) {
+            set.sampling_label = label;
+        }
+    }
+    sets.into_iter().map(|(set, _)| set).collect()
+}
+
 fn stored_leak_set(row: &Row<'_>) -> Result<StoredLeakSet, Failure> {
     let seed: i64 = row.get("seed")?;
     Ok(StoredLeakSet {
@@ -280,7 +321,10 @@ fn stored_leak_set(row: &Row<'_>) -> Result<StoredLeakSet, Failure> {
         experiment_name: row.get("name")?,
         experiment_sha256: row.get("experiment_sha256")?,
         model: row.get("model_id")?,
-        label: row.get("label")?,
+        label: row.get("model_label")?,
+        sampling: row.get("sampling_id")?,
+        sampling_values: row.get("sampling_values")?,
+        sampling_label: String::new(),
         quantization: row.get("quantization")?,
         model_sha256: row.get("model_sha256")?,
         bits_per_weight: row.get("bits_per_weight")?,

@@ -30,6 +30,7 @@ mod next_tokens;
 mod prompts;
 mod provenance;
 mod runs;
+mod samplings;
 mod schema;
 mod values;
 mod views;
@@ -52,6 +53,7 @@ pub use experiments::{NewExperiment, NewPair};
 pub use generations::{NewFailure, NewGeneration, StoredGeneration};
 pub use ids::{
     EnumerationRowId, ExperimentId, GenerationId, ModelId, PromptId, RenderedPromptId, RunId,
+    SamplingId,
 };
 pub use imports::{IMPORTED_SEED, Imported, NewImport, NewImportedPair, NewImportedRow};
 pub use leaks::{LeakSet, NewLeak, ScoredWith, StoredLeak, StoredLeakSet};

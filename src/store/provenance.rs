@@ -247,12 +247,12 @@ impl Store {
             let mut select = view.prepare_cached(&format!(
                 "SELECT DISTINCT {} FROM leaks
                      JOIN generations ON generations.id IN (test_generation_id, control_generation_id)
-                 WHERE experiment_id = ?1 AND leaks.model_id = ?2 AND metric = ?3 AND leaks.seed = ?4
+                 WHERE experiment_id = ?1 AND leaks.model_id = ?2 AND metric = ?3 AND leaks.seed = ?4 AND sampling_id = ?5
                  ORDER BY generations.id",
                 columns.join(", ")
             ))?;
             let seed = set.seed.cast_signed();
-            let mut rows = select.query(params![set.experiment, set.model, set.metric, seed])?;
+            let mut rows = select.query(params![set.experiment, set.model, set.metric, seed, set.sampling])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 let values = SAMPLING.iter().enumerate();

@@ -6,7 +6,7 @@ use rusqlite::{Row, named_params, params};
 
 use super::error::Failure;
 use super::values::{integer, milliseconds, unsigned};
-use super::{ExperimentId, ModelId, RunId, Store, StoreError};
+use super::{ExperimentId, ModelId, RunId, SamplingId, Store, StoreError};
 use crate::digest::Digest;
 
 /// A run that begins: what was asked for, with which program, on which machine.
@@ -57,9 +57,13 @@ pub enum RunOutcome<'a> {
     Error(&'a str),
 }
 
-/// What a run did with one model.
+/// What a run did with one model and one of its samplings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunModel {
+    /// The values in which the conditions of the run differ, such as `temperature=0.5`; empty where they do not.
+    pub sampling_label: String,
+    /// The preset that gave values which the experiment does not write out.
+    pub preset: Option<String>,
     /// The schedule that evaluated the logits, such as `strict-pad8-vbf16`.
     pub schedule: String,
     /// Which program made tokens of the prompts: `tokenizers`, or `llama.cpp` for a tokenizer that we cannot build.
@@ -92,7 +96,7 @@ pub struct RunModel {
     pub total: Duration,
 }
 
-/// What a run did with one model, read back with what the model is.
+/// What a run did with one model and one of its samplings, read back with what they are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredRunModel {
     /// The model.
@@ -105,6 +109,8 @@ pub struct StoredRunModel {
     pub sha256: String,
     /// Measured bits per weight.
     pub bits_per_weight: f64,
+    /// The sampling.
+    pub sampling: SamplingId,
     /// What was done.
     pub run_model: RunModel,
 }
@@ -211,7 +217,7 @@ impl Store {
         })
     }
 
-    /// Stores what a run has done with a model so far, in the place of what was stored before.
+    /// Stores what a run has done with a model and a sampling so far, in the place of what was stored before.
     ///
     /// # Errors
     /// What SQLite reports.
@@ -219,19 +225,21 @@ impl Store {
         &mut self,
         run: RunId,
         model: ModelId,
+        sampling: SamplingId,
         done: &RunModel,
     ) -> Result<(), StoreError> {
         self.write("store the work of the run", |transaction| {
             let mut upsert = transaction.prepare_cached(
                 "INSERT INTO run_models
-                     (run_id, model_id, schedule, tokenizer, determinism, logit_difference_max, n_generated, n_reused, n_failed,
-                      n_prefill_tokens, n_decode_rows, n_padding_rows, self_check_ms, prefill_ms, decode_ms, sample_ms,
+                     (run_id, model_id, sampling_id, sampling_label, preset, schedule, tokenizer, determinism,
+                      logit_difference_max, n_generated, n_reused, n_failed, n_prefill_tokens, n_decode_rows, n_padding_rows, self_check_ms, prefill_ms, decode_ms, sample_ms,
                       total_ms)
                  VALUES
-                     (:run, :model, :schedule, :tokenizer, :determinism, :logit_difference_max, :n_generated, :n_reused, :n_failed,
-                      :n_prefill_tokens, :n_decode_rows, :n_padding_rows, :self_check_ms, :prefill_ms, :decode_ms, :sample_ms,
+                     (:run, :model, :sampling, :sampling_label, :preset, :schedule, :tokenizer, :determinism,
+                      :logit_difference_max, :n_generated, :n_reused, :n_failed, :n_prefill_tokens, :n_decode_rows, :n_padding_rows, :self_check_ms, :prefill_ms, :decode_ms, :sample_ms,
                       :total_ms)
-                 ON CONFLICT (run_id, model_id) DO UPDATE SET
+                 ON CONFLICT (run_id, model_id, sampling_id) DO UPDATE SET
+                     sampling_label = excluded.sampling_label, preset = excluded.preset,
                      schedule = excluded.schedule, tokenizer = excluded.tokenizer, determinism = excluded.determinism,
                      logit_difference_max = excluded.logit_difference_max, n_generated = excluded.n_generated,
                      n_reused = excluded.n_reused, n_failed = excluded.n_failed,
@@ -243,6 +251,9 @@ impl Store {
             upsert.execute(named_params! {
                 ":run": run,
                 ":model": model,
+                ":sampling": sampling,
+                ":sampling_label": done.sampling_label,
+                ":preset": done.preset,
                 ":schedule": done.schedule,
                 ":tokenizer": done.tokenizer,
                 ":determinism": done.determinism,
@@ -263,14 +274,15 @@ impl Store {
         })
     }
 
-    /// What a run has done with each of its models.
+    /// What a run has done with each of its models and samplings.
     ///
     /// # Errors
     /// What SQLite reports.
     pub fn run_models(&self, run: RunId) -> Result<Vec<StoredRunModel>, StoreError> {
         self.read("read the work of the run", |view| {
             let mut select = view.prepare_cached(
-                "SELECT * FROM run_models JOIN models ON models.id = model_id WHERE run_id = ?1 ORDER BY model_id",
+                "SELECT * FROM run_models JOIN models ON models.id = model_id WHERE run_id = ?1
+                 ORDER BY model_id, sampling_id",
             )?;
             let mut rows = select.query([run])?;
             let mut found = Vec::new();
@@ -292,7 +304,10 @@ fn stored_run_model(row: &Row<'_>) -> Result<StoredRunModel, Failure> {
         quantization: row.get("quantization")?,
         sha256: row.get("sha256")?,
         bits_per_weight: row.get("bits_per_weight")?,
+        sampling: row.get("sampling_id")?,
         run_model: RunModel {
+            sampling_label: row.get("sampling_label")?,
+            preset: row.get("preset")?,
             schedule: row.get("schedule")?,
             tokenizer: row.get("tokenizer")?,
             determinism: row.get("determinism")?,

@@ -55,13 +55,13 @@ pub const VIEWS: &[View] = &[
         name: "leaks",
         sql_name: "v_leaks",
         of_experiments: BY_EXPERIMENT,
-        order: "experiment_id, model_id, metric, seed, pair_idx, repeat_idx",
+        order: "experiment_id, model_id, sampling_id, metric, seed, pair_idx, repeat_idx",
     },
     View {
         name: "flips",
         sql_name: "v_flips",
         of_experiments: BY_EXPERIMENT,
-        order: "experiment_id, metric, seed, pair_idx, repeat_idx, base_model_id, other_model_id",
+        order: "experiment_id, sampling_id, metric, seed, pair_idx, repeat_idx, base_model_id, other_model_id",
     },
     View {
         name: "prompt_pairs",
@@ -91,7 +91,7 @@ pub const VIEWS: &[View] = &[
         name: "run_models",
         sql_name: "v_run_models",
         of_experiments: BY_EXPERIMENT,
-        order: "run_id, model_id",
+        order: "run_id, model_id, sampling_id",
     },
     View {
         name: "imports",

@@ -122,6 +122,7 @@ impl Filling {
         let set = LeakSet {
             experiment: self.experiment,
             model,
+            sampling: seep::store::SamplingId::UNKNOWN,
             metric: "sbert",
             seed: SEED,
         };

@@ -18,6 +18,8 @@ const SUBJECTS: [&str; 20] = [
 pub(crate) struct ExperimentFile {
     pub(crate) name: String,
     pub(crate) system: Option<String>,
+    /// Lines of the section `sampling` that give what changes probabilities.
+    pub(crate) probabilities: String,
     pub(crate) max_tokens: u32,
     pub(crate) repeats: u32,
     pub(crate) seed: u64,
@@ -58,6 +60,8 @@ impl ExperimentFile {
         Self {
             name: "tiny".to_owned(),
             system: Some("You are a helpful assistant.".to_owned()),
+            probabilities: "  temperature: 0.5\n  top_k: 0\n  top_p: 1.0\n  min_p: 0.0\n  repetition_penalty: 1.0\n"
+                .to_owned(),
             max_tokens: 10,
             repeats: 5,
             seed: 1,
@@ -86,6 +90,16 @@ impl ExperimentFile {
         }
     }
 
+    /// The same with another line for one of the values that change probabilities.
+    pub(crate) fn with_value(mut self, name: &str, value: &str) -> Self {
+        let start = self.probabilities.find(&format!("  {name}: ")).unwrap();
+        let n_bytes = self.probabilities[start..].find('\n').unwrap();
+        let line = format!("  {name}: {value}");
+        self.probabilities
+            .replace_range(start..start + n_bytes, &line);
+        self
+    }
+
     /// The text of the file.
     pub(crate) fn text(&self) -> String {
         let mut text = format!(
@@ -95,9 +109,8 @@ impl ExperimentFile {
         );
         write!(
             text,
-            "sampling:\n  temperature: 0.5\n  top_k: 0\n  top_p: 1.0\n  min_p: 0.0\n  repetition_penalty: 1.0\n  \
-             max_tokens: {}\n  stop: sentence_end\n  repeats: {}\n  seed: {}\n",
-            self.max_tokens, self.repeats, self.seed
+            "sampling:\n{}  max_tokens: {}\n  stop: sentence_end\n  repeats: {}\n  seed: {}\n",
+            self.probabilities, self.max_tokens, self.repeats, self.seed
         )
         .unwrap();
         text += "models:\n";

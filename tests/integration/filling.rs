@@ -134,6 +134,7 @@ impl Filling {
         let set = LeakSet {
             experiment: self.experiment,
             model: id,
+            sampling: seep::store::SamplingId::UNKNOWN,
             metric: "sbert",
             seed: SEED,
         };

@@ -24,4 +24,5 @@ mod real_models;
 mod record;
 mod report;
 mod run;
+mod samplings;
 mod tiny;

@@ -118,7 +118,7 @@ fn misspelt_key() {
  --> x.yaml:7:3
   |
 7 |   temprature: 0.5
-  |   ^^^^^^^^^^ expected one of: temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, seed, mode, coverage, max_rows_per_prompt
+  |   ^^^^^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, seed, mode, coverage, max_rows_per_prompt
   = hint: did you mean `temperature`?
 
 1 problem in x.yaml; nothing was run
@@ -374,7 +374,7 @@ fn two_mistakes_at_once() {
  --> x.yaml:7:3
   |
 7 |   temprature: 0.5
-  |   ^^^^^^^^^^ expected one of: temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, seed, mode, coverage, max_rows_per_prompt
+  |   ^^^^^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, seed, mode, coverage, max_rows_per_prompt
   = hint: did you mean `temperature`?
 
 error: `sampling.top_k` is out of range

@@ -91,6 +91,7 @@ impl<'a> Bench<'a> {
         let started = Instant::now();
         let requests = self.requests(&chosen, n_repeats);
         let (experiment, model) = self.register(&mut store, &chosen)?;
+        let sampling = store.register_sampling(&self.prepared.context.sampling)?;
         let run = start_run(
             &mut store,
             self.session,
@@ -103,6 +104,7 @@ impl<'a> Bench<'a> {
             store: &mut store,
             run,
             model,
+            sampling,
         };
         let work = generating::generate(
             self.session,
@@ -111,6 +113,7 @@ impl<'a> Bench<'a> {
             self.prepared,
             &requests,
             0,
+            &mut None,
         )?;
         let ids: Vec<RequestId> = requests.iter().map(|request| request.id).collect();
         let generations = store.generations(&ids)?;

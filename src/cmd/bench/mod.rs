@@ -21,6 +21,7 @@ use super::session::Session;
 use super::{Status, print};
 use crate::cli::BenchArgs;
 use crate::experiment::{Experiment, Overrides};
+use crate::generation::SamplingParams;
 use crate::llama::{Backend, Model};
 use crate::progress;
 use embedding::EmbeddingFigures;
@@ -62,7 +63,8 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Status> {
     let prompts = prompts(args, &experiment)?;
     let file = model(&session, &args.model)?;
     let backend = Backend::init()?;
-    let prepared = prepare(&experiment, &prompts, &backend, file)?;
+    let sampling = sampling(&experiment)?;
+    let prepared = prepare(&experiment, &prompts, &backend, file, &sampling)?;
     let bench = Bench::new(&session, &backend, &experiment, &prompts, &prepared)?;
     let figures = measure(args, &bench)?;
     if let Some(path) = &args.output {
@@ -75,6 +77,19 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Status> {
     } else {
         Status::Done
     })
+}
+
+/// The one sampling of the experiment.
+fn sampling(experiment: &Experiment) -> anyhow::Result<SamplingParams> {
+    if experiment.model_defaults_position().is_none()
+        && let [sampling] = experiment.samplings(None).as_slice()
+    {
+        return Ok(sampling.clone());
+    }
+    anyhow::bail!(
+        "speed is measured with one set of sampling values\n\
+         hint: take an experiment without a sweep that writes all of them out"
+    )
 }
 
 /// The prompts of the experiment or of a file, spread evenly where there is a limit.

@@ -10,12 +10,15 @@ use std::collections::BTreeSet;
 use anyhow::{anyhow, bail};
 
 use crate::experiment::did_you_mean;
-use crate::store::{ExperimentId, ModelId, StoredLeakSet};
+use crate::store::{ExperimentId, ModelId, SamplingId, StoredLeakSet};
 
 /// The metric that is compared unless another is asked for.
 const METRIC: &str = "sbert";
 /// From so many digits on a word may be the beginning of a SHA-256.
 const N_DIGITS_MIN: usize = 8;
+
+/// The model and the sampling of a condition.
+type ConditionId = (ModelId, SamplingId);
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +55,7 @@ pub(super) fn choose<'a>(
     let sets = with_one_experiment(of_experiments, &models, &mut notes)?;
     let sets = with_metric(sets, &models, wanted.metric)?;
     let sets = with_seed(sets, &models, wanted.seed)?;
-    let of_model = |model: &ModelId| sets.iter().find(|set| set.model == *model).copied();
+    let of_model = |model: &ConditionId| sets.iter().find(|set| set.condition() == *model).copied();
     let chosen: Vec<&StoredLeakSet> = models.iter().filter_map(of_model).collect();
     assert_eq!(
         chosen.len(),
@@ -66,9 +69,10 @@ pub(super) fn choose<'a>(
     })
 }
 
-/// How a condition is written on the command line.
+/// How a condition is written on the command line: with its sampling where there are several.
 pub(in crate::cmd) fn condition_name(set: &StoredLeakSet) -> String {
-    format!("{}:{}", set.label, set.quantization)
+    let name = format!("{}:{} {}", set.label, set.quantization, set.sampling_label);
+    name.trim_end().to_owned()
 }
 
 fn is_sha256(word: &str, sha256: &str) -> bool {
@@ -106,17 +110,17 @@ fn hint(meant: Option<&str>, listing: &str) -> String {
     })
 }
 
-fn models(sets: &[&StoredLeakSet], conditions: &[&str]) -> anyhow::Result<Vec<ModelId>> {
+fn models(sets: &[&StoredLeakSet], conditions: &[&str]) -> anyhow::Result<Vec<ConditionId>> {
     let mut models = Vec::new();
     for condition in conditions {
         let set = model(sets, condition)?;
-        if models.contains(&set.model) {
+        if models.contains(&set.condition()) {
             bail!(
                 "`{}` is named twice\nhint: name different conditions",
                 condition_name(set)
             );
         }
-        models.push(set.model);
+        models.push(set.condition());
     }
     Ok(models)
 }
@@ -126,13 +130,14 @@ fn model<'a>(sets: &[&'a StoredLeakSet], condition: &str) -> anyhow::Result<&'a 
     let is_meant = |set: &&&StoredLeakSet| {
         set.label == condition
             || condition_name(set).eq_ignore_ascii_case(condition)
+            || format!("{}:{}", set.label, set.quantization).eq_ignore_ascii_case(condition)
             || is_sha256(condition, &set.model_sha256)
     };
     let found: Vec<&StoredLeakSet> = sets.iter().filter(is_meant).copied().collect();
     let Some(first) = found.first() else {
         return Err(unknown_model(sets, condition));
     };
-    if found.iter().all(|set| set.model == first.model) {
+    if found.iter().all(|set| set.condition() == first.condition()) {
         return Ok(first);
     }
     let names = listing(found.iter().map(|set| condition_name(set)));
@@ -140,7 +145,11 @@ fn model<'a>(sets: &[&'a StoredLeakSet], condition: &str) -> anyhow::Result<&'a 
         .iter()
         .any(|set| condition_name(set) != condition_name(first))
     {
-        bail!("`{condition}` has several quantizations: {names}\nhint: name one of them");
+        let what = match found.iter().all(|set| set.model == first.model) {
+            true => "samplings",
+            false => "quantizations",
+        };
+        bail!("`{condition}` has several {what}: {names}\nhint: name one of them");
     }
     let digests = listing(found.iter().map(|set| short(&set.model_sha256)));
     bail!(
@@ -174,13 +183,13 @@ fn short(sha256: &str) -> String {
 /// The sets of the one experiment that has all of the models; of several versions the latest.
 fn with_one_experiment<'a>(
     sets: Vec<&'a StoredLeakSet>,
-    models: &[ModelId],
+    models: &[ConditionId],
     notes: &mut Vec<String>,
 ) -> anyhow::Result<Vec<&'a StoredLeakSet>> {
     let has_all = |experiment: ExperimentId| {
         let has = |model| {
             sets.iter()
-                .any(|set| set.experiment == experiment && set.model == model)
+                .any(|set| set.experiment == experiment && set.condition() == model)
         };
         models.iter().all(|model| has(*model))
     };
@@ -216,9 +225,9 @@ fn with_one_experiment<'a>(
     Ok(sets.into_iter().filter(is_chosen).collect())
 }
 
-fn no_common_experiment(sets: &[&StoredLeakSet], models: &[ModelId]) -> anyhow::Error {
+fn no_common_experiment(sets: &[&StoredLeakSet], models: &[ConditionId]) -> anyhow::Error {
     let lines = models.iter().map(|model| {
-        let of_model = || sets.iter().filter(|set| set.model == *model);
+        let of_model = || sets.iter().filter(|set| set.condition() == *model);
         let experiments = listing(of_model().map(|set| {
             format!(
                 "{} ({})",
@@ -240,13 +249,13 @@ fn no_common_experiment(sets: &[&StoredLeakSet], models: &[ModelId]) -> anyhow::
 /// Those of `options` for which there is a set of every model.
 fn common<T: Ord + Clone>(
     sets: &[&StoredLeakSet],
-    models: &[ModelId],
+    models: &[ConditionId],
     option: impl Fn(&StoredLeakSet) -> T,
 ) -> BTreeSet<T> {
     let options: BTreeSet<T> = sets.iter().map(|set| option(set)).collect();
-    let has = |model: &ModelId, wanted: &T| {
+    let has = |model: &ConditionId, wanted: &T| {
         sets.iter()
-            .any(|set| set.model == *model && option(set) == *wanted)
+            .any(|set| set.condition() == *model && option(set) == *wanted)
     };
     let is_common = |wanted: &T| models.iter().all(|model| has(model, wanted));
     options.into_iter().filter(is_common).collect()
@@ -254,7 +263,7 @@ fn common<T: Ord + Clone>(
 
 fn with_metric<'a>(
     sets: Vec<&'a StoredLeakSet>,
-    models: &[ModelId],
+    models: &[ConditionId],
     wanted: Option<&str>,
 ) -> anyhow::Result<Vec<&'a StoredLeakSet>> {
     let metrics = common(&sets, models, |set| set.metric.clone());
@@ -283,7 +292,7 @@ fn with_metric<'a>(
 
 fn with_seed<'a>(
     sets: Vec<&'a StoredLeakSet>,
-    models: &[ModelId],
+    models: &[ConditionId],
     wanted: Option<u64>,
 ) -> anyhow::Result<Vec<&'a StoredLeakSet>> {
     let seeds = common(&sets, models, |set| set.seed);

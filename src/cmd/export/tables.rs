@@ -175,7 +175,7 @@ fn each_rate(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
 }
 
 /// The cells in the order of the table `rates` in `db/README.md`.
-fn rate_cells<'s>(set: &'s StoredLeakSet, rate: &'s LeakRate) -> [Cell<'s>; 16] {
+fn rate_cells<'s>(set: &'s StoredLeakSet, rate: &'s LeakRate) -> [Cell<'s>; 18] {
     let count = |n: usize| Cell::Integer(n as i64);
     [
         Cell::Integer(set.experiment.get()),
@@ -184,6 +184,8 @@ fn rate_cells<'s>(set: &'s StoredLeakSet, rate: &'s LeakRate) -> [Cell<'s>; 16] 
         Cell::Text(&set.label),
         Cell::Text(&set.quantization),
         Cell::opt_real(set.bits_per_weight),
+        Cell::Integer(set.sampling.get()),
+        Cell::Text(&set.sampling_values),
         Cell::Text(&set.metric),
         Cell::Integer(set.seed.cast_signed()),
         Cell::opt_text(rate.category.as_deref()),

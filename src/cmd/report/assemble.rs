@@ -305,7 +305,12 @@ fn run_facts(run: &RunRecord) -> Vec<(String, String)> {
 fn run_model(model: &StoredRunModel) -> ReportRunModel {
     let done = &model.run_model;
     ReportRunModel {
-        name: format!("{}:{}", model.label, model.quantization),
+        name: format!(
+            "{}:{} {}",
+            model.label, model.quantization, done.sampling_label
+        )
+        .trim_end()
+        .to_owned(),
         schedule: done.schedule.clone(),
         tokenizer: done.tokenizer.clone(),
         determinism: done.determinism.clone(),

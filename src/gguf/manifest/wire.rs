@@ -10,8 +10,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{
-    Entry, HubSource, Kind, Manifest, ManifestError, ManifestFile, Model, PypiSource, Source,
-    WheelPart, canonical_quantization,
+    Entry, GenerationConfig, HubSource, Kind, Manifest, ManifestError, ManifestFile, Model,
+    PypiSource, Source, WheelPart, canonical_quantization,
 };
 
 #[derive(Deserialize)]
@@ -29,9 +29,19 @@ struct WireModel {
     kind: WireKind,
     licence: String,
     licence_note: Option<String>,
+    generation_config: Option<WireGenerationConfig>,
     #[serde(default)]
     sources: Vec<WireSource>,
     quantizations: Vec<WireQuantization>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireGenerationConfig {
+    temperature: f64,
+    top_k: u32,
+    top_p: f64,
+    repetition_penalty: f64,
 }
 
 #[derive(Deserialize)]
@@ -126,16 +136,25 @@ fn validate_model(wire: WireModel, origin: &str, place: &str) -> Result<Vec<Entr
     if wire.quantizations.is_empty() {
         return fail("`quantizations` is empty");
     }
+    let kind = match wire.kind {
+        WireKind::Generation => Kind::Generation,
+        WireKind::Encoder => Kind::Encoder,
+    };
+    if kind == Kind::Encoder && wire.generation_config.is_some() {
+        return fail("an encoder has no `generation_config`");
+    }
+    let generation_config = wire.generation_config.map(validate_generation_config);
+    let generation_config = generation_config
+        .transpose()
+        .map_err(|problem| invalid(origin, place, problem))?;
     let model = Arc::new(Model {
         name: wire.name,
         family: wire.family,
         parameters: wire.parameters,
-        kind: match wire.kind {
-            WireKind::Generation => Kind::Generation,
-            WireKind::Encoder => Kind::Encoder,
-        },
+        kind,
         licence: wire.licence,
         licence_note: wire.licence_note,
+        generation_config,
     });
     let mut known = HashSet::new();
     let mut file_names = HashSet::new();
@@ -162,6 +181,32 @@ fn validate_model(wire: WireModel, origin: &str, place: &str) -> Result<Vec<Entr
         entries.push(entry);
     }
     Ok(entries)
+}
+
+fn validate_generation_config(wire: WireGenerationConfig) -> Result<GenerationConfig, String> {
+    let WireGenerationConfig {
+        temperature,
+        top_k,
+        top_p,
+        repetition_penalty,
+    } = wire;
+    let is_possible = temperature.is_finite()
+        && temperature >= 0.0
+        && top_p > 0.0
+        && top_p <= 1.0
+        && repetition_penalty.is_finite()
+        && repetition_penalty > 0.0;
+    if !is_possible {
+        return Err(
+            "`generation_config` holds a value that nothing can be sampled with".to_owned(),
+        );
+    }
+    Ok(GenerationConfig {
+        temperature,
+        top_k,
+        top_p,
+        repetition_penalty,
+    })
 }
 
 fn validate_quantization(
@@ -363,15 +408,40 @@ models:
         assert_eq!(path, &PathBuf::from("elsewhere"));
     }
 
+    fn check_broken(from: &str, to: &str, expected: &str) {
+        assert!(GOOD.contains(from), "{from}");
+        let error = parse(&GOOD.replacen(from, to, 1), "m.yaml")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(expected), "{from} -> {to}: {error}");
+    }
+
+    #[test]
+    fn broken_sampling_values_are_named() {
+        let config = |values: &str| format!("licence: MIT\n    generation_config: {{{values}}}");
+        check_broken(
+            "licence: MIT",
+            &config("temperature: 0.7, top_k: 20, top_p: 0.8"),
+            "missing field `repetition_penalty`",
+        );
+        check_broken(
+            "licence: MIT",
+            &config("temperature: 0.7, top_k: 20, top_p: 0, repetition_penalty: 1.1"),
+            "model `tiny`: `generation_config` holds a value that nothing can be sampled with",
+        );
+        check_broken(
+            "kind: generation",
+            &format!(
+                "kind: encoder\n    {}",
+                &config("temperature: 0.7, top_k: 20, top_p: 0.8, repetition_penalty: 1.1")[17..]
+            ),
+            "an encoder has no `generation_config`",
+        );
+    }
+
     #[test]
     fn broken_rules_are_named() {
-        let check = |from: &str, to: &str, expected: &str| {
-            assert!(GOOD.contains(from), "{from}");
-            let error = parse(&GOOD.replacen(from, to, 1), "m.yaml")
-                .unwrap_err()
-                .to_string();
-            assert!(error.contains(expected), "{from} -> {to}: {error}");
-        };
+        let check = check_broken;
         check("family:", "familly:", "unknown field `familly`");
         check(
             "name: tiny\n",

@@ -5,7 +5,7 @@ use crate::leakage::{Leak, leak_rates};
 use crate::store::fixture::Fixture;
 use crate::store::{
     Comparison, IMPORTED_SEED, Imported, LeakSet, NewImport, NewImportedPair, NewImportedRow,
-    NewLeak, Store, StoreError, StoredLeak,
+    NewLeak, SamplingId, Store, StoreError, StoredLeak,
 };
 
 const PROMPTS: [&str; 3] = ["He is", "He likes red. He is", "He likes blue. He is"];
@@ -110,7 +110,9 @@ fn models_of_one_experiment_share_its_pairs() {
         })
         .collect();
     assert_eq!(names, [("a", "imported", None), ("b", "imported", None)]);
-    let found = store.comparisons(first.experiment, models[1].id).unwrap();
+    let found = store
+        .comparisons(first.experiment, models[1].id, SamplingId::UNKNOWN)
+        .unwrap();
     let compared = |found: &Comparison| {
         (
             found.pair_idx,
@@ -153,11 +155,12 @@ fn leaks_of_imported_generations_are_as_others() {
     let set = LeakSet {
         experiment,
         model,
+        sampling: SamplingId::UNKNOWN,
         metric: "sbert",
         seed: IMPORTED_SEED,
     };
     let leaks: Vec<NewLeak> = store
-        .comparisons(experiment, model)
+        .comparisons(experiment, model, SamplingId::UNKNOWN)
         .unwrap()
         .iter()
         .map(|found| NewLeak {
@@ -182,7 +185,13 @@ fn leaks_of_imported_generations_are_as_others() {
         (3, 100.0, 1)
     );
     // The verdicts name the same generations as the import, so nothing is compared twice.
-    assert_eq!(store.comparisons(experiment, model).unwrap().len(), 3);
+    assert_eq!(
+        store
+            .comparisons(experiment, model, SamplingId::UNKNOWN)
+            .unwrap()
+            .len(),
+        3
+    );
 }
 
 #[test]
@@ -202,7 +211,7 @@ fn what_a_run_scored_can_be_compared_again() {
         (1, fixture.model, Some(6.5))
     );
     let found = store
-        .comparisons(fixture.experiment, fixture.model)
+        .comparisons(fixture.experiment, fixture.model, fixture.sampling)
         .unwrap();
     assert_eq!(
         (found.len(), found[0].seed, found[0].pair_idx),

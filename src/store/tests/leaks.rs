@@ -1,5 +1,6 @@
 //! Embeddings and leaks: what is read back, what is replaced, what is refused.
 
+use crate::generation::SamplingParams;
 use crate::leakage::{Leak, leak_rates};
 use crate::store::fixture::{Fixture, generation};
 use crate::store::{LeakSet, NewLeak, ScoredWith, Store, StoreError, StoredLeak};
@@ -129,8 +130,16 @@ fn saved_leaks_replace_the_same_ones_only() {
     store
         .save_leaks(set, fixture.scored_with(), &again)
         .unwrap();
+    let greedy = SamplingParams {
+        temperature: 0.0,
+        ..fixture.context.sampling.clone()
+    };
     let others = [
         LeakSet { seed: 1, ..set },
+        LeakSet {
+            sampling: store.register_sampling(&greedy).unwrap(),
+            ..set
+        },
         LeakSet {
             metric: "other",
             ..set

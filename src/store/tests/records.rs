@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::generation::SamplingParams;
 use crate::store::fixture::{
     Fixture, YAML, new_experiment, new_model, new_pair, new_run, register_messages,
 };
@@ -104,7 +105,7 @@ fn a_model_file_keeps_its_row_and_takes_its_latest_description() {
     };
     assert_eq!(store.register_model(&renamed).unwrap(), fixture.model);
     store
-        .save_run_model(fixture.run, fixture.model, &run_model())
+        .save_run_model(fixture.run, fixture.model, fixture.sampling, &run_model())
         .unwrap();
     let found = store.run_models(fixture.run).unwrap();
     assert_eq!((found.len(), found[0].label.as_str()), (1, "renamed"));
@@ -120,6 +121,8 @@ fn a_model_file_keeps_its_row_and_takes_its_latest_description() {
 
 fn run_model() -> RunModel {
     RunModel {
+        sampling_label: "temperature=0.5".to_owned(),
+        preset: Some("model-defaults".to_owned()),
         schedule: "strict-pad8-vbf16".to_owned(),
         tokenizer: "tokenizers".to_owned(),
         determinism: Some("bitwise".to_owned()),
@@ -143,19 +146,69 @@ fn the_work_of_a_run_is_read_back_as_last_saved() {
     let mut store = Store::open_in_memory().unwrap();
     let fixture = Fixture::register(&mut store);
     let nothing = RunModel {
+        sampling_label: String::new(),
+        preset: None,
         determinism: None,
         logit_difference_max: None,
         ..run_model()
     };
     for done in [nothing, run_model()] {
         store
-            .save_run_model(fixture.run, fixture.model, &done)
+            .save_run_model(fixture.run, fixture.model, fixture.sampling, &done)
             .unwrap();
         let found = store.run_models(fixture.run).unwrap();
         assert_eq!(found[0].run_model, done);
         assert_eq!(found[0].sha256, new_model("tiny").sha256.to_string());
         assert_eq!((found.len(), found[0].bits_per_weight), (1, 6.5));
     }
+}
+
+#[test]
+fn samplings_are_kept_apart_by_every_value() {
+    let mut store = Store::open_in_memory().unwrap();
+    let fixture = Fixture::register(&mut store);
+    let values = fixture.context.sampling.clone();
+    assert_eq!(store.register_sampling(&values).unwrap(), fixture.sampling);
+    let swept = SamplingParams {
+        repetition_penalty: 1.05,
+        ..values.clone()
+    };
+    let other = store.register_sampling(&swept).unwrap();
+    assert_ne!(other, fixture.sampling);
+    for sampling in [fixture.sampling, other] {
+        store
+            .save_run_model(fixture.run, fixture.model, sampling, &run_model())
+            .unwrap();
+    }
+    let found = store.run_models(fixture.run).unwrap();
+    let samplings: Vec<_> = found.iter().map(|done| done.sampling).collect();
+    assert_eq!(samplings, [fixture.sampling, other]);
+    let text: String = store
+        .connection
+        .query_row(
+            "SELECT stop FROM samplings WHERE repetition_penalty = 1.05",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(text, values.stop.to_text());
+}
+
+#[test]
+fn values_of_a_sampling_are_all_known_or_none() {
+    let store = Store::open_in_memory().unwrap();
+    let insert = |values: &str| {
+        let sql = format!(
+            "INSERT INTO samplings (label, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop) VALUES ({values})"
+        );
+        store.connection.execute(&sql, []).is_ok()
+    };
+    assert!(!insert(
+        "'unknown', NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+    ));
+    assert!(!insert("'a', NULL, NULL, NULL, NULL, NULL, NULL, NULL"));
+    assert!(!insert("'b', 0.5, 20, 0.8, NULL, 1.1, 10, 'none'"));
+    assert!(insert("'b', 0.5, 20, 0.8, 0.0, 1.1, 10, 'none'"));
 }
 
 #[test]
@@ -214,7 +267,9 @@ fn the_latest_run_that_made_many_generations_tells_the_speed() {
             total: Duration::from_secs(seconds),
             ..run_model()
         };
-        store.save_run_model(run, fixture.model, &done).unwrap();
+        store
+            .save_run_model(run, fixture.model, fixture.sampling, &done)
+            .unwrap();
         run
     };
     let runs = [(100, 10), (50, 5), (49, 1), (0, 0)].map(|(n, seconds)| made(n, seconds));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::digest::Digest;
-use crate::store::{NewExperiment, NewModel, Store};
+use crate::store::{NewExperiment, NewModel, SamplingId, Store};
 
 /// Rows whose ids the sets refer to: two versions of `colors`, one `foods`; three models and an encoder.
 struct Rows {
@@ -66,6 +66,9 @@ fn set(rows: &Rows, experiment: usize, model: usize) -> StoredLeakSet {
         model_sha256: Digest::of(quantization.as_bytes()).to_string(),
         bits_per_weight: Some(4.5),
         requantized_from: None,
+        sampling: SamplingId::UNKNOWN,
+        sampling_values: "unknown".to_owned(),
+        sampling_label: String::new(),
         metric: METRIC.to_owned(),
         seed: 1,
         embedding_model: Some(rows.models[3]),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::digest::Digest;
-use crate::store::{ExperimentId, ModelId, NewExperiment, NewModel, Store};
+use crate::store::{ExperimentId, ModelId, NewExperiment, NewModel, SamplingId, Store};
 
 const MODELS: [(&str, &str); 4] = [
     ("qwen", "Q4_0"),
@@ -56,6 +56,9 @@ fn set(experiment: usize, model: usize, metric: &str, seed: u64) -> StoredLeakSe
         model_sha256: Digest::of(quantization.as_bytes()).to_string(),
         bits_per_weight: Some(4.5),
         requantized_from: None,
+        sampling: SamplingId::UNKNOWN,
+        sampling_values: "unknown".to_owned(),
+        sampling_label: String::new(),
         metric: metric.to_owned(),
         seed,
         embedding_model: Some(models[3]),

@@ -1,0 +1,97 @@
+//! Words of a text, compared without their case and punctuation.
+//!
+//! Owns what a word is and which forms of a word count as the same.
+
+/// Endings that are put to a word as it is.
+const ENDINGS: [&str; 5] = ["s", "es", "er", "est", "ish"];
+/// Endings before which a final `e` is dropped, a final `y` becomes `i`, or a final consonant is doubled.
+const CHANGING_ENDINGS: [&str; 4] = ["es", "er", "est", "ish"];
+
+/// The words of a text in lower case: runs of letters and digits.
+pub(super) fn words(text: &str) -> Vec<String> {
+    text.to_lowercase()
+        .split(|character: char| !character.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whether `word` is `base`, a plural or a comparison of it, `base` with `-ish`, or the singular of a plural `base`.
+///
+/// Both are in lower case.
+pub(super) fn is_form_of(word: &str, base: &str) -> bool {
+    // A word of one or two letters is no singular worth counting: `a` of `as`.
+    let is_plural = base.ends_with('s') && word.len() > 2;
+    is_inflected(word, base) || (is_plural && is_inflected(base, word))
+}
+
+fn is_inflected(word: &str, base: &str) -> bool {
+    if word == base {
+        return true;
+    }
+    let ends = |stem: &str, endings: &[&str]| {
+        word.strip_prefix(stem)
+            .is_some_and(|ending| endings.contains(&ending))
+    };
+    let Some(last) = base.chars().next_back() else {
+        return false;
+    };
+    let without_last = &base[..base.len() - last.len_utf8()];
+    let changed = match last {
+        'e' => without_last.to_owned(),
+        'y' => format!("{without_last}i"),
+        _ => format!("{base}{last}"),
+    };
+    ends(base, &ENDINGS) || ends(&changed, &CHANGING_ENDINGS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_have_neither_case_nor_punctuation() {
+        assert_eq!(
+            words(" “He's” RED-hot,\n2nd."),
+            ["he", "s", "red", "hot", "2nd"]
+        );
+        assert_eq!(words(" ...!"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn inflected_forms_count() {
+        let forms = [
+            ("red", "red"),
+            ("reds", "red"),
+            ("reddish", "red"),
+            ("redder", "red"),
+            ("reddest", "red"),
+            ("whiter", "white"),
+            ("bluish", "blue"),
+            ("purplish", "purple"),
+            ("ivories", "ivory"),
+            ("bushes", "bush"),
+            ("grayish", "gray"),
+            ("dolphin", "dolphins"),
+            ("berry", "berries"),
+        ];
+        for (word, base) in forms {
+            assert!(is_form_of(word, base), "{word} {base}");
+        }
+        let others = [
+            ("bored", "red"),
+            ("redo", "red"),
+            ("reed", "red"),
+            ("redness", "red"),
+            ("re", "red"),
+            ("blueberry", "blue"),
+            ("greenhouse", "green"),
+            ("a", "as"),
+            ("", "red"),
+            ("red", ""),
+        ];
+        for (word, base) in others {
+            assert!(!is_form_of(word, base), "{word} {base}");
+        }
+    }
+}
