@@ -272,6 +272,7 @@ CREATE TABLE continuations (
     stop_reason      TEXT NOT NULL CHECK (stop_reason IN ('eog', 'stop', 'max_tokens')),
     n_tokens         INTEGER NOT NULL CHECK (n_tokens > 0),
     tokens           TEXT NOT NULL CHECK (json_array_length(tokens) = n_tokens),
+    probability      REAL NOT NULL CHECK (probability >= 0.0 AND probability <= 1.0),
     logprob          REAL NOT NULL,
     model_logprob    REAL NOT NULL,
     tail_draw_idx    INTEGER CHECK (tail_draw_idx >= 0),

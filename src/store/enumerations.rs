@@ -206,8 +206,9 @@ fn insert_continuations(
 ) -> Result<(), Failure> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO continuations
-             (enumeration_id, continuation_idx, text, stop_reason, n_tokens, tokens, logprob, model_logprob, tail_draw_idx)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             (enumeration_id, continuation_idx, text, stop_reason, n_tokens, tokens, probability, logprob, model_logprob,
+              tail_draw_idx)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     for (continuation_idx, continuation) in continuations.iter().enumerate() {
         insert.execute(params![
@@ -217,6 +218,8 @@ fn insert_continuations(
             continuation.stop_reason.as_str(),
             integer(continuation.tokens.len())?,
             json_numbers(&continuation.tokens),
+            // A sum of logarithms may end a rounding error above 0.
+            continuation.logprob.exp().min(1.0),
             continuation.logprob,
             continuation.model_logprob,
             continuation.tail_draw_idx,

@@ -243,7 +243,7 @@ mod tests {
             .skip(1)
             .filter_map(|rest| rest.split("```").next())
             .collect();
-        assert_eq!(queries.len(), 4);
+        assert_eq!(queries.len(), 5);
         for query in queries {
             connection.prepare(query).unwrap();
         }

@@ -284,7 +284,7 @@ fn an_exact_run_is_recorded_and_made_once() {
     assert_eq!(record.value::<u32>("SELECT count(*) FROM enumerations"), 14);
     assert_eq!(record.value::<u32>("SELECT count(*) FROM exact_leaks"), 10);
     let uncovered = "SELECT max(abs(1 - uncovered - covered)) FROM enumerations JOIN
-        (SELECT enumeration_id, sum(exp(logprob)) AS covered FROM continuations WHERE tail_draw_idx IS NULL GROUP BY 1)
+        (SELECT enumeration_id, sum(probability) AS covered FROM continuations WHERE tail_draw_idx IS NULL GROUP BY 1)
         ON enumeration_id = id";
     assert!(record.value::<f64>(uncovered) < 1e-9);
     let rate = &json["exact_leak_rates"][0];

@@ -105,7 +105,7 @@ impl Record {
 
     /// The enumerated continuations of a prompt: their tokens as they are stored, and their probabilities.
     pub(crate) fn token_probabilities(&self, user_message: &str) -> Vec<(String, f64)> {
-        let sql = "SELECT continuations.tokens, exp(logprob)
+        let sql = "SELECT continuations.tokens, probability
             FROM continuations JOIN enumerations ON enumerations.id = enumeration_id JOIN prompts ON prompts.id = prompt_id
             WHERE user_message = ?1 AND tail_draw_idx IS NULL";
         let mut statement = self.connection.prepare(sql).unwrap();
