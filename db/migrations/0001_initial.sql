@@ -358,7 +358,8 @@ FROM experiments;
 CREATE VIEW v_models AS
 SELECT
     id AS model_id, label AS model, quantization, kind, sha256 AS model_sha256, architecture, n_parameters,
-    bits_per_weight, size_bytes, path, parent_sha256, derivation ->> 'is_requantized' AS is_requantized, created_at
+    bits_per_weight, size_bytes, path, parent_sha256,
+    json_extract(derivation, '$.is_requantized') AS is_requantized, created_at
 FROM models;
 
 CREATE VIEW v_imports AS

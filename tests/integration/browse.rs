@@ -118,10 +118,10 @@ fn flags_choose_pairs() {
         (nothing.stdout.as_str(), nothing.stderr.as_str()),
         ("", "no prompt is like that\n")
     );
-    let unknown = env.seep("show --models c").with_code(2);
+    let unknown = env.seep("show --models other").with_code(2);
     assert_eq!(
         unknown.stderr,
-        "error: no verdict is stored of the model `c`\nhint: it has: a, b\n"
+        "error: no verdict is stored of the model `other`\nhint: it has: a, b\n"
     );
 }
 
