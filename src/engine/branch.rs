@@ -14,7 +14,8 @@ use crate::digest::Digest;
 use crate::generation::{Generation, PromptDistribution, RequestId, SamplingParams, StopReason};
 use crate::sampling::{self, DrawKey};
 
-/// Tokens kept of a next-token distribution: what is left for all others is mostly below a thousandth.
+/// Tokens kept of a next-token distribution, 2 KB for each prompt. Where a sentence may go on in many ways, a tenth of the
+/// probability can lie outside of them; how much does is stored and shown.
 const N_NEXT_TOKENS: usize = 256;
 
 /// The tokens that continue the prompt of each request, at least one.
