@@ -19,8 +19,10 @@ use crate::generation::{GenerationRequest, RequestId};
 use crate::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
 use crate::progress::{self, Progress, Unit};
 use crate::report::{self, DriftSummary, ScoreSummary};
-use crate::stats::{TopTokens, drift, mean_logprobs};
-use crate::store::{ExperimentId, GenerationId, ModelId, NewScore, Store, StoredGeneration};
+use crate::stats::{Drift, TopTokens, drift, mean_logprobs};
+use crate::store::{
+    DistributionPair, ExperimentId, GenerationId, ModelId, NewScore, Store, StoredGeneration,
+};
 
 /// A model of the experiment with its row.
 struct Registered {
@@ -296,6 +298,26 @@ impl Side {
     }
 }
 
+/// How far two models' stored next-token distributions lie apart on the experiment's prompts; None where none are.
+pub(super) fn model_drift(
+    store: &Store,
+    experiment: ExperimentId,
+    base: ModelId,
+    other: ModelId,
+) -> anyhow::Result<Option<Drift>> {
+    let schedule = Schedule::STRICT.name();
+    let pairs = store.distribution_pairs(experiment, base, other, &schedule)?;
+    Ok(drift_of_pairs(&pairs))
+}
+
+fn drift_of_pairs(pairs: &[DistributionPair]) -> Option<Drift> {
+    let lists: Vec<(TopTokens<'_>, TopTokens<'_>)> = pairs
+        .iter()
+        .map(|pair| (top_tokens(&pair.base), top_tokens(&pair.other)))
+        .collect();
+    drift(&lists)
+}
+
 /// How far `other` lies from `base` on the experiment's prompts, as far as it is stored; None where nothing is.
 pub(super) fn summary(
     store: &Store,
@@ -306,11 +328,7 @@ pub(super) fn summary(
 ) -> anyhow::Result<Option<DriftSummary>> {
     let schedule = Schedule::STRICT.name();
     let pairs = store.distribution_pairs(experiment, base.id, other.id, &schedule)?;
-    let lists: Vec<(TopTokens<'_>, TopTokens<'_>)> = pairs
-        .iter()
-        .map(|pair| (top_tokens(&pair.base), top_tokens(&pair.other)))
-        .collect();
-    let Some(drift) = drift(&lists) else {
+    let Some(drift) = drift_of_pairs(&pairs) else {
         return Ok(None);
     };
     Ok(Some(DriftSummary {

@@ -23,8 +23,8 @@ pub use drift::{DriftSummary, ScoreSummary, drift_json, drift_table};
 pub use exact::{DifferenceFromBase, ExactExample, LikelyText};
 pub use figure::{Figure, FigureError, figure_files};
 pub use html::{
-    BaseComparisons, Making, Report, ReportCondition, ReportData, ReportExperiment, ReportModel,
-    ReportPair, ReportRun, ReportRunModel, ReportVerdict,
+    BaseComparisons, Making, Report, ReportComparison, ReportCondition, ReportData,
+    ReportExperiment, ReportModel, ReportPair, ReportRun, ReportRunModel, ReportVerdict,
 };
 pub use json::{json, json_list};
 pub use pairs::{ShownCondition, ShownPair, ShownRepeat, pairs};

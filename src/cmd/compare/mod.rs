@@ -218,7 +218,7 @@ fn condition_comparison(
 }
 
 /// Adds how far the next-token distributions lie apart, where they are stored.
-pub(super) fn with_drift(
+fn with_drift(
     store: &Store,
     base: &StoredLeakSet,
     other: &StoredLeakSet,

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::choice::{Choice, bases};
-use crate::cmd::compare::{FLIPS, cluster_unit, clusters, condition_name, with_drift};
+use crate::cmd::compare::{FLIPS, cluster_unit, clusters, condition_name};
+use crate::cmd::drift::model_drift;
 use crate::gguf::manifest::Manifest;
 use crate::leakage::{
     Clusters, PairRates, ScoredPair, compare_with_base, count_flips, diversity, leak_rates,
@@ -13,8 +14,9 @@ use crate::leakage::{
 };
 use crate::machine;
 use crate::report::{
-    BaseComparisons, ConditionComparison, Making, ModelTrend, ReportCondition, ReportData,
-    ReportExperiment, ReportModel, ReportPair, ReportRun, ReportRunModel, ReportVerdict,
+    BaseComparisons, ConditionComparison, Making, ModelTrend, ReportComparison, ReportCondition,
+    ReportData, ReportExperiment, ReportModel, ReportPair, ReportRun, ReportRunModel,
+    ReportVerdict,
 };
 use crate::store::{
     ImportRecord, ModelRecord, RunRecord, SamplingRecord, Store, StoredLeak, StoredLeakSet,
@@ -173,16 +175,20 @@ fn comparisons(
         let rates: Vec<&PairRates> = others.iter().map(|idx| &verdicts[*idx].rates).collect();
         let found = compare_with_base(&base.rates, &rates, clusters, FLIPS);
         let others = others.iter().zip(found).map(|(idx, comparison)| {
-            let set = verdicts[*idx].set;
-            let other = ConditionComparison {
-                name: condition_name(set),
+            let found = ConditionComparison {
+                name: condition_name(verdicts[*idx].set),
                 comparison,
                 flips: count_flips(&base.pairs, &verdicts[*idx].pairs),
                 flipped_prompts: Vec::new(),
                 other_metrics: Vec::new(),
                 drift: None,
             };
-            Ok((*idx, with_drift(store, base.set, set, other)?))
+            let other = verdicts[*idx].set;
+            Ok(ReportComparison {
+                condition_idx: *idx,
+                found,
+                drift: model_drift(store, base.set.experiment, base.set.model, other.model)?,
+            })
         });
         Ok(BaseComparisons {
             base_idx: *base_idx,

@@ -116,7 +116,7 @@ fn x_span(plot: &Dots) -> Span {
     match plot.scale {
         Scale::Rates => Span::of_rates(values, 50.0),
         Scale::Differences => Span::of_differences(values),
-        Scale::Shares => Span::from_zero(values),
+        Scale::Shares => Span::from_zero(values, 1.0),
     }
 }
 

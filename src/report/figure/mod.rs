@@ -22,7 +22,7 @@ pub(in crate::report) use bars::{BarRow, Bars, bars};
 pub(in crate::report) use dots::{DotRow, Dots, Scale, dots};
 pub use file::{FigureError, figure_files};
 pub(in crate::report) use grid::{Grid, GridCell, grid};
-pub(in crate::report) use scatter::{Point, Scatter, scatter};
+pub(in crate::report) use scatter::{Point, Scatter, XAxis, scatter};
 
 use style::{FONT, ROLES, SCALE};
 

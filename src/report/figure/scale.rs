@@ -33,9 +33,9 @@ impl Span {
         }
     }
 
-    /// The span from zero to the largest value, at least 1 and a little more than the value.
-    pub(super) fn from_zero(values: impl Iterator<Item = f64>) -> Self {
-        let largest = values.fold(1.0, f64::max);
+    /// The span from zero to a little more than the largest value, at least to `least`.
+    pub(super) fn from_zero(values: impl Iterator<Item = f64>, least: f64) -> Self {
+        let largest = values.fold(least, f64::max);
         let step = step(largest, 6);
         Self {
             lower: 0.0,
@@ -81,7 +81,7 @@ pub(super) fn extent(value: f64, interval: Option<Interval>) -> impl Iterator<It
 
 /// A number of an axis, without decimals that say nothing.
 pub(super) fn tick(value: f64) -> String {
-    let text = format!("{value:.2}");
+    let text = format!("{value:.6}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     match text.strip_prefix('-') {
         Some("0") => "0".to_owned(),
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!((differences.lower, differences.upper), (-4.0, 4.0));
         let none = Span::of_differences([].into_iter());
         assert!(none.lower < 0.0 && none.upper > 0.0);
-        let shares = Span::from_zero([41.0].into_iter());
+        let shares = Span::from_zero([41.0].into_iter(), 1.0);
         assert_eq!((shares.lower, shares.upper), (0.0, 50.0));
     }
 
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn ticks_say_no_more_than_they_must() {
-        let found: Vec<String> = [-0.0001, 50.0, 2.5, -3.0, 0.25].map(tick).into();
-        assert_eq!(found, ["0", "50", "2.5", "−3", "0.25"]);
+        let found: Vec<String> = [-0.000_000_1, 50.0, 2.5, -3.0, 0.005].map(tick).into();
+        assert_eq!(found, ["0", "50", "2.5", "−3", "0.005"]);
     }
 }

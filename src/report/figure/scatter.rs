@@ -10,14 +10,27 @@ use super::scale::{Span, extent, tick};
 use super::style::{MUTED, label, series_style, text_width};
 use crate::stats::Interval;
 
+/// An axis that begins at zero spans at least this, whatever its unit.
+const SMALLEST: f64 = 1e-6;
 /// The height of the plane, in pixels.
 const PLANE: f64 = 300.0;
+
+/// Where the horizontal axis begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::report) enum XAxis {
+    /// A little before the smallest value.
+    Around,
+    /// At zero, which means that nothing has changed.
+    FromZero,
+}
 
 /// What is drawn.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct Scatter {
     /// The words of the horizontal axis.
     pub(in crate::report) x_words: String,
+    /// Where it begins.
+    pub(in crate::report) x_axis: XAxis,
     /// The words of the vertical axis.
     pub(in crate::report) y_words: String,
     /// A value of y that means nothing has happened, such as 50 for a leak rate or 0 for a difference.
@@ -49,7 +62,11 @@ pub(in crate::report) fn scatter(plot: &Scatter) -> String {
             right: 12.0,
             top,
         };
-        let x_span = Span::with_margin(plot.points.iter().map(|point| point.x));
+        let values = plot.points.iter().map(|point| point.x);
+        let x_span = match plot.x_axis {
+            XAxis::Around => Span::with_margin(values),
+            XAxis::FromZero => Span::from_zero(values, SMALLEST),
+        };
         let axes = Axes::new(
             area,
             frame,

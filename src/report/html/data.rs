@@ -4,6 +4,7 @@
 
 use crate::leakage::{Diversity, LeakRate, ScoredPair};
 use crate::report::{ConditionComparison, ModelTrend};
+use crate::stats::Drift;
 
 /// An experiment with everything that is shown of it.
 #[derive(Debug, Clone)]
@@ -111,8 +112,19 @@ pub struct ReportVerdict {
 pub struct BaseComparisons {
     /// The base, in `conditions`.
     pub base_idx: usize,
-    /// Which condition is compared, in `conditions`, and what was found.
-    pub others: Vec<(usize, ConditionComparison)>,
+    /// What is compared with it.
+    pub others: Vec<ReportComparison>,
+}
+
+/// A condition against its base.
+#[derive(Debug, Clone)]
+pub struct ReportComparison {
+    /// The condition, in `conditions`.
+    pub condition_idx: usize,
+    /// What was found.
+    pub found: ConditionComparison,
+    /// How far the condition lies from the base in its next-token distributions; None where they are not stored.
+    pub drift: Option<Drift>,
 }
 
 /// A prompt pair.

@@ -5,7 +5,7 @@ use crate::leakage::{
     Comparison, Diversity, Flips, Leak, LeakRate, LeakTrend, RepeatFlips, ScoredPair,
 };
 use crate::report::{ConditionComparison, ModelTrend};
-use crate::stats::{Interval, PValue};
+use crate::stats::{Drift, Interval, PValue};
 
 /// What a model may say to break a page.
 pub(super) const HOSTILE: [&str; 4] = [
@@ -126,12 +126,15 @@ fn comparison(difference: f64, interval: Option<Interval>, holm_p_value: f64) ->
     }
 }
 
+/// A comparison, and how far the condition has drifted.
 fn other(
+    condition_idx: usize,
     name: &str,
     comparison: Comparison,
     [n_to_no_leak, n_to_leak, n_ties_changed, n_unchanged]: [usize; 4],
-) -> ConditionComparison {
-    ConditionComparison {
+    drift: Option<Drift>,
+) -> ReportComparison {
+    let found = ConditionComparison {
         name: name.to_owned(),
         comparison: Some(comparison),
         flips: vec![RepeatFlips {
@@ -146,7 +149,23 @@ fn other(
         flipped_prompts: Vec::new(),
         other_metrics: Vec::new(),
         drift: None,
+    };
+    ReportComparison {
+        condition_idx,
+        found,
+        drift,
     }
+}
+
+fn drift(mean_kl: f64) -> Option<Drift> {
+    Some(Drift {
+        n_prompts: 4,
+        mean_kl,
+        median_kl: mean_kl,
+        max_kl: 3.0 * mean_kl,
+        same_top: 0.75,
+        mean_rest: 0.01,
+    })
 }
 
 fn pair(pair_idx: usize, concept: &str, category: &str) -> ReportPair {
@@ -246,21 +265,19 @@ pub(super) fn data() -> ReportData {
         comparisons: vec![BaseComparisons {
             base_idx: 0,
             others: vec![
-                (
+                other(
                     1,
-                    other(
-                        "small:Q4_0",
-                        comparison(-11.25, interval(-20.0, -2.5), 0.04),
-                        [3, 0, 1, 2],
-                    ),
+                    "small:Q4_0",
+                    comparison(-11.25, interval(-20.0, -2.5), 0.04),
+                    [3, 0, 1, 2],
+                    drift(0.0421),
                 ),
-                (
+                other(
                     2,
-                    other(
-                        "large<&>:Q8_0",
-                        comparison(-2.5, interval(-9.0, 4.0), 0.5),
-                        [0, 0, 0, 6],
-                    ),
+                    "large<&>:Q8_0",
+                    comparison(-2.5, interval(-9.0, 4.0), 0.5),
+                    [0, 0, 0, 6],
+                    None,
                 ),
             ],
         }],

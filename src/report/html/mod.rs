@@ -24,8 +24,8 @@ use std::io::{self, Write};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 
 pub use data::{
-    BaseComparisons, Making, ReportCondition, ReportData, ReportExperiment, ReportModel,
-    ReportPair, ReportRun, ReportRunModel, ReportVerdict,
+    BaseComparisons, Making, ReportComparison, ReportCondition, ReportData, ReportExperiment,
+    ReportModel, ReportPair, ReportRun, ReportRunModel, ReportVerdict,
 };
 
 use super::figure::Figure;

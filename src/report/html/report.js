@@ -7,6 +7,7 @@
   const N_NUMBERS = 7;
   const N_ROWS_AROUND = 6;
   const N_CHARACTERS_IN_ROW = 160;
+  const N_CHARACTERS_IN_PLACE = 250;
   const GROUP_NAMES = ['repeats', 'verdict', 'test generation', 'similarity', 'control generation', 'similarity'];
   const byId = (id) => document.getElementById(id);
 
@@ -264,8 +265,14 @@
       byId('status').textContent = `${state.shown.length} of ${pairs.length} prompt pairs, ${nConditions}`;
     }
 
+    // A text that is longer than its place can be scrolled with the keyboard, too.
+    function scrollable(made) {
+      if (made.textContent.length > N_CHARACTERS_IN_PLACE) made.tabIndex = 0;
+      return made;
+    }
+
     function side(title, text, concept) {
-      const prompt = element('p', 'text', isolated(...highlighted(text, concept)));
+      const prompt = scrollable(element('p', 'text', isolated(...highlighted(text, concept))));
       return element('div', '', element('h4', '', title), prompt);
     }
 
@@ -284,7 +291,7 @@
           groupCell.dataset.name = GROUP_NAMES[made.children.length];
           made.append(groupCell);
         };
-        const text = (number) => element('div', 'text', isolated(...highlighted(data.texts[number], conceptOf(pair))));
+        const text = (number) => scrollable(element('div', 'text', isolated(...highlighted(data.texts[number], conceptOf(pair)))));
         add(`×${n}`);
         add(['▽ no leak', '= tie', '▲ leak'][verdict], ...(echo ? [' ', element('span', 'tag', 'echo')] : []));
         add(text(test));

@@ -118,8 +118,8 @@ pub(super) fn rows(data: &ReportData) -> Rows {
 fn bases(data: &ReportData) -> Vec<Option<usize>> {
     let mut bases = vec![None; data.conditions.len()];
     for base in &data.comparisons {
-        for (other_idx, _) in &base.others {
-            bases[*other_idx] = Some(base.base_idx);
+        for other in &base.others {
+            bases[other.condition_idx] = Some(base.base_idx);
         }
     }
     bases

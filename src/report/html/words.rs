@@ -82,13 +82,13 @@ fn difference_sentences(data: &ReportData) -> Vec<String> {
         let n_comparisons = base
             .others
             .iter()
-            .filter(|(_, other)| other.comparison.is_some())
+            .filter(|other| other.found.comparison.is_some())
             .count();
-        sentences.extend(base.others.iter().map(|(_, other)| {
-            let found = other.comparison.as_ref();
+        sentences.extend(base.others.iter().map(|other| {
+            let found = other.found.comparison.as_ref();
             difference_words(
                 base_name,
-                &other.name,
+                &other.found.name,
                 &data.cluster_unit,
                 found,
                 n_comparisons,

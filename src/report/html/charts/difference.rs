@@ -22,7 +22,7 @@ pub(super) fn forest(data: &ReportData) -> Option<Chart> {
                 against(data, base),
                 base.others
                     .iter()
-                    .filter_map(|(idx, other)| forest_row(*idx, other))
+                    .filter_map(|other| forest_row(other.condition_idx, &other.found))
                     .collect(),
             )
         })
@@ -63,7 +63,7 @@ fn against(data: &ReportData, base: &BaseComparisons) -> String {
 
 fn found(data: &ReportData) -> impl Iterator<Item = &Comparison> {
     let others = data.comparisons.iter().flat_map(|base| &base.others);
-    others.filter_map(|(_, other)| other.comparison.as_ref())
+    others.filter_map(|other| other.found.comparison.as_ref())
 }
 
 fn forest_row(condition_idx: usize, other: &ConditionComparison) -> Option<DotRow> {
@@ -131,7 +131,8 @@ fn forest_caption(data: &ReportData) -> String {
 fn forest_table(data: &ReportData) -> Table {
     let rows = data.comparisons.iter().flat_map(|base| {
         let base_name = visible(&data.conditions[base.base_idx].name);
-        base.others.iter().filter_map(move |(_, other)| {
+        base.others.iter().filter_map(move |other| {
+            let other = &other.found;
             let found = other.comparison.as_ref()?;
             Some([
                 base_name.clone(),
@@ -172,7 +173,7 @@ pub(super) fn flips(data: &ReportData) -> Option<Chart> {
         .flat_map(|base| {
             base.others
                 .iter()
-                .map(move |(_, other)| (base, other, Flips::total(&other.flips)))
+                .map(move |other| (base, &other.found, Flips::total(&other.found.flips)))
         })
         .filter(|(_, _, flips)| flips.n() > 0)
         .collect();

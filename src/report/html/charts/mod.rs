@@ -3,6 +3,7 @@
 //! Owns titles, captions and descriptions. How a figure is drawn, `figure` says; what the numbers are, `leakage`.
 
 mod difference;
+mod drift;
 mod rate;
 mod repeat;
 
@@ -47,6 +48,7 @@ pub(super) fn charts(data: &ReportData) -> Vec<Chart> {
         rate::grid_of_sizes(data),
         difference::forest(data),
         difference::flips(data),
+        drift::against_difference(data),
         repeat::repeats(data),
         repeat::echoes(data),
     ];

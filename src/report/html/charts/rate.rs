@@ -5,7 +5,7 @@
 use super::{Chart, METHOD, Table, n_words, overall, series};
 use crate::leakage::LeakRate;
 use crate::report::figure::{
-    DotRow, Dots, Figure, Grid, GridCell, Point, Scale, Scatter, dots, grid, scatter,
+    DotRow, Dots, Figure, Grid, GridCell, Point, Scale, Scatter, XAxis, dots, grid, scatter,
 };
 use crate::report::html::data::{ReportCondition, ReportData};
 use crate::report::html::words::{rate_interval, rate_numbers};
@@ -39,6 +39,7 @@ pub(super) fn by_bits(data: &ReportData) -> Option<Chart> {
         });
     let plot = Scatter {
         x_words: "bits per weight, measured".to_owned(),
+        x_axis: XAxis::Around,
         y_words: "Mean Leak-Rate, %".to_owned(),
         y_reference: 50.0,
         series,
