@@ -122,6 +122,7 @@ fn stored(
     let alike = both.filter(|(base, other)| {
         base.experiment == other.experiment
             && base.seed == other.seed
+            && base.sampling == other.sampling
             && base.model != other.model
             && base.embedding_model == other.embedding_model
     });
