@@ -47,6 +47,7 @@ const RATES: Layout = Layout {
         shown("Model", Value::Text("model", ""), true),
         shown("Quantization", Value::Text("quantization", ""), true),
         shown("Bits/weight", Value::Number("bits_per_weight", 2), true),
+        shown("Sampling", Value::Text("sampling", ""), false),
         shown("Category", Value::Text("category", "all"), true),
         shown("Rate", Value::Number("mean_leak_rate", 1), true),
         shown(
@@ -75,12 +76,14 @@ const COMPARISONS: Layout = Layout {
             Value::Text("base_quantization", ""),
             true,
         ),
+        shown("Base sampling", Value::Text("base_sampling", ""), false),
         shown("Other", Value::Text("other_model", ""), false),
         shown(
             "Other quantization",
             Value::Text("other_quantization", ""),
             true,
         ),
+        shown("Other sampling", Value::Text("other_sampling", ""), false),
         shown("Difference", Value::Number("difference", 1), true),
         shown(
             "95 % interval",

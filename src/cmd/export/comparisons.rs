@@ -88,6 +88,7 @@ fn cells<'v>(base: &'v Verdicts, other: &'v Verdicts, comparison: &Comparison) -
             Cell::Text(&set.label),
             Cell::Text(&set.quantization),
             Cell::opt_real(set.bits_per_weight),
+            Cell::Text(&set.sampling_values),
         ]);
     }
     cells.extend([

@@ -13,12 +13,7 @@ use crate::report::text::visible;
 
 /// Mean Leak-Rate by bits per weight.
 pub(super) fn by_bits(data: &ReportData) -> Option<Chart> {
-    let rates: Vec<(&ReportCondition, f64, &LeakRate)> = overall(data)
-        .filter_map(|(idx, rate)| {
-            let condition = &data.conditions[idx];
-            Some((condition, condition.model.bits_per_weight?, rate))
-        })
-        .collect();
+    let rates = rates_by_bits(data);
     if rates.is_empty() {
         return None;
     }
@@ -84,6 +79,14 @@ pub(super) fn by_bits(data: &ReportData) -> Option<Chart> {
                 .collect(),
         ),
     })
+}
+
+fn rates_by_bits(data: &ReportData) -> Vec<(&ReportCondition, f64, &LeakRate)> {
+    let rates = overall(data).filter_map(|(idx, rate)| {
+        let condition = &data.conditions[idx];
+        Some((condition, condition.model.bits_per_weight?, rate))
+    });
+    rates.collect()
 }
 
 fn rate_row(condition: &ReportCondition, bits: f64, rate: &LeakRate) -> [String; 8] {
