@@ -96,8 +96,11 @@ mod tests {
         pace.observe(seconds(1.0), 1);
         assert_eq!((pace.rate(), pace.left(seconds(1.0))), (None, None));
         pace.observe(seconds(4.0), 8);
-        assert_eq!(pace.rate(), Some(2.0));
-        assert_eq!(pace.left(seconds(4.0)), Some(seconds(46.0)));
+        // 8 in 4 seconds, where what was done last weighs a little more.
+        let rate = pace.rate().unwrap();
+        assert!((2.0..2.1).contains(&rate), "{rate}");
+        let left = pace.left(seconds(4.0)).unwrap().as_secs_f64();
+        assert!((left - 92.0 / rate).abs() < 1e-6, "{left}");
     }
 
     #[test]

@@ -69,19 +69,19 @@ def use(reader):
     """Filters, sorts, opens a row, with the mouse and with the keyboard."""
     page = reader.page
     expect(reader.status(), "60 of 60 prompt pairs, 3 conditions", "all pairs")
-    page.fill("#search", "number 17,")
+    page.fill("#search", "number 57,")
     expect(reader.status(), "1 of 60 prompt pairs, 3 conditions", "search in prompts")
     page.fill("#search", "onerror=")
     found = int(reader.status().split()[0])
     expect(0 < found < 60, True, "search in generations")
     page.click("button[type=reset]")
-    page.wait_for_function("document.querySelector('#status').textContent.startsWith('60 of')")
+    page.locator("#status", has_text="60 of 60 prompt pairs, 3 conditions").wait_for()
     page.select_option("#concept", "sky blue")
     expect(reader.status(), "15 of 60 prompt pairs, 3 conditions", "a concept")
-    page.select_option("#category", "color-to-other")
+    page.select_option("#category", "color-to-color")
     expect(reader.status(), "0 of 60 prompt pairs, 3 conditions", "a concept that the category has not")
     page.click("button[type=reset]")
-    page.wait_for_function("document.querySelector('#status').textContent.startsWith('60 of')")
+    page.locator("#status", has_text="60 of 60 prompt pairs, 3 conditions").wait_for()
     page.select_option("#model", "tiny <b>")
     expect(reader.status(), "60 of 60 prompt pairs, 2 conditions", "a model")
     page.select_option("#quantization", "Q4_0")
@@ -91,12 +91,12 @@ def use(reader):
     found = int(reader.status().split()[0])
     expect(0 < found <= 60, True, "pairs with a leak, a tie and a flip")
     page.click("button[type=reset]")
-    page.wait_for_function("document.querySelector('#status').textContent.startsWith('60 of')")
+    page.locator("#status", has_text="60 of 60 prompt pairs, 3 conditions").wait_for()
     page.check("#echo")
     found = int(reader.status().split()[0])
     expect(0 < found < 60, True, "pairs with an echo")
     page.click("button[type=reset]")
-    page.wait_for_function("document.querySelector('#status').textContent.startsWith('60 of')")
+    page.locator("#status", has_text="60 of 60 prompt pairs, 3 conditions").wait_for()
 
 
 def sort_and_open(reader):
@@ -121,7 +121,7 @@ def sort_and_open(reader):
     expect(page.inner_text("#detail-title"), "Pair 4: été (color-to-color)", "the next pair")
     reader.check_accessibility("an opened pair")
     page.keyboard.press("Escape")
-    expect(page.evaluate("document.activeElement.textContent"), "4", "focus after closing")
+    page.locator("#body .open:focus", has_text="4").wait_for()
 
 
 def check_hostile(reader):

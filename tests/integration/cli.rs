@@ -15,6 +15,8 @@ fn commands(help: &str) -> Vec<&str> {
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     lines
         .take_while(|line| !line.is_empty())
+        // A line that goes on with a description is indented deeper.
+        .filter(|line| !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .collect()
 }
@@ -139,7 +141,7 @@ fn json_is_one_document_with_the_figures_of_the_database() {
 #[test]
 fn plan_counts_and_makes_nothing() {
     let env = TestEnv::with_tiny_models();
-    env.experiment(&ExperimentFile::tiny(4, 4));
+    env.experiment(&ExperimentFile::tiny(4, 4).models(&["a.gguf", "b.gguf"]));
     let before = env.files();
     let plan = env.seep("plan x.yaml --format json").ok().json();
     assert_eq!(plan["n_prompts"], 22);
@@ -155,12 +157,13 @@ fn plan_counts_and_makes_nothing() {
     assert!(cost(&plan)["seconds"].as_f64().unwrap() > 0.0);
     let comparison = |plan: &Value| plan["comparisons"][0].clone();
     assert_eq!(comparison(&plan)["basis"], "prior");
-    assert!(comparison(&plan)["detectable_points"].as_f64().unwrap() > 5.0);
+    // Five control prompts: no sign-flip test can reject at 5 %, whatever the difference.
+    assert!(comparison(&plan)["detectable_points"].is_null());
     let mut after = env.files();
     after.retain(|name| name != "shelf/.hashes.json");
     assert_eq!(after, before);
     env.seep("run x.yaml --limit 3").ok();
-    let n_stored = env.n_generations(DB);
+    let n_stored = env.n_generations(DB) / 2;
     let plan = env.seep("plan x.yaml --format json").ok().json();
     assert_eq!(counts(&plan), [110, n_stored, 110 - n_stored]);
     env.seep("run x.yaml").ok();

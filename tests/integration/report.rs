@@ -76,7 +76,7 @@ fn everything_that_is_stored_is_in_the_page() {
         "temperature",
         "strict-pad8-vbf16",
         "seep run filled.yaml",
-        " report --db filled.sqlite -o out/page.html",
+        " report --db filled.sqlite -o out&#x2f;page.html",
         "<td>mit</td>",
     ] {
         assert!(page.contains(expected), "{expected}");

@@ -15,7 +15,7 @@ use source::{Source, find_all, find_word, first_word, path_heads, sources_in};
 
 /// A crate, and the only places under `src/` that may name it. A place is a file, or a folder if it ends in `/`.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("clap", &["main.rs", "cli.rs", "cmd/"]),
+    ("clap", &["main.rs", "cli.rs", "cli/", "cmd/"]),
     ("plotters", FIGURE_ROOMS),
     ("resvg", FIGURE_ROOMS),
     ("svg2pdf", FIGURE_ROOMS),
@@ -27,9 +27,12 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["experiment/wire.rs", "gguf/manifest/", "import/mapping.rs"],
     ),
     ("calamine", &["import/workbook.rs"]),
-    ("csv", &["export/csv.rs", "import/delimited.rs"]),
-    ("parquet", &["export/parquet.rs"]),
-    ("rust_xlsxwriter", &["export/workbook.rs"]),
+    ("csv", &["export/", "import/delimited.rs"]),
+    ("parquet", &["export/"]),
+    (
+        "rust_xlsxwriter",
+        &["export/workbook.rs", "import/fixture.rs"],
+    ),
 ];
 const FIGURE_ROOMS: &[&str] = &["report/figure/"];
 const LLAMA_ROOMS: &[&str] = &["llama/"];

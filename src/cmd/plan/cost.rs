@@ -20,7 +20,7 @@ use crate::store::Store;
 
 /// Prompts of the warm-up, evenly spread: enough for a batch that is nearly as efficient as those of a run.
 const WARM_UP_PROMPTS: usize = 12;
-/// llama.cpp's buffers beside KV cache and logits; measured with models of 135M to 1.5B parameters.
+/// An allowance for llama.cpp's buffers beside KV cache and logits; an assumption, no measurement.
 const BUFFER_BYTES: u64 = 150 << 20;
 /// Rows of logits that llama.cpp keeps at a time.
 const LOGIT_ROWS: u64 = 64;
