@@ -146,6 +146,9 @@ pub struct PlanArgs {
     #[command(flatten)]
     /// The experiment.
     pub experiment: ExperimentArgs,
+    /// Threads that the run would compute with; the number of physical cores unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub threads: Option<u32>,
     /// How the plan is printed on stdout.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

@@ -88,7 +88,7 @@ impl ModelPlan {
 pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Status> {
     let experiment = load(&args.experiment)?;
     let wanted = look_up(&experiment)?;
-    let session = Session::start(&args.experiment.places.shelf, true, None)?;
+    let session = Session::start(&args.experiment.places.shelf, true, args.threads)?;
     let db = &args.experiment.places.db;
     let store = if db.exists() {
         Some(Store::open(db)?)

@@ -124,7 +124,9 @@ impl TestEnv {
     pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_seep"));
         command.args(arguments.split_whitespace());
-        if arguments.starts_with("run ") && !arguments.contains("--threads") {
+        if (arguments.starts_with("run ") || arguments.starts_with("plan "))
+            && !arguments.contains("--threads")
+        {
             command.args(["--threads", "1"]);
         }
         command
