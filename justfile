@@ -70,6 +70,10 @@ test-report:
     '{{ browser }}/bin/pip' install --quiet --require-virtualenv -r tests/browser/requirements.txt
     SEEP_BROWSER_PYTHON='{{ browser }}/bin/python' cargo test --release --features '{{ features }}' --test browser -- --nocapture
 
+# Run a model through Vulkan: needs libvulkan-dev, glslc, spirv-headers and a driver, such as mesa-vulkan-drivers
+test-vulkan:
+    cargo test --release --features vulkan --test vulkan -- --nocapture
+
 # Check formatting, lints and documentation
 check:
     cargo fmt --check

@@ -82,6 +82,10 @@ pub struct ExperimentArgs {
     /// Seed of the draws, instead of the experiment's.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Layers of each model that are put on the GPU, 0 for none, instead of the experiment's number; all where there is a
+    /// GPU unless either is given.
+    #[arg(long, value_name = "N")]
+    pub gpu_layers: Option<u32>,
     /// Refuse an experiment about which there is a warning.
     #[arg(long)]
     pub strict: bool,

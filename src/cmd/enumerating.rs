@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::generating::{self, Destination, Shown};
 use super::prepare::{Planned, Prepared};
 use super::session::Session;
-use crate::engine::{EnumerationJob, EnumerationOutcome, Enumerator, Schedule, Work};
+use crate::engine::{EnumerationJob, EnumerationOutcome, Enumerator, Work};
 use crate::generation::{
     EnumerationId, EnumerationParams, EnumerationRequest, GenerationRequest, RequestId,
 };
@@ -100,7 +100,8 @@ pub(super) fn enumerate(
             .collect::<Vec<_>>(),
         &mut done,
     )?;
-    let config = generating::decoder_config(limits, session.n_threads);
+    let schedule = prepared.placement.schedule;
+    let config = generating::decoder_config(limits, schedule, session.n_threads);
     let mut decoder = LlamaDecoder::new(backend, &model, config)?;
     let requests: Vec<EnumerationRequest> = fitting.iter().map(as_enumeration_request).collect();
     let shown = Shown::start(prepared, requests.len() as u64, Unit::Prompts);
@@ -111,7 +112,7 @@ pub(super) fn enumerate(
         params: &plan.params,
         seed: prepared.context.seed,
         vocabulary: &vocabulary,
-        schedule: Schedule::STRICT,
+        schedule,
         limits,
         cancel: &session.cancel,
         on_progress: &on_progress,

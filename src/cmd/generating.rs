@@ -98,7 +98,8 @@ pub(super) fn generate(
         &mut done,
     )?;
     loaded.checked = (done.determinism.clone(), done.logit_difference_max);
-    let config = decoder_config(limits, session.n_threads);
+    let schedule = prepared.placement.schedule;
+    let config = decoder_config(limits, schedule, session.n_threads);
     let mut decoder = LlamaDecoder::new(backend, model, config)?;
     let n_requests = fitting.len() as u64;
     let shown = Shown::start(prepared, n_requests, Unit::Generations);
@@ -108,7 +109,7 @@ pub(super) fn generate(
         sampling: &prepared.context.sampling,
         seed: prepared.context.seed,
         vocabulary: &loaded.vocabulary,
-        schedule: Schedule::STRICT,
+        schedule,
         limits,
         cancel: &session.cancel,
         on_progress: &on_progress,
@@ -131,19 +132,24 @@ pub(super) fn load(backend: &Backend, prepared: &Prepared) -> anyhow::Result<Mod
     progress::note(format_args!("{}: loading", prepared.file.label()));
     // The tokenizers that made the requests are gone; llama.cpp soon needs as much.
     allocator::give_back();
-    let model = Model::load(backend, prepared.file.gguf.path())?;
+    let n_gpu_layers = prepared.placement.n_gpu_layers;
+    let model = Model::load_on_gpus(backend, prepared.file.gguf.path(), n_gpu_layers)?;
     compare_tokenizers(prepared, &model)?;
     Ok(model)
 }
 
 /// The context that has room for groups of this size.
-pub(super) fn decoder_config(limits: GroupLimits, n_threads: u32) -> DecoderConfig {
+pub(super) fn decoder_config(
+    limits: GroupLimits,
+    schedule: Schedule,
+    n_threads: u32,
+) -> DecoderConfig {
     DecoderConfig {
         n_cells: limits.n_cells,
         n_seqs: limits.n_seqs,
-        n_rows: Schedule::STRICT.n_rows_max,
+        n_rows: schedule.n_rows_max,
         n_threads,
-        value_type: Schedule::STRICT.value_type,
+        value_type: schedule.value_type,
     }
 }
 
@@ -160,12 +166,13 @@ pub(super) fn check_requests(
     done: &mut RunModel,
 ) -> anyhow::Result<(Vec<GenerationRequest>, GroupLimits)> {
     let (fitting, too_long) = split_too_long(requests, prepared, model.n_ctx_train());
-    let limits = limits(&fitting, prepared.context.sampling.max_tokens);
+    let schedule = prepared.placement.schedule;
+    let limits = limits(&fitting, schedule, prepared.context.sampling.max_tokens);
     // Another sampling of the same model may have been checked before.
     if !fitting.is_empty() && done.determinism.is_none() {
         let started = Instant::now();
-        let check = check(&fitting, session.n_threads, &mut |n_threads| {
-            let config = decoder_config(limits, n_threads);
+        let check = check(&fitting, schedule, session.n_threads, &mut |n_threads| {
+            let config = decoder_config(limits, schedule, n_threads);
             Ok(Box::new(LlamaDecoder::new(backend, model, config)?))
         })?;
         record_check(done, &prepared.file.label(), &check, started.elapsed());
@@ -180,6 +187,9 @@ pub(super) fn new_run_model(prepared: &Prepared, n_reused: usize) -> RunModel {
         sampling_label: prepared.sampling_label.clone(),
         preset: prepared.preset.map(|preset| preset.as_str().to_owned()),
         schedule: prepared.context.schedule.clone(),
+        backend: prepared.placement.backend.clone(),
+        device: prepared.placement.device.clone(),
+        n_gpu_layers: prepared.placement.n_gpu_layers,
         tokenizer: prepared.tokenizer_name.to_owned(),
         determinism: None,
         logit_difference_max: None,
@@ -245,7 +255,11 @@ fn split_too_long<'r>(
 }
 
 /// The size of the context for these requests.
-pub(super) fn limits(requests: &[GenerationRequest], max_tokens: u32) -> GroupLimits {
+pub(super) fn limits(
+    requests: &[GenerationRequest],
+    schedule: Schedule,
+    max_tokens: u32,
+) -> GroupLimits {
     let longest = requests
         .iter()
         .map(|request| request.prompt_tokens.len())
@@ -253,7 +267,7 @@ pub(super) fn limits(requests: &[GenerationRequest], max_tokens: u32) -> GroupLi
         .unwrap_or(1);
     GroupLimits {
         n_seqs: GROUP_SEQS,
-        n_cells: n_cells_alone(longest, Schedule::STRICT, max_tokens).max(GROUP_CELLS),
+        n_cells: n_cells_alone(longest, schedule, max_tokens).max(GROUP_CELLS),
         n_prompts: GROUP_PROMPTS,
     }
 }
@@ -261,12 +275,13 @@ pub(super) fn limits(requests: &[GenerationRequest], max_tokens: u32) -> GroupLi
 /// The self-check on a few prompts of the run.
 fn check<'m>(
     requests: &[GenerationRequest],
+    schedule: Schedule,
     n_threads: u32,
     make_decoder: &mut MakeDecoder<'m>,
 ) -> Result<SelfCheck, EngineError> {
     self_check(
         &self_check_prompts(requests),
-        Schedule::STRICT,
+        schedule,
         n_threads,
         make_decoder,
     )

@@ -18,6 +18,7 @@ use crate::experiment::{
 use crate::generation::SamplingParams;
 use crate::gguf::derivation::{Derivation, Target};
 use crate::gguf::file_hash::cached_hash_with;
+use crate::gguf::inspect::metadata_json;
 use crate::gguf::manifest::{Entry, Kind, Manifest, ManifestError};
 use crate::gguf::tensor_type::nominal_type;
 use crate::gguf::{Gguf, GgufError, Inspection, check_generation_model};
@@ -54,8 +55,11 @@ pub(super) struct ModelFile {
     /// The label of its quantization.
     pub(super) quantization: String,
     pub(super) sha256: Digest,
+    /// Its lists are empty once its prompts are tokenized.
     pub(super) gguf: Gguf,
     pub(super) inspection: Inspection,
+    /// The keys of its header, as JSON.
+    pub(super) metadata: String,
     /// How it was made from another file, where it was made here.
     pub(super) derivation: Option<Derivation>,
 }
@@ -309,6 +313,7 @@ pub(super) fn model_file(
         quantization: quantization.to_owned(),
         sha256,
         inspection: inspection.clone(),
+        metadata: metadata_json(&gguf),
         gguf,
         derivation: None,
     }

@@ -20,11 +20,12 @@ use crate::cli::{
 use crate::engine::{Schedule, self_check};
 use crate::experiment::{Experiment, SamplingDefaults};
 use crate::gguf::derivation::{Derivation, DerivedRecord, Target, derived_files, read_record};
+use crate::gguf::file_hash::hash_file;
 use crate::gguf::inspect::LabelShare;
 use crate::gguf::manifest::{Entry, Kind, Manifest};
 use crate::gguf::shelf::{Shelf, State};
 use crate::gguf::{Gguf, Inspection};
-use crate::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
+use crate::llama::{Backend, Device, LlamaDecoder, Model};
 use crate::progress;
 use crate::report::plain_table;
 
@@ -37,6 +38,7 @@ pub(super) fn models(command: &ModelsCommand) -> anyhow::Result<Status> {
         ModelsCommand::Show(args) => show(args),
         ModelsCommand::Derive(args) => derive(args),
         ModelsCommand::Check(args) => check(args),
+        ModelsCommand::Devices => devices(),
     }
 }
 
@@ -189,16 +191,13 @@ pub(super) fn one_entry(name: &str, quantization: Option<&str>) -> anyhow::Resul
 fn verify(args: &NamedModelArgs) -> anyhow::Result<Status> {
     let manifest = Manifest::builtin();
     let shelf = Shelf::new(&args.shelf.models_dir);
-    let entries: Vec<&Entry> = match (&args.name, &args.quantization) {
-        (Some(name), Some(quantization)) => vec![manifest.find(name, quantization)?],
-        (Some(name), None) => manifest.quantizations(name)?,
-        (None, _) => manifest.entries().iter().collect(),
-    };
+    let derived = wanted_derived(&shelf, args);
+    let entries = wanted_entries(&manifest, args, !derived.is_empty())?;
     let here: Vec<&Entry> = entries
         .into_iter()
         .filter(|entry| !matches!(shelf.state(entry), State::Absent))
         .collect();
-    if here.is_empty() {
+    if here.is_empty() && derived.is_empty() {
         progress::note("none of these models is here");
     }
     let mut n_wrong = 0;
@@ -216,8 +215,94 @@ fn verify(args: &NamedModelArgs) -> anyhow::Result<Status> {
             entry.quantization()
         ))?;
     }
+    for (path, record) in derived {
+        let sha256 = hash_file(&path)
+            .with_context(|| format!("failed to read `{}`", path.display()))?
+            .to_string();
+        let said = if sha256 == record.sha256 {
+            "as it was made".to_owned()
+        } else {
+            n_wrong += 1;
+            wrong_derived_text(&path, &sha256, &record)
+        };
+        let label = record.derivation.label();
+        print(&format!("{} {label}: {said}\n", model_of(&path)))?;
+    }
     if n_wrong > 0 {
-        bail!("{n_wrong} of the model files are not as published");
+        bail!("{n_wrong} of the model files are not as published or as they were made");
+    }
+    Ok(Status::Done)
+}
+
+/// The entries of the models that are meant; none where only derived files have such a name.
+fn wanted_entries<'m>(
+    manifest: &'m Manifest,
+    args: &NamedModelArgs,
+    has_derived: bool,
+) -> anyhow::Result<Vec<&'m Entry>> {
+    let found = match (&args.name, &args.quantization) {
+        (Some(name), Some(quantization)) => {
+            manifest.find(name, quantization).map(|entry| vec![entry])
+        }
+        (Some(name), None) => manifest.quantizations(name),
+        (None, _) => return Ok(manifest.entries().iter().collect()),
+    };
+    match found {
+        Err(_) if has_derived => Ok(Vec::new()),
+        found => Ok(found?),
+    }
+}
+
+/// The derived files here of the models that are meant.
+fn wanted_derived(shelf: &Shelf, args: &NamedModelArgs) -> Vec<(PathBuf, DerivedRecord)> {
+    let is_wanted = |path: &Path, record: &DerivedRecord| {
+        let label = record.derivation.label();
+        let is_named = args
+            .name
+            .as_ref()
+            .is_none_or(|name| model_of(path) == *name);
+        let mut quantization = args.quantization.iter();
+        is_named && quantization.all(|quantization| label.eq_ignore_ascii_case(quantization))
+    };
+    let folders = shelf.folders().into_iter();
+    folders
+        .flat_map(|folder| derived_files(&folder))
+        .filter(|(path, record)| is_wanted(path, record))
+        .collect()
+}
+
+fn wrong_derived_text(path: &Path, sha256: &str, record: &DerivedRecord) -> String {
+    format!(
+        "`{}` has the sha256 {sha256}, and was made with {}\n\
+         hint: delete the file; the next run makes it again from its parent",
+        path.display(),
+        record.sha256
+    )
+}
+
+/// What this build can compute on.
+fn devices() -> anyhow::Result<Status> {
+    let backend = Backend::init()?;
+    let columns = ["device", "kind", "backend", "memory", "free", "description"];
+    let memory = |bytes: u64| match bytes {
+        0 => "not told".to_owned(),
+        bytes => HumanBytes(bytes).to_string(),
+    };
+    let row = |device: Device| {
+        vec![
+            device.name,
+            device.kind.as_str().to_owned(),
+            device.backend,
+            memory(device.memory_total),
+            memory(device.memory_free),
+            device.description,
+        ]
+    };
+    let rows = backend.devices().into_iter().map(row).collect();
+    let is_number = |column_idx| matches!(column_idx, 3 | 4);
+    print(&(plain_table(&columns, rows, &is_number) + "\n"))?;
+    if backend.gpus().is_empty() {
+        progress::note("no GPU: models are computed by the processor");
     }
     Ok(Status::Done)
 }
@@ -409,23 +494,20 @@ fn check(args: &CheckArgs) -> anyhow::Result<Status> {
     let samplings = experiment.samplings(Some(&SamplingDefaults::TRANSFORMERS));
     let planned = plan(&experiment, &backend, file, &samplings[..1])?.swap_remove(0);
     let prepared = &planned.prepared;
-    let model = Model::load(&backend, prepared.file.gguf.path())?;
+    let placement = &prepared.placement;
+    let path = prepared.file.gguf.path();
+    let model = Model::load_on_gpus(&backend, path, placement.n_gpu_layers)?;
     let requests = planned.plan.requests();
-    let limits = generating::limits(requests, prepared.context.sampling.max_tokens);
+    let max_tokens = prepared.context.sampling.max_tokens;
+    let limits = generating::limits(requests, placement.schedule, max_tokens);
     let prompts = generating::self_check_prompts(requests);
     let mut rows = Vec::new();
     for (name, schedule) in [
-        ("strict", Schedule::STRICT),
+        ("strict", placement.schedule),
         ("usual settings", Schedule::USUAL),
     ] {
         let check = self_check(&prompts, schedule, session.n_threads, &mut |n_threads| {
-            let config = DecoderConfig {
-                n_cells: limits.n_cells,
-                n_seqs: limits.n_seqs,
-                n_rows: schedule.n_rows_max,
-                n_threads,
-                value_type: schedule.value_type,
-            };
+            let config = generating::decoder_config(limits, schedule, n_threads);
             Ok(Box::new(LlamaDecoder::new(&backend, &model, config)?))
         })?;
         rows.push(vec![

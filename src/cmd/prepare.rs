@@ -10,12 +10,12 @@ use anyhow::Context as _;
 use rayon::prelude::*;
 
 use super::model_file::ModelFile;
-use crate::engine::Schedule;
+use super::placement::Placement;
 use crate::experiment::{Experiment, Plan, Preset, plan_requests};
 use crate::generation::{
     GenerationRequest, RequestContext, RequestId, SamplingParams, sampling_labels,
 };
-use crate::gguf::inspect::{composition_json, metadata_json};
+use crate::gguf::inspect::composition_json;
 use crate::llama::{Backend, Model};
 use crate::prompt::{ChatTemplate, RenderedPrompt, Tokenizer};
 use crate::store::{
@@ -37,6 +37,8 @@ pub(super) struct Prepared {
     /// Tokens that only fill the vocabulary up.
     pub(super) unused_tokens: Vec<u32>,
     pub(super) context: RequestContext,
+    /// Where its logits are computed.
+    pub(super) placement: Placement,
     /// Time that rendering and tokenizing took.
     pub(super) took: Duration,
 }
@@ -111,7 +113,7 @@ pub(super) fn prepare(
     experiment: &Experiment,
     prompts: &[String],
     backend: &Backend,
-    file: ModelFile,
+    mut file: ModelFile,
     sampling: &SamplingParams,
 ) -> anyhow::Result<Prepared> {
     let failed = || format!("failed to prepare the prompts for {}", file.label());
@@ -127,6 +129,7 @@ pub(super) fn prepare(
             .as_ref()
             .map_or_else(Vec::new, |model| model.tokenize(text))
     };
+    let placement = Placement::choose(backend, &file.gguf, experiment.n_gpu_layers())?;
     let system = experiment.prompt_format().system();
     let started = Instant::now();
     let prompts = prompts
@@ -137,6 +140,7 @@ pub(super) fn prepare(
         })
         .collect::<Result<Vec<_>, _>>()
         .with_context(failed)?;
+    file.gguf.drop_lists();
     Ok(Prepared {
         took: started.elapsed(),
         tokenizer_name: tokenizer.name(),
@@ -144,7 +148,12 @@ pub(super) fn prepare(
         prompts: prompts.into(),
         sampling_label: String::new(),
         preset: experiment.preset(),
-        context: experiment.request_context(file.sha256, sampling.clone(), Schedule::STRICT.name()),
+        context: experiment.request_context(
+            file.sha256,
+            sampling.clone(),
+            placement.schedule_name(),
+        ),
+        placement,
         file: Arc::new(file),
     })
 }
@@ -263,7 +272,7 @@ pub(super) fn register_model(store: &mut Store, file: &ModelFile) -> anyhow::Res
         n_parameters: file.inspection.n_parameters,
         bits_per_weight: file.inspection.bits_per_weight,
         size_bytes: file.inspection.size_bytes,
-        metadata: &metadata_json(&file.gguf),
+        metadata: &file.metadata,
         composition: &composition_json(&file.inspection),
         derivation,
     })?)

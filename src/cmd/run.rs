@@ -84,6 +84,7 @@ pub(super) fn load(args: &ExperimentArgs) -> anyhow::Result<Experiment> {
         repeats: args.repeats,
         seed: args.seed,
         limit: args.limit,
+        gpu_layers: args.gpu_layers,
     })?;
     for warning in experiment.warnings() {
         progress::warning(warning);
@@ -384,6 +385,7 @@ fn model_summary(
         sampling: Some(prepared.context.sampling.clone()),
         sampling_label: prepared.sampling_label.clone(),
         preset: prepared.preset.map(Preset::as_str),
+        device: Some(done.device.clone()),
         determinism: done.determinism.clone(),
         n_generated: done.n_generated,
         n_reused: done.n_reused,

@@ -359,6 +359,7 @@ fn add_model(
         sampling: model.sampling_values.clone(),
         sampling_label: String::new(),
         preset: None,
+        device: None,
         determinism: None,
         n_generated: 0,
         n_reused: generations.len(),

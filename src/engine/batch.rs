@@ -58,6 +58,13 @@ impl Schedule {
         value_type: ValueType::Bf16,
     };
 
+    /// The same with values as GPUs take them, beside keys of the same type. Kernels of a GPU are others, so how far
+    /// logits depend on their neighbours is measured there and not promised.
+    pub const GPU: Self = Self {
+        value_type: ValueType::F16,
+        ..Self::STRICT
+    };
+
     /// What programs around llama.cpp usually do; only the self-check uses it, to show the difference.
     pub const USUAL: Self = Self {
         n_rows_max: 512,

@@ -1,4 +1,4 @@
-//! The sections of an experiment that are single values: name, question and prompt.
+//! The sections of an experiment that are single values: name, question, prompt and GPU layers.
 
 use super::PromptFormat;
 use super::node::{Node, Value};
@@ -6,6 +6,9 @@ use super::problem::Problem;
 use super::read::{Fields, PROMPT, Reader, Text};
 use super::slot::{CONCEPT_SLOT, PROMPT_SLOT, slots};
 use super::suggest::did_you_mean;
+
+/// More layers than any model has.
+const GPU_LAYERS_MAX: u64 = 10_000;
 
 impl Reader {
     pub(crate) fn name(&mut self, fields: &Fields<'_>) -> Option<String> {
@@ -30,6 +33,13 @@ impl Reader {
             system: system?,
             user: user?,
         })
+    }
+
+    /// The layers on the GPU; None where the key is absent, and after a problem was reported.
+    pub(crate) fn gpu_layers(&mut self, fields: &Fields<'_>) -> Option<u32> {
+        let node = fields.get("gpu_layers")?;
+        let number = self.whole_number(node, "gpu_layers", 0..=GPU_LAYERS_MAX)?;
+        u32::try_from(number).ok()
     }
 
     fn system(&mut self, node: &Node) -> Option<Option<String>> {

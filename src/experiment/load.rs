@@ -103,6 +103,7 @@ fn read_sections(
     let sampling = reader.sampling(&fields);
     let models = reader.models(&fields);
     let embedding_model = reader.embedding_model(&fields);
+    let n_gpu_layers = reader.gpu_layers(&fields);
     let concepts = reader.concepts(&fields);
     let templates = reader.templates(&fields, concepts.as_deref());
     let free_pairs = reader.free_pairs(&fields);
@@ -123,6 +124,7 @@ fn read_sections(
         enumeration: sampling.enumeration,
         models: models?,
         embedding_model: embedding_model?,
+        n_gpu_layers,
         concepts: concepts?.into_iter().map(|concept| concept.text).collect(),
         pairs: Vec::new(),
         prompts: Vec::new(),

@@ -65,6 +65,7 @@ pub struct Experiment {
     enumeration: Option<EnumerationParams>,
     models: Vec<ModelSpec>,
     embedding_model: EmbeddingModelSpec,
+    n_gpu_layers: Option<u32>,
     concepts: Vec<String>,
     pairs: Vec<PromptPair>,
     prompts: Vec<String>,
@@ -187,6 +188,11 @@ impl Experiment {
     /// The embedding model.
     pub fn embedding_model(&self) -> &EmbeddingModelSpec {
         &self.embedding_model
+    }
+
+    /// Layers of each model to put on the GPU; None puts all there where there is one.
+    pub fn n_gpu_layers(&self) -> Option<u32> {
+        self.n_gpu_layers
     }
 
     /// The top-level concepts in file order; empty where there are only free-standing pairs.

@@ -17,6 +17,8 @@ pub struct Overrides {
     pub seed: Option<u64>,
     /// At most this many prompt pairs, at least 1.
     pub limit: Option<usize>,
+    /// Layers of each model on the GPU.
+    pub gpu_layers: Option<u32>,
 }
 
 /// Why an experiment cannot be changed as asked.
@@ -68,6 +70,7 @@ impl Experiment {
             self.n_repeats = n_repeats;
         }
         self.seed = overrides.seed.unwrap_or(self.seed);
+        self.n_gpu_layers = overrides.gpu_layers.or(self.n_gpu_layers);
         match overrides.limit {
             Some(0) => return Err(OverrideError::Limit),
             Some(limit) => self.keep_pairs(&spread(&self.pairs, limit)),

@@ -32,6 +32,7 @@ pub(crate) const TOP_LEVEL: Section = Section {
         "sampling",
         "models",
         "embedding_model",
+        "gpu_layers",
         "concepts",
         "templates",
         "pairs",

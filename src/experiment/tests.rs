@@ -330,6 +330,7 @@ fn overrides_replace_values() {
         repeats: Some(2),
         seed: Some(9),
         limit: Some(2),
+        gpu_layers: None,
     };
     let experiment = load(GOOD).unwrap().with_overrides(&overrides).unwrap();
     let labels: Vec<_> = experiment.models().iter().map(ModelSpec::label).collect();

@@ -122,6 +122,15 @@ impl Gguf {
         &self.entries
     }
 
+    /// Empties all lists, once nothing needs the vocabulary any more: it takes as much memory as a few rows of logits.
+    pub fn drop_lists(&mut self) {
+        for (_, value) in &mut self.entries {
+            if matches!(value, Value::Array(_)) {
+                *value = Value::Array(Array::U8(Vec::new()));
+            }
+        }
+    }
+
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         let entry = self.entries.iter().find(|(name, _)| name == key);

@@ -2,11 +2,12 @@
 //!
 //! Owns every call that can abort the process, each behind a check of what llama.cpp asserts:
 //! `decoder` evaluates rows of a generation model, `encoder` evaluates strings of an embedding model, `quantize` makes
-//! smaller files of larger ones.
+//! smaller files of larger ones, `device` lists what can compute.
 //! It decides nothing about batches, sampling or pooling of results, and it reads no header:
 //! a file has passed `gguf::check_generation_model` or `gguf::check_encoder` before it comes here.
 
 mod decoder;
+mod device;
 mod encoder;
 mod log;
 mod quantize;
@@ -21,6 +22,7 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 
 pub use decoder::{DecoderConfig, LlamaDecoder};
+pub use device::{Device, DeviceKind};
 pub use encoder::{EncoderConfig, LlamaEncoder};
 pub use quantize::{QuantizeJob, quantize, quantized_bytes};
 
@@ -106,19 +108,13 @@ impl Backend {
         let info = unsafe { CStr::from_ptr(llama_cpp_sys_2::llama_print_system_info()) };
         info.to_string_lossy().trim().to_owned()
     }
+}
 
-    /// The devices llama.cpp can compute on, such as `CPU: AMD EPYC`.
-    pub fn devices(&self) -> Vec<String> {
-        llama_cpp_2::list_llama_ggml_backend_devices()
-            .into_iter()
-            .map(|device| format!("{}: {}", device.name, device.description))
-            .collect()
-    }
-
-    /// Whether a device other than the processor computes.
-    pub fn uses_gpu(&self) -> bool {
-        self.inner.supports_gpu_offload()
-    }
+/// Without any device: a build for GPUs would otherwise send large products to them even when no layer is theirs.
+fn on_processor(params: LlamaModelParams) -> LlamaModelParams {
+    params
+        .with_devices(&[])
+        .expect("an empty list names no unknown device")
 }
 
 /// A model file in memory.
@@ -129,12 +125,31 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a checked model file onto the devices of the build.
+    /// Loads a checked model file for the processor alone.
     ///
     /// # Errors
     /// `Load` with the reason from llama.cpp's log.
     pub fn load(backend: &Backend, path: &Path) -> Result<Self, LlamaError> {
-        Self::load_with(backend, path, &LlamaModelParams::default())
+        Self::load_on_gpus(backend, path, 0)
+    }
+
+    /// Loads a checked model file and puts its last `n_gpu_layers` layers (blocks, and the head as one more) on the GPUs
+    /// of the build; on none where `n_gpu_layers` is 0 or the build has none.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn load_on_gpus(
+        backend: &Backend,
+        path: &Path,
+        n_gpu_layers: u32,
+    ) -> Result<Self, LlamaError> {
+        let params = LlamaModelParams::default().with_n_gpu_layers(n_gpu_layers);
+        let params = if n_gpu_layers > 0 {
+            params
+        } else {
+            on_processor(params)
+        };
+        Self::load_with(backend, path, &params)
     }
 
     /// Loads the vocabulary of a checked model file and none of its weights: enough to tokenize.
@@ -145,7 +160,7 @@ impl Model {
         Self::load_with(
             backend,
             path,
-            &LlamaModelParams::default().with_vocab_only(true),
+            &on_processor(LlamaModelParams::default()).with_vocab_only(true),
         )
     }
 

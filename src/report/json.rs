@@ -86,6 +86,8 @@ struct ModelObject<'a> {
     preset: Option<&'a str>,
     /// Every value, also those that a preset gave; null where generations were imported.
     sampling: Option<SamplingObject<'a>>,
+    /// Null where generations were imported.
+    device: Option<&'a str>,
     determinism: Option<&'a str>,
     n_generated: usize,
     n_reused: usize,
@@ -214,6 +216,7 @@ fn model_object(model: &ModelSummary) -> ModelObject<'_> {
         derivation: model.derivation.as_ref().map(derivation_object),
         preset: model.preset,
         sampling: model.sampling.as_ref().map(SamplingObject::of),
+        device: model.device.as_deref(),
         determinism: model.determinism.as_deref(),
         n_generated: model.n_generated,
         n_reused: model.n_reused,

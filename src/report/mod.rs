@@ -97,6 +97,8 @@ pub struct ModelSummary {
     pub sampling_label: String,
     /// The preset that gave values which the experiment does not write out.
     pub preset: Option<&'static str>,
+    /// The devices that computed, such as `CPU`; None where generations were not made here.
+    pub device: Option<String>,
     /// The level the self-check found; none when nothing had to be generated.
     pub determinism: Option<String>,
     /// Generations made in this run, or prompts whose continuations were enumerated.

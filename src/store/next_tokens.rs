@@ -61,7 +61,8 @@ impl Store {
     }
 
     /// The distributions of two models after every prompt of the experiment's pairs for which both are stored, by
-    /// prompt. A prompt that the two models see as different tokens is left out.
+    /// prompt. A prompt that the two models see as different tokens is left out. Both are of the same schedule; where there
+    /// are several, of the one whose name comes last.
     ///
     /// # Errors
     /// `Value` when a row does not hold what was stored.
@@ -70,25 +71,24 @@ impl Store {
         experiment: ExperimentId,
         base: ModelId,
         other: ModelId,
-        schedule: &str,
     ) -> Result<Vec<DistributionPair>, StoreError> {
         self.read("read next-token distributions", |view| {
             let mut select = view.prepare_cached(
                 "SELECT seen.prompt_id, base.tokens AS base_tokens, base.logprobs AS base_logprobs, base.rest AS base_rest,
                      base.k AS base_k, other.tokens AS other_tokens, other.logprobs AS other_logprobs,
-                     other.rest AS other_rest, other.k AS other_k
+                     other.rest AS other_rest, other.k AS other_k, max(base.schedule)
                  FROM (SELECT test_prompt_id AS prompt_id FROM experiment_pairs WHERE experiment_id = ?1
                        UNION SELECT control_prompt_id FROM experiment_pairs WHERE experiment_id = ?1) AS asked
                      JOIN rendered_prompts AS seen ON seen.prompt_id = asked.prompt_id AND seen.model_id = ?2
                      JOIN rendered_prompts AS base_seen ON base_seen.model_id = ?2 AND base_seen.tokens = seen.tokens
                      JOIN rendered_prompts AS other_seen ON other_seen.model_id = ?3 AND other_seen.tokens = seen.tokens
-                     JOIN next_token_distributions AS base ON base.rendered_prompt_id = base_seen.id AND base.schedule = ?4
+                     JOIN next_token_distributions AS base ON base.rendered_prompt_id = base_seen.id
                      JOIN next_token_distributions AS other
-                         ON other.rendered_prompt_id = other_seen.id AND other.schedule = ?4
+                         ON other.rendered_prompt_id = other_seen.id AND other.schedule = base.schedule
                  GROUP BY seen.prompt_id
                  ORDER BY seen.prompt_id",
             )?;
-            let mut rows = select.query(params![experiment, base, other, schedule])?;
+            let mut rows = select.query(params![experiment, base, other])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 found.push(DistributionPair {
@@ -143,7 +143,7 @@ impl Store {
         })
     }
 
-    /// The generations of `base` after prompts of the experiment's pairs, with this seed, that `other` has scored, with
+    /// The generations of `base` after prompts of the experiment's pairs, with this seed, that `other` has scored under the same schedule, with
     /// both sets of values.
     ///
     /// # Errors
@@ -154,13 +154,12 @@ impl Store {
         seed: u64,
         base: ModelId,
         other: ModelId,
-        schedule: &str,
     ) -> Result<Vec<ScoredGeneration>, StoreError> {
         self.read("read scored generations", |view| {
             let mut select = view.prepare_cached(
                 "SELECT generations.id, generations.token_logprobs AS own, scored_generations.token_logprobs AS scored
                  FROM scored_generations JOIN generations ON generations.id = generation_id
-                 WHERE scored_generations.model_id = :other AND scored_generations.schedule = :schedule
+                 WHERE scored_generations.model_id = :other AND scored_generations.schedule = generations.schedule
                      AND generations.model_id = :base AND generations.seed = :seed
                      AND generations.prompt_id IN (
                          SELECT test_prompt_id FROM experiment_pairs WHERE experiment_id = :experiment
@@ -172,7 +171,6 @@ impl Store {
                 ":seed": seed.cast_signed(),
                 ":base": base,
                 ":other": other,
-                ":schedule": schedule,
             })?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {

@@ -66,6 +66,12 @@ pub struct RunModel {
     pub preset: Option<String>,
     /// The schedule that evaluated the logits, such as `strict-pad8-vbf16`.
     pub schedule: String,
+    /// The part of llama.cpp that computed, such as `CPU` or `Vulkan`.
+    pub backend: String,
+    /// The devices that layers were on, such as `Vulkan0 (NVIDIA GeForce RTX 3080)`; `CPU` where none were.
+    pub device: String,
+    /// Layers of the model on those devices, the head as one of them.
+    pub n_gpu_layers: u32,
     /// Which program made tokens of the prompts: `tokenizers`, or `llama.cpp` for a tokenizer that we cannot build.
     pub tokenizer: String,
     /// The level that the self-check found; None where nothing had to be generated.
@@ -231,16 +237,17 @@ impl Store {
         self.write("store the work of the run", |transaction| {
             let mut upsert = transaction.prepare_cached(
                 "INSERT INTO run_models
-                     (run_id, model_id, sampling_id, sampling_label, preset, schedule, tokenizer, determinism,
-                      logit_difference_max, n_generated, n_reused, n_failed, n_prefill_tokens, n_decode_rows, n_padding_rows, self_check_ms, prefill_ms, decode_ms, sample_ms,
+                     (run_id, model_id, sampling_id, sampling_label, preset, schedule, backend, device, n_gpu_layers,
+                      tokenizer, determinism, logit_difference_max, n_generated, n_reused, n_failed, n_prefill_tokens, n_decode_rows, n_padding_rows, self_check_ms, prefill_ms, decode_ms, sample_ms,
                       total_ms)
                  VALUES
-                     (:run, :model, :sampling, :sampling_label, :preset, :schedule, :tokenizer, :determinism,
-                      :logit_difference_max, :n_generated, :n_reused, :n_failed, :n_prefill_tokens, :n_decode_rows, :n_padding_rows, :self_check_ms, :prefill_ms, :decode_ms, :sample_ms,
+                     (:run, :model, :sampling, :sampling_label, :preset, :schedule, :backend, :device, :n_gpu_layers,
+                      :tokenizer, :determinism, :logit_difference_max, :n_generated, :n_reused, :n_failed, :n_prefill_tokens, :n_decode_rows, :n_padding_rows, :self_check_ms, :prefill_ms, :decode_ms, :sample_ms,
                       :total_ms)
                  ON CONFLICT (run_id, model_id, sampling_id) DO UPDATE SET
                      sampling_label = excluded.sampling_label, preset = excluded.preset,
-                     schedule = excluded.schedule, tokenizer = excluded.tokenizer, determinism = excluded.determinism,
+                     schedule = excluded.schedule, backend = excluded.backend, device = excluded.device,
+                     n_gpu_layers = excluded.n_gpu_layers, tokenizer = excluded.tokenizer, determinism = excluded.determinism,
                      logit_difference_max = excluded.logit_difference_max, n_generated = excluded.n_generated,
                      n_reused = excluded.n_reused, n_failed = excluded.n_failed,
                      n_prefill_tokens = excluded.n_prefill_tokens, n_decode_rows = excluded.n_decode_rows,
@@ -255,6 +262,9 @@ impl Store {
                 ":sampling_label": done.sampling_label,
                 ":preset": done.preset,
                 ":schedule": done.schedule,
+                ":backend": done.backend,
+                ":device": done.device,
+                ":n_gpu_layers": done.n_gpu_layers,
                 ":tokenizer": done.tokenizer,
                 ":determinism": done.determinism,
                 ":logit_difference_max": done.logit_difference_max,
@@ -309,6 +319,9 @@ fn stored_run_model(row: &Row<'_>) -> Result<StoredRunModel, Failure> {
             sampling_label: row.get("sampling_label")?,
             preset: row.get("preset")?,
             schedule: row.get("schedule")?,
+            backend: row.get("backend")?,
+            device: row.get("device")?,
+            n_gpu_layers: row.get("n_gpu_layers")?,
             tokenizer: row.get("tokenizer")?,
             determinism: row.get("determinism")?,
             logit_difference_max: row.get("logit_difference_max")?,

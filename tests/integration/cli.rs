@@ -46,7 +46,9 @@ fn help_lists_the_commands() {
     let bare = env.seep("").with_code(2);
     assert_eq!(commands(&bare.stderr), expected);
     let models = env.seep("models --help").ok();
-    let expected = ["list", "fetch", "verify", "show", "derive", "check", "help"];
+    let expected = [
+        "list", "fetch", "verify", "show", "derive", "check", "devices", "help",
+    ];
     assert_eq!(commands(&models.stdout), expected);
     let run = env.seep("run --help --threads 1").ok();
     for flag in [
@@ -232,7 +234,7 @@ fn damaged_model_is_found_by_verify() {
     assert!(verified.stdout.contains(said), "{}", verified.stdout);
     assert_eq!(
         verified.stderr,
-        "error: 1 of the model files are not as published\n"
+        "error: 1 of the model files are not as published or as they were made\n"
     );
 }
 

@@ -82,6 +82,32 @@ fn deriving_twice_gives_the_same_bytes() {
 }
 
 #[test]
+fn verify_finds_a_derived_file_that_changed() {
+    let env = wide_env();
+    let path = derive(&env, "wide.gguf Q2_K --models-dir one");
+    let verify = |name: &str| env.seep(&format!("models verify {name} --models-dir one"));
+    let as_made = "wide Q2_K-from-F32: as it was made\n";
+    for name in ["", "wide", "wide q2_k-from-f32"] {
+        assert_eq!(verify(name).ok().stdout, as_made, "{name}");
+    }
+    let mut bytes = fs::read(&path).unwrap();
+    let made = Digest::of(&bytes);
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let found = verify("").with_code(2);
+    let said = format!(
+        "has the sha256 {}, and was made with {made}\nhint: delete the file",
+        Digest::of(&bytes)
+    );
+    assert!(found.stdout.contains(&said), "{}", found.stdout);
+    assert!(
+        found.stderr.contains("1 of the model files are not as"),
+        "{}",
+        found.stderr
+    );
+}
+
+#[test]
 fn quantized_parent_is_refused_unless_it_is_allowed() {
     let env = wide_env();
     let parent = derive(&env, "wide.gguf Q8_0 --models-dir one");

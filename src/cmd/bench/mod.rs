@@ -144,7 +144,10 @@ fn measure(args: &BenchArgs, bench: &Bench<'_>) -> anyhow::Result<Figures> {
     for round_idx in 0..args.rounds {
         progress::note(format_args!("round {} of {}", round_idx + 1, args.rounds));
         let end_to_end = bench.measure(bench.n_prompts(), args.repeats)?;
-        let model = Model::load(bench.backend, bench.prepared.file.gguf.path())?;
+        let prepared = bench.prepared;
+        let n_gpu_layers = prepared.placement.n_gpu_layers;
+        let path = prepared.file.gguf.path();
+        let model = Model::load_on_gpus(bench.backend, path, n_gpu_layers)?;
         let raw = raw::measure(bench.backend, &model, bench.session.n_threads)?;
         figures.rounds.push(Round { end_to_end, raw });
     }

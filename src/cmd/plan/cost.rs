@@ -8,10 +8,9 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::cmd::generating;
-use crate::cmd::model_file::ModelFile;
-use crate::cmd::prepare::Planned;
+use crate::cmd::prepare::{Planned, Prepared};
 use crate::cmd::session::Session;
-use crate::engine::{Generator, Job, Schedule};
+use crate::engine::{Generator, Job};
 use crate::generation::GenerationRequest;
 use crate::gguf::Gguf;
 use crate::llama::{Backend, LlamaDecoder, Model};
@@ -53,7 +52,7 @@ pub(super) fn cost(
         seconds: 0.0,
         seconds_from: None,
         n_tokens_max: missing.len() as u64 * u64::from(max_tokens),
-        memory_bytes: memory_bytes(&planned.prepared.file, missing, max_tokens),
+        memory_bytes: memory_bytes(&planned.prepared, missing, max_tokens),
     };
     if !missing.is_empty() {
         let (seconds, from) = seconds_per_generation(session, backend, store, planned, missing)?;
@@ -91,18 +90,20 @@ fn warm_up(
 ) -> anyhow::Result<f64> {
     let prepared = &planned.prepared;
     progress::note(format_args!("{}: warming up", prepared.file.label()));
-    let model = Model::load(backend, prepared.file.gguf.path())?;
+    let n_gpu_layers = prepared.placement.n_gpu_layers;
+    let model = Model::load_on_gpus(backend, prepared.file.gguf.path(), n_gpu_layers)?;
     let vocabulary = generating::vocabulary(prepared, &model);
     let requests = spread(missing);
-    let limits = generating::limits(&requests, prepared.context.sampling.max_tokens);
-    let config = generating::decoder_config(limits, session.n_threads);
+    let schedule = prepared.placement.schedule;
+    let limits = generating::limits(&requests, schedule, prepared.context.sampling.max_tokens);
+    let config = generating::decoder_config(limits, schedule, session.n_threads);
     let mut decoder = LlamaDecoder::new(backend, &model, config)?;
     let job = Job {
         requests: &requests,
         sampling: &prepared.context.sampling,
         seed: prepared.context.seed,
         vocabulary: &vocabulary,
-        schedule: Schedule::STRICT,
+        schedule,
         limits,
         cancel: &session.cancel,
         on_progress: &|_| {},
@@ -132,8 +133,9 @@ fn spread(missing: &[GenerationRequest]) -> Vec<GenerationRequest> {
 }
 
 /// The file, which llama.cpp maps, the KV cache, the logits and other buffers.
-fn memory_bytes(file: &ModelFile, missing: &[GenerationRequest], max_tokens: u32) -> u64 {
-    let n_cells = u64::from(generating::limits(missing, max_tokens).n_cells);
+fn memory_bytes(prepared: &Prepared, missing: &[GenerationRequest], max_tokens: u32) -> u64 {
+    let (file, schedule) = (&prepared.file, prepared.placement.schedule);
+    let n_cells = u64::from(generating::limits(missing, schedule, max_tokens).n_cells);
     let n_vocab = file.inspection.n_vocab.unwrap_or(0) as u64;
     file.inspection.size_bytes
         + n_cells * cache_bytes_per_cell(&file.gguf).unwrap_or(0)

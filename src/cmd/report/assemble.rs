@@ -318,6 +318,7 @@ fn run_model(model: &StoredRunModel) -> ReportRunModel {
         .trim_end()
         .to_owned(),
         schedule: done.schedule.clone(),
+        device: done.device.clone(),
         tokenizer: done.tokenizer.clone(),
         determinism: done.determinism.clone(),
         n_generated: done.n_generated,

@@ -532,6 +532,25 @@ fn embedding_path() {
 }
 
 #[test]
+fn gpu_layers() {
+    let with = |value: &str| format!("embedding_model: all-minilm-l6-v2\ngpu_layers: {value}");
+    insta::assert_snapshot!(wrong("embedding_model: all-minilm-l6-v2", &with("all")), @r"
+    error: `gpu_layers` has the wrong type
+      --> x.yaml:24:13
+       |
+    24 | gpu_layers: all
+       |             ^^^ expected a whole number, found the string `all`
+    ");
+    insta::assert_snapshot!(wrong("embedding_model: all-minilm-l6-v2", &with("-1")), @r"
+    error: `gpu_layers` is out of range
+      --> x.yaml:24:13
+       |
+    24 | gpu_layers: -1
+       |             ^^ expected a whole number from 0 to 10000, found -1
+    ");
+}
+
+#[test]
 fn syntax() {
     insta::assert_snapshot!(wrong("  Does a colour\n", "  Does a colour\nanswer: It may: leak\n"), @r"
     error: not valid YAML: mapping values are not allowed in this context
@@ -557,14 +576,14 @@ fn top_level() {
       --> x.yaml:24:1
        |
     24 | colours: [red, blue]
-       | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, concepts, templates, pairs, extends
+       | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, gpu_layers, concepts, templates, pairs, extends
     ");
     insta::assert_snapshot!(wrong("name: small", "name: small\nrepeats: 3"), @r"
     error: unknown key `repeats`
      --> x.yaml:2:1
       |
     2 | repeats: 3
-      | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, concepts, templates, pairs, extends
+      | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, gpu_layers, concepts, templates, pairs, extends
       = hint: `repeats` belongs under `sampling`
     ");
     insta::assert_snapshot!(wrong("name: small", "- name: small"), @r"

@@ -336,6 +336,7 @@ fn run_context(run: &ReportRun) -> RunContext {
         [
             visible(&model.name),
             visible(&model.schedule),
+            visible(&model.device),
             visible(&model.tokenizer),
             model
                 .determinism
@@ -357,6 +358,7 @@ fn run_context(run: &ReportRun) -> RunContext {
             [
                 "model",
                 "schedule",
+                "device",
                 "tokenizer",
                 "independence of neighbours",
                 "generated",

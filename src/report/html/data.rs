@@ -164,6 +164,8 @@ pub struct ReportRunModel {
     pub name: String,
     /// Name and parameters of the schedule.
     pub schedule: String,
+    /// The devices that computed, such as `CPU`.
+    pub device: String,
     /// Which program made tokens of the prompts.
     pub tokenizer: String,
     /// How far generations were independent of their neighbours; None where nothing had to be generated.

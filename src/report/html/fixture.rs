@@ -187,6 +187,7 @@ fn run() -> ReportRun {
         models: vec![ReportRunModel {
             name: "small:F16".to_owned(),
             schedule: "strict-pad8-vbf16".to_owned(),
+            device: "CPU".to_owned(),
             tokenizer: "tokenizers".to_owned(),
             determinism: None,
             n_generated: 0,

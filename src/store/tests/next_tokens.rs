@@ -57,7 +57,7 @@ fn distributions_are_paired_where_both_models_saw_the_same_tokens() {
     let fixture = Fixture::register(&mut store);
     let other = other_model(&mut store, &fixture);
     let pairs = |store: &Store| {
-        let pairs = store.distribution_pairs(fixture.experiment, fixture.model, other, SCHEDULE);
+        let pairs = store.distribution_pairs(fixture.experiment, fixture.model, other);
         pairs.unwrap()
     };
     let all = of_prompts(&fixture, &[0, 1, 2]);
@@ -132,7 +132,7 @@ fn scores_are_read_back_beside_what_the_own_model_found() {
     assert_eq!(store.unscored(other, SCHEDULE, &ids).unwrap(), ids[..1]);
     let scored_with = |store: &Store, seed| {
         let (experiment, base) = (fixture.experiment, fixture.model);
-        let scored = store.scored_generations(experiment, seed, base, other, SCHEDULE);
+        let scored = store.scored_generations(experiment, seed, base, other);
         scored.unwrap()
     };
     assert_eq!(scored_with(&store, 1), []);
