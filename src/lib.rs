@@ -93,6 +93,7 @@
 //! | enumeration; coverage, covered | the continuations of one prompt; the probability of those found, asked for and reached |
 //! | tail; to draw from it | what an enumeration has not covered; to find continuations of it by chance |
 //! | open node, to follow it | a beginning of continuations whose row is not evaluated; to evaluate it |
+//! | widened | of weights: in a wider type of block with the same values, for which llama.cpp is faster |
 //! | quantization; bits per weight | the label of a model file; what it measures |
 //! | derived file, parent; requantized | a quantization made here from another file; from one that was quantized already |
 //! | next-token distribution | a model's probabilities right after a prompt; the most probable tokens are kept |

@@ -132,8 +132,7 @@ pub(super) fn load(backend: &Backend, prepared: &Prepared) -> anyhow::Result<Mod
     progress::note(format_args!("{}: loading", prepared.file.label()));
     // The tokenizers that made the requests are gone; llama.cpp soon needs as much.
     allocator::give_back();
-    let n_gpu_layers = prepared.placement.n_gpu_layers;
-    let model = Model::load_on_gpus(backend, prepared.file.gguf.path(), n_gpu_layers)?;
+    let model = prepared.placement.load(backend, &prepared.file)?;
     compare_tokenizers(prepared, &model)?;
     Ok(model)
 }

@@ -25,7 +25,7 @@ use crate::gguf::inspect::LabelShare;
 use crate::gguf::manifest::{Entry, Kind, Manifest};
 use crate::gguf::shelf::{Shelf, State};
 use crate::gguf::{Gguf, Inspection};
-use crate::llama::{Backend, Device, LlamaDecoder, Model};
+use crate::llama::{Backend, Device, LlamaDecoder};
 use crate::progress;
 use crate::report::plain_table;
 
@@ -192,7 +192,7 @@ fn verify(args: &NamedModelArgs) -> anyhow::Result<Status> {
     let manifest = Manifest::builtin();
     let shelf = Shelf::new(&args.shelf.models_dir);
     let derived = wanted_derived(&shelf, args);
-    let entries = wanted_entries(&manifest, args, !derived.is_empty())?;
+    let entries = wanted_entries(manifest, args, !derived.is_empty())?;
     let here: Vec<&Entry> = entries
         .into_iter()
         .filter(|entry| !matches!(shelf.state(entry), State::Absent))
@@ -495,8 +495,7 @@ fn check(args: &CheckArgs) -> anyhow::Result<Status> {
     let planned = plan(&experiment, &backend, file, &samplings[..1])?.swap_remove(0);
     let prepared = &planned.prepared;
     let placement = &prepared.placement;
-    let path = prepared.file.gguf.path();
-    let model = Model::load_on_gpus(&backend, path, placement.n_gpu_layers)?;
+    let model = placement.load(&backend, &prepared.file)?;
     let requests = planned.plan.requests();
     let max_tokens = prepared.context.sampling.max_tokens;
     let limits = generating::limits(requests, placement.schedule, max_tokens);

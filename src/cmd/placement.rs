@@ -1,13 +1,15 @@
-//! Where a model is computed: on the processor, or with some of its layers on GPUs.
+//! Where a model is computed and with which kernels: on the processor, or with some of its layers on GPUs.
 //!
-//! Owns the choice from what is asked for and what this build has, and what the record says of it. The schedule goes
-//! with it: kernels of a GPU give other logits, so generations made there have ids of their own.
+//! Owns the choice from what is asked for and what this build has, loading a model accordingly, and what the record says
+//! of it. The schedule goes with it: other kernels give other logits, so generations made with them have ids of their own.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
+use super::model_file::ModelFile;
 use crate::engine::Schedule;
 use crate::gguf::Gguf;
-use crate::llama::{Backend, Device};
+use crate::gguf::widen::{extra_bytes, write_widened};
+use crate::llama::{Backend, Device, Model};
 
 /// Where a model is computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,16 +21,20 @@ pub(super) struct Placement {
     /// The devices, such as `Vulkan0 (NVIDIA GeForce RTX 3080)`; the processor's name is recorded with the run.
     pub(super) device: String,
     pub(super) schedule: Schedule,
+    /// Bytes that the weights take beyond those of the file, because they are widened (`gguf::widen`); 0 where they are
+    /// not.
+    pub(super) widened_bytes: u64,
 }
 
 impl Placement {
     /// On the processor alone.
-    pub(super) fn processor() -> Self {
+    fn processor(widened_bytes: u64) -> Self {
         Self {
             n_gpu_layers: 0,
             backend: "CPU".to_owned(),
             device: "CPU".to_owned(),
             schedule: Schedule::STRICT,
+            widened_bytes,
         }
     }
 
@@ -41,25 +47,62 @@ impl Placement {
         gguf: &Gguf,
         wanted: Option<u32>,
     ) -> anyhow::Result<Self> {
-        place(&backend.gpus(), n_layers(gguf), wanted)
+        place(&backend.gpus(), n_layers(gguf), extra_bytes(gguf), wanted)
     }
 
-    /// The schedule's name in the record and in the ids of generations, such as `strict-pad8-vbf16`, and on a GPU
-    /// `strict-pad8-vf16-vulkan25` with the number of layers there.
+    /// The schedule's name in the record and in the ids of generations, such as `strict-pad8-vbf16`; followed by `-wide`
+    /// where weights are widened, and on a GPU `strict-pad8-vf16-vulkan25` with the number of layers there.
     pub(super) fn schedule_name(&self) -> String {
         let name = self.schedule.name();
-        if self.n_gpu_layers == 0 {
-            return name;
+        if self.n_gpu_layers > 0 {
+            return format!(
+                "{name}-{}{}",
+                self.backend.to_lowercase(),
+                self.n_gpu_layers
+            );
         }
-        format!(
-            "{name}-{}{}",
-            self.backend.to_lowercase(),
-            self.n_gpu_layers
-        )
+        if self.widened_bytes > 0 {
+            return format!("{name}-wide");
+        }
+        name
+    }
+
+    /// Loads a model of which this is the place.
+    ///
+    /// # Errors
+    /// When llama.cpp refuses the file, or no room is found to widen it.
+    pub(super) fn load(&self, backend: &Backend, file: &ModelFile) -> anyhow::Result<Model> {
+        let path = file.gguf.path();
+        if self.widened_bytes == 0 {
+            return Ok(Model::load_on_gpus(backend, path, self.n_gpu_layers)?);
+        }
+        // Deleted when it is loaded: making it again takes a second, and a file that stays would have to be checked.
+        let mut widened = tempfile::Builder::new()
+            .prefix("seep-")
+            .suffix(".gguf")
+            .tempfile()
+            .with_context(|| widening_failed(file))?;
+        write_widened(path, widened.as_file_mut()).with_context(|| widening_failed(file))?;
+        Ok(Model::load_into_memory(backend, widened.path())?)
     }
 }
 
-fn place(gpus: &[Device], n_layers: u32, wanted: Option<u32>) -> anyhow::Result<Placement> {
+fn widening_failed(file: &ModelFile) -> String {
+    format!(
+        "failed to widen the weights of {} in `{}`\n\
+         hint: as much room as the model itself takes is needed there for a moment; the environment variable TMPDIR names \
+         another folder",
+        file.label(),
+        std::env::temp_dir().display()
+    )
+}
+
+fn place(
+    gpus: &[Device],
+    n_layers: u32,
+    widened_bytes: u64,
+    wanted: Option<u32>,
+) -> anyhow::Result<Placement> {
     let Some(first) = gpus.first() else {
         ensure!(
             wanted.unwrap_or(0) == 0,
@@ -68,11 +111,11 @@ fn place(gpus: &[Device], n_layers: u32, wanted: Option<u32>) -> anyhow::Result<
              `seep models devices` shows what there is",
             wanted.unwrap_or(0)
         );
-        return Ok(Placement::processor());
+        return Ok(Placement::processor(widened_bytes));
     };
     let n_gpu_layers = wanted.unwrap_or(n_layers).min(n_layers);
     if n_gpu_layers == 0 {
-        return Ok(Placement::processor());
+        return Ok(Placement::processor(widened_bytes));
     }
     let devices = gpus
         .iter()
@@ -82,6 +125,7 @@ fn place(gpus: &[Device], n_layers: u32, wanted: Option<u32>) -> anyhow::Result<
         backend: first.backend.clone(),
         device: devices.collect::<Vec<_>>().join(", "),
         schedule: Schedule::GPU,
+        widened_bytes: 0,
     })
 }
 
@@ -112,15 +156,24 @@ mod tests {
 
     #[test]
     fn without_a_gpu_the_processor_computes() {
-        let placement = place(&[], 25, None).unwrap();
-        assert_eq!(placement, Placement::processor());
+        let placement = place(&[], 25, 0, None).unwrap();
+        assert_eq!(placement, Placement::processor(0));
         assert_eq!(placement.schedule_name(), "strict-pad8-vbf16");
-        assert_eq!(place(&[], 25, Some(0)).unwrap(), placement);
+        assert_eq!(place(&[], 25, 0, Some(0)).unwrap(), placement);
+    }
+
+    #[test]
+    fn only_the_processor_widens() {
+        let placement = place(&[], 25, 34, None).unwrap();
+        assert_eq!(placement.schedule_name(), "strict-pad8-vbf16-wide");
+        let gpus = [gpu("Vulkan0")];
+        assert_eq!(place(&gpus, 25, 34, Some(0)).unwrap(), placement);
+        assert_eq!(place(&gpus, 25, 34, None).unwrap().widened_bytes, 0);
     }
 
     #[test]
     fn without_a_gpu_layers_cannot_be_put_there() {
-        let error = place(&[], 25, Some(7)).unwrap_err().to_string();
+        let error = place(&[], 25, 0, Some(7)).unwrap_err().to_string();
         assert!(
             error.starts_with("7 layers are to be on a GPU, and this program finds none\nhint: "),
             "{error}"
@@ -129,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_gpu_takes_all_layers_unless_told() {
-        let placement = place(&[gpu("Vulkan0"), gpu("Vulkan1")], 25, None).unwrap();
+        let placement = place(&[gpu("Vulkan0"), gpu("Vulkan1")], 25, 0, None).unwrap();
         assert_eq!(placement.n_gpu_layers, 25);
         assert_eq!(placement.device, "Vulkan0 (llvmpipe), Vulkan1 (llvmpipe)");
         assert_eq!(placement.schedule_name(), "strict-pad8-vf16-vulkan25");
@@ -137,11 +190,11 @@ mod tests {
 
     #[test]
     fn more_layers_than_a_model_has_are_all_of_them() {
-        let all = place(&[gpu("Vulkan0")], 25, None).unwrap();
-        assert_eq!(place(&[gpu("Vulkan0")], 25, Some(99)).unwrap(), all);
-        let some = place(&[gpu("Vulkan0")], 25, Some(3)).unwrap();
+        let all = place(&[gpu("Vulkan0")], 25, 0, None).unwrap();
+        assert_eq!(place(&[gpu("Vulkan0")], 25, 0, Some(99)).unwrap(), all);
+        let some = place(&[gpu("Vulkan0")], 25, 0, Some(3)).unwrap();
         assert_eq!(some.schedule_name(), "strict-pad8-vf16-vulkan3");
-        let none = place(&[gpu("Vulkan0")], 25, Some(0)).unwrap();
-        assert_eq!(none, Placement::processor());
+        let none = place(&[gpu("Vulkan0")], 25, 0, Some(0)).unwrap();
+        assert_eq!(none, Placement::processor(0));
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! `reader` and `writer` know the container, `inspect` describes a file to people, `check` refuses what the engine
 //! would not survive, `encoder` turns a Hugging Face encoder into a GGUF, `derivation` names the files that are
-//! quantized here and `imatrix` reads what such a quantization may be weighted with. `manifest`, `shelf` and `source` know which
-//! files exist, where they lie and how they are fetched. No file here names the engine.
+//! quantized here and `imatrix` reads what such a quantization may be weighted with, `widen` writes the same weights in a
+//! type that is faster to compute with. `manifest`, `shelf` and `source` know which files exist, where they lie and how
+//! they are fetched. No file here names the engine.
 
 mod check;
 pub mod derivation;
@@ -19,6 +20,7 @@ pub mod shelf;
 pub mod source;
 pub mod tensor_type;
 pub mod value;
+pub mod widen;
 pub mod writer;
 
 pub use check::{check_encoder, check_generation_model};

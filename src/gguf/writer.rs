@@ -4,6 +4,7 @@
 //! nothing but what is added, in the order in which it is added.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -26,7 +27,26 @@ struct NewTensor<'a> {
     name: String,
     dims: Vec<u64>,
     tensor_type: TensorType,
-    data: Cow<'a, [u8]>,
+    n_bytes: u64,
+    data: Data<'a>,
+}
+
+/// Writes the data of a tensor to a sink.
+type WriteData<'a> = dyn Fn(&mut dyn Write) -> io::Result<()> + 'a;
+
+/// The data of a tensor, or what writes it.
+enum Data<'a> {
+    Bytes(Cow<'a, [u8]>),
+    Streamed(Box<WriteData<'a>>),
+}
+
+impl fmt::Debug for Data<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bytes(_) => "Bytes",
+            Self::Streamed(_) => "Streamed",
+        })
+    }
 }
 
 impl<'a> GgufWriter<'a> {
@@ -59,15 +79,39 @@ impl<'a> GgufWriter<'a> {
         data: impl Into<Cow<'a, [u8]>>,
     ) -> &mut Self {
         let data = data.into();
-        let n_elements: u64 = dims.iter().product();
-        let n_bytes = n_elements / tensor_type.block_elements() * tensor_type.block_bytes();
+        let n_bytes = bytes_of(dims, tensor_type);
         assert_eq!(data.len() as u64, n_bytes, "bytes of tensor `{name}`");
+        self.add(name, dims, tensor_type, Data::Bytes(data))
+    }
+
+    /// As [`Self::add_tensor`], with data that `write` writes when its turn comes, so that it need not be in memory.
+    ///
+    /// # Panics
+    /// If the name is taken; when the file is written, if `write` writes another number of bytes than shape and type say.
+    pub fn add_streamed_tensor(
+        &mut self,
+        name: &str,
+        dims: &[u64],
+        tensor_type: TensorType,
+        write: impl Fn(&mut dyn Write) -> io::Result<()> + 'a,
+    ) -> &mut Self {
+        self.add(name, dims, tensor_type, Data::Streamed(Box::new(write)))
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        dims: &[u64],
+        tensor_type: TensorType,
+        data: Data<'a>,
+    ) -> &mut Self {
         let is_new = self.tensors.iter().all(|tensor| tensor.name != name);
         assert!(is_new, "tensor `{name}` is added twice");
         self.tensors.push(NewTensor {
             name: name.to_owned(),
             dims: dims.to_vec(),
             tensor_type,
+            n_bytes: bytes_of(dims, tensor_type),
             data,
         });
         self
@@ -108,8 +152,19 @@ impl<'a> GgufWriter<'a> {
         sink.write_all(&header)?;
         write_padding(sink, header.len())?;
         for tensor in &self.tensors {
-            sink.write_all(&tensor.data)?;
-            write_padding(sink, tensor.data.len())?;
+            match &tensor.data {
+                Data::Bytes(data) => sink.write_all(data)?,
+                Data::Streamed(write) => {
+                    let mut counted = Counted { sink, n_bytes: 0 };
+                    write(&mut counted)?;
+                    assert_eq!(
+                        counted.n_bytes, tensor.n_bytes,
+                        "bytes of tensor `{}`",
+                        tensor.name
+                    );
+                }
+            }
+            write_padding(sink, tensor.n_bytes as usize)?;
         }
         Ok(())
     }
@@ -123,19 +178,41 @@ impl<'a> GgufWriter<'a> {
             put_string(&mut bytes, key);
             put_value(&mut bytes, value);
         }
-        let mut offset = 0;
+        let mut offset: u64 = 0;
         for tensor in &self.tensors {
             put_string(&mut bytes, &tensor.name);
             bytes.extend((tensor.dims.len() as u32).to_le_bytes());
             bytes.extend(tensor.dims.iter().flat_map(|dim| dim.to_le_bytes()));
             bytes.extend(tensor.tensor_type.id().to_le_bytes());
-            bytes.extend((offset as u64).to_le_bytes());
+            bytes.extend(offset.to_le_bytes());
             offset += tensor
-                .data
-                .len()
-                .next_multiple_of(DEFAULT_ALIGNMENT as usize);
+                .n_bytes
+                .next_multiple_of(u64::from(DEFAULT_ALIGNMENT));
         }
         bytes
+    }
+}
+
+fn bytes_of(dims: &[u64], tensor_type: TensorType) -> u64 {
+    let n_elements: u64 = dims.iter().product();
+    n_elements / tensor_type.block_elements() * tensor_type.block_bytes()
+}
+
+/// Counts what is written to a sink.
+struct Counted<'s, W> {
+    sink: &'s mut W,
+    n_bytes: u64,
+}
+
+impl<W: Write> Write for Counted<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n_bytes = self.sink.write(bytes)?;
+        self.n_bytes += n_bytes as u64;
+        Ok(n_bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
     }
 }
 
@@ -293,7 +370,10 @@ mod tests {
             assert_eq!(info.tensor_type, tensor.tensor_type);
             assert_eq!(info.offset % 32, 0);
             let data = &bytes[info.offset as usize..][..info.n_bytes as usize];
-            assert_eq!(data, &*tensor.data);
+            let Data::Bytes(expected) = &tensor.data else {
+                panic!("{tensor:?}")
+            };
+            assert_eq!(data, &**expected);
         }
         assert_eq!(gguf.size_bytes(), bytes.len() as u64);
         assert_eq!(

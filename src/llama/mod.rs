@@ -152,6 +152,15 @@ impl Model {
         Self::load_with(backend, path, &params)
     }
 
+    /// As [`Self::load`], but the file may be deleted afterwards: nothing of it is mapped into memory.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn load_into_memory(backend: &Backend, path: &Path) -> Result<Self, LlamaError> {
+        let params = on_processor(LlamaModelParams::default()).with_use_mmap(false);
+        Self::load_with(backend, path, &params)
+    }
+
     /// Loads the vocabulary of a checked model file and none of its weights: enough to tokenize.
     ///
     /// # Errors

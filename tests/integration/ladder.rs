@@ -9,6 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use seep::digest::Digest;
+use seep::gguf::widen::write_widened;
 use seep::gguf::{Gguf, Inspection};
 use serde_json::Value;
 
@@ -291,6 +292,42 @@ fn run_derives_what_is_missing_and_marks_it() {
         .ok()
         .json();
     assert_eq!(chosen["models"][0]["quantization"], "Q8_0-from-F32");
+}
+
+#[test]
+fn narrow_weights_are_widened_and_the_record_says_so() {
+    let env = TestEnv::with_tiny_models();
+    let narrow = derive(&env, "a.gguf Q5_0");
+    fs::copy(&narrow, env.path("narrow.gguf")).unwrap();
+    let mut wide = fs::File::create(env.path("wide.gguf")).unwrap();
+    write_widened(&narrow, &mut wide).unwrap();
+    let mut experiment = ExperimentFile::tiny(2, 2);
+    experiment.models = vec![
+        "{path: narrow.gguf}".to_owned(),
+        "{path: wide.gguf}".to_owned(),
+    ];
+    env.experiment(&experiment);
+    env.seep("run x.yaml").ok();
+    let record = env.record(DB);
+    let of_run = |column: &str| {
+        let sql = format!("SELECT {column} FROM run_models ORDER BY model_id");
+        record.column::<String>(&sql)
+    };
+    assert_eq!(
+        of_run("schedule"),
+        ["strict-pad8-vbf16-wide", "strict-pad8-vbf16"]
+    );
+    assert_eq!(of_run("determinism"), ["bitwise", "bitwise"]);
+    // What is computed with is the same in both, so what comes out is too.
+    let texts = |name: &str| {
+        let sql = format!(
+            "SELECT user_message || repeat_idx || text || mean_logprob FROM v_generations
+             WHERE model = '{name}' ORDER BY user_message, repeat_idx"
+        );
+        record.column::<String>(&sql)
+    };
+    assert!(!texts("narrow").is_empty());
+    assert_eq!(texts("narrow"), texts("wide"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
 use super::end_to_end::EndToEnd;
+use super::raw::RawRates;
 use super::{Figures, Round, median};
 use crate::machine;
 use crate::report::plain_table;
@@ -48,40 +49,48 @@ fn raw_table(rounds: &[Round]) -> String {
     let Some(first) = rounds.first() else {
         return String::new();
     };
-    let median_of =
-        |rate: &dyn Fn(&Round) -> f64| format!("{:.1}", median(rounds.iter().map(rate).collect()));
-    let prefill = first
-        .raw
-        .prefill
-        .iter()
-        .enumerate()
-        .map(|(idx, &(n_tokens, _))| {
-            vec![
-                format!("pp{n_tokens}"),
-                median_of(&|round| round.raw.prefill[idx].1),
-            ]
-        });
-    let decode = first
-        .raw
-        .decode
-        .iter()
-        .enumerate()
-        .map(|(idx, &(n_seqs, _))| {
-            vec![
-                format!("tg, {n_seqs} sequences"),
-                median_of(&|round| round.raw.decode[idx].1),
-            ]
-        });
+    let is_widened = first.raw_widened.is_some();
+    let line = |name: String, rate: &dyn Fn(&RawRates) -> f64| {
+        let median_of = |rates: Vec<f64>| format!("{:.1}", median(rates));
+        let mut cells = vec![
+            name,
+            median_of(rounds.iter().map(|round| rate(&round.raw)).collect()),
+        ];
+        if is_widened {
+            let widened = rounds.iter().filter_map(|round| round.raw_widened.as_ref());
+            cells.push(median_of(widened.map(rate).collect()));
+        }
+        cells
+    };
+    let prefill = first.raw.prefill.iter().enumerate();
+    let prefill = prefill
+        .map(|(idx, &(n_tokens, _))| line(format!("pp{n_tokens}"), &|raw| raw.prefill[idx].1));
+    let decode = first.raw.decode.iter().enumerate();
+    let decode = decode.map(|(idx, &(n_seqs, _))| {
+        line(format!("tg, {n_seqs} sequences"), &|raw| raw.decode[idx].1)
+    });
     let rows = prefill.chain(decode).collect();
-    plain_table(&["llama.cpp alone", "tokens/s"], rows, &|column_idx| {
-        column_idx == 1
-    })
+    let columns = ["llama.cpp alone", "tokens/s", "widened"];
+    plain_table(
+        &columns[..2 + usize::from(is_widened)],
+        rows,
+        &|column_idx| column_idx > 0,
+    )
 }
 
 /// Part of our time that the rows evaluated would have taken at llama.cpp's best rates of the same round.
 fn floor_ratio(round: &Round) -> f64 {
+    ratio_to(&round.raw, round)
+}
+
+/// The same at the rates of the widened weights; of the weights themselves where they are not.
+fn widened_floor_ratio(round: &Round) -> f64 {
+    ratio_to(round.raw_widened.as_ref().unwrap_or(&round.raw), round)
+}
+
+fn ratio_to(raw: &RawRates, round: &Round) -> f64 {
     let work = &round.end_to_end.work;
-    let floor = round.raw.floor(work.n_prefill_tokens, work.n_decode_rows);
+    let floor = raw.floor(work.n_prefill_tokens, work.n_decode_rows);
     floor.as_secs_f64() / round.end_to_end.total.as_secs_f64()
 }
 
@@ -125,6 +134,10 @@ fn rounds_table(rounds: &[Round]) -> String {
             number(0)(work(|e| e.work.n_padding_rows as f64)),
         ),
         ("floor ratio", number(3)(median_of(&floor_ratio))),
+        (
+            "  to the widened weights",
+            number(3)(median_of(&widened_floor_ratio)),
+        ),
         (
             "self-check seconds",
             seconds(work(|e| e.work.self_check.as_secs_f64())),
@@ -200,11 +213,10 @@ pub(super) fn json(figures: &Figures) -> String {
     let rounds = figures.rounds.iter().map(|round| {
         json!({
             "end_to_end": end_to_end_json(&round.end_to_end),
-            "raw": {
-                "prefill_tokens_per_second": rates_json(&round.raw.prefill),
-                "decode_tokens_per_second": rates_json(&round.raw.decode),
-            },
+            "raw": raw_json(&round.raw),
+            "raw_widened": round.raw_widened.as_ref().map(raw_json),
             "floor_ratio": floor_ratio(round),
+            "widened_floor_ratio": widened_floor_ratio(round),
         })
     });
     let document = json!({
@@ -232,6 +244,13 @@ pub(super) fn json(figures: &Figures) -> String {
         })).collect::<Vec<Value>>(),
     });
     format!("{document:#}\n")
+}
+
+fn raw_json(raw: &RawRates) -> Value {
+    json!({
+        "prefill_tokens_per_second": rates_json(&raw.prefill),
+        "decode_tokens_per_second": rates_json(&raw.decode),
+    })
 }
 
 fn rates_json(rates: &[(u32, f64)]) -> Value {

@@ -16,7 +16,7 @@ use anyhow::Context as _;
 
 use super::model_file::{self, ModelFile, Wanted};
 use super::models::one_entry;
-use super::prepare::prepare;
+use super::prepare::{Prepared, prepare};
 use super::session::Session;
 use super::{Status, print};
 use crate::cli::BenchArgs;
@@ -50,7 +50,10 @@ struct Figures {
 /// Our engine and llama.cpp's own rates, taken one after the other.
 struct Round {
     end_to_end: EndToEnd,
+    /// Of the model file as it is.
     raw: RawRates,
+    /// Of the weights as seep widens them; None where it does not.
+    raw_widened: Option<RawRates>,
 }
 
 /// Measures, and prints a table; with `--output` also a JSON file.
@@ -144,12 +147,12 @@ fn measure(args: &BenchArgs, bench: &Bench<'_>) -> anyhow::Result<Figures> {
     for round_idx in 0..args.rounds {
         progress::note(format_args!("round {} of {}", round_idx + 1, args.rounds));
         let end_to_end = bench.measure(bench.n_prompts(), args.repeats)?;
-        let prepared = bench.prepared;
-        let n_gpu_layers = prepared.placement.n_gpu_layers;
-        let path = prepared.file.gguf.path();
-        let model = Model::load_on_gpus(bench.backend, path, n_gpu_layers)?;
-        let raw = raw::measure(bench.backend, &model, bench.session.n_threads)?;
-        figures.rounds.push(Round { end_to_end, raw });
+        let (raw, raw_widened) = raw_rates(bench)?;
+        figures.rounds.push(Round {
+            end_to_end,
+            raw,
+            raw_widened,
+        });
     }
     if args.growth {
         let by_repeats = GROWTH_REPEATS
@@ -169,6 +172,21 @@ fn measure(args: &BenchArgs, bench: &Bench<'_>) -> anyhow::Result<Figures> {
         figures.peers = peers::measure(args, bench, python)?;
     }
     Ok(figures)
+}
+
+/// What llama.cpp makes of the model file, and of the widened weights where there are any.
+fn raw_rates(bench: &Bench<'_>) -> anyhow::Result<(RawRates, Option<RawRates>)> {
+    let Prepared {
+        file, placement, ..
+    } = bench.prepared;
+    let measure = |model: Model| raw::measure(bench.backend, &model, bench.session.n_threads);
+    let as_it_is = Model::load_on_gpus(bench.backend, file.gguf.path(), placement.n_gpu_layers)?;
+    let raw = measure(as_it_is)?;
+    if placement.widened_bytes == 0 {
+        return Ok((raw, None));
+    }
+    let raw_widened = measure(placement.load(bench.backend, file)?)?;
+    Ok((raw, Some(raw_widened)))
 }
 
 fn new_figures(args: &BenchArgs, bench: &Bench<'_>) -> Figures {

@@ -13,7 +13,7 @@ use crate::cmd::session::Session;
 use crate::engine::{Generator, Job};
 use crate::generation::GenerationRequest;
 use crate::gguf::Gguf;
-use crate::llama::{Backend, LlamaDecoder, Model};
+use crate::llama::{Backend, LlamaDecoder};
 use crate::progress;
 use crate::store::Store;
 
@@ -90,8 +90,7 @@ fn warm_up(
 ) -> anyhow::Result<f64> {
     let prepared = &planned.prepared;
     progress::note(format_args!("{}: warming up", prepared.file.label()));
-    let n_gpu_layers = prepared.placement.n_gpu_layers;
-    let model = Model::load_on_gpus(backend, prepared.file.gguf.path(), n_gpu_layers)?;
+    let model = prepared.placement.load(backend, &prepared.file)?;
     let vocabulary = generating::vocabulary(prepared, &model);
     let requests = spread(missing);
     let schedule = prepared.placement.schedule;
@@ -132,12 +131,13 @@ fn spread(missing: &[GenerationRequest]) -> Vec<GenerationRequest> {
     missing.iter().filter(is_chosen).cloned().collect()
 }
 
-/// The file, which llama.cpp maps, the KV cache, the logits and other buffers.
+/// The weights, the KV cache, the logits and other buffers.
 fn memory_bytes(prepared: &Prepared, missing: &[GenerationRequest], max_tokens: u32) -> u64 {
     let (file, schedule) = (&prepared.file, prepared.placement.schedule);
     let n_cells = u64::from(generating::limits(missing, schedule, max_tokens).n_cells);
     let n_vocab = file.inspection.n_vocab.unwrap_or(0) as u64;
     file.inspection.size_bytes
+        + prepared.placement.widened_bytes
         + n_cells * cache_bytes_per_cell(&file.gguf).unwrap_or(0)
         + LOGIT_ROWS * n_vocab * size_of::<f32>() as u64
         + BUFFER_BYTES
