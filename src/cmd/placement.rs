@@ -73,8 +73,11 @@ impl Placement {
     /// When llama.cpp refuses the file, or no room is found to widen it.
     pub(super) fn load(&self, backend: &Backend, file: &ModelFile) -> anyhow::Result<Model> {
         let path = file.gguf.path();
-        if self.widened_bytes == 0 {
+        if self.n_gpu_layers > 0 {
             return Ok(Model::load_on_gpus(backend, path, self.n_gpu_layers)?);
+        }
+        if self.widened_bytes == 0 {
+            return Ok(Model::load_into_memory(backend, path)?);
         }
         // Deleted when it is loaded: making it again takes a second, and a file that stays would have to be checked.
         let mut widened = tempfile::Builder::new()
