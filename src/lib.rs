@@ -82,7 +82,8 @@
 //! | generation | the model's text for one request |
 //! | repeat | the n-th generation of one prompt, with its own draws |
 //! | import | a file of generations made elsewhere, stored beside those of runs |
-//! | finding | what looks wrong in a row of an imported file, with row and column |
+//! | finding | what looks wrong in a row of a file that is imported or gives prompt pairs, with row and column |
+//! | pairs file | a workbook or table, published or one's own, from which an experiment takes prompt pairs |
 //! | run | one execution of one experiment |
 //! | prefill, decode | evaluating prompt tokens; evaluating the last token of a text to draw the next |
 //! | sequence | llama.cpp's parallel stream within one KV cache |
@@ -105,6 +106,7 @@
 //! | Mean Leak-Rate | 100 times the mean of the verdicts; 50 is no leakage |
 //! | view; dictionary | a query of the database with a stable name; what every column means |
 //! | echo | the concept itself stands in the test generation |
+//! | flaw; diagnostics | a way in which a verdict says little about a leak, such as an echo; how many pairs have each, and the rate without them |
 //! | metric | the name of a similarity: `sbert`, `bertscore`, `bertscore-precision`, `bertscore-recall` |
 //! | signature | one line that says what a figure depends on besides the generations |
 //! | layer | how many blocks of an encoder a hidden state has gone through, from 1 |

@@ -9,6 +9,7 @@ CREATE TABLE experiments (
     -- NULL for generations that were imported, which no YAML file asked for.
     yaml          TEXT,
     extended_yaml TEXT,
+    pairs_sha256  TEXT CHECK (length(pairs_sha256) = 64),
     created_at    TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 ) STRICT;
 
@@ -352,7 +353,7 @@ CREATE TABLE exact_leaks (
 
 CREATE VIEW v_experiments AS
 SELECT
-    id AS experiment_id, name AS experiment, sha256 AS experiment_sha256, question, created_at,
+    id AS experiment_id, name AS experiment, sha256 AS experiment_sha256, pairs_sha256, question, created_at,
     (SELECT count(*) FROM experiment_pairs WHERE experiment_id = experiments.id) AS n_prompt_pairs,
     (SELECT count(*) FROM runs WHERE experiment_id = experiments.id) AS n_runs,
     (SELECT count(*) FROM leaks WHERE experiment_id = experiments.id) AS n_leaks

@@ -80,17 +80,8 @@ fn label(args: &ImportArgs, path: &Path) -> String {
 
 /// Prints what was found in each file; an error under `--strict`.
 fn report_findings(args: &ImportArgs, files: &[ImportedFile]) -> anyhow::Result<()> {
-    let severity = if args.strict { "error" } else { "warning" };
     for file in files {
-        let path = file.path.display();
-        for line in summary_of(&file.findings) {
-            progress::warning(format_args!("{severity}: {path}, {line}"));
-        }
-        if let (Some((sheet, 2..)), None) = (&file.sheet, &args.mapping) {
-            progress::note(format_args!(
-                "{path}: only its first sheet, `{sheet}`, is read; a mapping may name another"
-            ));
-        }
+        show_findings(file, args.strict, args.mapping.is_some());
     }
     let n_findings: usize = files.iter().map(|file| file.findings.len()).sum();
     if args.strict && n_findings > 0 {
@@ -104,6 +95,20 @@ fn report_findings(args: &ImportArgs, files: &[ImportedFile]) -> anyhow::Result<
         );
     }
     Ok(())
+}
+
+/// Prints what was found in a file, as errors where findings are refused.
+pub(super) fn show_findings(file: &ImportedFile, is_strict: bool, has_mapping: bool) {
+    let severity = if is_strict { "error" } else { "warning" };
+    let path = file.path.display();
+    for line in summary_of(&file.findings) {
+        progress::warning(format_args!("{severity}: {path}, {line}"));
+    }
+    if let (Some((sheet, 2..)), false) = (&file.sheet, has_mapping) {
+        progress::note(format_args!(
+            "{path}: only its first sheet, `{sheet}`, is read; a mapping may name another"
+        ));
+    }
 }
 
 fn store_file(

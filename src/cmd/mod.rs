@@ -19,6 +19,7 @@ mod manual;
 mod model_file;
 mod models;
 mod pager;
+mod pairs_file;
 mod placement;
 mod plan;
 mod prepare;

@@ -11,6 +11,7 @@ use indicatif::HumanBytes;
 use super::deriving::Wish;
 use super::encoder_file;
 use super::model_file::{self, Wanted};
+use super::pairs_file::{self, USUAL_DB};
 use super::prepare::plan;
 use super::session::Session;
 use super::{Status, fetching, generating, print};
@@ -18,7 +19,7 @@ use crate::cli::{
     CheckArgs, DeriveArgs, FetchArgs, ModelsCommand, NamedModelArgs, ShelfArgs, ShowArgs,
 };
 use crate::engine::{Schedule, self_check};
-use crate::experiment::{Experiment, SamplingDefaults};
+use crate::experiment::SamplingDefaults;
 use crate::gguf::derivation::{Derivation, DerivedRecord, Target, derived_files, read_record};
 use crate::gguf::file_hash::hash_file;
 use crate::gguf::inspect::LabelShare;
@@ -488,7 +489,8 @@ fn check(args: &CheckArgs) -> anyhow::Result<Status> {
         )?),
     };
     let file = model_file::open_model(&session, &file)?;
-    let experiment = Experiment::load(&args.experiment)?;
+    let loaded = pairs_file::load(&args.experiment, USUAL_DB.as_ref(), false, false)?;
+    let experiment = loaded.experiment;
     let backend = Backend::init()?;
     // The self-check draws nothing, so any values stand in for those that a model lacks.
     let samplings = experiment.samplings(Some(&SamplingDefaults::TRANSFORMERS));

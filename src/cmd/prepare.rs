@@ -196,6 +196,7 @@ pub(super) fn register_experiment(
         question: experiment.question(),
         yaml: experiment.yaml(),
         extended_yaml: experiment.extended().map(|file| file.text()),
+        pairs_sha256: experiment.pairs_sha256(),
     })?;
     let messages: Vec<String> = experiment
         .prompts()

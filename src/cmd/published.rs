@@ -4,8 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-
+use crate::digest::Digest;
 use crate::gguf::manifest::{HubSource, ManifestFile};
 use crate::gguf::source::{FetchEvent, fetch_from_github, github_endpoint};
 use crate::import::{
@@ -23,7 +22,7 @@ pub(super) fn files(named: &[PathBuf], db: &Path) -> anyhow::Result<Vec<PathBuf>
             None => files.push(path.clone()),
             Some(name) => {
                 for workbook in published_workbooks(name).map_err(anyhow::Error::msg)? {
-                    files.push(fetch(workbook, db)?);
+                    files.push(fetch(workbook, db, false)?);
                 }
             }
         }
@@ -31,9 +30,31 @@ pub(super) fn files(named: &[PathBuf], db: &Path) -> anyhow::Result<Vec<PathBuf>
     Ok(files)
 }
 
-fn fetch(workbook: &PublishedWorkbook, db: &Path) -> anyhow::Result<PathBuf> {
+/// Where a workbook lies, once it is there and the right one.
+pub(super) fn fetch(
+    workbook: &PublishedWorkbook,
+    db: &Path,
+    is_offline: bool,
+) -> anyhow::Result<PathBuf> {
     let folder = db.parent().unwrap_or(Path::new("")).join("published");
     let path = folder.join(format!("{}.xlsx", workbook.stem));
+    let by_other_means = || {
+        let (file, path) = (workbook.path(), path.display());
+        format!(
+            "hint: fetch {file} from https://github.com/{PUBLISHED_REPOSITORY} by other means and \
+             save it as `{path}`"
+        )
+    };
+    if is_offline {
+        let found = std::fs::read(&path).is_ok_and(|bytes| Digest::of(&bytes) == workbook.sha256());
+        anyhow::ensure!(
+            found,
+            "the published workbook `{}` is not here, and nothing is fetched with `--offline`\n{}",
+            workbook.stem,
+            by_other_means()
+        );
+        return Ok(path);
+    }
     let source = HubSource {
         repository: PUBLISHED_REPOSITORY.to_owned(),
         revision: PUBLISHED_COMMIT.to_owned(),
@@ -49,14 +70,10 @@ fn fetch(workbook: &PublishedWorkbook, db: &Path) -> anyhow::Result<PathBuf> {
         FetchEvent::Note { text } => progress::note(format_args!("{stem}: {text}")),
         FetchEvent::Received { .. } | FetchEvent::Checking { .. } => {}
     };
-    fetch_from_github(&github_endpoint(), &source, &file, &path, &mut events).with_context(
-        || {
-            format!(
-                "failed to fetch the published workbook `{stem}`\nhint: fetch {} from \
-                 https://github.com/{PUBLISHED_REPOSITORY} by other means and import it as a file",
-                file.name
-            )
-        },
-    )?;
+    let fetched = fetch_from_github(&github_endpoint(), &source, &file, &path, &mut events);
+    fetched.map_err(|error| {
+        let (error, hint) = (anyhow::Error::from(error), by_other_means());
+        anyhow::anyhow!("failed to fetch the published workbook `{stem}`: {error:#}\n{hint}")
+    })?;
     Ok(path)
 }

@@ -10,6 +10,7 @@ use super::encoding::similarity_text;
 use super::enumerating::{self, EnumerationPlan};
 use super::generating::{self, Destination, Loaded};
 use super::model_file::{self, WantedModels, look_up};
+use super::pairs_file;
 use super::prepare::{
     Planned, Prepared, plan_all, register_experiment, register_model, register_planned,
 };
@@ -20,7 +21,7 @@ use super::{Status, print};
 use crate::cli::{ExperimentArgs, Format, RunArgs};
 use crate::experiment::{Experiment, Overrides, Preset};
 use crate::generation::RequestId;
-use crate::leakage::{ExactLeakRate, ExactPair, LeakRate, Metric, exact_difference};
+use crate::leakage::{ExactPair, Metric, exact_difference};
 use crate::llama::{self, Backend};
 use crate::machine;
 use crate::progress;
@@ -79,7 +80,8 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Status> {
 
 /// Loads an experiment with what the command line changes about it.
 pub(super) fn load(args: &ExperimentArgs) -> anyhow::Result<Experiment> {
-    let experiment = Experiment::load(&args.file)?.with_overrides(&Overrides {
+    let loaded = pairs_file::load(&args.file, &args.places.db, args.offline, args.strict)?;
+    let experiment = loaded.experiment.with_overrides(&Overrides {
         models: args.models.clone(),
         repeats: args.repeats,
         seed: args.seed,
@@ -90,7 +92,7 @@ pub(super) fn load(args: &ExperimentArgs) -> anyhow::Result<Experiment> {
         progress::warning(warning);
     }
     anyhow::ensure!(
-        !args.strict || experiment.warnings().is_empty(),
+        !args.strict || experiment.warnings().is_empty() && loaded.n_findings == 0,
         "warnings are errors under `--strict`; nothing was run\nhint: correct the experiment, or leave out `--strict`"
     );
     Ok(experiment)
@@ -348,7 +350,11 @@ fn new_summary(scorer: &Scorer<'_>, store: &Store, run: RunId) -> Summary {
 
 fn add_model(summary: &mut Summary, prepared: &Prepared, done: &RunModel, scored: Scored) {
     summary.examples.extend(scored.examples);
-    let model = model_summary(prepared, done, scored.leak_rates, Vec::new());
+    let model = ModelSummary {
+        leak_rates: scored.leak_rates,
+        diagnostics: scored.diagnostics,
+        ..model_summary(prepared, done)
+    };
     add_summary(summary, done, model);
 }
 
@@ -359,7 +365,10 @@ fn add_exact_model(
     scored: ExactScored,
 ) {
     summary.exact_examples.extend(scored.examples);
-    let model = model_summary(prepared, done, Vec::new(), scored.leak_rates);
+    let model = ModelSummary {
+        exact_leak_rates: scored.leak_rates,
+        ..model_summary(prepared, done)
+    };
     add_summary(summary, done, model);
 }
 
@@ -368,12 +377,8 @@ fn add_summary(summary: &mut Summary, done: &RunModel, model: ModelSummary) {
     summary.models.push(model);
 }
 
-fn model_summary(
-    prepared: &Prepared,
-    done: &RunModel,
-    leak_rates: Vec<LeakRate>,
-    exact_leak_rates: Vec<ExactLeakRate>,
-) -> ModelSummary {
+/// What is known of a condition before any rate.
+fn model_summary(prepared: &Prepared, done: &RunModel) -> ModelSummary {
     ModelSummary {
         model: prepared.file.name.clone(),
         quantization: prepared.file.quantization.clone(),
@@ -391,8 +396,9 @@ fn model_summary(
         n_reused: done.n_reused,
         n_decode_rows: done.n_decode_rows,
         seconds: done.total.as_secs_f64(),
-        leak_rates,
-        exact_leak_rates,
+        leak_rates: Vec::new(),
+        diagnostics: Vec::new(),
+        exact_leak_rates: Vec::new(),
     }
 }
 

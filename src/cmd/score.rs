@@ -16,7 +16,10 @@ use super::session::Session;
 use super::{Status, print, stored};
 use crate::cli::{self, Format, ScoreArgs};
 use crate::generation::sampling_labels;
-use crate::leakage::{Leak, Metric, Rounding, ScoredPair, echoes, leak_rates, striking_leaks};
+use crate::leakage::{
+    Diagnostics, Leak, Metric, Rounding, ScoredPair, diagnostics, echoes, leak_rates,
+    striking_leaks,
+};
 use crate::llama::Backend;
 use crate::progress;
 use crate::report::{self, Example, ModelSummary, Summary};
@@ -264,6 +267,13 @@ fn scored_pairs(
     scored.collect()
 }
 
+/// What else the verdicts may come from; each stands beside its comparison.
+fn diagnosed(comparisons: &[Comparison], scored: &[ScoredPair]) -> Vec<Diagnostics> {
+    let pairs = comparisons.iter().zip(scored);
+    let pairs = pairs.map(|(comparison, scored)| stored::diagnosed_pair(comparison, scored));
+    diagnostics(&pairs.collect::<Vec<_>>())
+}
+
 fn new_leak((comparison, scored): (&Comparison, &ScoredPair)) -> NewLeak {
     NewLeak {
         pair_idx: scored.pair_idx,
@@ -366,6 +376,7 @@ fn add_model(
         n_decode_rows: 0,
         seconds: 0.0,
         leak_rates: leak_rates(scored),
+        diagnostics: diagnosed(comparisons, scored),
         exact_leak_rates: Vec::new(),
     });
     Ok(())

@@ -9,9 +9,10 @@ use super::encoding::{Encoding, Vectors, signature_of};
 use super::prepare::Planned;
 use super::session::Session;
 use crate::experiment::{Experiment, PromptPair};
-use crate::generation::RequestId;
+use crate::generation::{RequestId, StopReason};
 use crate::leakage::{
-    Leak, LeakRate, Metric, Rounding, ScoredPair, echoes, leak_rates, striking_leaks,
+    DiagnosedPair, Diagnostics, Leak, LeakRate, Metric, Rounding, ScoredPair, Side, diagnostics,
+    echoes, leak_rates, striking_leaks,
 };
 use crate::llama::Backend;
 use crate::report::Example;
@@ -35,6 +36,7 @@ pub(super) struct Scorer<'a> {
 /// What scoring one model found.
 pub(super) struct Scored {
     pub(super) leak_rates: Vec<LeakRate>,
+    pub(super) diagnostics: Vec<Diagnostics>,
     pub(super) examples: Vec<Example>,
 }
 
@@ -114,6 +116,7 @@ impl Scorer<'_> {
                 .map(|pair| self.example(planned, pair, generations))
                 .collect(),
             leak_rates: leak_rates(&scored),
+            diagnostics: self.diagnostics(planned, &scored, generations),
         })
     }
 
@@ -137,6 +140,40 @@ impl Scorer<'_> {
         texts.sort_unstable();
         texts.dedup();
         texts
+    }
+
+    /// What else the verdicts may come from.
+    fn diagnostics(
+        &self,
+        planned: &Planned,
+        scored: &[ScoredPair],
+        generations: &Generations,
+    ) -> Vec<Diagnostics> {
+        let pair_of: HashMap<usize, &PromptPair> = self
+            .experiment
+            .pairs()
+            .iter()
+            .map(|pair| (pair.pair_idx, pair))
+            .collect();
+        let diagnosed = scored.iter().map(|scored| {
+            let pair = pair_of[&scored.pair_idx];
+            let side = |prompt_idx: usize| {
+                let request = planned.plan.request_id(prompt_idx, scored.repeat_idx);
+                let generation = &generations[&request].generation;
+                Side {
+                    prompt: &self.experiment.prompts()[prompt_idx],
+                    generation: &generation.text,
+                    is_cut_off: generation.stop_reason == StopReason::MaxTokens,
+                }
+            };
+            DiagnosedPair {
+                scored,
+                concept: &pair.concept,
+                test: side(pair.test_prompt_idx),
+                control: side(pair.control_prompt_idx),
+            }
+        });
+        diagnostics(&diagnosed.collect::<Vec<_>>())
     }
 
     fn example(

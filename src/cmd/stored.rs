@@ -1,4 +1,5 @@
-//! What commands share that only read the database: opening it, and finding the experiments that are meant.
+//! What commands share that only read the database: opening it, finding the experiments that are meant, and the texts
+//! beside a verdict.
 //!
 //! Owns the messages about names that the database does not have. It makes no database.
 
@@ -7,7 +8,8 @@ use std::path::Path;
 use anyhow::{bail, ensure};
 
 use crate::experiment::did_you_mean;
-use crate::store::{ExperimentId, Store, StoredExperiment};
+use crate::leakage::{DiagnosedPair, ScoredPair, Side};
+use crate::store::{ComparedText, Comparison, ExperimentId, Store, StoredExperiment};
 
 /// Opens a database that is there.
 pub(super) fn open(db: &Path) -> anyhow::Result<Store> {
@@ -66,5 +68,23 @@ pub(super) fn hint<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> 
         Some(meant) => format!("\nhint: did you mean `{meant}`?"),
         None if names.is_empty() => String::new(),
         None => format!("\nhint: it has: {}", names.join(", ")),
+    }
+}
+
+/// A verdict with the stored texts that it is about.
+pub(super) fn diagnosed_pair<'a>(
+    comparison: &'a Comparison,
+    scored: &'a ScoredPair,
+) -> DiagnosedPair<'a> {
+    let side = |prompt: &'a str, text: &'a ComparedText| Side {
+        prompt,
+        generation: &text.text,
+        is_cut_off: text.is_cut_off,
+    };
+    DiagnosedPair {
+        scored,
+        concept: &comparison.concept,
+        test: side(&comparison.test_prompt, &comparison.test),
+        control: side(&comparison.control_prompt, &comparison.control),
     }
 }

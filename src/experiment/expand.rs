@@ -34,12 +34,10 @@ pub(crate) fn expand(
 ) -> Option<Vec<ExpandedPair>> {
     let own = |template: &Template| template.concepts.as_deref().unwrap_or(concepts).len();
     let n_pairs = templates.iter().map(own).sum::<usize>() + free_pairs.len();
-    if n_pairs > PAIRS_MAX {
-        let message = format!("{n_pairs} prompt pairs are too many");
-        let first = templates.first().map(|template| &template.test.position);
-        let position = first.or(free_pairs.first().map(|pair| &pair.test.position))?;
-        problems
-            .push(Problem::error(position, message).label(format!("expected at most {PAIRS_MAX}")));
+    let first = templates.first().map(|template| &template.test.position);
+    let first = first.or(free_pairs.first().map(|pair| &pair.test.position));
+    if let Some(problem) = first.and_then(|position| too_many_pairs(n_pairs, position)) {
+        problems.push(problem);
         return None;
     }
     let mut pairs = Vec::with_capacity(n_pairs);
@@ -50,6 +48,14 @@ pub(crate) fn expand(
     }
     pairs.extend(free_pairs.iter().map(free));
     Some(pairs)
+}
+
+/// The problem with so many pairs; None where they can be held.
+pub(crate) fn too_many_pairs(n_pairs: usize, position: &Position) -> Option<Problem> {
+    let message = format!("{n_pairs} prompt pairs are too many");
+    let problem =
+        || Problem::error(position, message).label(format!("expected at most {PAIRS_MAX}"));
+    (n_pairs > PAIRS_MAX).then(problem)
 }
 
 fn fill(template: &Template, concept: &Placed) -> ExpandedPair {

@@ -107,6 +107,7 @@ fn read_sections(
     let concepts = reader.concepts(&fields);
     let templates = reader.templates(&fields, concepts.as_deref());
     let free_pairs = reader.free_pairs(&fields);
+    let pairs_source = reader.pairs_source(&fields);
     let listed = concepts.as_deref().unwrap_or_default();
     let pairs = expand(&templates, &free_pairs, listed, &mut reader.problems)?;
     refuse_doubled(&pairs, &mut reader.problems);
@@ -128,6 +129,9 @@ fn read_sections(
         concepts: concepts?.into_iter().map(|concept| concept.text).collect(),
         pairs: Vec::new(),
         prompts: Vec::new(),
+        pairs_source: pairs_source?,
+        pairs_sha256: None,
+        pairs_mapping_sha256: None,
         warnings,
     };
     experiment.add_pairs(pairs);
@@ -155,7 +159,7 @@ fn require_top_level(reader: &mut Reader, fields: &Fields<'_>) {
         reader.report(
             Problem::error(&fields.start, message)
                 .label("in the mapping that begins here")
-                .hint("templates put each concept into a slot; pairs are written out"),
+                .hint("templates put each concept into a slot; pairs are written out, or taken from a file"),
         );
     }
 }

@@ -3,7 +3,8 @@
 //! Owns the format described in `experiments/README.md`, every message about a file that does not
 //! follow it, the choice that `--limit` makes, and the plan of requests for a model.
 //! It knows no engine, no database and no manifest: a model's name is looked up by the caller, who
-//! reports an unknown one in the same form through [`Problem`] and [`ExperimentErrors`].
+//! reports an unknown one in the same form through [`Problem`] and [`ExperimentErrors`]. Nor does it know workbooks: a
+//! file that holds prompt pairs is read by the caller and handed over as [`PairsFile`].
 
 mod expand;
 mod fields;
@@ -16,6 +17,7 @@ mod mode;
 mod models;
 mod node;
 mod overrides;
+mod pairs_file;
 mod plan;
 mod preset;
 mod problem;
@@ -41,6 +43,7 @@ use crate::generation::{EnumerationParams, RequestContext, SamplingParams};
 pub use ladder::DerivationSpec;
 pub use models::{EmbeddingModelSource, EmbeddingModelSpec, ModelSource, ModelSpec};
 pub use overrides::{OverrideError, Overrides};
+pub use pairs_file::{FilePair, PairsFile, PairsLocation, PairsSource};
 pub use plan::{Plan, plan_requests};
 pub use preset::{Preset, SamplingDefaults};
 pub use problem::{ExperimentErrors, Problem, Severity};
@@ -69,6 +72,9 @@ pub struct Experiment {
     concepts: Vec<String>,
     pairs: Vec<PromptPair>,
     prompts: Vec<String>,
+    pairs_source: Option<PairsSource>,
+    pairs_sha256: Option<Digest>,
+    pairs_mapping_sha256: Option<Digest>,
     warnings: Vec<Problem>,
 }
 
@@ -200,7 +206,7 @@ impl Experiment {
         &self.concepts
     }
 
-    /// The prompt pairs: templates in file order, each with its concepts, then free-standing pairs.
+    /// The prompt pairs: templates in file order, each with its concepts, then free-standing pairs or those of a file.
     pub fn pairs(&self) -> &[PromptPair] {
         &self.pairs
     }
@@ -240,15 +246,20 @@ impl Experiment {
         self.extended.as_deref()
     }
 
-    /// The SHA-256 of the experiment file; of the two digests as lines of text where it extends a file.
+    /// The SHA-256 of the experiment file, where it stands alone.
+    ///
+    /// Where it extends a file or takes pairs from one, that of the digests of all of them, each on a line: this file,
+    /// the extended one, the one with the pairs, the mapping of its columns.
     pub fn sha256(&self) -> Digest {
-        match &self.extended {
-            None => self.source.sha256(),
-            Some(extended) => {
-                let lines = format!("{}\n{}\n", self.source.sha256(), extended.sha256());
-                Digest::of(lines.as_bytes())
-            }
+        let extended = self.extended.as_ref().map(|file| file.sha256());
+        let others = [extended, self.pairs_sha256, self.pairs_mapping_sha256];
+        let others: Vec<Digest> = others.into_iter().flatten().collect();
+        if others.is_empty() {
+            return self.source.sha256();
         }
+        let digests = [self.source.sha256()].into_iter().chain(others);
+        let lines: String = digests.map(|digest| format!("{digest}\n")).collect();
+        Digest::of(lines.as_bytes())
     }
 
     /// What all requests of one model with one of its samplings share.
@@ -281,6 +292,22 @@ impl Experiment {
         self.prompts = prompts.texts;
     }
 
+    /// Adds the pairs of a file after those that are there.
+    fn append_pairs(&mut self, added: Vec<FilePair>) {
+        let mut prompts = PromptList::of(std::mem::take(&mut self.prompts));
+        for pair in added {
+            self.pairs.push(PromptPair {
+                pair_idx: self.pairs.len(),
+                test_prompt_idx: prompts.index_of(&pair.test),
+                control_prompt_idx: prompts.index_of(&pair.control),
+                concept: pair.concept,
+                category: pair.category,
+                template_id: pair.template_id,
+            });
+        }
+        self.prompts = prompts.texts;
+    }
+
     /// Keeps the pairs at these places, given in ascending order, and the prompts that they use.
     fn keep_pairs(&mut self, kept: &[usize]) {
         let mut prompts = PromptList::default();
@@ -305,6 +332,14 @@ struct PromptList {
 }
 
 impl PromptList {
+    fn of(texts: Vec<String>) -> Self {
+        let mut list = Self::default();
+        for text in &texts {
+            list.index_of(text);
+        }
+        list
+    }
+
     fn index_of(&mut self, text: &str) -> usize {
         if let Some(prompt_idx) = self.idx_of.get(text) {
             return *prompt_idx;

@@ -171,13 +171,19 @@ impl Reader {
         all_known.then_some(own)
     }
 
-    /// All pairs that can be read; an empty list where there is no such key.
+    /// All pairs that can be read; an empty list where there is no such key, or one that names a file.
     pub(crate) fn free_pairs(&mut self, top: &Fields<'_>) -> Vec<FreePair> {
-        let Some(node) = top.get("pairs") else {
-            return Vec::new();
+        let node = match top.get("pairs") {
+            Some(node) if !matches!(node.value, Value::Mapping(_)) => node,
+            _ => return Vec::new(),
         };
         let example =
             "pairs: [{concept: green, category: c, test: \"Green tea is\", control: \"Tea is\"}]";
+        if !matches!(node.value, Value::List(_)) {
+            let expected = "a list, or a mapping with `published` or `path`";
+            self.wrong_type(node, "pairs", expected, Some(example));
+            return Vec::new();
+        }
         let items = self.list(node, "pairs", example).unwrap_or_default();
         items
             .iter()

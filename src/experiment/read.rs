@@ -94,6 +94,11 @@ pub(crate) const PAIRS: Section = Section {
     title: "an item of `pairs`",
     keys: &["concept", "category", "test", "control"],
 };
+pub(crate) const PAIRS_FILE: Section = Section {
+    name: "pairs",
+    title: "pairs",
+    keys: &["published", "path", "sha256", "mapping"],
+};
 
 /// Where a key may have been meant to stand that does not belong where it stands.
 const SECTIONS: [&Section; 4] = [&TOP_LEVEL, &PROMPT, &SAMPLING, &TEMPLATES];

@@ -4,6 +4,7 @@ mod extends;
 mod files;
 mod ladders;
 mod mode;
+mod pairs_file;
 mod samplings;
 mod wrong_prompts;
 mod wrong_values;
@@ -461,6 +462,7 @@ fn the_readme_shows_what_is_printed() {
         include_str!("tests/files.rs"),
         include_str!("tests/ladders.rs"),
         include_str!("tests/mode.rs"),
+        include_str!("tests/pairs_file.rs"),
         include_str!("tests/samplings.rs"),
         include_str!("tests/wrong_prompts.rs"),
         include_str!("tests/wrong_values.rs"),
@@ -489,6 +491,7 @@ fn the_readme_describes_every_key() {
         read::EMBEDDING_MODEL,
         read::TEMPLATES,
         read::PAIRS,
+        read::PAIRS_FILE,
     ];
     for section in sections {
         for key in section.keys {

@@ -78,7 +78,7 @@ pub enum ImportError {
     },
     /// Columns that the mapping names and the file does not have.
     #[error(
-        "`{path}` has no {what}\nhint: {hint}its columns are: {found}; other names are given with `--mapping`"
+        "`{path}` has no {what}\nhint: {hint}its columns are: {found}; other names are given with a mapping (experiments/IMPORT.md)"
     )]
     MissingColumns {
         /// The file.

@@ -30,6 +30,7 @@ struct Wire {
     prompt: String,
     concept: String,
     control: WireControl,
+    #[serde(default)]
     generations: Vec<String>,
     #[serde(default)]
     none: Vec<String>,
@@ -87,16 +88,31 @@ impl Mapping {
     /// The mapping in a file.
     ///
     /// # Errors
-    /// `Read` for a file that cannot be read, `Mapping` for one that is no mapping.
+    /// `Read` for a file that cannot be read, `Mapping` for one that is no mapping or names no generations.
     pub fn load(path: &Path) -> Result<Self, ImportError> {
-        let text = std::fs::read_to_string(path).map_err(|reason| ImportError::Read {
-            path: path.to_owned(),
-            reason,
-        })?;
-        Self::parse(path, &text)
+        Self::parse(path, &read_text(path)?)
+    }
+
+    /// The mapping in a file that need not name generations, for prompts alone.
+    ///
+    /// # Errors
+    /// As [`Mapping::load`].
+    pub fn load_of_prompts(path: &Path) -> Result<Self, ImportError> {
+        Ok(Self::parse_any(path, &read_text(path)?)?.of_prompts())
     }
 
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, ImportError> {
+        let mapping = Self::parse_any(path, text)?;
+        if mapping.wire.generations.is_empty() {
+            return Err(ImportError::Mapping {
+                path: PathBuf::from(path),
+                reason: "`generations` is missing or empty".to_owned(),
+            });
+        }
+        Ok(mapping)
+    }
+
+    fn parse_any(path: &Path, text: &str) -> Result<Self, ImportError> {
         let refuse = |reason: String| ImportError::Mapping {
             path: PathBuf::from(path),
             reason,
@@ -105,9 +121,6 @@ impl Mapping {
         if wire.control.row_index.is_some() == wire.control.prompt.is_some() {
             let reason = "`control` needs either `row_index` or `prompt`";
             return Err(refuse(reason.to_owned()));
-        }
-        if wire.generations.is_empty() {
-            return Err(refuse("`generations` is an empty list".to_owned()));
         }
         Ok(Self {
             wire,
@@ -120,6 +133,12 @@ impl Mapping {
     pub fn with_repeats(mut self, columns: Vec<String>) -> Self {
         self.wire.generations = columns;
         self
+    }
+
+    /// The same without generations: of a row only its prompt counts.
+    #[must_use]
+    pub fn of_prompts(self) -> Self {
+        self.with_repeats(Vec::new())
     }
 
     /// The file, word for word.
@@ -187,6 +206,13 @@ impl Layout {
         let names = self.repeats.iter().map(|&idx| table.columns[idx].clone());
         names.collect()
     }
+}
+
+fn read_text(path: &Path) -> Result<String, ImportError> {
+    std::fs::read_to_string(path).map_err(|reason| ImportError::Read {
+        path: path.to_owned(),
+        reason,
+    })
 }
 
 /// The columns that a name or a pattern stands for: of a pattern all from 1 to the largest number in the table.

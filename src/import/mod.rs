@@ -1,4 +1,4 @@
-//! Generations that were made elsewhere: read from a workbook, a CSV or TSV file, or JSON lines.
+//! Generations that were made elsewhere: read from a workbook, a CSV or TSV file, or JSON lines; or the prompts alone.
 //!
 //! Owns the three formats, the mapping that says which column is what, the way from rows to prompt pairs, and every
 //! finding about a row. It stores nothing, scores nothing, and changes no text: prompts, concepts and generations stay
@@ -35,7 +35,7 @@ pub use finding::{Finding, FindingKind, summary_of};
 pub use mapping::Mapping;
 pub use published::{
     PUBLISHED_COMMIT, PUBLISHED_PREFIX, PUBLISHED_REPOSITORY, PUBLISHED_WORKBOOKS,
-    PublishedWorkbook, published_workbooks,
+    PublishedWorkbook, published_prompts, published_workbooks,
 };
 
 use table::Table;

@@ -73,6 +73,30 @@ impl PublishedWorkbook {
     }
 }
 
+/// Where the prompts of a set are taken from.
+///
+/// The workbook `semantic_leakage_colors` holds four prompts in which a replacement went wrong (`colocrimson red`) and
+/// categories for two of its three parts; the prompts that were sent stand beside the generations. In the 0.5B workbook
+/// of the original prompts the apostrophes are broken, in the 7B one two concepts are swapped.
+const PROMPTS_OF: [(&str, &str); 2] = [
+    ("colors", "color_prompts_qwen_15_instr"),
+    ("original", "initial_prompts_qwen_15_instr"),
+];
+
+/// The workbook from which the prompts of a set are taken, or the one with this stem.
+///
+/// # Errors
+/// A sentence for a person about a name that is neither, with what may have been meant.
+pub fn published_prompts(name: &str) -> Result<&'static PublishedWorkbook, (String, String)> {
+    let stem = PROMPTS_OF.iter().find(|(set, _)| *set == name);
+    let stem = stem.map_or(name, |(_, stem)| stem);
+    let found = published_workbooks(stem).map_err(|_| {
+        let message = format!("no published workbook is called `{name}`");
+        (message, names_hint(name, ""))
+    })?;
+    Ok(found[0])
+}
+
 /// The workbooks of a set, or the one with this stem.
 ///
 /// # Errors
@@ -84,15 +108,20 @@ pub fn published_workbooks(name: &str) -> Result<Vec<&'static PublishedWorkbook>
     if !found.is_empty() {
         return Ok(found);
     }
-    let mut names: Vec<&str> = vec!["colors", "original", "prompts"];
-    names.extend(PUBLISHED_WORKBOOKS.iter().map(|workbook| workbook.stem));
-    let hint = match did_you_mean(name, names.iter().copied()) {
-        Some(meant) => format!("did you mean `{PUBLISHED_PREFIX}{meant}`?"),
-        None => format!("the names are: {}", names.join(", ")),
-    };
+    let hint = names_hint(name, PUBLISHED_PREFIX);
     Err(format!(
         "no published workbook is called `{name}`\nhint: {hint}"
     ))
+}
+
+/// What may have been meant by `name`, as it is written after `prefix`.
+fn names_hint(name: &str, prefix: &str) -> String {
+    let mut names: Vec<&str> = vec!["colors", "original", "prompts"];
+    names.extend(PUBLISHED_WORKBOOKS.iter().map(|workbook| workbook.stem));
+    match did_you_mean(name, names.iter().copied()) {
+        Some(meant) => format!("did you mean `{prefix}{meant}`?"),
+        None => format!("the names are: {}", names.join(", ")),
+    }
 }
 
 #[cfg(test)]
@@ -119,6 +148,25 @@ mod tests {
         let expected =
             "no published workbook is called `colours`\nhint: did you mean `published:colors`?";
         assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn prompts_come_from_one_workbook() {
+        let cases = [
+            ("colors", "color_prompts_qwen_15_instr"),
+            ("original", "initial_prompts_qwen_15_instr"),
+            ("prompts", "semantic_leakage_colors"),
+            (
+                "initial_prompts_qwen_7_instr",
+                "initial_prompts_qwen_7_instr",
+            ),
+        ];
+        for (name, stem) in cases {
+            assert_eq!(published_prompts(name).unwrap().stem, stem, "{name}");
+        }
+        let (message, hint) = published_prompts("colours").unwrap_err();
+        assert_eq!(message, "no published workbook is called `colours`");
+        assert_eq!(hint, "did you mean `colors`?");
     }
 
     #[test]

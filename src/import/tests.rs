@@ -177,6 +177,26 @@ fn every_finding_names_row_and_column() {
     }
 }
 
+/// The workbook of prompts has no generations, and those of others do not matter.
+#[test]
+fn prompts_are_read_without_their_generations() {
+    let folder = Folder::new();
+    let mapping = Mapping::published().of_prompts();
+    let mut rows = rows(COLORS);
+    rows[3][6] = Value::None;
+    let read = ImportedFile::read(&folder.workbook(&rows), &mapping).unwrap();
+    assert_eq!((read.columns.len(), read.pairs.len()), (0, 2));
+    assert_eq!(read.findings, []);
+    assert!(read.rows.iter().all(|row| row.generations.is_empty()));
+    let text = "prompt: prompt\nconcept: concept\ncontrol: {row_index: n_control}\n";
+    let own = folder.file("m.yaml", text);
+    assert_eq!(
+        Mapping::load_of_prompts(&own).unwrap().text(),
+        text,
+        "generations need not be named"
+    );
+}
+
 #[test]
 fn white_space_around_a_concept_makes_no_difference() {
     let folder = Folder::new();
@@ -279,7 +299,7 @@ fn missing_columns_are_named_with_what_was_meant() {
         .replace("n_control", "n_controls")
         .replace("generation_1", "generated");
     let expected = "`a.xlsx` has no columns `n_control`, `generation_1`\n\
-        hint: did you mean `n_controls`? its columns are: `prompt`, `generated`, `n_controls`, `concept`; other names are given with `--mapping`";
+        hint: did you mean `n_controls`? its columns are: `prompt`, `generated`, `n_controls`, `concept`; other names are given with a mapping (experiments/IMPORT.md)";
     let path = folder.workbook(&rows(&text));
     assert_eq!(folder.refusal(&path, &Mapping::published()), expected);
     let gap = COLORS.replace("generation_2", "generation_3");
@@ -369,7 +389,14 @@ fn wrong_mappings_are_refused() {
             "unknown field `promt`",
         ),
         (good.replace("concept: c\n", ""), "missing field `concept`"),
-        (good.replace("[g]", "[]"), "`generations` is an empty list"),
+        (
+            good.replace("[g]", "[]"),
+            "`generations` is missing or empty",
+        ),
+        (
+            good.replace("generations: [g]\n", ""),
+            "`generations` is missing or empty",
+        ),
         (
             good.replace("row_index: k", ""),
             "`control` needs either `row_index` or `prompt`",

@@ -65,6 +65,19 @@ impl Flaw {
         Self::CutOff,
         Self::RepeatsEqual,
     ];
+
+    /// The word used in JSON and in exports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::InflectedEcho => "inflected_echo",
+            Self::Restated => "restated",
+            Self::Equal => "equal",
+            Self::Empty => "empty",
+            Self::CutOff => "cut_off",
+            Self::RepeatsEqual => "repeats_equal",
+        }
+    }
 }
 
 /// How many pairs have a flaw, and what the others say.
@@ -83,12 +96,21 @@ pub struct FlawCount {
 pub struct Diagnostics {
     /// The category; None for all together.
     pub category: Option<String>,
+    /// Pairs (one repeat each) that were looked at, at least 1.
+    pub n_pairs: usize,
     /// In the order of [`Flaw::ALL`].
     pub flaws: Vec<FlawCount>,
     /// Generations that were compared, each test and control generation of a repeat once.
     pub n_generations: usize,
     /// How many different texts they are.
     pub n_distinct_texts: usize,
+}
+
+impl Diagnostics {
+    /// The part of the pairs that have a flaw, in percent.
+    pub fn share(&self, count: &FlawCount) -> f64 {
+        100.0 * count.n_pairs as f64 / self.n_pairs as f64
+    }
 }
 
 /// The diagnostics of all pairs and then of each category, in the order in which they first appear; empty without pairs.
@@ -138,6 +160,7 @@ fn diagnosed(category: Option<&str>, pairs: &[(&DiagnosedPair<'_>, &Vec<Flaw>)])
     let distinct: HashSet<&str> = texts.values().copied().collect();
     Diagnostics {
         category: category.map(str::to_owned),
+        n_pairs: pairs.len(),
         flaws: Flaw::ALL.into_iter().map(count).collect(),
         n_generations: texts.len(),
         n_distinct_texts: distinct.len(),
@@ -346,6 +369,7 @@ mod tests {
             prop_assert_eq!(rates.len(), diagnostics.len());
             for (rate, diagnosed) in rates.iter().zip(&diagnostics) {
                 prop_assert_eq!(&rate.category, &diagnosed.category);
+                prop_assert_eq!(rate.n_pairs, diagnosed.n_pairs);
                 prop_assert!(diagnosed.n_distinct_texts <= diagnosed.n_generations);
                 for count in &diagnosed.flaws {
                     prop_assert!(count.n_pairs <= rate.n_pairs);

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::sampling_object::SamplingObject;
 
+use super::diagnostics::{DiagnosticsObject, diagnostics_object};
 use super::exact::{self, DifferenceObject, ExactExampleObject, ExactRateObject};
 use super::{DerivationSummary, DriftSummary, Example, ModelSummary, StoredShare, Summary};
 use crate::leakage::LeakRate;
@@ -63,6 +64,7 @@ struct LeakRateObject<'a> {
     n_tied: usize,
     n_echoes: usize,
     n_clusters: usize,
+    diagnostics: Option<DiagnosticsObject>,
 }
 
 #[derive(Serialize)]
@@ -140,8 +142,8 @@ fn pretty(value: &impl Serialize) -> String {
 
 fn document(summary: &Summary) -> Document<'_> {
     let rates = summary.models.iter().flat_map(|model| {
-        let rates = model.leak_rates.iter();
-        rates.map(move |rate| leak_rate_object(summary, model, rate))
+        let rates = model.leak_rates.iter().enumerate();
+        rates.map(move |(rate_idx, rate)| leak_rate_object(summary, model, rate, rate_idx))
     });
     Document {
         experiment: &summary.experiment,
@@ -182,6 +184,7 @@ fn leak_rate_object<'a>(
     summary: &'a Summary,
     model: &'a ModelSummary,
     rate: &'a LeakRate,
+    rate_idx: usize,
 ) -> LeakRateObject<'a> {
     LeakRateObject {
         sampling: Some(model.sampling_label.as_str()).filter(|label| !label.is_empty()),
@@ -202,6 +205,7 @@ fn leak_rate_object<'a>(
         n_tied: rate.n_tied,
         n_echoes: rate.n_echoes,
         n_clusters: rate.n_clusters,
+        diagnostics: model.diagnostics.get(rate_idx).map(diagnostics_object),
     }
 }
 

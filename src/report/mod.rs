@@ -5,6 +5,7 @@
 //! It reads no database and computes no statistic.
 
 mod compare;
+mod diagnostics;
 mod drift;
 mod exact;
 mod figure;
@@ -31,7 +32,7 @@ pub use pairs::{ShownCondition, ShownPair, ShownRepeat, pairs};
 pub use table::{plain_table, table, tables};
 
 use crate::generation::{EnumerationParams, SamplingParams};
-use crate::leakage::{ExactLeakRate, LeakRate};
+use crate::leakage::{Diagnostics, ExactLeakRate, LeakRate};
 
 /// Everything a finished run shows.
 #[derive(Debug, Clone)]
@@ -111,6 +112,8 @@ pub struct ModelSummary {
     pub seconds: f64,
     /// Leak rates: all categories together first, then each.
     pub leak_rates: Vec<LeakRate>,
+    /// What else each of them may come from, in the same order.
+    pub diagnostics: Vec<Diagnostics>,
     /// Exact leak rates in the same order, where continuations were enumerated.
     pub exact_leak_rates: Vec<ExactLeakRate>,
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 
+use super::diagnostics::diagnostics_text;
 use super::drift::drift_line;
 use super::exact::{self, exact_table};
 use super::{Example, ModelSummary, StoredShare, Summary};
@@ -46,6 +47,7 @@ pub fn table(summary: &Summary) -> String {
     } else {
         write(leak_rate_table(&summary.models));
         write(legend());
+        write(diagnostics_text(&summary.models));
     }
     write(format!("Signature: {}", summary.signature));
     summary.models.iter().flat_map(notes).for_each(&mut write);

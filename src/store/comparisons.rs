@@ -9,7 +9,7 @@ use super::error::Failure;
 use super::samplings::sampling;
 use super::values::unsigned;
 use super::{ExperimentId, GenerationId, ModelId, PromptId, SamplingId, Store, StoreError};
-use crate::generation::SamplingParams;
+use crate::generation::{SamplingParams, StopReason};
 
 /// An experiment, read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +79,8 @@ pub struct ComparedText {
     pub id: GenerationId,
     /// The text.
     pub text: String,
+    /// Whether the limit of tokens ended it; false where that is not known, as of imported ones.
+    pub is_cut_off: bool,
 }
 
 /// For each model, sampling, seed, pair and repeat of an experiment the rows of its generations. Where metrics were scored on
@@ -159,7 +161,8 @@ impl Store {
         self.read("read generations to compare", |view| {
             let mut select = view.prepare_cached(&format!(
                 "SELECT compared.*, concept, category, test_prompt, control_prompt, control_prompt_id,
-                     test.text AS test_text, control.text AS control_text
+                     test.text AS test_text, control.text AS control_text,
+                     test.stop_reason AS test_stop_reason, control.stop_reason AS control_stop_reason
                  FROM ({COMPARED}) AS compared
                      JOIN experiment_pairs USING (pair_idx)
                      JOIN generations AS test ON test.id = test_generation_id
@@ -192,10 +195,12 @@ fn compared_model(row: &Row<'_>) -> Result<ComparedModel, Failure> {
 }
 
 fn comparison(row: &Row<'_>) -> Result<Comparison, Failure> {
-    let text = |id: &str, text: &str| {
+    let text = |id: &str, text: &str, stop_reason: &str| {
+        let stop_reason: Option<String> = row.get(stop_reason)?;
         Ok::<_, Failure>(ComparedText {
             id: row.get(id)?,
             text: row.get(text)?,
+            is_cut_off: stop_reason.as_deref() == Some(StopReason::MaxTokens.as_str()),
         })
     };
     Ok(Comparison {
@@ -207,7 +212,11 @@ fn comparison(row: &Row<'_>) -> Result<Comparison, Failure> {
         control_prompt_id: row.get("control_prompt_id")?,
         test_prompt: row.get("test_prompt")?,
         control_prompt: row.get("control_prompt")?,
-        test: text("test_generation_id", "test_text")?,
-        control: text("control_generation_id", "control_text")?,
+        test: text("test_generation_id", "test_text", "test_stop_reason")?,
+        control: text(
+            "control_generation_id",
+            "control_text",
+            "control_stop_reason",
+        )?,
     })
 }

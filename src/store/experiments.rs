@@ -20,6 +20,8 @@ pub struct NewExperiment<'a> {
     pub yaml: &'a str,
     /// The YAML file it extends, word for word; None where it extends none.
     pub extended_yaml: Option<&'a str>,
+    /// SHA-256 of the file from which it takes prompt pairs; None where it takes none.
+    pub pairs_sha256: Option<Digest>,
 }
 
 /// A prompt pair of an experiment to register.
@@ -54,12 +56,14 @@ impl Store {
     ) -> Result<ExperimentId, StoreError> {
         self.write("store the experiment", |transaction| {
             let sha256 = new.sha256.to_string();
+            let pairs_sha256 = new.pairs_sha256.map(|digest| digest.to_string());
             transaction
                 .prepare_cached(
-                    "INSERT INTO experiments (sha256, name, question, yaml, extended_yaml) VALUES (?1, ?2, ?3, ?4, ?5)
+                    "INSERT INTO experiments (sha256, name, question, yaml, extended_yaml, pairs_sha256)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                      ON CONFLICT (sha256) DO NOTHING",
                 )?
-                .execute(params![sha256, new.name, new.question, new.yaml, new.extended_yaml])?;
+                .execute(params![sha256, new.name, new.question, new.yaml, new.extended_yaml, pairs_sha256])?;
             let mut select = transaction.prepare_cached("SELECT id FROM experiments WHERE sha256 = ?1")?;
             Ok(select.query_row([sha256], |row| row.get(0))?)
         })

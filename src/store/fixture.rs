@@ -37,6 +37,7 @@ pub(super) fn new_experiment(yaml: &str) -> NewExperiment<'_> {
         question: "\"Why?\" — naïve\n",
         yaml,
         extended_yaml: None,
+        pairs_sha256: None,
     }
 }
 

@@ -161,7 +161,7 @@ mod tests {
     }
 
     /// Everything that is described but is no table or view.
-    const COMPUTED: &[&str] = &["rates", "comparisons", "dictionary"];
+    const COMPUTED: &[&str] = &["rates", "diagnostics", "comparisons", "dictionary"];
 
     /// Name and declared type of each column.
     fn columns(connection: &Connection, table: &str) -> Vec<(String, String)> {

@@ -41,6 +41,7 @@ impl Filling {
                 question: "Why?",
                 yaml: "name: tiny",
                 extended_yaml: None,
+                pairs_sha256: None,
             })
             .unwrap();
         let messages: Vec<String> = (0..N_PAIRS + N_CONTROLS).map(|n| n.to_string()).collect();

@@ -7,6 +7,7 @@ use std::fs::File;
 
 use calamine::{Data, Reader as _, Xlsx, open_workbook};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use seep::leakage::Flaw;
 use seep::table::described_columns;
 use serde_json::Value;
 
@@ -49,7 +50,11 @@ fn n_rows_expected(env: &TestEnv) -> BTreeMap<String, usize> {
     expected.insert("rates".to_owned(), count("leak_rates"));
     // The two models, against each other.
     expected.insert("comparisons".to_owned(), 1);
-    let described = ["rates", "comparisons"].into_iter();
+    expected.insert(
+        "diagnostics".to_owned(),
+        Flaw::ALL.len() * count("leak_rates"),
+    );
+    let described = ["rates", "diagnostics", "comparisons"].into_iter();
     let described: usize = described.map(|table| described_columns(table).len()).sum();
     let n_columns = VIEWS.iter().map(|view| {
         let sql = format!("SELECT count(*) FROM pragma_table_info('v_{view}')");
@@ -152,6 +157,57 @@ fn rates_are_those_of_the_run() {
             assert_eq!(rate[column], expected["interval"][end], "{column}");
         }
     }
+}
+
+/// The diagnostics of an export, of a run and of scoring it again are the same.
+#[test]
+fn diagnostics_stand_beside_every_rate() {
+    let env = env();
+    let of_run = env.seep("run x.yaml --format json").ok().json();
+    let score = "score --embedding-model encoder.gguf --format json";
+    let of_score = env.seep(score).ok().json();
+    let exported = env.seep("export --format jsonl --table diagnostics").ok();
+    let mut rows = exported.stdout.lines().map(|line| {
+        let row: Value = serde_json::from_str(line).unwrap();
+        row
+    });
+    let rates = of_run["leak_rates"].as_array().unwrap();
+    assert_eq!(
+        rates.len(),
+        of_score[0]["leak_rates"].as_array().unwrap().len()
+    );
+    for (rate_idx, rate) in rates.iter().enumerate() {
+        let diagnostics = &rate["diagnostics"];
+        assert_eq!(
+            *diagnostics,
+            of_score[0]["leak_rates"][rate_idx]["diagnostics"]
+        );
+        assert_eq!(diagnostics["flaws"][0]["n_pairs"], rate["n_echoes"]);
+        for flaw in diagnostics["flaws"].as_array().unwrap() {
+            let row = rows.next().unwrap();
+            let named = [&row["model"], &row["category"], &row["n_pairs"]];
+            assert_eq!(named, [&rate["model"], &rate["category"], &rate["n_pairs"]]);
+            let columns = ["flaw", "n_affected", "share", "mean_leak_rate_without"];
+            let keys = ["flaw", "n_pairs", "share", "mean_leak_rate_without"];
+            for (column, key) in columns.into_iter().zip(keys) {
+                assert_eq!(row[column], flaw[key], "{column}");
+            }
+            for column in ["n_generations", "n_distinct_texts"] {
+                assert_eq!(row[column], diagnostics[column], "{column}");
+            }
+        }
+    }
+    assert_eq!(rows.next(), None);
+    // Tiny models babble until they are stopped.
+    let cut_off = &rates[0]["diagnostics"]["flaws"][5];
+    assert_eq!(cut_off["flaw"], "cut_off");
+    let cut_by_limit = "(SELECT id FROM generations WHERE stop_reason = 'max_tokens')";
+    let expected = env.record(DB).value::<i64>(&format!(
+        "SELECT count(*) FROM leaks JOIN models ON models.id = model_id WHERE label = 'a'
+             AND (test_generation_id IN {cut_by_limit} OR control_generation_id IN {cut_by_limit})"
+    ));
+    assert_eq!(cut_off["n_pairs"], expected);
+    assert!(expected > 0);
 }
 
 #[test]
@@ -280,7 +336,7 @@ fn mistakes_are_named() {
         ),
         (
             "--format csv",
-            "14 tables do not fit into one csv file\nhint: name one with `--table`, or give a folder with `-o FOLDER/`\n",
+            "15 tables do not fit into one csv file\nhint: name one with `--table`, or give a folder with `-o FOLDER/`\n",
         ),
         (
             "--table leaks",

@@ -63,6 +63,7 @@ impl Filling {
                 question: "Why </script><script>alert(1)</script>?",
                 yaml: "name: filled",
                 extended_yaml: None,
+                pairs_sha256: None,
             })
             .unwrap();
         let n_prompts = extent.n_pairs + extent.n_pairs.div_ceil(2);

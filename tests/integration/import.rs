@@ -161,7 +161,7 @@ fn wrong_workbooks_are_refused_and_leave_no_database() {
     }
     insta::assert_snapshot!(said, @r"
     error: `column.xlsx` has no column `n_control`
-    hint: did you mean `n_controls`? its columns are: `prompt`, `n_controls`, `concept`, `generation_1`, `category`; other names are given with `--mapping`
+    hint: did you mean `n_controls`? its columns are: `prompt`, `n_controls`, `concept`, `generation_1`, `category`; other names are given with a mapping (experiments/IMPORT.md)
     error: 1 row of `outside.xlsx` cannot be imported
       row 3 (index 1), column `n_control` (B3): the control index 900 is out of range: the rows are 0 to 1
     hint: a control is named by the index of its row: the first row below the header has the index 0

@@ -20,6 +20,7 @@ mod interrupted;
 mod ladder;
 mod llama_child;
 mod mistakes;
+mod pairs_file;
 mod real_models;
 mod record;
 mod report;

@@ -16,6 +16,7 @@ use anyhow::Context as _;
 
 use super::model_file::{self, ModelFile, Wanted};
 use super::models::one_entry;
+use super::pairs_file::{self, USUAL_DB};
 use super::prepare::{Prepared, prepare};
 use super::session::Session;
 use super::{Status, print};
@@ -59,7 +60,8 @@ struct Round {
 /// Measures, and prints a table; with `--output` also a JSON file.
 pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Status> {
     let session = Session::start(&args.shelf, false, args.threads)?;
-    let experiment = Experiment::load(&args.experiment)?.with_overrides(&Overrides {
+    let loaded = pairs_file::load(&args.experiment, USUAL_DB.as_ref(), false, false)?;
+    let experiment = loaded.experiment.with_overrides(&Overrides {
         repeats: Some(args.repeats),
         ..Overrides::default()
     })?;

@@ -4,6 +4,7 @@
 //! are the business of the module `export` of the library.
 
 mod comparisons;
+mod diagnostics;
 mod tables;
 mod target;
 

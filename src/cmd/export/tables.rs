@@ -1,13 +1,14 @@
 //! The tables that can be exported: each a name, its description in `db/README.md`, and where its rows come from.
 //!
-//! Owns two that are computed, the rates with their intervals and the dictionary; a third is in `comparisons`. All others
-//! are views of the store.
+//! Owns two that are computed, the rates with their intervals and the dictionary; two more are in `comparisons` and
+//! `diagnostics`. All others are views of the store.
 
 use std::ops::ControlFlow;
 
 use anyhow::bail;
 
 use super::comparisons::each_comparison;
+use super::diagnostics::each_diagnostic;
 use crate::cmd::stored;
 use crate::export::ExportError;
 use crate::leakage::{LeakRate, leak_rates};
@@ -46,6 +47,7 @@ enum Rows {
     View(&'static View),
     Rates,
     Comparisons,
+    Diagnostics,
     /// The columns of the tables of these names.
     Dictionary(Vec<&'static str>),
 }
@@ -55,17 +57,21 @@ pub(super) type TakeRow<'t> = &'t mut dyn FnMut(&[Cell<'_>]) -> Result<(), Expor
 
 const RATES: &str = "rates";
 const COMPARISONS: &str = "comparisons";
+const DIAGNOSTICS: &str = "diagnostics";
 const DICTIONARY: &str = "dictionary";
 
 /// The tables of these names; all of them unless names are given.
 pub(super) fn named(names: Option<&[String]>) -> anyhow::Result<Vec<Table>> {
-    let rates = Table::new(RATES, Rows::Rates, described_columns(RATES));
-    let described = described_columns(COMPARISONS);
-    let comparisons = Table::new(COMPARISONS, Rows::Comparisons, described);
+    let computed = [
+        (RATES, Rows::Rates),
+        (DIAGNOSTICS, Rows::Diagnostics),
+        (COMPARISONS, Rows::Comparisons),
+    ];
+    let computed = computed.map(|(name, rows)| Table::new(name, rows, described_columns(name)));
     let views = VIEWS
         .iter()
         .map(|view| Table::new(view.name, Rows::View(view), view.columns()));
-    let mut all: Vec<Table> = [rates, comparisons].into_iter().chain(views).collect();
+    let mut all: Vec<Table> = computed.into_iter().chain(views).collect();
     let Some(names) = names else {
         return Ok(all);
     };
@@ -82,7 +88,7 @@ pub(super) fn named(names: Option<&[String]>) -> anyhow::Result<Vec<Table>> {
 
 fn described_names() -> impl Iterator<Item = &'static str> {
     let views = VIEWS.iter().map(|view| view.name);
-    [RATES, COMPARISONS].into_iter().chain(views)
+    [RATES, DIAGNOSTICS, COMPARISONS].into_iter().chain(views)
 }
 
 /// What the columns of the tables of these names mean, as a table.
@@ -145,6 +151,7 @@ impl Table {
             Rows::View(view) => each_view_row(view, source(), &mut take_chosen)?,
             Rows::Rates => each_rate(source(), &mut take_chosen)?,
             Rows::Comparisons => each_comparison(source(), &mut take_chosen)?,
+            Rows::Diagnostics => each_diagnostic(source(), &mut take_chosen)?,
         }
         Ok(n_rows)
     }

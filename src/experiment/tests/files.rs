@@ -182,7 +182,7 @@ fn files_of_another_shape_are_refused() {
       |
     1 | "\u001b[31m": 1
       | ^ in the mapping that begins here
-      = hint: templates put each concept into a slot; pairs are written out
+      = hint: templates put each concept into a slot; pairs are written out, or taken from a file
 
     3 problems in x.yaml; nothing was run
     "#);

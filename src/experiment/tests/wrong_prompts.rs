@@ -85,7 +85,7 @@ fn templates() {
       |
     1 | name: small
       | ^ in the mapping that begins here
-      = hint: templates put each concept into a slot; pairs are written out
+      = hint: templates put each concept into a slot; pairs are written out, or taken from a file
     ");
 }
 

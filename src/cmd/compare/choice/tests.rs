@@ -27,6 +27,7 @@ fn rows() -> Rows {
             question: "",
             yaml,
             extended_yaml: None,
+            pairs_sha256: None,
         };
         store.register_experiment(&new).unwrap()
     });

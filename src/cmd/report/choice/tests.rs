@@ -21,6 +21,7 @@ fn ids() -> ([ExperimentId; 2], [ModelId; 4]) {
             question: "",
             yaml,
             extended_yaml: None,
+            pairs_sha256: None,
         };
         store.register_experiment(&new).unwrap()
     });
