@@ -2,7 +2,7 @@
 //!
 //! Owns what it shows and what is said under it.
 
-use super::{Chart, Table, range, series};
+use super::{Chart, Table, range, series, star_words, starred};
 use crate::leakage::Comparison;
 use crate::report::compare::words;
 use crate::report::figure::{Figure, Point, Scatter, XAxis, scatter};
@@ -29,7 +29,7 @@ pub(super) fn against_difference(data: &ReportData) -> Option<Chart> {
     let (series, numbers) = series(names.iter().map(String::as_str));
     let points = drifted.iter().zip(numbers).map(|(it, series_idx)| Point {
         series_idx,
-        label: visible(&it.condition.model.quantization),
+        label: starred(it.condition),
         x: it.drift.mean_kl,
         y: it.found.difference,
         interval: it.found.interval,
@@ -46,8 +46,9 @@ pub(super) fn against_difference(data: &ReportData) -> Option<Chart> {
     let caption = format!(
         "Difference of the Mean Leak-Rate to the base in percentage points against the mean Kullback-Leibler divergence of the next-token \
          distribution after a prompt, in nats, a lower bound from the most probable tokens; n = {}. Intervals: those of the figure of differences. \
-         Drift says how much a file changed, not in which direction.",
-        range(prompts.into_iter(), "prompt")
+         Drift says how much a file changed, not in which direction.{}",
+        range(prompts.into_iter(), "prompt"),
+        star_words(drifted.iter().map(|it| it.condition))
     );
     let table = table(&drifted);
     let listing: Vec<String> = table

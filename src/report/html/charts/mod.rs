@@ -7,12 +7,15 @@ mod drift;
 mod rate;
 mod repeat;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
-use super::data::ReportData;
+use super::data::{ReportCondition, ReportData};
 use super::words::count;
 use crate::leakage::LeakRate;
 use crate::report::figure::Figure;
+use crate::report::text::visible;
 
 /// How the intervals of rates are made; the source is in `stats`.
 const METHOD: &str = "Intervals: 95 %, cluster-robust standard errors (CR2), Student’s t with Satterthwaite’s degrees of freedom; all pairs that share a control prompt are one cluster.";
@@ -97,6 +100,29 @@ fn series<'a>(names: impl Iterator<Item = &'a str>) -> (Vec<String>, Vec<usize>)
     });
     let numbers = numbers.collect();
     (found, numbers)
+}
+
+/// The quantization as a figure has room for it: starred where something makes the file unlike others, and then without
+/// what it was derived from.
+fn starred(condition: &ReportCondition) -> String {
+    let quantization = &condition.model.quantization;
+    if condition.marks.is_empty() {
+        return visible(quantization);
+    }
+    let made = quantization.split_once("-from-").map(|(made, _)| made);
+    visible(&format!("{}*", made.unwrap_or(quantization)))
+}
+
+/// What the stars stand for, such as ` Q2_K*: requantized from Q4_K_M.`; empty where there are none.
+fn star_words<'a>(conditions: impl Iterator<Item = &'a ReportCondition>) -> String {
+    let starred_ones = conditions.filter(|condition| !condition.marks.is_empty());
+    let words: BTreeSet<String> = starred_ones
+        .map(|condition| {
+            let marks = visible(&condition.marks.join(", "));
+            format!(" {}: {marks}.", starred(condition))
+        })
+        .collect();
+    words.into_iter().collect()
 }
 
 /// The rate of all categories together, of each condition that has one.

@@ -2,7 +2,7 @@
 //!
 //! Owns what they show and what is said under them.
 
-use super::{Chart, METHOD, Table, n_words, overall, series};
+use super::{Chart, METHOD, Table, n_words, overall, series, star_words, starred};
 use crate::leakage::LeakRate;
 use crate::report::figure::{
     DotRow, Dots, Figure, Grid, GridCell, Point, Scale, Scatter, XAxis, dots, grid, scatter,
@@ -27,7 +27,7 @@ pub(super) fn by_bits(data: &ReportData) -> Option<Chart> {
         .zip(&numbers)
         .map(|((condition, bits, rate), series_idx)| Point {
             series_idx: *series_idx,
-            label: marked_quantization(condition),
+            label: starred(condition),
             x: *bits,
             y: rate.mean_leak_rate,
             interval: rate.interval,
@@ -42,8 +42,9 @@ pub(super) fn by_bits(data: &ReportData) -> Option<Chart> {
     };
     let caption = format!(
         "Mean Leak-Rate in percent of each model file against its measured bits per weight; the dashed line at 50 % is no leakage. {}. {METHOD} \
-         Lines join the files of one model; they are no fit.",
-        n_words(data)
+         Lines join the files of one model; they are no fit.{}",
+        n_words(data),
+        star_words(rates.iter().map(|(condition, _, _)| *condition))
     );
     let listing = rates.iter().map(|(condition, bits, rate)| {
         format!(
@@ -100,13 +101,6 @@ fn rate_row(condition: &ReportCondition, bits: f64, rate: &LeakRate) -> [String;
         rate.n_echoes.to_string(),
         rate.n_clusters.to_string(),
     ]
-}
-
-/// The quantization with what makes the file unlike others.
-fn marked_quantization(condition: &ReportCondition) -> String {
-    let words = [condition.model.quantization.as_str()].into_iter();
-    let words = words.chain(condition.marks.iter().map(String::as_str));
-    visible(&words.collect::<Vec<_>>().join(", "))
 }
 
 /// Mean Leak-Rate by category, a row for each condition; None with a single category.
@@ -195,7 +189,7 @@ pub(super) fn grid_of_sizes(data: &ReportData) -> Option<Chart> {
     conditions.sort_by(|(a, _), (b, _)| bits(b).total_cmp(&bits(a)));
     let columns: Vec<String> = conditions
         .iter()
-        .map(|(condition, _)| marked_quantization(condition))
+        .map(|(condition, _)| starred(condition))
         .collect();
     let (columns, column_numbers) = series(columns.iter().map(String::as_str));
     let mut sizes: Vec<(u64, String)> = conditions
@@ -230,8 +224,9 @@ pub(super) fn grid_of_sizes(data: &ReportData) -> Option<Chart> {
     };
     let table = grid_table(&plot);
     let caption = format!(
-        "Mean Leak-Rate in percent, and below it its interval, by model (smallest first) and label of quantization (most bits per weight first); blue is above 50 %, orange below, and a dash is a condition that was not run. {}. {METHOD}",
-        n_words(data)
+        "Mean Leak-Rate in percent, and below it its interval, by model (smallest first) and label of quantization (most bits per weight first); blue is above 50 %, orange below, and a dash is a condition that was not run. {}. {METHOD}{}",
+        n_words(data),
+        star_words(conditions.iter().map(|(condition, _)| *condition))
     );
     let listing = table
         .rows
