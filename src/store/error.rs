@@ -64,6 +64,16 @@ pub enum StoreError {
         /// The newest version that this program knows.
         known: i64,
     },
+    /// A table or view is not as this program makes it, although the version of the schema is the same.
+    #[error(
+        "the database `{path}` was made by another build of seep: its `{name}` is not as this one makes it\nhint: export what is needed with the build that made it (`seep export -o FOLDER/`), and move the file away or give another one with `--db`; this one is left as it is"
+    )]
+    Altered {
+        /// The database.
+        path: PathBuf,
+        /// The first table, view or index that is missing or different.
+        name: String,
+    },
     /// Another connection holds the lock for longer than the busy timeout.
     #[error(
         "the database `{path}` is locked by another process\nhint: wait until it is done (another run, a database browser) and repeat the command, or give another file with `--db`"

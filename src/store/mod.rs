@@ -142,12 +142,25 @@ impl Store {
             }),
             // Only now, because the journal mode stays with the file.
             Kind::Ours(_) | Kind::Empty => {
+                if kind == Kind::Ours(newest) {
+                    store.refuse_altered()?;
+                }
                 store.open_step(|connection| {
                     configure(connection, busy_timeout)?;
                     schema::migrate(connection, MIGRATIONS)
                 })?;
                 Ok(store)
             }
+        }
+    }
+
+    fn refuse_altered(&mut self) -> Result<(), StoreError> {
+        match self.open_step(|connection| schema::altered(connection))? {
+            None => Ok(()),
+            Some(name) => Err(StoreError::Altered {
+                path: self.path.clone(),
+                name,
+            }),
         }
     }
 

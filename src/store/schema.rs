@@ -3,6 +3,8 @@
 //! Owns the list of migrations. An entry is never changed or removed once released, because
 //! databases out there have taken it already: a change of the schema is a new file at the end.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::error::Failure;
@@ -60,14 +62,34 @@ pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Resul
     Ok(transaction.commit()?)
 }
 
+/// The name of the first table, view or index of the migrations that is missing or different; None where all are as they
+/// make them. What somebody added is no matter.
+///
+/// Versions are counted when seep is released, so a build between two releases may have made something else of the same
+/// version.
+pub(super) fn altered(connection: &Connection) -> Result<Option<String>, Failure> {
+    let mut expected = Connection::open_in_memory()?;
+    migrate(&mut expected, MIGRATIONS)?;
+    let (found, expected) = (objects(connection)?, objects(&expected)?);
+    let different = expected.difference(&found).next();
+    Ok(different.map(|(name, _)| name.clone()))
+}
+
+/// Name and SQL of everything that has some.
+fn objects(connection: &Connection) -> rusqlite::Result<BTreeSet<(String, String)>> {
+    let sql =
+        "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%'";
+    let mut select = connection.prepare(sql)?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::store::VIEWS;
     use crate::table::{ColumnKind, described_tables};

@@ -48,6 +48,23 @@ fn unusable_files_are_refused() {
         newer,
         "the database `PATH` has schema version 99, newer than 1",
     );
+    let altered = |path: &Path| {
+        Store::open(path).unwrap();
+        execute(path, "DROP VIEW v_tokens");
+    };
+    check_refused(
+        altered,
+        "the database `PATH` was made by another build of seep: its `v_tokens` is not as this one makes it",
+    );
+}
+
+#[test]
+fn views_of_ones_own_are_no_matter() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.sqlite");
+    Store::open(&path).unwrap();
+    execute(&path, "CREATE VIEW mine AS SELECT text FROM generations");
+    Store::open(&path).unwrap();
 }
 
 #[test]
