@@ -142,7 +142,8 @@ fn document<'a>(
         n_prompt_pairs: experiment.pairs().len(),
         n_prompts: experiment.prompts().len(),
         n_repeats: experiment.n_repeats(),
-        seconds: costs().map(|cost| cost.seconds).sum(),
+        // The sum of no number is minus zero.
+        seconds: costs().map(|cost| cost.seconds).sum::<f64>() + 0.0,
         n_models_without_time: models.iter().filter(is_without_time).count(),
         disk_bytes: files.sum::<u64>() + n_missing as u64 * bytes_per_generation(store)?,
         memory_bytes: costs().map(|cost| cost.memory_bytes).max(),
@@ -375,9 +376,13 @@ fn cost_cells(cost: Option<&Cost>) -> [String; 3] {
 
 /// What all of it takes.
 fn totals(plan: &PlanDocument<'_>) -> String {
-    let without_time = match plan.n_models_without_time {
-        0 => String::new(),
-        n => format!(" and that of {n} models that are not here"),
+    let known = progress::duration(plan.seconds);
+    let time = match plan.n_models_without_time {
+        0 => known,
+        _ if plan.models.iter().all(|model| model.cost.is_none()) => {
+            "unknown, because no model is here".to_owned()
+        }
+        n => format!("{known} and that of {n} models that are not here"),
     };
     let memory = plan.memory_bytes.map_or("unknown".to_owned(), |bytes| {
         let is_too_much = bytes > plan.machine_memory_bytes;
@@ -390,8 +395,7 @@ fn totals(plan: &PlanDocument<'_>) -> String {
         format!("{bytes} of {machine}{warning}")
     });
     format!(
-        "Time {}{without_time}, without loading, the self-check and embedding; disk {}; memory {memory}.",
-        progress::duration(plan.seconds),
+        "Time {time}, without loading, the self-check and embedding; disk {}; memory {memory}.",
         HumanBytes(plan.disk_bytes)
     )
 }
