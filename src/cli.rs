@@ -258,6 +258,15 @@ pub enum ClusterUnit {
     Template,
 }
 
+/// Where the rates of a comparison come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RateKind {
+    /// Repeats, which were drawn.
+    Repeats,
+    /// Enumerated continuations.
+    Exact,
+}
+
 /// Arguments of `seep compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
@@ -275,10 +284,13 @@ pub struct CompareArgs {
     /// The seed of the generations; needed where several are stored.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Whether rates of repeats or exact ones are compared; needed where the conditions have both.
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub rates: Option<RateKind>,
     /// What prompts share that are not independent of each other.
     #[arg(long, value_enum, default_value_t = ClusterUnit::Control)]
     pub unit: ClusterUnit,
-    /// The most prompts shown for each comparison whose verdicts flipped.
+    /// The most prompts shown for each comparison whose verdicts flipped, or whose leak probability changed most.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub flips: usize,
     /// The database that is read.

@@ -1,14 +1,15 @@
 //! Exact Mean Leak-Rate: leak probabilities over many pairs, of all together and by category.
 //!
 //! Owns the grouping, the means, the interval over prompts and the standard error that draws of tails leave. What a
-//! pair's leak probability is, `exact` says. Pairs that share a control prompt are one cluster, as for repeats.
+//! pair's leak probability is, `exact` says; differences between conditions are in `exact_difference`. Pairs that share a
+//! control prompt are one cluster, as for repeats.
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::comparison::{Clusters, Comparison, PairRates, compare_with_base};
+use super::comparison::PairRates;
 use super::exact::ExactLeak;
 use super::leak_rate::{LEVEL, in_percent};
-use crate::stats::{Interval, SignFlips, cluster_mean};
+use crate::stats::{Interval, cluster_mean};
 
 /// A pair and what its distributions say.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,48 +86,6 @@ pub fn exact_pair_rates(pairs: &[ExactPair]) -> PairRates {
         .collect()
 }
 
-/// The difference of two exact leak rates over the pairs that both have.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ExactDifference {
-    /// The difference; its interval and p-value are for the choice of prompts.
-    pub comparison: Comparison,
-    /// What the difference certainly is at least for these prompts, in percentage points.
-    pub lower: f64,
-    /// What it certainly is at most.
-    pub upper: f64,
-}
-
-/// How much more leaks under `other` than under `base`; None without a pair that both have.
-pub fn exact_difference(
-    base: &[ExactPair],
-    other: &[ExactPair],
-    flips: SignFlips,
-) -> Option<ExactDifference> {
-    let clusters: Clusters = base
-        .iter()
-        .map(|pair| (pair.pair_idx, pair.control_prompt_idx))
-        .collect();
-    let by_pair: BTreeMap<usize, &ExactPair> =
-        other.iter().map(|pair| (pair.pair_idx, pair)).collect();
-    let common = base
-        .iter()
-        .filter_map(|pair| Some((&pair.leak, &by_pair.get(&pair.pair_idx)?.leak)));
-    let bounds = common.map(|(base, other)| {
-        let (lower, upper) = (other.lower - base.upper, other.upper - base.lower);
-        (lower, upper, 1.0)
-    });
-    let (lower, upper, n) = bounds.fold((0.0, 0.0, 0.0), |sum, bound| {
-        (sum.0 + bound.0, sum.1 + bound.1, sum.2 + bound.2)
-    });
-    let rates = [exact_pair_rates(base), exact_pair_rates(other)];
-    let compared = compare_with_base(&rates[0], &[&rates[1]], &clusters, flips);
-    Some(ExactDifference {
-        comparison: compared.into_iter().next().flatten()?,
-        lower: 100.0 * lower / n,
-        upper: 100.0 * upper / n,
-    })
-}
-
 fn exact_leak_rate(pairs: &[ExactPair], category: Option<&str>) -> Option<ExactLeakRate> {
     let is_meant = |pair: &&ExactPair| category.is_none_or(|category| pair.category == category);
     let pairs: Vec<&ExactPair> = pairs.iter().filter(is_meant).collect();
@@ -160,30 +119,56 @@ fn exact_leak_rate(pairs: &[ExactPair], category: Option<&str>) -> Option<ExactL
     })
 }
 
+/// What draws of a tail add to a mean, by what they are drawn from.
+#[derive(Default)]
+pub(super) struct DrawSums(BTreeMap<(usize, bool), Vec<f64>>);
+
+impl DrawSums {
+    /// Adds `weight` times what the draws of one prompt add to the leak probability of one pair.
+    ///
+    /// Draws with the same `is_apart` are the same draws, or made with the same random numbers.
+    pub(super) fn add(
+        &mut self,
+        prompt_idx: usize,
+        is_apart: bool,
+        weight: f64,
+        influences: &[f64],
+    ) {
+        let sums = self.0.entry((prompt_idx, is_apart)).or_default();
+        sums.resize(influences.len().max(sums.len()), 0.0);
+        for (sum, influence) in sums.iter_mut().zip(influences) {
+            *sum += weight * influence;
+        }
+    }
+
+    /// The variance of all of it; None where a tail has a single draw.
+    pub(super) fn variance(&self) -> Option<f64> {
+        let draws = self.0.values();
+        draws.map(|draws| variance_of_mean(draws)).sum()
+    }
+}
+
+/// What draws were made from: test and control prompt, each with its influences.
+pub(super) fn drawn_sides(pair: &ExactPair) -> [(usize, &[f64]); 2] {
+    [
+        (pair.test_prompt_idx, &pair.leak.test_influences),
+        (pair.control_prompt_idx, &pair.leak.control_influences),
+    ]
+}
+
 /// The variance of the mean leak probability that the draws leave; None where a tail has a single draw.
 ///
 /// Draws of different prompts are independent. Pairs that share a prompt share its draws, so what a draw adds is
 /// summed over them first. The draws of one prompt are taken as independent and alike; those of slices differ from each
 /// other by more, so the variance is rather too large.
 fn draw_variance(pairs: &[&ExactPair]) -> Option<f64> {
-    let mut by_prompt: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    let mut sums = DrawSums::default();
     for pair in pairs {
-        let sides = [
-            (pair.test_prompt_idx, &pair.leak.test_influences),
-            (pair.control_prompt_idx, &pair.leak.control_influences),
-        ];
-        for (prompt_idx, influences) in sides {
-            let sums = by_prompt.entry(prompt_idx).or_default();
-            sums.resize(influences.len(), 0.0);
-            for (sum, influence) in sums.iter_mut().zip(influences) {
-                *sum += influence / pairs.len() as f64;
-            }
+        for (prompt_idx, influences) in drawn_sides(pair) {
+            sums.add(prompt_idx, false, 1.0 / pairs.len() as f64, influences);
         }
     }
-    by_prompt
-        .values()
-        .map(|draws| variance_of_mean(draws))
-        .sum()
+    sums.variance()
 }
 
 /// The estimated variance of a mean; 0 for no values, None for a single one.
@@ -201,12 +186,12 @@ fn variance_of_mean(values: &[f64]) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::leakage::Rounding;
     use crate::leakage::exact::{TextDistribution, WeightedText, exact_leak};
 
-    fn side(enumerated: &[(f64, f64)], drawn: &[f64]) -> TextDistribution {
+    pub(in crate::leakage) fn side(enumerated: &[(f64, f64)], drawn: &[f64]) -> TextDistribution {
         let text = |&(probability, similarity): &(f64, f64)| {
             let name = format!("{similarity}");
             WeightedText::new(
@@ -226,7 +211,7 @@ mod tests {
         }
     }
 
-    fn pair(
+    pub(in crate::leakage) fn pair(
         category: &str,
         prompts: [usize; 2],
         test: &TextDistribution,
@@ -276,31 +261,6 @@ mod tests {
         assert_eq!(rates[0].draw_standard_error, Some(0.0));
         assert_eq!((rates[0].coverage_min, rates[2].interval), (0.8, None));
         assert_eq!(exact_leak_rates(&[]), []);
-    }
-
-    #[test]
-    fn differences_have_the_bounds_of_both_sides() {
-        let flips = SignFlips {
-            seed: 1,
-            n_draws: 99,
-        };
-        let control = side(&[(1.0, 0.0)], &[]);
-        let base = [
-            pair("a", [0, 9], &side(&[(0.9, 0.5)], &[]), &control),
-            pair("a", [1, 8], &side(&[(1.0, -0.5)], &[]), &control),
-            pair("a", [5, 8], &side(&[(1.0, 0.5)], &[]), &control),
-        ];
-        let other = [
-            pair("a", [1, 8], &side(&[(0.8, 0.5)], &[]), &control),
-            pair("a", [0, 9], &side(&[(1.0, 0.5)], &[]), &control),
-        ];
-        let found = exact_difference(&base, &other, flips).unwrap();
-        assert_eq!(found.comparison.n_prompts, 2);
-        let figures = [found.comparison.difference, found.lower, found.upper];
-        for (found, expected) in figures.iter().zip([50.0, 40.0, 55.0]) {
-            assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
-        }
-        assert_eq!(exact_difference(&base, &[], flips), None);
     }
 
     /// Two pairs share a control prompt with two draws, one of which is closer to both concepts than anything.

@@ -12,6 +12,7 @@ mod diagnostics;
 mod diversity;
 mod echo;
 mod exact;
+mod exact_difference;
 mod exact_rate;
 mod flips;
 mod leak;
@@ -32,9 +33,10 @@ pub use echo::echoes;
 pub use exact::{
     ExactLeak, LeakingText, TextDistribution, WeightedText, exact_leak, leaking_texts,
 };
-pub use exact_rate::{
-    ExactDifference, ExactLeakRate, ExactPair, exact_difference, exact_leak_rates, exact_pair_rates,
+pub use exact_difference::{
+    ExactDifference, ExactMover, exact_difference, exact_differences, exact_movers,
 };
+pub use exact_rate::{ExactLeakRate, ExactPair, exact_leak_rates, exact_pair_rates};
 pub use flips::{
     FlippedPrompt, Flips, RepeatFlips, count_flips, flipped_prompts, repeat_disagreement,
 };

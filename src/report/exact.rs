@@ -260,13 +260,15 @@ fn rate_object<'a>(
     }
 }
 
+/// Texts with their probabilities.
+pub(super) fn listed(texts: &[LikelyText]) -> Vec<(&str, f64)> {
+    let texts = texts.iter();
+    texts
+        .map(|likely| (likely.text.as_str(), likely.probability))
+        .collect()
+}
+
 pub(super) fn example_object(example: &ExactExample) -> ExactExampleObject<'_> {
-    fn listed(texts: &[LikelyText]) -> Vec<(&str, f64)> {
-        let texts = texts.iter();
-        texts
-            .map(|likely| (likely.text.as_str(), likely.probability))
-            .collect()
-    }
     ExactExampleObject {
         model: &example.model,
         concept: &example.concept,

@@ -17,8 +17,9 @@ mod table;
 mod text;
 
 pub use compare::{
-    ComparisonReport, Condition, ConditionComparison, FlippedText, MetricAgreement,
-    MetricDifference, ModelTrend, RepeatText, comparison_json, comparison_table,
+    ComparisonReport, Condition, ConditionComparison, ExactBounds, ExactCompared, FlippedText,
+    MetricAgreement, MetricDifference, ModelTrend, MovedPair, MovedSide, RepeatText,
+    comparison_json, comparison_table,
 };
 pub use drift::{DriftSummary, ScoreSummary, drift_json, drift_table};
 pub use exact::{DifferenceFromBase, ExactExample, LikelyText};

@@ -1,14 +1,17 @@
 //! Exact leaks: the table `exact_leaks`, the leak probability of each pair.
 //!
 //! Owns what they are stored under: experiment, metric, pair and the two enumerations, which stand for the model, the
-//! sampling values and how far was enumerated. Saving one again replaces it.
+//! sampling values and how far was enumerated. Saving one again replaces it. What is compared is a set of them: those of
+//! one condition, enumerated as far.
 
-use rusqlite::{Row, named_params};
+use rusqlite::{Row, named_params, params};
 
 use super::error::Failure;
+use super::leaks::{labelled, stored_leak_set};
+use super::samplings::sampling;
 use super::values::{integer, json_numbers, numbers, unsigned};
-use super::{EnumerationRowId, ExperimentId, ModelId, PromptId, Store, StoreError};
-use crate::generation::EnumerationId;
+use super::{EnumerationRowId, ExperimentId, ModelId, PromptId, Store, StoreError, StoredLeakSet};
+use crate::generation::{EnumerationId, EnumerationParams};
 use crate::leakage::{ExactLeak, ExactPair};
 
 /// The leak probability of a pair, to store.
@@ -29,12 +32,33 @@ pub struct NewExactLeak<'a> {
 pub struct StoredExactLeak {
     /// The concept.
     pub concept: String,
+    /// The template the pair was made from; None for a free-standing pair.
+    pub template_id: Option<String>,
+    /// The test prompt as the experiment has it.
+    pub test_prompt: String,
+    /// The control prompt as the experiment has it.
+    pub control_prompt: String,
+    /// The continuations of the test prompt.
+    pub test_enumeration: EnumerationRowId,
+    /// The continuations of the control prompt.
+    pub control_enumeration: EnumerationRowId,
     /// The messages in which the test prompt was sent.
     pub test_prompt_id: PromptId,
     /// The messages in which the control prompt was sent: what pairs of one cluster share.
     pub control_prompt_id: PromptId,
     /// The pair, with the numbers of its messages as those of its prompts.
     pub pair: ExactPair,
+}
+
+/// The leak probabilities of one condition, enumerated as far, with the names of what they are about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredExactSet {
+    /// The condition, as for verdicts on repeats; its leaks are pairs.
+    pub set: StoredLeakSet,
+    /// How far continuations were enumerated.
+    pub params: EnumerationParams,
+    /// The schedule under which they were.
+    pub schedule: String,
 }
 
 impl Store {
@@ -110,7 +134,8 @@ impl Store {
         self.read("read exact leaks", |view| {
             let mut select = view.prepare_cached(
                 "WITH wanted AS (SELECT id FROM enumerations WHERE request_id IN (SELECT value FROM json_each(:requests)))
-                 SELECT exact_leaks.*, concept, category, test_prompt_id, control_prompt_id
+                 SELECT exact_leaks.*, concept, category, template_id, test_prompt, control_prompt, test_prompt_id,
+                     control_prompt_id
                  FROM exact_leaks JOIN experiment_pairs USING (experiment_id, pair_idx)
                  WHERE experiment_id = :experiment AND metric = :metric
                      AND test_enumeration_id IN wanted AND control_enumeration_id IN wanted
@@ -128,6 +153,122 @@ impl Store {
             Ok(found)
         })
     }
+
+    /// The sets of leak probabilities that are stored, by experiment and condition, those stored last at the end of each.
+    ///
+    /// # Errors
+    /// `Value` when a row does not hold what was stored.
+    pub fn exact_leak_sets(&self) -> Result<Vec<StoredExactSet>, StoreError> {
+        self.read("list exact leaks", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT experiment_id, name, experiments.sha256 AS experiment_sha256, model_id, models.label AS model_label,
+                     quantization, models.sha256 AS model_sha256, bits_per_weight,
+                     CASE WHEN derivation ->> 'is_requantized' THEN derivation ->> 'parent_quantization' END
+                         AS requantized_from,
+                     metric, seed, n_leaks, embedding_model_id, samplings.id AS sampling_id,
+                     samplings.label AS sampling_values, coverage, max_rows_per_prompt, n_tail_draws, schedule, samplings.*
+                 FROM (SELECT experiment_id, exact_leaks.model_id, metric, seed, temperature, top_k, top_p, min_p,
+                         repetition_penalty, max_tokens, stop, coverage, max_rows_per_prompt, n_tail_draws, schedule,
+                         count(*) AS n_leaks, max(test_enumeration_id) AS last,
+                         CASE WHEN min(embedding_model_id) = max(embedding_model_id) THEN min(embedding_model_id) END
+                             AS embedding_model_id
+                     FROM exact_leaks JOIN enumerations ON enumerations.id = test_enumeration_id
+                     GROUP BY experiment_id, exact_leaks.model_id, metric, seed, temperature, top_k, top_p, min_p,
+                         repetition_penalty, max_tokens, stop, coverage, max_rows_per_prompt, n_tail_draws, schedule) AS found
+                     JOIN experiments ON experiments.id = experiment_id
+                     JOIN models ON models.id = model_id
+                     JOIN samplings USING (temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop)
+                 ORDER BY experiment_id, model_id, samplings.id, metric, seed, last",
+            )?;
+            let mut rows = select.query([])?;
+            let (mut sets, mut enumerated) = (Vec::new(), Vec::new());
+            while let Some(row) = rows.next()? {
+                sets.push((stored_leak_set(row)?, sampling(row)?));
+                let params = EnumerationParams {
+                    coverage: row.get("coverage")?,
+                    max_rows_per_prompt: row.get("max_rows_per_prompt")?,
+                    n_tail_draws: row.get("n_tail_draws")?,
+                };
+                enumerated.push((params, row.get("schedule")?));
+            }
+            let sets = labelled(sets).into_iter().zip(enumerated);
+            Ok(sets
+                .map(|(set, (params, schedule))| StoredExactSet {
+                    set,
+                    params,
+                    schedule,
+                })
+                .collect())
+        })
+    }
+
+    /// All stored leak probabilities of `set`, by pair.
+    ///
+    /// # Errors
+    /// `Value` when a row does not hold what was stored.
+    pub fn exact_leaks_of_set(
+        &self,
+        set: &StoredExactSet,
+    ) -> Result<Vec<StoredExactLeak>, StoreError> {
+        let StoredExactSet {
+            set,
+            params,
+            schedule,
+        } = set;
+        self.read("read exact leaks", |view| {
+            let mut select = view.prepare_cached(
+                "WITH wanted AS (
+                     SELECT enumerations.id FROM enumerations
+                         JOIN samplings USING (temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop)
+                     WHERE samplings.id = :sampling AND model_id = :model AND seed = :seed AND schedule = :schedule
+                         AND coverage = :coverage AND max_rows_per_prompt = :max_rows AND n_tail_draws = :n_tail_draws)
+                 SELECT exact_leaks.*, concept, category, template_id, test_prompt, control_prompt, test_prompt_id,
+                     control_prompt_id
+                 FROM exact_leaks JOIN experiment_pairs USING (experiment_id, pair_idx)
+                 WHERE experiment_id = :experiment AND metric = :metric
+                     AND test_enumeration_id IN wanted AND control_enumeration_id IN wanted
+                 ORDER BY pair_idx",
+            )?;
+            let mut rows = select.query(named_params! {
+                ":experiment": set.experiment,
+                ":metric": set.metric,
+                ":model": set.model,
+                ":sampling": set.sampling,
+                ":seed": set.seed.cast_signed(),
+                ":schedule": schedule,
+                ":coverage": params.coverage,
+                ":max_rows": params.max_rows_per_prompt,
+                ":n_tail_draws": params.n_tail_draws,
+            })?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(stored_exact_leak(row)?);
+            }
+            Ok(found)
+        })
+    }
+
+    /// The `n` most probable texts that were enumerated, with their probabilities, the most probable first.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn likely_texts(
+        &self,
+        enumeration: EnumerationRowId,
+        n: usize,
+    ) -> Result<Vec<(String, f64)>, StoreError> {
+        self.read("read continuations", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT text, sum(probability) AS p FROM continuations
+                 WHERE enumeration_id = ?1 AND tail_draw_idx IS NULL
+                 GROUP BY text ORDER BY p DESC, text LIMIT ?2",
+            )?;
+            let texts = select.query_map(params![enumeration, integer(n)?], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+            Ok(texts.collect::<Result<_, _>>()?)
+        })
+    }
 }
 
 fn stored_exact_leak(row: &Row<'_>) -> Result<StoredExactLeak, Failure> {
@@ -142,6 +283,11 @@ fn stored_exact_leak(row: &Row<'_>) -> Result<StoredExactLeak, Failure> {
         (row.get("test_prompt_id")?, row.get("control_prompt_id")?);
     Ok(StoredExactLeak {
         concept: row.get("concept")?,
+        template_id: row.get("template_id")?,
+        test_prompt: row.get("test_prompt")?,
+        control_prompt: row.get("control_prompt")?,
+        test_enumeration: row.get("test_enumeration_id")?,
+        control_enumeration: row.get("control_enumeration_id")?,
         test_prompt_id,
         control_prompt_id,
         pair: ExactPair {

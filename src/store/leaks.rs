@@ -297,7 +297,9 @@ fn stored_leak(row: &Row<'_>) -> Result<StoredLeak, Failure> {
 }
 
 /// Gives each set the sampling values in which those of its experiment differ, where they are known.
-fn labelled(mut sets: Vec<(StoredLeakSet, Option<SamplingParams>)>) -> Vec<StoredLeakSet> {
+pub(super) fn labelled(
+    mut sets: Vec<(StoredLeakSet, Option<SamplingParams>)>,
+) -> Vec<StoredLeakSet> {
     for of_experiment in sets.chunk_by_mut(|(a, _), (b, _)| a.experiment == b.experiment) {
         let known: Vec<_> = of_experiment
             .iter()
@@ -314,7 +316,7 @@ fn labelled(mut sets: Vec<(StoredLeakSet, Option<SamplingParams>)>) -> Vec<Store
     sets.into_iter().map(|(set, _)| set).collect()
 }
 
-fn stored_leak_set(row: &Row<'_>) -> Result<StoredLeakSet, Failure> {
+pub(super) fn stored_leak_set(row: &Row<'_>) -> Result<StoredLeakSet, Failure> {
     let seed: i64 = row.get("seed")?;
     Ok(StoredLeakSet {
         experiment: row.get("experiment_id")?,

@@ -48,7 +48,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 pub use comparisons::{ComparedModel, ComparedText, Comparison, StoredExperiment};
 pub use enumerations::{NewEnumeration, StoredEnumeration};
 pub use error::StoreError;
-pub use exact_leaks::{NewExactLeak, StoredExactLeak};
+pub use exact_leaks::{NewExactLeak, StoredExactLeak, StoredExactSet};
 pub use experiments::{NewExperiment, NewPair};
 pub use generations::{NewFailure, NewGeneration, StoredGeneration};
 pub use ids::{

@@ -1,6 +1,7 @@
 //! Which leaks of the database are compared: from the words of the command line to one set for each condition.
 //!
-//! Owns the choice of experiment, models, metric and seed, and every message about it. It reads no database.
+//! Owns the choice of experiment, models, metric and seed, and every message about it; whether these are leaks of
+//! repeats or exact ones is in `kind`. It reads no database.
 
 #[cfg(test)]
 mod tests;
@@ -84,13 +85,16 @@ fn listing(words: impl IntoIterator<Item = String>) -> String {
     words.into_iter().collect::<Vec<_>>().join(", ")
 }
 
+/// Whether a word of the command line means the experiment of a set.
+pub(super) fn is_of_experiment(set: &StoredLeakSet, experiment: &str) -> bool {
+    set.experiment_name == experiment || is_sha256(experiment, &set.experiment_sha256)
+}
+
 fn with_experiment<'a>(
     sets: &[&'a StoredLeakSet],
     experiment: &str,
 ) -> anyhow::Result<Vec<&'a StoredLeakSet>> {
-    let is_meant = |set: &&&StoredLeakSet| {
-        set.experiment_name == experiment || is_sha256(experiment, &set.experiment_sha256)
-    };
+    let is_meant = |set: &&&StoredLeakSet| is_of_experiment(set, experiment);
     let found: Vec<&StoredLeakSet> = sets.iter().filter(is_meant).copied().collect();
     if !found.is_empty() {
         return Ok(found);
@@ -125,14 +129,17 @@ fn models(sets: &[&StoredLeakSet], conditions: &[&str]) -> anyhow::Result<Vec<Co
     Ok(models)
 }
 
+/// Whether a word of the command line means the condition of a set.
+pub(super) fn is_of_condition(set: &StoredLeakSet, condition: &str) -> bool {
+    set.label == condition
+        || condition_name(set).eq_ignore_ascii_case(condition)
+        || format!("{}:{}", set.label, set.quantization).eq_ignore_ascii_case(condition)
+        || is_sha256(condition, &set.model_sha256)
+}
+
 /// A set of the one model that a word means.
 fn model<'a>(sets: &[&'a StoredLeakSet], condition: &str) -> anyhow::Result<&'a StoredLeakSet> {
-    let is_meant = |set: &&&StoredLeakSet| {
-        set.label == condition
-            || condition_name(set).eq_ignore_ascii_case(condition)
-            || format!("{}:{}", set.label, set.quantization).eq_ignore_ascii_case(condition)
-            || is_sha256(condition, &set.model_sha256)
-    };
+    let is_meant = |set: &&&StoredLeakSet| is_of_condition(set, condition);
     let found: Vec<&StoredLeakSet> = sets.iter().filter(is_meant).copied().collect();
     let Some(first) = found.first() else {
         return Err(unknown_model(sets, condition));
@@ -313,7 +320,7 @@ fn with_seed<'a>(
 }
 
 /// Similarities by different embedding models are different measures.
-fn check_embedding_model(chosen: &[&StoredLeakSet]) -> anyhow::Result<()> {
+pub(super) fn check_embedding_model(chosen: &[&StoredLeakSet]) -> anyhow::Result<()> {
     let models: BTreeSet<Option<ModelId>> = chosen.iter().map(|set| set.embedding_model).collect();
     if models.len() > 1 || models.contains(&None) {
         bail!(

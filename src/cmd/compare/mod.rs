@@ -1,9 +1,12 @@
 //! `seep compare`: conditions against a base, from the leaks that are stored.
 //!
-//! Owns the order of its steps and what prompts of one cluster share. Which leaks are compared, `choice` says; what
+//! Owns the order of its steps and what prompts of one cluster share. Which leaks are compared, `kind` and `choice` say;
+//! what is told of exact ones is put together in `exact`; what
 //! the difference is, `leakage`; how it is told, `report`. Nothing is generated and nothing is written.
 
 mod choice;
+mod exact;
+mod kind;
 
 use std::collections::BTreeMap;
 
@@ -11,7 +14,7 @@ use anyhow::bail;
 
 use super::drift::{self, Side};
 use super::{Status, print, stored};
-use crate::cli::{ClusterUnit, CompareArgs, Format};
+use crate::cli::{ClusterUnit, CompareArgs, Format, RateKind};
 use crate::leakage::{
     Clusters, Comparison, FlippedPrompt, PairRates, ScoredPair, compare_with_base, condition_rate,
     count_flips, flipped_prompts, leak_trend, metric_agreement, pair_rates, repeat_disagreement,
@@ -22,9 +25,10 @@ use crate::report::{
     MetricDifference, ModelTrend, RepeatText, comparison_json, comparison_table,
 };
 use crate::stats::SignFlips;
-use crate::store::{LeakSet, Store, StoredLeak, StoredLeakSet};
+use crate::store::{LeakSet, PromptId, Store, StoredLeak, StoredLeakSet};
 pub(super) use choice::condition_name;
-use choice::{Choice, Wanted, choose};
+use choice::{Choice, Wanted};
+use kind::{Kinds, choose_kind};
 
 /// Random sign flips of a p-value: near 0.05 its standard error is then 0.0007.
 pub(super) const FLIPS: SignFlips = SignFlips {
@@ -43,27 +47,33 @@ struct Verdicts<'a> {
 /// Compares conditions and prints what was found.
 pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<Status> {
     let store = stored::open(&args.db)?;
-    let stored = store.leak_sets()?;
-    if stored.is_empty() {
+    let (stored, stored_exact) = (store.leak_sets()?, store.exact_leak_sets()?);
+    if stored.is_empty() && stored_exact.is_empty() {
         bail!(
             "the database `{}` holds no leaks yet\nhint: `seep run` stores them",
             args.db.display()
         );
     }
     let names = [&args.base].into_iter().chain(&args.others);
-    let Choice { sets, notes } = choose(
-        &stored,
-        Wanted {
-            conditions: &names.map(String::as_str).collect::<Vec<_>>(),
-            experiment: args.experiment.as_deref(),
-            metric: args.metric.as_deref(),
-            seed: args.seed,
-        },
-    )?;
+    let exact_sets: Vec<StoredLeakSet> = stored_exact.iter().map(|it| it.set.clone()).collect();
+    let kinds = Kinds {
+        repeats: &stored,
+        exact: &exact_sets,
+    };
+    let wanted = Wanted {
+        conditions: &names.map(String::as_str).collect::<Vec<_>>(),
+        experiment: args.experiment.as_deref(),
+        metric: args.metric.as_deref(),
+        seed: args.seed,
+    };
+    let (kind, Choice { sets, notes }) = choose_kind(kinds, wanted, args.rates)?;
     for note in &notes {
         progress::note(note);
     }
-    let report = assemble(&store, &stored, &sets, args)?;
+    let report = match kind {
+        RateKind::Repeats => assemble(&store, &stored, &sets, args)?,
+        RateKind::Exact => exact::assemble(&store, &stored_exact, &sets, args)?,
+    };
     print(&match args.format {
         Format::Table => comparison_table(&report),
         Format::Json => comparison_json(&report),
@@ -109,13 +119,14 @@ fn assemble(
         seed: set.seed,
         unit: cluster_unit(args.unit).to_owned(),
         flip_seed: FLIPS.seed,
+        enumeration: None,
         conditions: verdicts
             .iter()
-            .filter_map(|v| condition(v, &clusters))
+            .filter_map(|v| condition(v.set, &v.rates, n_repeats(v)?, &clusters))
             .collect(),
         comparisons,
         base_disagreement: repeat_disagreement(&base.pairs),
-        trends: trends(&verdicts, &clusters),
+        trends: trends(verdicts.iter().map(|v| (v.set, &v.rates)), &clusters),
         agreements,
     })
 }
@@ -153,18 +164,27 @@ pub(super) fn clusters<'a>(
     leaks: impl Iterator<Item = &'a StoredLeak>,
     unit: ClusterUnit,
 ) -> Clusters {
+    let pairs = leaks.map(|leak| {
+        let template = leak.template_id.as_deref();
+        (leak.pair_idx, template, leak.control_prompt_id)
+    });
+    number_clusters(pairs, unit)
+}
+
+/// The same of pairs, each with its template and its control prompt.
+fn number_clusters<'a>(
+    pairs: impl Iterator<Item = (usize, Option<&'a str>, PromptId)>,
+    unit: ClusterUnit,
+) -> Clusters {
     let mut numbers = BTreeMap::new();
     let mut clusters = Clusters::new();
-    for leak in leaks {
-        let template = leak.template_id.as_deref();
+    for (pair_idx, template, control) in pairs {
         let shared = match (unit, template) {
             (ClusterUnit::Template, Some(template)) => (Some(template), None),
-            (ClusterUnit::Control | ClusterUnit::Template, _) => {
-                (None, Some(leak.control_prompt_id))
-            }
+            (ClusterUnit::Control | ClusterUnit::Template, _) => (None, Some(control)),
         };
         let next = numbers.len();
-        clusters.insert(leak.pair_idx, *numbers.entry(shared).or_insert(next));
+        clusters.insert(pair_idx, *numbers.entry(shared).or_insert(next));
     }
     clusters
 }
@@ -178,12 +198,21 @@ fn compare_all(
     compare_with_base(&base.rates, &rates, clusters, FLIPS)
 }
 
-fn condition(verdicts: &Verdicts<'_>, clusters: &Clusters) -> Option<Condition> {
-    let set = verdicts.set;
+/// The most repeats that a pair has; None without any.
+fn n_repeats(verdicts: &Verdicts<'_>) -> Option<usize> {
     let mut n_repeats: BTreeMap<usize, usize> = BTreeMap::new();
     for pair in &verdicts.pairs {
         *n_repeats.entry(pair.pair_idx).or_default() += 1;
     }
+    n_repeats.into_values().max()
+}
+
+fn condition(
+    set: &StoredLeakSet,
+    rates: &PairRates,
+    n_repeats: usize,
+    clusters: &Clusters,
+) -> Option<Condition> {
     Some(Condition {
         name: condition_name(set),
         model: set.label.clone(),
@@ -191,8 +220,9 @@ fn condition(verdicts: &Verdicts<'_>, clusters: &Clusters) -> Option<Condition> 
         sha256: set.model_sha256.clone(),
         bits_per_weight: set.bits_per_weight,
         requantized_from: set.requantized_from.clone(),
-        rate: condition_rate(&verdicts.rates, clusters)?,
-        n_repeats: n_repeats.into_values().max()?,
+        rate: condition_rate(rates, clusters)?,
+        n_repeats,
+        exact: None,
     })
 }
 
@@ -213,6 +243,7 @@ fn condition_comparison(
         drift: None,
         flips: count_flips(&base.pairs, &other.pairs),
         flipped_prompts: texts.collect(),
+        exact: None,
         other_metrics: Vec::new(),
     }
 }
@@ -276,12 +307,14 @@ fn repeat_text(leak: &StoredLeak) -> RepeatText {
 }
 
 /// One trend for each model; of different models, bits per weight mean different things.
-fn trends(verdicts: &[Verdicts<'_>], clusters: &Clusters) -> Vec<ModelTrend> {
+fn trends<'a>(
+    conditions: impl Iterator<Item = (&'a StoredLeakSet, &'a PairRates)>,
+    clusters: &Clusters,
+) -> Vec<ModelTrend> {
     let mut models: BTreeMap<&str, Vec<(f64, &PairRates)>> = BTreeMap::new();
-    for condition in verdicts {
-        let level = condition.set.bits_per_weight;
-        let levels = models.entry(&condition.set.label).or_default();
-        levels.extend(level.map(|bits| (bits, &condition.rates)));
+    for (set, rates) in conditions {
+        let levels = models.entry(&set.label).or_default();
+        levels.extend(set.bits_per_weight.map(|bits| (bits, rates)));
     }
     let trends = models.into_iter().filter_map(|(model, levels)| {
         let bits = || levels.iter().map(|(bits, _)| *bits);

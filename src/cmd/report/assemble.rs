@@ -180,6 +180,7 @@ fn comparisons(
                 comparison,
                 flips: count_flips(&base.pairs, &verdicts[*idx].pairs),
                 flipped_prompts: Vec::new(),
+                exact: None,
                 other_metrics: Vec::new(),
                 drift: None,
             };

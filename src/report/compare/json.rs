@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::words::difference_words;
 use super::{
-    ComparisonReport, Condition, ConditionComparison, FlippedText, MetricAgreement, ModelTrend,
-    RepeatText,
+    ComparisonReport, Condition, ConditionComparison, ExactCompared, FlippedText, MetricAgreement,
+    ModelTrend, MovedPair, MovedSide, RepeatText,
 };
 use crate::leakage::{Comparison, Flips, RepeatFlips};
 use crate::report::DriftSummary;
+use crate::report::exact::listed;
 use crate::stats::Interval;
 
 #[derive(Serialize)]
@@ -22,6 +23,10 @@ struct Document<'a> {
     seed: u64,
     cluster_unit: &'a str,
     flip_seed: u64,
+    /// `repeats` or `exact`.
+    rates: &'static str,
+    /// How far continuations were enumerated; null where repeats are compared.
+    enumeration: Option<EnumerationObject>,
     base: &'a str,
     conditions: Vec<ConditionObject<'a>>,
     comparisons: Vec<ComparisonObject<'a>>,
@@ -29,6 +34,13 @@ struct Document<'a> {
     base_disagreement: Option<f64>,
     trends: Vec<TrendObject<'a>>,
     metric_agreements: Vec<AgreementObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct EnumerationObject {
+    coverage: f64,
+    max_rows_per_prompt: u32,
+    n_tail_draws: u32,
 }
 
 #[derive(Serialize)]
@@ -51,8 +63,55 @@ struct ConditionObject<'a> {
     mean_leak_rate: f64,
     interval: Option<IntervalObject>,
     n_prompts: usize,
-    n_repeats: usize,
+    /// Null where continuations were enumerated.
+    n_repeats: Option<usize>,
     n_clusters: usize,
+    /// Absent where repeats are compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exact: Option<BoundsObject>,
+}
+
+/// What is certain of an exact rate.
+#[derive(Serialize)]
+struct BoundsObject {
+    lower: f64,
+    upper: f64,
+    /// Null where a tail has a single draw.
+    draw_standard_error: Option<f64>,
+    coverage: f64,
+    coverage_min: f64,
+}
+
+/// What is certain of a difference of exact rates.
+#[derive(Serialize)]
+struct ExactObject<'a> {
+    lower: f64,
+    upper: f64,
+    /// Null where a tail has a single draw.
+    draw_standard_error: Option<f64>,
+    moved_pairs: Vec<MovedObject<'a>>,
+}
+
+/// Probabilities are 0 to 1.
+#[derive(Serialize)]
+struct MovedObject<'a> {
+    pair_idx: usize,
+    concept: &'a str,
+    category: &'a str,
+    test_prompt: &'a str,
+    control_prompt: &'a str,
+    change: f64,
+    lower: f64,
+    upper: f64,
+    base: MovedSideObject<'a>,
+    other: MovedSideObject<'a>,
+}
+
+#[derive(Serialize)]
+struct MovedSideObject<'a> {
+    leak_probability: f64,
+    test_texts: Vec<(&'a str, f64)>,
+    control_texts: Vec<(&'a str, f64)>,
 }
 
 #[derive(Serialize)]
@@ -64,6 +123,9 @@ struct ComparisonObject<'a> {
     /// Absent where next-token distributions are not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     drift: Option<&'a DriftSummary>,
+    /// Absent where repeats are compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exact: Option<ExactObject<'a>>,
     flips: FlipsObject,
     flips_by_repeat: Vec<RepeatFlipsObject>,
     flipped_prompts: Vec<FlippedObject<'a>>,
@@ -162,6 +224,15 @@ pub fn comparison_json(report: &ComparisonReport) -> String {
         seed: report.seed,
         cluster_unit: &report.unit,
         flip_seed: report.flip_seed,
+        rates: match report.enumeration {
+            Some(_) => "exact",
+            None => "repeats",
+        },
+        enumeration: report.enumeration.map(|params| EnumerationObject {
+            coverage: params.coverage,
+            max_rows_per_prompt: params.max_rows_per_prompt,
+            n_tail_draws: params.n_tail_draws,
+        }),
         base: base(report),
         conditions: report.conditions.iter().map(condition_object).collect(),
         comparisons: comparisons
@@ -199,8 +270,47 @@ fn condition_object(condition: &Condition) -> ConditionObject<'_> {
         mean_leak_rate: condition.rate.mean_leak_rate,
         interval: condition.rate.interval.map(interval_object),
         n_prompts: condition.rate.n_prompts,
-        n_repeats: condition.n_repeats,
+        n_repeats: condition.exact.is_none().then_some(condition.n_repeats),
         n_clusters: condition.rate.n_clusters,
+        exact: condition.exact.as_ref().map(|exact| BoundsObject {
+            lower: exact.lower,
+            upper: exact.upper,
+            draw_standard_error: exact.draw_standard_error,
+            coverage: exact.coverage,
+            coverage_min: exact.coverage_min,
+        }),
+    }
+}
+
+fn exact_object(exact: &ExactCompared) -> ExactObject<'_> {
+    ExactObject {
+        lower: exact.lower,
+        upper: exact.upper,
+        draw_standard_error: exact.draw_standard_error,
+        moved_pairs: exact.moved.iter().map(moved_object).collect(),
+    }
+}
+
+fn moved_object(pair: &MovedPair) -> MovedObject<'_> {
+    MovedObject {
+        pair_idx: pair.pair_idx,
+        concept: &pair.concept,
+        category: &pair.category,
+        test_prompt: &pair.test_prompt,
+        control_prompt: &pair.control_prompt,
+        change: pair.change(),
+        lower: pair.lower,
+        upper: pair.upper,
+        base: moved_side(&pair.base),
+        other: moved_side(&pair.other),
+    }
+}
+
+fn moved_side(side: &MovedSide) -> MovedSideObject<'_> {
+    MovedSideObject {
+        leak_probability: side.leak_probability,
+        test_texts: listed(&side.test_texts),
+        control_texts: listed(&side.control_texts),
     }
 }
 
@@ -225,6 +335,7 @@ fn comparison_object<'a>(
         ),
         difference: comparison.comparison.as_ref().map(difference_object),
         drift: comparison.drift.as_ref(),
+        exact: comparison.exact.as_ref().map(exact_object),
         flips: flips_object(Flips::total(&comparison.flips)),
         flips_by_repeat: comparison.flips.iter().map(repeat_flips_object).collect(),
         flipped_prompts: comparison

@@ -3,16 +3,19 @@
 //! Owns `ComparisonReport`, plain data that the command puts together, and its two renderings. It reads no database
 //! and computes no statistic.
 
+mod exact;
 mod json;
 mod table;
 #[cfg(test)]
 mod tests;
 pub(super) mod words;
 
+pub use exact::{ExactBounds, ExactCompared, MovedPair, MovedSide};
 pub use json::comparison_json;
 pub use table::comparison_table;
 
 use super::DriftSummary;
+use crate::generation::EnumerationParams;
 use crate::leakage::{Comparison, ConditionRate, Leak, LeakTrend, RepeatFlips};
 
 /// Conditions against a base.
@@ -32,6 +35,8 @@ pub struct ComparisonReport {
     pub unit: String,
     /// Seed of the random sign flips.
     pub flip_seed: u64,
+    /// How far continuations were enumerated; None where repeats are compared.
+    pub enumeration: Option<EnumerationParams>,
     /// The base, and then the others in the order of the command line.
     pub conditions: Vec<Condition>,
     /// Each of the others against the base, in the same order.
@@ -61,8 +66,10 @@ pub struct Condition {
     pub requantized_from: Option<String>,
     /// Its Mean Leak-Rate over all of its prompts.
     pub rate: ConditionRate,
-    /// The most repeats a prompt has.
+    /// The most repeats a prompt has; 0 where continuations were enumerated.
     pub n_repeats: usize,
+    /// What is certain of the rate, where continuations were enumerated.
+    pub exact: Option<ExactBounds>,
 }
 
 /// One condition against the base.
@@ -78,6 +85,8 @@ pub struct ConditionComparison {
     pub flips: Vec<RepeatFlips>,
     /// Prompts that flipped most consistently.
     pub flipped_prompts: Vec<FlippedText>,
+    /// What is certain of the difference and which pairs moved, where continuations were enumerated.
+    pub exact: Option<ExactCompared>,
     /// The same difference by other metrics that the database has.
     pub other_metrics: Vec<MetricDifference>,
 }

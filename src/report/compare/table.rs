@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use super::exact;
 use super::words::{difference_words, few_clusters_words, p_value_text, points, trend_words};
 use super::{ComparisonReport, Condition, ConditionComparison, FlippedText, RepeatText};
 use crate::leakage::{Comparison, Flips, Leak, RepeatFlips};
@@ -15,17 +16,18 @@ use crate::visible::visible;
 
 /// The comparison as a person reads it.
 pub fn comparison_table(report: &ComparisonReport) -> String {
+    let (rates, differences) = if report.enumeration.is_some() {
+        (exact::rate_table(report), exact::difference_table(report))
+    } else {
+        (rate_table(report), difference_table(report))
+    };
     let mut parts = vec![
-        [heading(report), rate_table(report)]
+        [heading(report), rates]
             .into_iter()
             .chain(requantized_notes(report))
             .collect::<Vec<_>>()
             .join("\n"),
-        format!(
-            "{}\n{}",
-            difference_table(report),
-            difference_legend(report)
-        ),
+        format!("{differences}\n{}", difference_legend(report)),
         words(report),
     ];
     let drifts: Vec<&DriftSummary> = report.comparisons.iter().flat_map(|it| &it.drift).collect();
@@ -39,13 +41,24 @@ pub fn comparison_table(report: &ComparisonReport) -> String {
             indented(&trends)
         ));
     }
-    parts.push(format!("{}\n{}", flip_table(report), flip_legend(report)));
+    parts.extend(texts(report));
+    parts.join("\n\n") + "\n"
+}
+
+/// What became of single pairs.
+fn texts(report: &ComparisonReport) -> Vec<String> {
+    let comparisons = report.comparisons.iter();
+    if report.enumeration.is_some() {
+        return comparisons
+            .filter_map(|comparison| exact::moved_texts(report, comparison))
+            .collect();
+    }
+    let mut parts = vec![format!("{}\n{}", flip_table(report), flip_legend(report))];
     if !report.agreements.is_empty() {
         parts.push(metric_tables(report));
     }
-    let flipped = report.comparisons.iter();
-    parts.extend(flipped.filter_map(|comparison| flipped_texts(report, comparison)));
-    parts.join("\n\n") + "\n"
+    parts.extend(comparisons.filter_map(|comparison| flipped_texts(report, comparison)));
+    parts
 }
 
 fn heading(report: &ComparisonReport) -> String {
@@ -73,7 +86,7 @@ fn requantized_notes(report: &ComparisonReport) -> Vec<String> {
         .collect()
 }
 
-fn base(report: &ComparisonReport) -> &str {
+pub(super) fn base(report: &ComparisonReport) -> &str {
     report.conditions.first().map_or("", |base| &base.name)
 }
 
@@ -88,23 +101,29 @@ fn rate_table(report: &ComparisonReport) -> String {
         "clusters",
     ];
     let row = |condition: &Condition| {
-        let rate = &condition.rate;
-        vec![
-            condition.name.clone(),
-            condition
-                .bits_per_weight
-                .map_or("none".to_owned(), |bits| format!("{bits:.2}")),
-            format!("{:.1} %", rate.mean_leak_rate),
-            rate.interval.map_or("none".to_owned(), |interval| {
-                format!("{:.1} to {:.1}", interval.lower, interval.upper)
-            }),
-            rate.n_prompts.to_string(),
-            condition.n_repeats.to_string(),
-            rate.n_clusters.to_string(),
-        ]
+        let mut row = condition_cells(condition);
+        row.push(condition.n_repeats.to_string());
+        row.push(condition.rate.n_clusters.to_string());
+        row
     };
     let rows = report.conditions.iter().map(row);
     plain_table(&columns, rows.collect(), &|column_idx| column_idx > 0)
+}
+
+/// Name, bits per weight, rate, interval and number of prompts.
+pub(super) fn condition_cells(condition: &Condition) -> Vec<String> {
+    let rate = &condition.rate;
+    vec![
+        condition.name.clone(),
+        condition
+            .bits_per_weight
+            .map_or("none".to_owned(), |bits| format!("{bits:.2}")),
+        format!("{:.1} %", rate.mean_leak_rate),
+        rate.interval.map_or("none".to_owned(), |interval| {
+            format!("{:.1} to {:.1}", interval.lower, interval.upper)
+        }),
+        rate.n_prompts.to_string(),
+    ]
 }
 
 fn difference_table(report: &ComparisonReport) -> String {
@@ -131,7 +150,7 @@ fn difference_table(report: &ComparisonReport) -> String {
     plain_table(&columns, rows.collect(), &|column_idx| column_idx > 0)
 }
 
-fn difference_cells(found: &Comparison) -> Vec<String> {
+pub(super) fn difference_cells(found: &Comparison) -> Vec<String> {
     vec![
         points(found.difference),
         range(found.interval),
@@ -146,7 +165,7 @@ fn difference_cells(found: &Comparison) -> Vec<String> {
     ]
 }
 
-fn range(interval: Option<Interval>) -> String {
+pub(super) fn range(interval: Option<Interval>) -> String {
     interval.map_or("none".to_owned(), |interval| {
         format!("{} to {}", points(interval.lower), points(interval.upper))
     })
@@ -165,8 +184,12 @@ fn difference_legend(report: &ComparisonReport) -> String {
             "{n} random sign flips of clusters (all, where at most {N_EXACT_MAX} clusters differ)"
         )
     });
+    let pairing = match report.enumeration {
+        Some(_) => "Prompts are paired",
+        None => "Repeats are averaged first, then prompts are paired",
+    };
     let mut text = format!(
-        "Repeats are averaged first, then prompts are paired; prompts that share a {} are one cluster.\n\
+        "{pairing}; prompts that share a {} are one cluster.\n\
          p: by {flips}.\n\
          The naive interval takes all prompts for independent; the design effect is how much larger the variance is than that.",
         report.unit
@@ -175,7 +198,10 @@ fn difference_legend(report: &ComparisonReport) -> String {
     if let Some(few) = n_clusters.and_then(|n| few_clusters_words(n, &report.unit)) {
         text = text + "\n" + &few;
     }
-    text
+    match report.enumeration {
+        Some(params) => exact::legend(params, &text),
+        None => text,
+    }
 }
 
 fn words(report: &ComparisonReport) -> String {
@@ -193,6 +219,7 @@ fn words(report: &ComparisonReport) -> String {
             n_comparisons,
         )
     });
+    let sentences = sentences.chain(exact::certain(report));
     sentences.collect::<Vec<_>>().join("\n")
 }
 
@@ -279,7 +306,7 @@ fn metric_tables(report: &ComparisonReport) -> String {
     )
 }
 
-fn indented(lines: &[String]) -> String {
+pub(super) fn indented(lines: &[String]) -> String {
     let lines = lines.iter().map(|line| format!("  {line}"));
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -52,6 +52,7 @@ fn condition(quantization: &str, bits_per_weight: f64, mean_leak_rate: f64) -> C
             n_clusters: 27,
         },
         n_repeats: 2,
+        exact: None,
     }
 }
 
@@ -106,6 +107,7 @@ fn of_condition(name: &str, comparison: Option<Comparison>) -> ConditionComparis
         drift: None,
         flips: Vec::new(),
         flipped_prompts: Vec::new(),
+        exact: None,
         other_metrics: Vec::new(),
     }
 }
@@ -137,6 +139,7 @@ fn ladder() -> ComparisonReport {
         seed: 1,
         unit: "control prompt".to_owned(),
         flip_seed: 1,
+        enumeration: None,
         conditions: vec![
             condition("Q8_0", 8.5, 60.0),
             condition("Q4_K_M", 4.85, 59.96),

@@ -76,6 +76,22 @@ fn verdict_words(
     )
 }
 
+/// What is certain of a difference of exact rates for the prompts at hand, in a sentence.
+pub(super) fn certain_words(base: &str, other: &str, lower: f64, upper: f64) -> String {
+    let range = format!("{} to {} points", points(lower), points(upper));
+    let what = match (lower > 0.0, upper < 0.0) {
+        (true, _) => format!("certainly leaks more than {base} on these prompts"),
+        (_, true) => format!("certainly leaks less than {base} on these prompts"),
+        (false, false) if lower == 0.0 && upper == 0.0 => {
+            format!("certainly leaks as much as {base} on these prompts")
+        }
+        (false, false) => format!(
+            "what was not enumerated leaves open whether it leaks more or less than {base} on these prompts"
+        ),
+    };
+    format!("{other}: {what} ({range}).")
+}
+
 /// What to keep in mind where clusters are few; None where they are not.
 pub(in crate::report) fn few_clusters_words(n_clusters: usize, unit: &str) -> Option<String> {
     let words = format!(

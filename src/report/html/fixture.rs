@@ -147,6 +147,7 @@ fn other(
             },
         }],
         flipped_prompts: Vec::new(),
+        exact: None,
         other_metrics: Vec::new(),
         drift: None,
     };
