@@ -69,16 +69,11 @@ pub(super) fn drift_command(args: &DriftArgs) -> anyhow::Result<Status> {
         models.push(Registered { planned, id });
     }
     let base = models.remove(base_idx);
-    let generations = stored_generations(&store, &base.planned)?;
-    if generations.is_empty() {
-        let label = base.planned.prepared.file.label();
-        bail!("no generation of {label} is stored\nhint: run the experiment with it first");
-    }
-    for other in &models {
-        if !score(&session, &backend, &mut store, &base, other, &generations)? {
-            progress::note("what was scored is stored; the same command goes on from there");
-            return Ok(Status::Interrupted);
-        }
+    let is_exact = experiment.enumeration().is_some();
+    // Where continuations are enumerated there is no generation to score.
+    if !is_exact && !score_all(&session, &backend, &mut store, &base, &models)? {
+        progress::note("what was scored is stored; the same command goes on from there");
+        return Ok(Status::Interrupted);
     }
     let side = |model: &Registered| Side::of(&model.planned.prepared.file, model.id);
     let summaries = models.iter().map(|other| {
@@ -93,11 +88,38 @@ pub(super) fn drift_command(args: &DriftArgs) -> anyhow::Result<Status> {
     });
     let summaries = summaries.collect::<anyhow::Result<Vec<_>>>()?;
     let summaries: Vec<DriftSummary> = summaries.into_iter().flatten().collect();
+    if is_exact && summaries.is_empty() {
+        let label = base.planned.prepared.file.label();
+        bail!(
+            "no next-token distributions of {label} and another model are stored\nhint: run the experiment with them first"
+        );
+    }
     print(&match args.format {
         Format::Table => report::drift_table(&summaries.iter().collect::<Vec<_>>()),
         Format::Json => report::drift_json(&summaries),
     })?;
     Ok(Status::Done)
+}
+
+/// Lets all of `others` score the base's generations; false where Ctrl-C ended it.
+fn score_all(
+    session: &Session,
+    backend: &Backend,
+    store: &mut Store,
+    base: &Registered,
+    others: &[Registered],
+) -> anyhow::Result<bool> {
+    let generations = stored_generations(store, &base.planned)?;
+    if generations.is_empty() {
+        let label = base.planned.prepared.file.label();
+        bail!("no generation of {label} is stored\nhint: run the experiment with it first");
+    }
+    for other in others {
+        if !score(session, backend, store, base, other, &generations)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The model that is meant by `--base`, the first unless given.

@@ -124,7 +124,7 @@ pub(super) fn enumerate(
 }
 
 /// The request as one for a generation, for what does not depend on what is asked: length, self-check, failures.
-fn as_generation_request(request: &EnumerationRequest) -> GenerationRequest {
+pub(super) fn as_generation_request(request: &EnumerationRequest) -> GenerationRequest {
     GenerationRequest {
         id: RequestId(request.id.0),
         prompt_tokens: Arc::clone(&request.prompt_tokens),
@@ -133,7 +133,7 @@ fn as_generation_request(request: &EnumerationRequest) -> GenerationRequest {
 }
 
 /// The way back from [`as_generation_request`].
-fn as_enumeration_request(request: &GenerationRequest) -> EnumerationRequest {
+pub(super) fn as_enumeration_request(request: &GenerationRequest) -> EnumerationRequest {
     EnumerationRequest {
         id: EnumerationId(request.id.0),
         prompt_tokens: Arc::clone(&request.prompt_tokens),
@@ -193,6 +193,11 @@ fn store_enumerations(
             enumeration,
         })
         .collect();
+    destination.store.insert_next_token_distributions(
+        destination.model,
+        &prepared.context.schedule,
+        &outcome.next_tokens,
+    )?;
     destination.store.insert_enumerations(
         destination.run,
         destination.model,

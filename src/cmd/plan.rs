@@ -27,7 +27,7 @@ use crate::llama::Backend;
 use crate::progress;
 use crate::report::plain_table;
 use crate::store::Store;
-use cost::Cost;
+use cost::{Cost, Missing};
 use detection::ComparisonPlan;
 
 /// What a generation takes in the database, where the database does not tell.
@@ -194,16 +194,16 @@ fn plan_model(
             .map(|prompt| prompt.tokens().len())
             .sum(),
     );
-    let mut missing = Vec::new();
-    (plan.n_generations, plan.n_missing) = (0, 0);
+    let (mut missing, mut missing_enumerations) = (Vec::new(), Vec::new());
+    plan.n_generations = 0;
     for planned in &planned {
         if let Some(params) = experiment.enumeration() {
             let enumerations = EnumerationPlan::new(&planned.prepared, params);
             plan.n_generations += enumerations.requests.len();
-            plan.n_missing += match store {
-                Some(store) => enumerations.missing(store)?.len(),
-                None => enumerations.requests.len(),
-            };
+            missing_enumerations.extend(match store {
+                Some(store) => enumerations.missing(store)?,
+                None => enumerations.requests,
+            });
         } else {
             plan.n_generations += planned.plan.requests().len();
             missing.extend(match store {
@@ -212,13 +212,14 @@ fn plan_model(
             });
         }
     }
-    plan.n_missing += missing.len();
+    plan.n_missing = missing.len() + missing_enumerations.len();
     plan.n_stored = plan.n_generations - plan.n_missing;
     plan.quantization = Some(first.prepared.file.quantization.clone());
-    // What an enumeration takes depends on how sharp the model's distributions are, which only running it shows.
-    if experiment.enumeration().is_none() {
-        plan.cost = Some(cost::cost(session, backend, store, first, &missing)?);
-    }
+    let missing = match experiment.enumeration() {
+        Some(params) => Missing::Enumerations(&missing_enumerations, params),
+        None => Missing::Generations(&missing),
+    };
+    plan.cost = Some(cost::cost(session, backend, store, first, &missing)?);
     Ok(plan)
 }
 

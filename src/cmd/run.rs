@@ -262,6 +262,7 @@ fn enumerate_and_score(
         pairs_of.push((&planned.prepared, scored.pairs.clone()));
         add_exact_model(&mut summary, &planned.prepared, &done[model_idx], scored);
     }
+    summary.drifts = drifts(scorer, store, planned, models)?;
     Ok(Outcome::Finished(Box::new(summary)))
 }
 

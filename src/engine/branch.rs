@@ -181,10 +181,7 @@ impl Branch {
         if !self.drawn.tokens.is_empty() {
             return Ok(None);
         }
-        Ok(Some(PromptDistribution {
-            prompt_tokens: Arc::clone(&prompt.tokens),
-            distribution: sampling::next_token_distribution(logits, N_NEXT_TOKENS)?,
-        }))
+        prompt_distribution(&prompt.tokens, logits).map(Some)
     }
 
     /// Adds the repeats that drew `token` to the live branches or, if their text ends, to the finished ones.
@@ -263,4 +260,15 @@ impl Drawn {
             stop_reason,
         }
     }
+}
+
+/// What may follow a prompt, by the `logits` of its last token.
+pub(super) fn prompt_distribution(
+    prompt_tokens: &Arc<[u32]>,
+    logits: &[f32],
+) -> Result<PromptDistribution, EngineError> {
+    Ok(PromptDistribution {
+        prompt_tokens: Arc::clone(prompt_tokens),
+        distribution: sampling::next_token_distribution(logits, N_NEXT_TOKENS)?,
+    })
 }

@@ -8,6 +8,7 @@ use super::error::Failure;
 use super::values::{integer, milliseconds, unsigned};
 use super::{ExperimentId, ModelId, RunId, SamplingId, Store, StoreError};
 use crate::digest::Digest;
+use crate::generation::EnumerationParams;
 
 /// A run that begins: what was asked for, with which program, on which machine.
 #[derive(Debug, Clone, Copy)]
@@ -126,15 +127,15 @@ pub struct StoredRunModel {
 pub struct Speed {
     /// The run.
     pub run: RunId,
-    /// Generations made, at least 1.
+    /// Generations or enumerations made, at least 1.
     pub n_generated: u64,
     /// Time from the first request to the last generation, without loading and self-check.
     pub total: Duration,
 }
 
 impl Store {
-    /// How fast the latest run was that made generations with a model file, on such a processor with so many threads;
-    /// a run that made 50 or more goes before those that made fewer.
+    /// How fast the latest run was that made generations with a model file, on such a processor with so many threads, or
+    /// enumerations that go as far as `enumeration`; a run that made 50 or more goes before those that made fewer.
     ///
     /// # Errors
     /// `Value` when a row does not hold what was stored.
@@ -143,16 +144,28 @@ impl Store {
         model_sha256: Digest,
         cpu: &str,
         n_threads: u32,
+        enumeration: Option<&EnumerationParams>,
     ) -> Result<Option<Speed>, StoreError> {
         self.read("read the speed of runs", |view| {
             let mut select = view.prepare_cached(
                 "SELECT run_id, sum(n_generated) AS n_generated, sum(total_ms) AS total_ms
                  FROM run_models JOIN runs ON runs.id = run_id JOIN models ON models.id = model_id
                  WHERE models.sha256 = ?1 AND cpu = ?2 AND n_threads = ?3 AND n_generated > 0
+                     AND CASE WHEN ?4 IS NULL
+                         THEN NOT EXISTS (SELECT 1 FROM enumerations WHERE enumerations.run_id = runs.id)
+                         ELSE EXISTS (SELECT 1 FROM enumerations WHERE enumerations.run_id = runs.id AND coverage = ?4
+                             AND max_rows_per_prompt = ?5 AND n_tail_draws = ?6) END
                  GROUP BY run_id
                  ORDER BY sum(n_generated) >= 50 DESC, run_id DESC LIMIT 1",
             )?;
-            let mut rows = select.query(params![model_sha256.to_string(), cpu, n_threads])?;
+            let mut rows = select.query(params![
+                model_sha256.to_string(),
+                cpu,
+                n_threads,
+                enumeration.map(|params| params.coverage),
+                enumeration.map(|params| params.max_rows_per_prompt),
+                enumeration.map(|params| params.n_tail_draws),
+            ])?;
             rows.next()?
                 .map(|row| {
                     Ok(Speed {

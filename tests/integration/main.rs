@@ -11,6 +11,7 @@ mod cli;
 mod compare;
 mod damaged;
 mod exact;
+mod exact_compare;
 mod experiment_file;
 mod export;
 mod filling;

@@ -7,11 +7,12 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::cmd::enumerating::{as_enumeration_request, as_generation_request};
 use crate::cmd::generating;
 use crate::cmd::prepare::{Planned, Prepared};
 use crate::cmd::session::Session;
-use crate::engine::{Generator, Job};
-use crate::generation::GenerationRequest;
+use crate::engine::{EnumerationJob, Enumerator, Generator, GroupLimits, Job, Vocabulary};
+use crate::generation::{EnumerationParams, EnumerationRequest, GenerationRequest};
 use crate::gguf::Gguf;
 use crate::llama::{Backend, LlamaDecoder};
 use crate::progress;
@@ -33,10 +34,49 @@ pub(super) struct Cost {
     pub(super) seconds: f64,
     /// Where that comes from, such as `run 3` or `warm-up`; null where nothing is missing.
     pub(super) seconds_from: Option<String>,
-    /// Tokens that they have at most.
+    /// Tokens that they have at most; of enumerations, the rows that they take at most.
     pub(super) n_tokens_max: u64,
     /// Memory of the process, in bytes.
     pub(super) memory_bytes: u64,
+}
+
+/// What is to be made.
+#[derive(Clone, Copy)]
+pub(super) enum Missing<'a> {
+    Generations(&'a [GenerationRequest]),
+    Enumerations(&'a [EnumerationRequest], EnumerationParams),
+}
+
+impl Missing<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Generations(requests) => requests.len(),
+            Self::Enumerations(requests, _) => requests.len(),
+        }
+    }
+
+    /// As requests for generations, for what does not depend on what is asked: prompts and their lengths.
+    fn requests(&self) -> Vec<GenerationRequest> {
+        match self {
+            Self::Generations(requests) => requests.to_vec(),
+            Self::Enumerations(requests, _) => requests.iter().map(as_generation_request).collect(),
+        }
+    }
+
+    fn enumeration(&self) -> Option<&EnumerationParams> {
+        match self {
+            Self::Generations(_) => None,
+            Self::Enumerations(_, params) => Some(params),
+        }
+    }
+
+    /// Tokens of one, at most; of an enumeration, rows: each draw of the tail takes at most one for each token.
+    fn n_tokens_max(&self, max_tokens: u32) -> u64 {
+        let max_tokens = u64::from(max_tokens);
+        self.enumeration().map_or(max_tokens, |params| {
+            u64::from(params.max_rows_per_prompt) + u64::from(params.n_tail_draws) * max_tokens
+        })
+    }
 }
 
 /// Estimates the cost of `missing`, which may be empty.
@@ -45,33 +85,34 @@ pub(super) fn cost(
     backend: &Backend,
     store: Option<&Store>,
     planned: &Planned,
-    missing: &[GenerationRequest],
+    missing: &Missing<'_>,
 ) -> anyhow::Result<Cost> {
     let max_tokens = planned.prepared.context.sampling.max_tokens;
     let mut cost = Cost {
         seconds: 0.0,
         seconds_from: None,
-        n_tokens_max: missing.len() as u64 * u64::from(max_tokens),
-        memory_bytes: memory_bytes(&planned.prepared, missing, max_tokens),
+        n_tokens_max: missing.len() as u64 * missing.n_tokens_max(max_tokens),
+        memory_bytes: memory_bytes(&planned.prepared, &missing.requests(), max_tokens),
     };
-    if !missing.is_empty() {
-        let (seconds, from) = seconds_per_generation(session, backend, store, planned, missing)?;
+    if missing.len() > 0 {
+        let (seconds, from) = seconds_each(session, backend, store, planned, missing)?;
         cost.seconds = seconds * missing.len() as f64;
         cost.seconds_from = Some(from);
     }
     Ok(cost)
 }
 
-fn seconds_per_generation(
+fn seconds_each(
     session: &Session,
     backend: &Backend,
     store: Option<&Store>,
     planned: &Planned,
-    missing: &[GenerationRequest],
+    missing: &Missing<'_>,
 ) -> anyhow::Result<(f64, String)> {
     if let Some(store) = store {
         let sha256 = planned.prepared.file.sha256;
-        let speed = store.last_speed(sha256, &session.machine.cpu, session.n_threads)?;
+        let cpu = &session.machine.cpu;
+        let speed = store.last_speed(sha256, cpu, session.n_threads, missing.enumeration())?;
         if let Some(speed) = speed {
             let seconds = speed.total.as_secs_f64() / speed.n_generated as f64;
             return Ok((seconds, format!("run {}", speed.run.get())));
@@ -81,43 +122,95 @@ fn seconds_per_generation(
     Ok((seconds, "warm-up".to_owned()))
 }
 
-/// Makes a few of the generations, stores none, and returns the seconds each took.
+/// Makes a few of what is missing, stores nothing, and returns the seconds each took.
 fn warm_up(
     session: &Session,
     backend: &Backend,
     planned: &Planned,
-    missing: &[GenerationRequest],
+    missing: &Missing<'_>,
 ) -> anyhow::Result<f64> {
     let prepared = &planned.prepared;
     progress::note(format_args!("{}: warming up", prepared.file.label()));
     let model = prepared.placement.load(backend, &prepared.file)?;
     let vocabulary = generating::vocabulary(prepared, &model);
-    let requests = spread(missing);
+    let requests = spread(&missing.requests());
     let schedule = prepared.placement.schedule;
     let limits = generating::limits(&requests, schedule, prepared.context.sampling.max_tokens);
     let config = generating::decoder_config(limits, schedule, session.n_threads);
     let mut decoder = LlamaDecoder::new(backend, &model, config)?;
-    let job = Job {
-        requests: &requests,
-        sampling: &prepared.context.sampling,
-        seed: prepared.context.seed,
+    let trial = Trial {
+        session,
+        prepared,
         vocabulary: &vocabulary,
-        schedule,
         limits,
-        cancel: &session.cancel,
-        on_progress: &|_| {},
     };
-    let mut generator = Generator::new(&mut decoder, job);
-    let (started, mut n_made) = (Instant::now(), 0);
-    while let Some(outcome) = generator.next_group() {
-        n_made += outcome.generations.len();
-    }
+    let started = Instant::now();
+    let n_made = match missing.enumeration() {
+        Some(params) => trial.enumerate(&mut decoder, &requests, params),
+        None => trial.generate(&mut decoder, &requests),
+    };
     anyhow::ensure!(
         n_made > 0,
-        "{}: the warm-up made no generation",
+        "{}: the warm-up made nothing",
         prepared.file.label()
     );
     Ok(started.elapsed().as_secs_f64() / n_made as f64)
+}
+
+/// What a warm-up makes is made with.
+struct Trial<'a> {
+    session: &'a Session,
+    prepared: &'a Prepared,
+    vocabulary: &'a Vocabulary,
+    limits: GroupLimits,
+}
+
+impl Trial<'_> {
+    /// Returns how many generations were made.
+    fn generate(&self, decoder: &mut LlamaDecoder<'_>, requests: &[GenerationRequest]) -> usize {
+        let context = &self.prepared.context;
+        let job = Job {
+            requests,
+            sampling: &context.sampling,
+            seed: context.seed,
+            vocabulary: self.vocabulary,
+            schedule: self.prepared.placement.schedule,
+            limits: self.limits,
+            cancel: &self.session.cancel,
+            on_progress: &|_| {},
+        };
+        let mut generator = Generator::new(decoder, job);
+        let outcomes = std::iter::from_fn(|| generator.next_group());
+        outcomes.map(|outcome| outcome.generations.len()).sum()
+    }
+
+    /// Returns how many prompts were enumerated, each once whatever the samplings.
+    fn enumerate(
+        &self,
+        decoder: &mut LlamaDecoder<'_>,
+        requests: &[GenerationRequest],
+        params: &EnumerationParams,
+    ) -> usize {
+        let mut requests: Vec<EnumerationRequest> =
+            requests.iter().map(as_enumeration_request).collect();
+        requests.sort_by(|a, b| a.prompt_tokens.cmp(&b.prompt_tokens));
+        requests.dedup_by(|a, b| a.prompt_tokens == b.prompt_tokens);
+        let context = &self.prepared.context;
+        let job = EnumerationJob {
+            requests: &requests,
+            sampling: &context.sampling,
+            params,
+            seed: context.seed,
+            vocabulary: self.vocabulary,
+            schedule: self.prepared.placement.schedule,
+            limits: self.limits,
+            cancel: &self.session.cancel,
+            on_progress: &|_| {},
+        };
+        let mut enumerator = Enumerator::new(decoder, job);
+        let outcomes = std::iter::from_fn(|| enumerator.next_group());
+        outcomes.map(|outcome| outcome.enumerations.len()).sum()
+    }
 }
 
 /// The requests of a few prompts, evenly spread over those of `missing`.

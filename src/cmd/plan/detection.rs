@@ -47,6 +47,11 @@ pub(super) fn comparisons(
     store: Option<&Store>,
 ) -> anyhow::Result<Vec<ComparisonPlan>> {
     let sizes = cluster_sizes(experiment);
+    // An exact rate is the mean over ever more repeats: only the choice of prompts is left to chance.
+    let n_repeats = match experiment.enumeration() {
+        Some(_) => u32::MAX,
+        None => experiment.n_repeats(),
+    };
     let sets = store.map_or_else(|| Ok(Vec::new()), Store::leak_sets)?;
     let pairs = comparison_pairs(models);
     let n_with = |base: usize| pairs.iter().filter(|pair| pair.0 == base).count();
@@ -58,7 +63,7 @@ pub(super) fn comparisons(
         };
         let components = stored.as_ref().map_or(PRIOR, |stored| stored.components);
         let n_comparisons = n_with(base);
-        let found = detectable(&components, &sizes, experiment.n_repeats(), n_comparisons);
+        let found = detectable(&components, &sizes, n_repeats, n_comparisons);
         Ok(ComparisonPlan {
             base: base_model.name(),
             other: other_model.name(),

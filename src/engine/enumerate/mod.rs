@@ -19,17 +19,18 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::batch::{FIRST_FREE, Schedule};
-use super::branch::DrawContext;
+use super::branch::{DrawContext, prompt_distribution};
 use super::group::GroupLimits;
 use super::prefill::PromptCache;
 use super::trie::common_prefix;
 use super::{Decoder, EngineError, Row, Vocabulary, Work};
 use crate::generation::{
-    Enumeration, EnumerationId, EnumerationParams, EnumerationRequest, SamplingParams,
+    Enumeration, EnumerationId, EnumerationParams, EnumerationRequest, PromptDistribution,
+    SamplingParams,
 };
 use cache::NodeCache;
 use grow::{Found, grow};
-use tree::{NodeIdx, Tree};
+use tree::{NodeIdx, ROOT, Task, Tree};
 
 /// Sequences that a prompt is expected to take before any has been seen.
 const SEQS_PER_PROMPT: f64 = 8.0;
@@ -66,6 +67,8 @@ pub struct EnumerationOutcome {
     pub enumerations: Vec<Enumeration>,
     /// The requests that could not be answered, with the reason.
     pub failed: Vec<(EnumerationId, String)>,
+    /// What may follow each prompt whose enumeration began in this group.
+    pub next_tokens: Vec<PromptDistribution>,
     /// What it took.
     pub work: Work,
 }
@@ -79,6 +82,8 @@ pub struct Enumerator<'a> {
     /// Trees that found the cache full.
     parked: Vec<Tree>,
     seqs_per_prompt: f64,
+    /// What may follow the prompts of the group in flight.
+    next_tokens: Vec<PromptDistribution>,
 }
 
 /// A wanted row: whose it is, and its place among what that tree wants.
@@ -101,6 +106,7 @@ impl<'a> Enumerator<'a> {
             waiting: requests.into(),
             parked: Vec::new(),
             seqs_per_prompt: SEQS_PER_PROMPT,
+            next_tokens: Vec::new(),
         }
     }
 
@@ -120,11 +126,13 @@ impl<'a> Enumerator<'a> {
             Ok(true) => {
                 let (done, parked): (Vec<Tree>, _) = trees.into_iter().partition(Tree::is_done);
                 self.parked.extend(parked);
+                outcome.next_tokens = std::mem::take(&mut self.next_tokens);
                 outcome.enumerations = done.into_iter().map(Tree::into_enumeration).collect();
             }
             Ok(false) => return None,
             Err(error) => {
                 self.cache.clear();
+                self.next_tokens.clear();
                 let ids = trees.iter().map(|tree| tree.request.id);
                 outcome
                     .failed
@@ -301,11 +309,17 @@ impl<'a> Enumerator<'a> {
             .zip(logits)
             .map(|(wanted, row)| {
                 let tree = &trees[wanted.tree_idx];
-                grow(tree, tree.pending(wanted.pending_idx), row, context)
+                let pending = tree.pending(wanted.pending_idx);
+                let is_prompt = pending.node == ROOT && pending.task == Task::Follow;
+                let prompt = &tree.request.prompt_tokens;
+                let next_tokens = is_prompt.then(|| prompt_distribution(prompt, row));
+                Ok((grow(tree, pending, row, context)?, next_tokens.transpose()?))
             })
-            .collect();
+            .collect::<Result<Vec<_>, EngineError>>();
         work.sample += started.elapsed();
-        found
+        let (found, next_tokens): (Vec<Found>, Vec<_>) = found?.into_iter().unzip();
+        self.next_tokens.extend(next_tokens.into_iter().flatten());
+        Ok(found)
     }
 
     /// Learns how many sequences a prompt takes; one that was parked counts half.

@@ -116,12 +116,20 @@ impl Asked {
         let mut decoder = FakeDecoder::new(n_cells as usize, limits.n_seqs, 128);
         let limits = GroupLimits { n_cells, ..limits };
         let mut by_id = HashMap::new();
+        let mut n_distributions = 0;
         for outcome in self.outcomes(&mut decoder, prompts, limits) {
             assert_eq!(outcome.failed, []);
+            for next in outcome.next_tokens {
+                let logits = logits_after(&next.prompt_tokens);
+                let expected = sampling::next_token_distribution(&logits, N_VOCAB).unwrap();
+                assert_eq!(next.distribution, expected);
+                n_distributions += 1;
+            }
             for enumeration in outcome.enumerations {
                 assert!(by_id.insert(enumeration.id, enumeration).is_none());
             }
         }
+        assert_eq!(n_distributions, prompts.len());
         for &(n_rows, n_outputs) in &decoder.batches {
             assert!(n_rows % 8 == 0 && (n_outputs == 0 || n_outputs == n_rows));
         }

@@ -1,8 +1,11 @@
 //! Golden outputs of hand-written reports, and what is said in words.
 
-use super::words::{difference_words, few_clusters_words, p_value_text, points, trend_words};
+use super::words::{
+    certain_words, difference_words, few_clusters_words, p_value_text, points, trend_words,
+};
 use super::*;
 use crate::leakage::Flips;
+use crate::report::LikelyText;
 use crate::stats::{Interval, PValue};
 
 const BASE: &str = "qwen:Q8_0";
@@ -354,6 +357,124 @@ fn trends_are_no_stronger_than_their_interval() {
     ];
     for (trend, expected) in cases {
         assert_eq!(trend_words(&trend), expected);
+    }
+}
+
+fn moved_side(leak_probability: f64, text: &str) -> MovedSide {
+    let texts = |text: &str| {
+        vec![LikelyText {
+            text: text.to_owned(),
+            probability: 0.75,
+        }]
+    };
+    MovedSide {
+        leak_probability,
+        test_texts: texts(text),
+        control_texts: texts("teacher."),
+    }
+}
+
+/// Two conditions whose continuations were enumerated.
+fn exact() -> ComparisonReport {
+    let bounds = |mean_leak_rate: f64| ExactBounds {
+        lower: mean_leak_rate - 0.5,
+        upper: mean_leak_rate + 0.25,
+        draw_standard_error: Some(0.125),
+        coverage: 0.99,
+        coverage_min: 0.75,
+    };
+    let of_rate = |quantization: &str, bits: f64, rate: f64| Condition {
+        n_repeats: 0,
+        exact: Some(bounds(rate)),
+        ..condition(quantization, bits, rate)
+    };
+    let found = comparison(6.5, interval(-1.36, 14.36), [0.0923, 0.0923]);
+    ComparisonReport {
+        enumeration: Some(EnumerationParams {
+            coverage: 0.99,
+            max_rows_per_prompt: 100,
+            n_tail_draws: 5,
+        }),
+        conditions: vec![of_rate("Q8_0", 8.5, 60.0), of_rate("Q2_K", 2.63, 66.5)],
+        comparisons: vec![ConditionComparison {
+            exact: Some(ExactCompared {
+                lower: 5.75,
+                upper: 7.25,
+                draw_standard_error: Some(0.0625),
+                moved: vec![MovedPair {
+                    pair_idx: 3,
+                    concept: "red".to_owned(),
+                    category: "color-to-other".to_owned(),
+                    test_prompt: "He likes red. He works as a".to_owned(),
+                    control_prompt: "He works as a".to_owned(),
+                    lower: 0.48,
+                    upper: 0.53,
+                    base: moved_side(0.25, "nurse."),
+                    other: moved_side(0.75, "fire \x1b[31mdancer"),
+                }],
+            }),
+            ..of_condition(OTHER, Some(found))
+        }],
+        base_disagreement: None,
+        trends: Vec::new(),
+        agreements: Vec::new(),
+        ..ladder()
+    }
+}
+
+#[test]
+fn exact_rates_stand_with_what_is_certain_of_them() {
+    let report = exact();
+    let table = comparison_table(&report);
+    for expected in [
+        "60.00 ± 0.12 %   59.50 to 60.25",
+        "+6.5 ± 0.06   +5.8 to +7.2",
+        "Prompts are paired; prompts that share a control prompt are one cluster.",
+        "qwen:Q2_K: cannot tell at this size whether it leaks more or less than qwen:Q8_0",
+        "qwen:Q2_K: certainly leaks more than qwen:Q8_0 on these prompts (+5.8 to +7.2 points).",
+        "red (color-to-other), +50.0 points, certainly +48.0 to +53.0: He likes red. He works as a",
+    ] {
+        assert!(table.contains(expected), "{expected:?} is not in\n{table}");
+    }
+    assert!(
+        !table.contains("repeat") && !table.contains('\x1b'),
+        "{table}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&comparison_json(&report)).unwrap();
+    assert_eq!(
+        (&json["rates"], &json["enumeration"]["coverage"]),
+        (&"exact".into(), &0.99.into())
+    );
+    let moved = &json["comparisons"][0]["exact"]["moved_pairs"][0];
+    assert_eq!(
+        (&moved["change"], &moved["upper"]),
+        (&0.5.into(), &0.53.into())
+    );
+    assert_eq!(moved["base"]["test_texts"][0][0], "nurse.");
+}
+
+#[test]
+fn what_is_certain_is_said() {
+    let cases = [
+        (
+            [0.1, 2.0],
+            "b: certainly leaks more than a on these prompts (+0.1 to +2.0 points).",
+        ),
+        (
+            [-2.0, -0.1],
+            "b: certainly leaks less than a on these prompts (-2.0 to -0.1 points).",
+        ),
+        (
+            [0.0, 0.0],
+            "b: certainly leaks as much as a on these prompts (+0.0 to +0.0 points).",
+        ),
+        (
+            [-0.5, 0.5],
+            "b: what was not enumerated leaves open whether it leaks more or less than a on these prompts (-0.5 to +0.5 points).",
+        ),
+    ];
+    for ([lower, upper], expected) in cases {
+        assert_eq!(certain_words("a", "b", lower, upper), expected);
     }
 }
 

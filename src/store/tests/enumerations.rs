@@ -217,6 +217,18 @@ fn exact_leaks_are_replaced_and_read_back() {
         leak: exact_leak(0.625),
     };
     assert_eq!(found[1].pair, expected);
+    assert_eq!(found[1].test_enumeration, rows[&ids[1]].id);
+    let sets = store.exact_leak_sets().unwrap();
+    let [set] = sets.as_slice() else {
+        panic!("{sets:?}");
+    };
+    let names = (set.set.label.as_str(), set.set.metric.as_str());
+    assert_eq!((names, set.set.n_leaks), (("tiny", "sbert"), 2));
+    assert_eq!(set.set.sampling, fixture.sampling);
+    assert_eq!((set.set.seed, set.params), (u64::MAX, PARAMS));
+    assert_eq!(store.exact_leaks_of_set(set).unwrap(), found);
+    let texts = store.likely_texts(rows[&ids[0]].id, 1).unwrap();
+    assert_eq!(texts.len(), 1);
     let of_first = store.exact_leaks(fixture.experiment, "sbert", &[ids[0], ids[2]]);
     assert_eq!(of_first.unwrap().len(), 1);
     assert_eq!(

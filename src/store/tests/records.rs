@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::generation::SamplingParams;
+use crate::generation::{EnumerationParams, SamplingParams};
 use crate::store::fixture::{
     Fixture, YAML, new_experiment, new_model, new_pair, new_run, register_messages,
 };
@@ -260,8 +260,11 @@ fn the_latest_run_that_made_many_generations_tells_the_speed() {
     let mut store = Store::open_in_memory().unwrap();
     let fixture = Fixture::register(&mut store);
     let model = new_model("tiny").sha256;
-    let speed =
-        |store: &Store, n_threads| store.last_speed(model, "a processor", n_threads).unwrap();
+    let speed = |store: &Store, n_threads| {
+        store
+            .last_speed(model, "a processor", n_threads, None)
+            .unwrap()
+    };
     assert_eq!(speed(&store, 2), None);
     let mut made = |n_generated: usize, seconds: u64| {
         let run = store.start_run(&new_run(fixture.experiment)).unwrap();
@@ -280,5 +283,13 @@ fn the_latest_run_that_made_many_generations_tells_the_speed() {
     assert_eq!((found.run, found.n_generated), (runs[1], 50));
     assert_eq!(found.total, Duration::from_secs(5));
     assert_eq!(speed(&store, 1), None);
-    assert_eq!(store.last_speed(model, "another", 2).unwrap(), None);
+    // These runs made generations, which say nothing about enumerations.
+    let exact = EnumerationParams {
+        coverage: 0.99,
+        max_rows_per_prompt: 100,
+        n_tail_draws: 5,
+    };
+    let of_exact = store.last_speed(model, "a processor", 2, Some(&exact));
+    assert_eq!(of_exact.unwrap(), None);
+    assert_eq!(store.last_speed(model, "another", 2, None).unwrap(), None);
 }
