@@ -54,33 +54,35 @@ pub(super) fn measure(
         python,
         n_threads: bench.session.n_threads,
     };
-    let mut figures = Vec::new();
-    let rate = call.run(
+    let llama_cpp = call.rate(
         "peer_llama_cpp_python.py",
         &[gguf, &prompts_file],
         &[n_prompts.to_string(), args.repeats.to_string()],
-    )?;
-    figures.push(PeerFigure {
+    );
+    let llama_cpp = llama_cpp.map(|per_second| PeerFigure {
         name: "llama-cpp-python, a loop",
         n_prompts,
         n_repeats: args.repeats,
-        per_second: rate,
+        per_second,
         ours_per_second: ours,
     });
-    let rate = call.run(
+    let transformers = call.rate(
         "peer_transformers.py",
         &[gguf, &few_prompts_file],
         &[few_prompts.len().to_string(), "1".to_owned()],
-    )?;
-    figures.push(PeerFigure {
+    );
+    let transformers = transformers.map(|per_second| PeerFigure {
         name: "transformers, a loop",
         n_prompts: few_prompts.len(),
         n_repeats: 1,
-        per_second: rate,
+        per_second,
         ours_per_second: ours,
     });
-    figures.extend(embedding(&call, bench)?);
-    Ok(figures)
+    let embedding = embedding(&call, bench)?;
+    Ok([llama_cpp, transformers, embedding]
+        .into_iter()
+        .flatten()
+        .collect())
 }
 
 fn embedding(call: &Call<'_>, bench: &Bench<'_>) -> anyhow::Result<Option<PeerFigure>> {
@@ -95,16 +97,16 @@ fn embedding(call: &Call<'_>, bench: &Bench<'_>) -> anyhow::Result<Option<PeerFi
     }
     let ours = super::embedding::measure(bench, &texts)?;
     let strings_file = bench.write_lines("strings.txt", &texts)?;
-    let rate = call.run(
+    let rate = call.rate(
         "peer_sentence_transformers.py",
         &[&ours.folder, &strings_file],
         &[],
-    )?;
-    Ok(Some(PeerFigure {
+    );
+    Ok(rate.map(|per_second| PeerFigure {
         name: "sentence-transformers",
         n_prompts: texts.len(),
         n_repeats: 1,
-        per_second: rate,
+        per_second,
         ours_per_second: ours.strings_per_second,
     }))
 }
@@ -117,6 +119,13 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// The rate of a program; one that fails is named and left out, so that nothing measured before is lost.
+    fn rate(&self, program: &str, paths: &[&Path], numbers: &[String]) -> Option<f64> {
+        let rate = self.run(program, paths, numbers);
+        rate.inspect_err(|error| progress::note(format_args!("left out: {error:#}")))
+            .ok()
+    }
+
     /// Runs a program and reads the rate at the end of its last line, such as `4.20 generations/s`.
     fn run(&self, program: &str, paths: &[&Path], numbers: &[String]) -> anyhow::Result<f64> {
         progress::note(format_args!("running {program}"));
@@ -137,8 +146,12 @@ impl Call<'_> {
         });
         rate.with_context(|| {
             let errors = String::from_utf8_lossy(&output.stderr);
-            let last = errors.lines().last().unwrap_or_default().to_owned();
-            format!("`{}` gave no rate: {last}", path.display())
+            let last = errors.lines().last().unwrap_or_default();
+            format!(
+                "`{}` gave no rate ({}): {last}",
+                path.display(),
+                output.status
+            )
         })
     }
 }
