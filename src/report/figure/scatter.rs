@@ -5,9 +5,9 @@
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::axes::{Axes, BOTTOM, Frame};
-use super::canvas::{self, Area, MARK, TEXT, draw, interval, key, mark, stroke};
+use super::canvas::{self, Area, MARK, TEXT, block, draw, interval, key, mark, stroke};
 use super::scale::{Span, extent, tick};
-use super::style::{MUTED, label, series_style, text_width};
+use super::style::{MUTED, PAPER, label, series_style, text_width};
 use crate::stats::Interval;
 
 /// An axis that begins at zero spans at least this, whatever its unit.
@@ -116,13 +116,21 @@ fn draw_point(area: &Area<'_>, axes: &Axes<'_>, point: &Point) {
     }
     mark(area, point.series_idx, (x, y));
     let name = label(&point.label, 28);
-    let gap = MARK + 4.0;
+    let (gap, width) = (MARK + 4.0, text_width(&name, TEXT));
     let (_, right, _, _) = axes.edges();
-    let fits = x + gap + text_width(&name, TEXT) < right;
-    let (place, h) = if fits {
-        (x + gap, HPos::Left)
+    let fits = x + gap + width < right;
+    let (place, left, h) = if fits {
+        (x + gap, x + gap, HPos::Left)
     } else {
-        (x - gap, HPos::Right)
+        (x - gap, x - gap - width, HPos::Right)
     };
+    // Paper behind the name, so that no line runs through it.
+    let half = TEXT / 2.0;
+    block(
+        area,
+        (left - 2.0, y - 8.0 - half),
+        (left + width + 2.0, y - 8.0 + half),
+        PAPER,
+    );
     canvas::text(area, &name, (place, y - 8.0), MUTED, (h, VPos::Center));
 }
