@@ -1,8 +1,8 @@
 //! `seep compare`: conditions against a base, from the leaks that are stored.
 //!
 //! Owns the order of its steps and what prompts of one cluster share. Which leaks are compared, `kind` and `choice` say;
-//! what is told of exact ones is put together in `exact`; what
-//! the difference is, `leakage`; how it is told, `report`. Nothing is generated and nothing is written.
+//! what is shown of exact ones is put together in `exact`; what the difference is, `leakage`; how it is told, `report`.
+//! Nothing is generated and nothing is written.
 
 mod choice;
 mod exact;
