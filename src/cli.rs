@@ -258,13 +258,23 @@ pub enum ClusterUnit {
     Template,
 }
 
-/// Where the rates of a comparison come from.
+/// Where rates come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RateKind {
     /// Repeats, which were drawn.
     Repeats,
     /// Enumerated continuations.
     Exact,
+}
+
+impl RateKind {
+    /// The word for it, on the command line and in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Repeats => "repeats",
+            Self::Exact => "exact",
+        }
+    }
 }
 
 /// Arguments of `seep compare`.
@@ -354,6 +364,9 @@ pub struct ReportArgs {
     /// The seed of the generations; the one that most models have unless given.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Whether rates of repeats or exact ones are shown; those of repeats where an experiment has both.
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub rates: Option<RateKind>,
     /// What prompts share that are not independent of each other, where conditions are compared.
     #[arg(long, value_enum, default_value_t = ClusterUnit::Control)]
     pub unit: ClusterUnit,

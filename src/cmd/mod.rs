@@ -34,6 +34,7 @@ mod session;
 mod show;
 mod simulate;
 mod stored;
+mod verdicts;
 
 use std::process::ExitCode;
 

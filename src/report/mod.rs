@@ -26,7 +26,8 @@ pub use exact::{DifferenceFromBase, ExactExample, LikelyText};
 pub use figure::{Figure, FigureError, figure_files};
 pub use html::{
     BaseComparisons, Making, Report, ReportComparison, ReportCondition, ReportData,
-    ReportExperiment, ReportModel, ReportPair, ReportRun, ReportRunModel, ReportVerdict,
+    ReportExactLeak, ReportExperiment, ReportModel, ReportPair, ReportRate, ReportRun,
+    ReportRunModel, ReportVerdict,
 };
 pub use json::{json, json_list};
 pub use pairs::{ShownCondition, ShownPair, ShownRepeat, pairs};

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::error::Failure;
 use super::values::unsigned;
-use super::{ExperimentId, LeakSet, ModelId, RunId, Store, StoreError};
+use super::{ExperimentId, LeakSet, ModelId, RunId, Store, StoreError, StoredExactSet};
 
 /// An experiment, read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -264,6 +264,29 @@ impl Store {
                 found.push(values.collect::<rusqlite::Result<_>>()?);
             }
             Ok(found)
+        })
+    }
+
+    /// The sampling values under which the continuations of `set` were enumerated, with the schedule.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn enumeration_sampling(&self, set: &StoredExactSet) -> Result<SamplingRecord, StoreError> {
+        self.read("read sampling values", |view| {
+            let names = SAMPLING.iter().filter(|name| **name != "schedule");
+            let names: Vec<&str> = names.copied().collect();
+            let columns = names.iter().map(|name| format!("CAST({name} AS TEXT)"));
+            let mut select = view.prepare_cached(&format!(
+                "SELECT {} FROM samplings WHERE id = ?1",
+                columns.collect::<Vec<_>>().join(", ")
+            ))?;
+            let mut values = select.query_row([set.set.sampling], |row| {
+                let values = names.iter().enumerate();
+                let values = values.map(|(idx, name)| Ok(((*name).to_owned(), row.get(idx)?)));
+                values.collect::<rusqlite::Result<SamplingRecord>>()
+            })?;
+            values.push(("schedule".to_owned(), set.schedule.clone()));
+            Ok(values)
         })
     }
 

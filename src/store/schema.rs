@@ -13,7 +13,10 @@ use super::error::Failure;
 const APPLICATION_ID: i64 = 0x7365_6570;
 
 /// The migrations in order; a database of version n has taken the first n.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../db/migrations/0001_initial.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("../../db/migrations/0001_initial.sql"),
+    include_str!("../../db/migrations/0002_exact_views.sql"),
+];
 
 /// What a database is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -36,6 +36,13 @@ const BY_GENERATION: &str = "generation_id IN (
     UNION SELECT generations.id FROM generations JOIN runs ON runs.id = run_id
     WHERE experiment_id IN (SELECT value FROM json_each(?1)))";
 
+/// Enumerations that a leak probability of the experiment refers to, or that its runs made.
+const BY_ENUMERATION: &str = "enumeration_id IN (
+    SELECT test_enumeration_id FROM exact_leaks WHERE experiment_id IN (SELECT value FROM json_each(?1))
+    UNION SELECT control_enumeration_id FROM exact_leaks WHERE experiment_id IN (SELECT value FROM json_each(?1))
+    UNION SELECT enumerations.id FROM enumerations JOIN runs ON runs.id = run_id
+    WHERE experiment_id IN (SELECT value FROM json_each(?1)))";
+
 const BY_MODEL: &str = "model_id IN (
     SELECT model_id FROM run_models JOIN runs ON runs.id = run_id
     WHERE experiment_id IN (SELECT value FROM json_each(?1))
@@ -62,6 +69,18 @@ pub const VIEWS: &[View] = &[
         sql_name: "v_flips",
         of_experiments: BY_EXPERIMENT,
         order: "experiment_id, sampling_id, metric, seed, pair_idx, repeat_idx, base_model_id, other_model_id",
+    },
+    View {
+        name: "exact_leaks",
+        sql_name: "v_exact_leaks",
+        of_experiments: BY_EXPERIMENT,
+        order: "experiment_id, model_id, sampling_id, metric, test_enumeration_id, control_enumeration_id, pair_idx",
+    },
+    View {
+        name: "continuations",
+        sql_name: "v_continuations",
+        of_experiments: BY_ENUMERATION,
+        order: "enumeration_id, continuation_idx",
     },
     View {
         name: "prompt_pairs",

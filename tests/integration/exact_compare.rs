@@ -39,6 +39,74 @@ fn number(value: &Value, name: &str) -> f64 {
         .unwrap_or_else(|| panic!("{name} in {value}"))
 }
 
+/// The cells of a column of a CSV file, by the column's name.
+fn column(csv: &str, name: &str) -> Vec<String> {
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let headers = reader.headers().unwrap().clone();
+    let column_idx = headers.iter().position(|header| header == name).unwrap();
+    let rows = reader.records();
+    rows.map(|row| row.unwrap()[column_idx].to_owned())
+        .collect()
+}
+
+#[test]
+fn exact_rates_are_reported_and_exported() {
+    let env = TestEnv::with_tiny_models();
+    env.write("x.yaml", &text("tiny", &LADDER, true));
+    env.seep("run x.yaml").ok();
+    let words = "compare a:F32 a:Q8_0-from-F32 a:Q4_0-from-F32 --format json";
+    let compared = env.seep(words).ok().json();
+    let rate = number(&compared["conditions"][0], "mean_leak_rate");
+    env.seep("report -o page.html").ok();
+    let page = std::fs::read_to_string(env.path("page.html")).unwrap();
+    let json = page.split("id=\"rows-json\">").nth(1).unwrap();
+    let rows: Value = serde_json::from_str(json.split("</script>").next().unwrap()).unwrap();
+    assert_eq!(rows["is_exact"], true);
+    let pairs = rows["pairs"].as_array().unwrap();
+    let leak = |pair: &Value| pair["groups"][0][0].as_f64().unwrap() / 1e4;
+    let mean = pairs.iter().map(leak).sum::<f64>() / pairs.len() as f64;
+    assert!((100.0 * mean - rate).abs() < 0.01, "{mean} {rate}");
+    for expected in [
+        "Exact Mean Leak-Rate",
+        "certainly",
+        "continuations enumerated to a coverage of 0.9",
+        "repetition_penalty",
+    ] {
+        assert!(page.contains(expected), "{expected}");
+    }
+    let exported = |table: &str| {
+        let words = format!("export --table {table} --format csv -o -");
+        env.seep(&words).ok().stdout
+    };
+    let rates = exported("rates");
+    assert!(column(&rates, "rates").iter().all(|kind| kind == "exact"));
+    let of_file: f64 = column(&rates, "mean_leak_rate")[0].parse().unwrap();
+    assert!((of_file - rate).abs() < 1e-9);
+    let differences = exported("comparisons");
+    assert_eq!(column(&differences, "rates"), ["exact"; 3]);
+    let points: f64 = column(&differences, "difference")[0].parse().unwrap();
+    let expected = number(&compared["comparisons"][0]["difference"], "points");
+    assert!((points - expected).abs() < 1e-9);
+    assert_eq!(column(&differences, "n_to_leak"), [""; 3]);
+    let record = env.record(DB);
+    for (table, sql) in [
+        ("exact_leaks", "SELECT count(*) FROM exact_leaks"),
+        ("continuations", "SELECT count(*) FROM continuations"),
+    ] {
+        let n_rows = column(&exported(table), "model").len();
+        assert_eq!(n_rows as i64, record.value::<i64>(sql), "{table}");
+    }
+    env.write("r.yaml", &text("tiny", &["{path: a.gguf}"], false));
+    env.seep("run r.yaml").ok();
+    let ran = env.seep("report -o both.html");
+    assert_eq!(ran.exit_code, Some(0), "{ran:?}");
+    assert!(
+        !std::fs::read_to_string(env.path("both.html"))
+            .unwrap()
+            .contains("Exact Mean")
+    );
+}
+
 #[test]
 fn exact_rates_are_compared_with_their_bounds_and_drift() {
     let env = TestEnv::with_tiny_models();

@@ -15,10 +15,12 @@ use crate::experiment_file::ExperimentFile;
 use crate::harness::TestEnv;
 
 const DB: &str = "db/seep.sqlite";
-const VIEWS: [&str; 12] = [
+const VIEWS: [&str; 14] = [
     "generations",
     "leaks",
     "flips",
+    "exact_leaks",
+    "continuations",
     "prompt_pairs",
     "experiments",
     "models",

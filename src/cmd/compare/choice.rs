@@ -86,7 +86,7 @@ fn listing(words: impl IntoIterator<Item = String>) -> String {
 }
 
 /// Whether a word of the command line means the experiment of a set.
-pub(super) fn is_of_experiment(set: &StoredLeakSet, experiment: &str) -> bool {
+pub(in crate::cmd) fn is_of_experiment(set: &StoredLeakSet, experiment: &str) -> bool {
     set.experiment_name == experiment || is_sha256(experiment, &set.experiment_sha256)
 }
 
@@ -130,7 +130,7 @@ fn models(sets: &[&StoredLeakSet], conditions: &[&str]) -> anyhow::Result<Vec<Co
 }
 
 /// Whether a word of the command line means the condition of a set.
-pub(super) fn is_of_condition(set: &StoredLeakSet, condition: &str) -> bool {
+pub(in crate::cmd) fn is_of_condition(set: &StoredLeakSet, condition: &str) -> bool {
     set.label == condition
         || condition_name(set).eq_ignore_ascii_case(condition)
         || format!("{}:{}", set.label, set.quantization).eq_ignore_ascii_case(condition)

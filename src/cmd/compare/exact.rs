@@ -7,7 +7,7 @@ use anyhow::bail;
 
 use super::choice::check_embedding_model;
 use super::{FLIPS, cluster_unit, condition, condition_name, number_clusters, trends, with_drift};
-use crate::cli::CompareArgs;
+use crate::cli::{ClusterUnit, CompareArgs};
 use crate::generation::EnumerationParams;
 use crate::leakage::{
     Clusters, ExactDifference, ExactMover, ExactPair, PairRates, exact_differences,
@@ -24,11 +24,11 @@ use crate::store::{EnumerationRowId, Store, StoredExactLeak, StoredExactSet, Sto
 const N_TEXTS: usize = 3;
 
 /// The leak probabilities of one condition.
-struct Exact<'a> {
-    set: &'a StoredLeakSet,
-    leaks: Vec<StoredExactLeak>,
-    pairs: Vec<ExactPair>,
-    rates: PairRates,
+pub(in crate::cmd) struct Exact<'a> {
+    pub(in crate::cmd) set: &'a StoredLeakSet,
+    pub(in crate::cmd) leaks: Vec<StoredExactLeak>,
+    pub(in crate::cmd) pairs: Vec<ExactPair>,
+    pub(in crate::cmd) rates: PairRates,
 }
 
 /// Compares exact leaks; `sets` name the base and then the others.
@@ -40,12 +40,7 @@ pub(super) fn assemble(
 ) -> anyhow::Result<ComparisonReport> {
     let (params, chosen) = with_common_params(stored, sets)?;
     let conditions = read(store, &chosen)?;
-    let pairs = conditions.iter().flat_map(|condition| &condition.leaks);
-    let pairs = pairs.map(|leak| {
-        let template = leak.template_id.as_deref();
-        (leak.pair.pair_idx, template, leak.control_prompt_id)
-    });
-    let clusters = number_clusters(pairs, args.unit);
+    let clusters = clusters(&conditions, args.unit);
     let (base, others) = conditions.split_first().expect("the base is a condition");
     let other_pairs: Vec<&[ExactPair]> = others.iter().map(|other| &*other.pairs).collect();
     let differences = exact_differences(&base.pairs, &other_pairs, &clusters, FLIPS);
@@ -114,14 +109,28 @@ fn with_common_params<'a>(
     Ok((params, chosen))
 }
 
-fn params_words(params: EnumerationParams) -> String {
+/// The cluster of each pair.
+pub(in crate::cmd) fn clusters(conditions: &[Exact<'_>], unit: ClusterUnit) -> Clusters {
+    let pairs = conditions.iter().flat_map(|condition| &condition.leaks);
+    let pairs = pairs.map(|leak| {
+        let template = leak.template_id.as_deref();
+        (leak.pair.pair_idx, template, leak.control_prompt_id)
+    });
+    number_clusters(pairs, unit)
+}
+
+pub(in crate::cmd) fn params_words(params: EnumerationParams) -> String {
     format!(
         "coverage {}, {} rows, {} draws of the tail",
         params.coverage, params.max_rows_per_prompt, params.n_tail_draws
     )
 }
 
-fn read<'a>(store: &Store, sets: &[&'a StoredExactSet]) -> anyhow::Result<Vec<Exact<'a>>> {
+/// The leak probabilities of each of the sets, in their order.
+pub(in crate::cmd) fn read<'a>(
+    store: &Store,
+    sets: &[&'a StoredExactSet],
+) -> anyhow::Result<Vec<Exact<'a>>> {
     let conditions = sets.iter().map(|set| {
         let leaks = store.exact_leaks_of_set(set)?;
         let pairs: Vec<ExactPair> = leaks.iter().map(|leak| leak.pair.clone()).collect();
@@ -149,7 +158,7 @@ fn exact_condition(exact: &Exact<'_>, clusters: &Clusters) -> Option<Condition> 
     })
 }
 
-fn condition_comparison(
+pub(in crate::cmd) fn condition_comparison(
     store: &Store,
     base: &Exact<'_>,
     other: &Exact<'_>,
@@ -203,13 +212,18 @@ fn moved_pair(
 fn moved_side(store: &Store, leak: &StoredExactLeak) -> anyhow::Result<MovedSide> {
     Ok(MovedSide {
         leak_probability: leak.pair.leak.probability,
-        test_texts: likely_texts(store, leak.test_enumeration)?,
-        control_texts: likely_texts(store, leak.control_enumeration)?,
+        test_texts: likely_texts(store, leak.test_enumeration, N_TEXTS)?,
+        control_texts: likely_texts(store, leak.control_enumeration, N_TEXTS)?,
     })
 }
 
-fn likely_texts(store: &Store, enumeration: EnumerationRowId) -> anyhow::Result<Vec<LikelyText>> {
-    let texts = store.likely_texts(enumeration, N_TEXTS)?.into_iter();
+/// The `n` most probable texts of an enumeration.
+pub(in crate::cmd) fn likely_texts(
+    store: &Store,
+    enumeration: EnumerationRowId,
+    n: usize,
+) -> anyhow::Result<Vec<LikelyText>> {
+    let texts = store.likely_texts(enumeration, n)?.into_iter();
     Ok(texts
         .map(|(text, probability)| LikelyText { text, probability })
         .collect())

@@ -10,9 +10,9 @@ use crate::store::StoredLeakSet;
 
 /// The sets that the database holds, of each kind.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Kinds<'a> {
-    pub(super) repeats: &'a [StoredLeakSet],
-    pub(super) exact: &'a [StoredLeakSet],
+pub(in crate::cmd) struct Kinds<'a> {
+    pub(in crate::cmd) repeats: &'a [StoredLeakSet],
+    pub(in crate::cmd) exact: &'a [StoredLeakSet],
 }
 
 /// Chooses among the sets of one kind: of that asked for, or else of the one that has all of the conditions.
@@ -22,17 +22,8 @@ pub(super) fn choose_kind<'a>(
     asked: Option<RateKind>,
 ) -> anyhow::Result<(RateKind, Choice<'a>)> {
     let of_kind = |kind| Ok((kind, choose(kinds.of(kind), wanted)?));
-    if let Some(kind) = asked {
-        if kinds.of(kind).is_empty() {
-            let (there, other) = (kind_words(other_kind(kind)), kind_words(kind));
-            bail!("no {other} are stored\nhint: there are {there}; leave out `--rates`");
-        }
+    if let Some(kind) = kinds.asked_or_only(asked)? {
         return of_kind(kind);
-    }
-    match (kinds.repeats.is_empty(), kinds.exact.is_empty()) {
-        (_, true) => return of_kind(RateKind::Repeats),
-        (true, false) => return of_kind(RateKind::Exact),
-        (false, false) => {}
     }
     check_not_mixed(kinds, wanted)?;
     match (of_kind(RateKind::Repeats), of_kind(RateKind::Exact)) {
@@ -51,7 +42,26 @@ pub(super) fn choose_kind<'a>(
 }
 
 impl<'a> Kinds<'a> {
-    fn of(self, kind: RateKind) -> &'a [StoredLeakSet] {
+    /// The kind that is asked for, or the only one that is stored; None where there is a choice to make.
+    pub(in crate::cmd) fn asked_or_only(
+        self,
+        asked: Option<RateKind>,
+    ) -> anyhow::Result<Option<RateKind>> {
+        if let Some(kind) = asked {
+            if self.of(kind).is_empty() {
+                let (there, other) = (kind_words(other_kind(kind)), kind_words(kind));
+                bail!("no {other} are stored\nhint: there are {there}; leave out `--rates`");
+            }
+            return Ok(Some(kind));
+        }
+        Ok(match (self.repeats.is_empty(), self.exact.is_empty()) {
+            (_, true) => Some(RateKind::Repeats),
+            (true, false) => Some(RateKind::Exact),
+            (false, false) => None,
+        })
+    }
+
+    pub(in crate::cmd) fn of(self, kind: RateKind) -> &'a [StoredLeakSet] {
         match kind {
             RateKind::Repeats => self.repeats,
             RateKind::Exact => self.exact,

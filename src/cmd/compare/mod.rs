@@ -5,7 +5,7 @@
 //! Nothing is generated and nothing is written.
 
 mod choice;
-mod exact;
+pub(super) mod exact;
 mod kind;
 
 use std::collections::BTreeMap;
@@ -13,11 +13,12 @@ use std::collections::BTreeMap;
 use anyhow::bail;
 
 use super::drift::{self, Side};
+use super::verdicts::{Verdicts, read_verdicts};
 use super::{Status, print, stored};
 use crate::cli::{ClusterUnit, CompareArgs, Format, RateKind};
 use crate::leakage::{
-    Clusters, Comparison, FlippedPrompt, PairRates, ScoredPair, compare_with_base, condition_rate,
-    count_flips, flipped_prompts, leak_trend, metric_agreement, pair_rates, repeat_disagreement,
+    Clusters, Comparison, FlippedPrompt, PairRates, compare_with_base, condition_rate, count_flips,
+    flipped_prompts, leak_trend, metric_agreement, repeat_disagreement,
 };
 use crate::progress;
 use crate::report::{
@@ -26,23 +27,16 @@ use crate::report::{
 };
 use crate::stats::SignFlips;
 use crate::store::{LeakSet, PromptId, Store, StoredLeak, StoredLeakSet};
-pub(super) use choice::condition_name;
 use choice::{Choice, Wanted};
-use kind::{Kinds, choose_kind};
+pub(super) use choice::{condition_name, is_of_condition, is_of_experiment};
+pub(super) use kind::Kinds;
+use kind::choose_kind;
 
 /// Random sign flips of a p-value: near 0.05 its standard error is then 0.0007.
 pub(super) const FLIPS: SignFlips = SignFlips {
     seed: 1,
     n_draws: 99_999,
 };
-
-/// The verdicts of one condition.
-struct Verdicts<'a> {
-    set: &'a StoredLeakSet,
-    leaks: Vec<StoredLeak>,
-    pairs: Vec<ScoredPair>,
-    rates: PairRates,
-}
 
 /// Compares conditions and prints what was found.
 pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<Status> {
@@ -129,24 +123,6 @@ fn assemble(
         trends: trends(verdicts.iter().map(|v| (v.set, &v.rates)), &clusters),
         agreements,
     })
-}
-
-fn read_verdicts<'a>(
-    store: &Store,
-    sets: &[&'a StoredLeakSet],
-) -> anyhow::Result<Vec<Verdicts<'a>>> {
-    let verdicts = sets.iter().map(|set| {
-        let leaks = store.leaks(set.set())?;
-        let pairs: Vec<ScoredPair> = leaks.iter().map(StoredLeak::scored_pair).collect();
-        let rates = pair_rates(&pairs);
-        Ok(Verdicts {
-            set,
-            leaks,
-            pairs,
-            rates,
-        })
-    });
-    verdicts.collect()
 }
 
 /// What prompts of one cluster share, in the singular.
@@ -307,7 +283,7 @@ fn repeat_text(leak: &StoredLeak) -> RepeatText {
 }
 
 /// One trend for each model; of different models, bits per weight mean different things.
-fn trends<'a>(
+pub(super) fn trends<'a>(
     conditions: impl Iterator<Item = (&'a StoredLeakSet, &'a PairRates)>,
     clusters: &Clusters,
 ) -> Vec<ModelTrend> {

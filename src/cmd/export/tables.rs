@@ -9,10 +9,12 @@ use anyhow::bail;
 
 use super::comparisons::each_comparison;
 use super::diagnostics::each_diagnostic;
+use crate::cli::RateKind;
+use crate::cmd::compare::exact;
 use crate::cmd::stored;
 use crate::export::ExportError;
-use crate::leakage::{LeakRate, leak_rates};
-use crate::store::{ExperimentId, Store, StoredLeak, StoredLeakSet, VIEWS, View};
+use crate::leakage::{ExactLeakRate, LeakRate, exact_leak_rates, leak_rates};
+use crate::store::{ExperimentId, Store, StoredExactSet, StoredLeak, StoredLeakSet, VIEWS, View};
 use crate::table::{Cell, Column, described_columns};
 
 /// Where rows come from.
@@ -28,6 +30,15 @@ impl Source {
         let mut sets = self.store.leak_sets()?;
         if let Some(ids) = &self.experiments {
             sets.retain(|set| ids.contains(&set.experiment));
+        }
+        Ok(sets)
+    }
+
+    /// The sets of exact leaks that are meant.
+    pub(super) fn exact_leak_sets(&self) -> anyhow::Result<Vec<StoredExactSet>> {
+        let mut sets = self.store.exact_leak_sets()?;
+        if let Some(ids) = &self.experiments {
+            sets.retain(|it| ids.contains(&it.set.experiment));
         }
         Ok(sets)
     }
@@ -178,13 +189,20 @@ fn each_rate(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
             take(&rate_cells(&set, &rate))?;
         }
     }
+    let sets = source.exact_leak_sets()?;
+    for it in &sets {
+        for condition in exact::read(&source.store, &[it])? {
+            for rate in exact_leak_rates(&condition.pairs) {
+                take(&exact_rate_cells(it, &rate))?;
+            }
+        }
+    }
     Ok(())
 }
 
-/// The cells in the order of the table `rates` in `db/README.md`.
-fn rate_cells<'s>(set: &'s StoredLeakSet, rate: &'s LeakRate) -> [Cell<'s>; 18] {
-    let count = |n: usize| Cell::Integer(n as i64);
-    [
+/// The first cells of a row of the table `rates`, in the order of `db/README.md`.
+fn set_cells(set: &StoredLeakSet) -> Vec<Cell<'_>> {
+    vec![
         Cell::Integer(set.experiment.get()),
         Cell::Text(&set.experiment_name),
         Cell::Integer(set.model.get()),
@@ -195,6 +213,13 @@ fn rate_cells<'s>(set: &'s StoredLeakSet, rate: &'s LeakRate) -> [Cell<'s>; 18] 
         Cell::Text(&set.sampling_values),
         Cell::Text(&set.metric),
         Cell::Integer(set.seed.cast_signed()),
+    ]
+}
+
+fn rate_cells<'s>(set: &'s StoredLeakSet, rate: &'s LeakRate) -> Vec<Cell<'s>> {
+    let count = |n: usize| Cell::Integer(n as i64);
+    let mut cells = set_cells(set);
+    cells.extend([
         Cell::opt_text(rate.category.as_deref()),
         Cell::Real(rate.mean_leak_rate),
         Cell::opt_real(rate.interval.map(|interval| interval.lower)),
@@ -203,7 +228,31 @@ fn rate_cells<'s>(set: &'s StoredLeakSet, rate: &'s LeakRate) -> [Cell<'s>; 18] 
         count(rate.n_tied),
         count(rate.n_echoes),
         count(rate.n_clusters),
-    ]
+        Cell::Text(RateKind::Repeats.name()),
+    ]);
+    cells.extend([Cell::Null; 4]);
+    cells
+}
+
+fn exact_rate_cells<'s>(it: &'s StoredExactSet, rate: &'s ExactLeakRate) -> Vec<Cell<'s>> {
+    let count = |n: usize| Cell::Integer(n as i64);
+    let mut cells = set_cells(&it.set);
+    cells.extend([
+        Cell::opt_text(rate.category.as_deref()),
+        Cell::Real(rate.mean_leak_rate),
+        Cell::opt_real(rate.interval.map(|interval| interval.lower)),
+        Cell::opt_real(rate.interval.map(|interval| interval.upper)),
+        count(rate.n_pairs),
+        Cell::Null,
+        Cell::Null,
+        count(rate.n_clusters),
+        Cell::Text(RateKind::Exact.name()),
+        Cell::Real(rate.lower),
+        Cell::Real(rate.upper),
+        Cell::opt_real(rate.draw_standard_error),
+        Cell::Real(rate.coverage),
+    ]);
+    cells
 }
 
 fn each_meaning(names: &[&'static str], take: TakeRow<'_>) -> anyhow::Result<()> {

@@ -1,16 +1,19 @@
 //! From the database to `ReportData`: reads what is shown and computes what is said of it.
 //!
-//! Owns which statistics a report has. What they are, `leakage` says.
+//! Owns which statistics a report has, and all of it that is the same for leaks of repeats and for exact ones. What
+//! the statistics are, `leakage` says.
 
 use std::collections::BTreeMap;
 
 use super::choice::{Choice, bases};
-use crate::cmd::compare::{FLIPS, cluster_unit, clusters, condition_name};
+use crate::cmd::compare::{FLIPS, cluster_unit, clusters, condition_name, trends};
 use crate::cmd::drift::model_drift;
+use crate::cmd::verdicts::{Verdicts, read_verdicts};
+use crate::generation::EnumerationParams;
 use crate::gguf::manifest::Manifest;
 use crate::leakage::{
     Clusters, PairRates, ScoredPair, compare_with_base, count_flips, diversity, leak_rates,
-    leak_trend, pair_rates, repeat_disagreement,
+    repeat_disagreement,
 };
 use crate::machine;
 use crate::report::{
@@ -23,61 +26,69 @@ use crate::store::{
     StoredRunModel,
 };
 
-/// The verdicts of one condition.
-struct Verdicts<'a> {
-    set: &'a StoredLeakSet,
-    leaks: Vec<StoredLeak>,
-    model: ModelRecord,
-    pairs: Vec<ScoredPair>,
-    rates: PairRates,
+/// What of a report depends on how leaks were found.
+pub(super) struct Found {
+    pub(super) enumeration: Option<EnumerationParams>,
+    pub(super) conditions: Vec<ReportCondition>,
+    pub(super) comparisons: Vec<BaseComparisons>,
+    pub(super) trends: Vec<ModelTrend>,
+    pub(super) pairs: Vec<ReportPair>,
 }
 
-/// Everything a report shows.
+/// A base in the order of the sets, and what is compared with it.
+pub(super) type Base = (usize, Vec<usize>);
+
+/// Everything a report on repeats shows.
 pub(super) fn assemble(store: &Store, choice: &Choice<'_>) -> anyhow::Result<ReportData> {
     let verdicts = read_verdicts(store, &choice.sets)?;
-    let bits: Vec<Option<f64>> = verdicts.iter().map(|v| v.model.bits_per_weight).collect();
-    let bases = bases(&choice.sets, &bits, choice.base)?;
+    let bases = chosen_bases(&choice.sets, choice)?;
     let clusters = clusters(verdicts.iter().flat_map(|v| &v.leaks), choice.unit);
-    let first = choice.sets[0];
+    let conditions = verdicts.iter().map(|v| condition(store, v));
+    let found = Found {
+        enumeration: None,
+        conditions: conditions.collect::<anyhow::Result<_>>()?,
+        comparisons: comparisons(store, &bases, &verdicts, &clusters)?,
+        trends: trends(verdicts.iter().map(|v| (v.set, &v.rates)), &clusters),
+        pairs: pairs(&verdicts),
+    };
+    with_experiment(store, choice.sets[0], choice, found)
+}
+
+pub(super) fn chosen_bases(
+    sets: &[&StoredLeakSet],
+    choice: &Choice<'_>,
+) -> anyhow::Result<Vec<Base>> {
+    let bits: Vec<Option<f64>> = sets.iter().map(|set| set.bits_per_weight).collect();
+    bases(sets, &bits, choice.base)
+}
+
+/// Adds what is the same for all kinds of leaks.
+pub(super) fn with_experiment(
+    store: &Store,
+    first: &StoredLeakSet,
+    choice: &Choice<'_>,
+    found: Found,
+) -> anyhow::Result<ReportData> {
     let embedding_model = first
         .embedding_model
         .expect("a choice has one embedding model");
     let experiment = experiment(store, first)?;
     // Of generations made elsewhere the seed is not known; their verdicts stand under a number all the same.
     let seed = experiment.yaml.is_some().then_some(first.seed);
-    let conditions = verdicts.iter().map(|v| condition(store, v));
     Ok(ReportData {
         experiment,
         metric: first.metric.clone(),
         embedding_model: model(store.model_record(embedding_model)?),
         seed,
+        enumeration: found.enumeration,
         cluster_unit: cluster_unit(choice.unit).to_owned(),
-        conditions: conditions.collect::<anyhow::Result<_>>()?,
-        comparisons: comparisons(store, &bases, &verdicts, &clusters)?,
-        trends: trends(&verdicts, &clusters),
-        pairs: pairs(&verdicts),
+        conditions: found.conditions,
+        comparisons: found.comparisons,
+        trends: found.trends,
+        pairs: found.pairs,
         runs: runs(store, first)?,
         making: making(store),
     })
-}
-
-fn read_verdicts<'a>(
-    store: &Store,
-    sets: &[&'a StoredLeakSet],
-) -> anyhow::Result<Vec<Verdicts<'a>>> {
-    let verdicts = sets.iter().map(|set| {
-        let leaks = store.leaks(set.set())?;
-        let pairs: Vec<ScoredPair> = leaks.iter().map(StoredLeak::scored_pair).collect();
-        let rates = pair_rates(&pairs);
-        Ok(Verdicts {
-            set,
-            leaks,
-            model: store.model_record(set.model)?,
-            pairs,
-            rates,
-        })
-    });
-    verdicts.collect()
 }
 
 fn experiment(store: &Store, set: &StoredLeakSet) -> anyhow::Result<ReportExperiment> {
@@ -94,7 +105,7 @@ fn experiment(store: &Store, set: &StoredLeakSet) -> anyhow::Result<ReportExperi
     })
 }
 
-fn model(stored: ModelRecord) -> ReportModel {
+pub(super) fn model(stored: ModelRecord) -> ReportModel {
     let of_manifest = licence(&stored.label);
     ReportModel {
         name: stored.label,
@@ -109,7 +120,7 @@ fn model(stored: ModelRecord) -> ReportModel {
 }
 
 /// What makes a file unlike the others.
-fn marks(stored: &ModelRecord) -> Vec<String> {
+pub(super) fn marks(stored: &ModelRecord) -> Vec<String> {
     let requantized = stored.requantized_from.as_ref();
     let requantized = requantized.map(|parent| format!("requantized from {parent}"));
     let imported = stored.is_imported.then(|| "imported".to_owned());
@@ -132,16 +143,19 @@ fn condition(store: &Store, verdicts: &Verdicts<'_>) -> anyhow::Result<ReportCon
     let without_echoes: Vec<ScoredPair> = pairs.iter().filter(is_no_echo).cloned().collect();
     let leaks = verdicts.leaks.iter();
     let texts = leaks.map(|leak| (leak.pair_idx, leak.test_generation.as_str()));
+    let stored = store.model_record(verdicts.set.model)?;
+    let without_echoes = leak_rates(&without_echoes).into_iter().next();
     Ok(ReportCondition {
         name: condition_name(verdicts.set),
-        model: model(verdicts.model.clone()),
-        marks: marks(&verdicts.model),
+        marks: marks(&stored),
+        model: model(stored),
         sampling: sampling(store.sampling_records(verdicts.set.set())?),
-        leak_rates: leak_rates(pairs),
-        leak_rate_without_echoes: leak_rates(&without_echoes).into_iter().next(),
+        leak_rates: leak_rates(pairs).into_iter().map(Into::into).collect(),
+        leak_rate_without_echoes: without_echoes.map(Into::into),
         diversity: diversity(texts),
         disagreement: repeat_disagreement(pairs),
         verdicts: verdicts.leaks.iter().map(verdict).collect(),
+        exact_leaks: Vec::new(),
     })
 }
 
@@ -166,7 +180,7 @@ fn verdict(leak: &StoredLeak) -> ReportVerdict {
 
 fn comparisons(
     store: &Store,
-    bases: &[(usize, Vec<usize>)],
+    bases: &[Base],
     verdicts: &[Verdicts<'_>],
     clusters: &Clusters,
 ) -> anyhow::Result<Vec<BaseComparisons>> {
@@ -197,27 +211,6 @@ fn comparisons(
         })
     });
     comparisons.collect()
-}
-
-/// One trend for each model; of different models, bits per weight mean different things.
-fn trends(verdicts: &[Verdicts<'_>], clusters: &Clusters) -> Vec<ModelTrend> {
-    let mut models: BTreeMap<&str, Vec<(f64, &PairRates)>> = BTreeMap::new();
-    for condition in verdicts {
-        if let Some(bits) = condition.model.bits_per_weight {
-            let levels = models.entry(&condition.set.label).or_default();
-            levels.push((bits, &condition.rates));
-        }
-    }
-    let trends = models.into_iter().filter_map(|(model, levels)| {
-        let bits = || levels.iter().map(|(bits, _)| *bits);
-        Some(ModelTrend {
-            model: model.to_owned(),
-            bits_min: bits().fold(f64::INFINITY, f64::min),
-            bits_max: bits().fold(0.0, f64::max),
-            trend: leak_trend(&levels, clusters)?,
-        })
-    });
-    trends.collect()
 }
 
 /// The pairs that have a verdict, by their place in the experiment.

@@ -6,19 +6,19 @@ use std::collections::BTreeSet;
 
 use anyhow::bail;
 
-use crate::cli::{ClusterUnit, ReportArgs};
-use crate::cmd::compare::condition_name;
+use crate::cli::{ClusterUnit, RateKind, ReportArgs};
+use crate::cmd::compare::{Kinds, condition_name, is_of_condition, is_of_experiment};
 use crate::experiment::did_you_mean;
 use crate::store::StoredLeakSet;
 
 /// The metric that is shown unless another is asked for.
 const METRIC: &str = "sbert";
-/// From so many digits on a word may be the beginning of a SHA-256.
-const N_DIGITS_MIN: usize = 8;
 
 /// What is shown.
 #[derive(Debug)]
 pub(super) struct Choice<'a> {
+    /// Whether leaks of repeats are shown or exact ones.
+    pub(super) kind: RateKind,
     /// One set for each condition: of one experiment, metric and seed.
     pub(super) sets: Vec<&'a StoredLeakSet>,
     /// The word for the base, where one is asked for.
@@ -29,22 +29,49 @@ pub(super) struct Choice<'a> {
     pub(super) notes: Vec<String>,
 }
 
-/// Chooses among the `stored` sets, of which there is at least one.
-pub(super) fn choose<'a>(
-    stored: &'a [StoredLeakSet],
-    args: &'a ReportArgs,
-) -> anyhow::Result<Choice<'a>> {
+/// Chooses among the sets that are stored, of which there is at least one.
+pub(super) fn choose<'a>(kinds: Kinds<'a>, args: &'a ReportArgs) -> anyhow::Result<Choice<'a>> {
     let mut notes = Vec::new();
-    let sets = of_experiment(stored, args.experiment.as_deref(), &mut notes)?;
+    let kind = match kinds.asked_or_only(args.rates)? {
+        Some(kind) => kind,
+        None => of_latest(kinds, args.experiment.as_deref(), &mut notes),
+    };
+    let sets = of_experiment(kinds.of(kind), args.experiment.as_deref(), &mut notes)?;
     let sets = of_metric(sets, args.metric.as_deref(), &mut notes)?;
     let sets = of_seed(sets, args.seed, &mut notes)?;
     check_embedding_model(&sets)?;
     Ok(Choice {
+        kind,
         sets,
         base: args.base.as_deref(),
         unit: args.unit,
         notes,
     })
+}
+
+/// The kind of the latest experiment that is meant; where it has both, that of repeats.
+fn of_latest(kinds: Kinds<'_>, wanted: Option<&str>, notes: &mut Vec<String>) -> RateKind {
+    let latest = |kind| {
+        let sets = kinds.of(kind).iter();
+        let meant = sets.filter(|set| is_meant(set, wanted));
+        meant.map(|set| set.experiment).max()
+    };
+    let (repeats, exact) = (latest(RateKind::Repeats), latest(RateKind::Exact));
+    if repeats.is_some() && repeats == exact {
+        notes.push(
+            "there are leaks of repeats and exact ones; showing those of repeats; `--rates exact` shows the others"
+                .to_owned(),
+        );
+    }
+    if exact > repeats {
+        RateKind::Exact
+    } else {
+        RateKind::Repeats
+    }
+}
+
+fn is_meant(set: &StoredLeakSet, wanted: Option<&str>) -> bool {
+    wanted.is_none_or(|wanted| is_of_experiment(set, wanted))
 }
 
 fn listing(words: impl IntoIterator<Item = String>) -> String {
@@ -64,14 +91,8 @@ fn of_experiment<'a>(
     wanted: Option<&str>,
     notes: &mut Vec<String>,
 ) -> anyhow::Result<Vec<&'a StoredLeakSet>> {
-    let is_meant = |set: &&StoredLeakSet| {
-        wanted.is_none_or(|wanted| {
-            let is_sha256 =
-                wanted.len() >= N_DIGITS_MIN && set.experiment_sha256.starts_with(wanted);
-            set.experiment_name == wanted || is_sha256
-        })
-    };
-    let meant: Vec<&StoredLeakSet> = stored.iter().filter(is_meant).collect();
+    let meant = stored.iter().filter(|set| is_meant(set, wanted));
+    let meant: Vec<&StoredLeakSet> = meant.collect();
     let Some(latest) = meant.iter().max_by_key(|set| set.experiment).copied() else {
         let wanted = wanted.unwrap_or_default();
         let names = || stored.iter().map(|set| set.experiment_name.as_str());
@@ -202,12 +223,8 @@ pub(super) fn bases(
 }
 
 fn named(sets: &[&StoredLeakSet], wanted: &str) -> anyhow::Result<usize> {
-    let is_meant = |set: &&StoredLeakSet| {
-        let is_sha256 = wanted.len() >= N_DIGITS_MIN && set.model_sha256.starts_with(wanted);
-        set.label == wanted || condition_name(set).eq_ignore_ascii_case(wanted) || is_sha256
-    };
     let found: Vec<usize> = (0..sets.len())
-        .filter(|idx| is_meant(&sets[*idx]))
+        .filter(|idx| is_of_condition(sets[*idx], wanted))
         .collect();
     let names: Vec<String> = sets.iter().map(|set| condition_name(set)).collect();
     match found[..] {

@@ -1,10 +1,11 @@
 //! `seep report`: everything that is stored of an experiment, as one HTML file and as figures.
 //!
 //! Owns the order of its steps and where the files go. Which leaks are shown, `choice` says; what is read of them,
-//! `assemble`; how it is told, `report`. Nothing is generated and the database stays as it is.
+//! `assemble`, and `exact` of exact ones; how it is told, `report`. Nothing is generated and the database stays as it is.
 
 mod assemble;
 mod choice;
+mod exact;
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -12,26 +13,37 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
+use super::compare::Kinds;
 use super::{Status, stored};
-use crate::cli::ReportArgs;
+use crate::cli::{RateKind, ReportArgs};
 use crate::progress;
 use crate::report::{Report, figure_files};
+use crate::store::StoredLeakSet;
 
 /// Writes the report, and the figures where they are asked for.
 pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Status> {
     let store = stored::open(&args.db)?;
-    let stored = store.leak_sets()?;
-    if stored.is_empty() {
+    let (stored, stored_exact) = (store.leak_sets()?, store.exact_leak_sets()?);
+    if stored.is_empty() && stored_exact.is_empty() {
         bail!(
             "the database `{}` holds no leaks yet\nhint: `seep run` stores them",
             args.db.display()
         );
     }
-    let choice = choice::choose(&stored, args)?;
+    let exact_sets: Vec<StoredLeakSet> = stored_exact.iter().map(|it| it.set.clone()).collect();
+    let kinds = Kinds {
+        repeats: &stored,
+        exact: &exact_sets,
+    };
+    let choice = choice::choose(kinds, args)?;
     for note in &choice.notes {
         progress::note(note);
     }
-    let report = Report::new(&assemble::assemble(&store, &choice)?);
+    let data = match choice.kind {
+        RateKind::Repeats => assemble::assemble(&store, &choice)?,
+        RateKind::Exact => exact::assemble(&store, &stored_exact, &choice)?,
+    };
+    let report = Report::new(&data);
     let size = write_page(&report, &args.output)?;
     progress::note(format!(
         "wrote {} ({:.1} MB)",

@@ -77,7 +77,7 @@ fn verdict_words(
 }
 
 /// What is certain of a difference of exact rates for the prompts at hand, in a sentence.
-pub(super) fn certain_words(base: &str, other: &str, lower: f64, upper: f64) -> String {
+pub(in crate::report) fn certain_words(base: &str, other: &str, lower: f64, upper: f64) -> String {
     let range = format!("{} to {} points", points(lower), points(upper));
     let what = match (lower > 0.0, upper < 0.0) {
         (true, _) => format!("certainly leaks more than {base} on these prompts"),

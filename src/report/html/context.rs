@@ -7,12 +7,15 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
 use super::charts::{Chart, Table};
-use super::data::{ReportCondition, ReportData, ReportModel, ReportRun, ReportVerdict};
+use super::data::{
+    ReportCondition, ReportData, ReportExactLeak, ReportModel, ReportPair, ReportRun, ReportVerdict,
+};
 use super::rows::rows;
-use super::words::{AnswerPart, answer, count, thousands};
+use super::words::{AnswerPart, answer, count, enumeration_words, thousands};
 use super::{SCRIPT, STYLE};
 use crate::digest::Digest;
 use crate::leakage::{ScoredPair, striking_leaks};
+use crate::report::LikelyText;
 use crate::report::text::{visible, visible_block};
 
 /// Leaks shown for each condition.
@@ -26,6 +29,8 @@ pub(super) struct Context {
     question: String,
     facts: Vec<Fact>,
     answer: Vec<AnswerPart>,
+    /// Whether rates are exact; the template explains and offers other things then.
+    is_exact: bool,
     system_message: Option<String>,
     user_message: String,
     sample_pairs: Vec<[String; 3]>,
@@ -72,8 +77,7 @@ struct ExampleContext {
 
 #[derive(Debug, Serialize)]
 struct ExampleSide {
-    what: &'static str,
-    similarity: String,
+    what: String,
     prompt: String,
     generation: String,
 }
@@ -94,6 +98,7 @@ impl Context {
             question: visible(&experiment.question),
             facts: facts(data),
             answer: answer(data),
+            is_exact: data.enumeration.is_some(),
             system_message: experiment.system_message.as_deref().map(visible_block),
             user_message: visible_block(&experiment.user_message),
             sample_pairs: sample_pairs(data),
@@ -133,11 +138,6 @@ fn fact(name: &str, value: impl Into<String>) -> Fact {
 }
 
 fn facts(data: &ReportData) -> Vec<Fact> {
-    let n_verdicts: usize = data
-        .conditions
-        .iter()
-        .map(|condition| condition.verdicts.len())
-        .sum();
     let concepts = distinct(data.pairs.iter().map(|pair| pair.concept.as_str()));
     let categories = distinct(data.pairs.iter().map(|pair| pair.category.as_str()));
     vec![
@@ -145,7 +145,7 @@ fn facts(data: &ReportData) -> Vec<Fact> {
         fact("prompt pairs", thousands(data.pairs.len())),
         fact("concepts", concepts.to_string()),
         fact("categories", categories.to_string()),
-        fact("verdicts", thousands(n_verdicts)),
+        counted(data),
         fact(
             "metric",
             visible(&format!(
@@ -159,6 +159,18 @@ fn facts(data: &ReportData) -> Vec<Fact> {
                 .map_or("unknown".to_owned(), |seed| seed.to_string()),
         ),
     ]
+}
+
+/// What the rates are made of.
+fn counted(data: &ReportData) -> Fact {
+    if let Some(params) = data.enumeration {
+        return fact("rates", format!("exact, {}", enumeration_words(params)));
+    }
+    let verdicts = data
+        .conditions
+        .iter()
+        .map(|condition| condition.verdicts.len());
+    fact("verdicts", thousands(verdicts.sum()))
 }
 
 fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> usize {
@@ -192,33 +204,91 @@ fn chart_context(chart: &Chart) -> ChartContext {
 }
 
 fn examples(data: &ReportData, condition: &ReportCondition) -> Option<Examples> {
-    let scored: Vec<ScoredPair> = condition
-        .verdicts
-        .iter()
-        .map(|verdict| verdict.scored.clone())
-        .collect();
-    let leaks: Vec<ExampleContext> = striking_leaks(&scored, N_EXAMPLES)
-        .into_iter()
-        .filter_map(|leak| {
-            let is_meant = |verdict: &&ReportVerdict| verdict.scored == *leak;
-            example(data, condition.verdicts.iter().find(is_meant)?)
-        })
-        .collect();
+    let leaks = if data.enumeration.is_some() {
+        exact_examples(data, condition)
+    } else {
+        repeat_examples(data, condition)
+    };
     (!leaks.is_empty()).then(|| Examples {
         condition: visible(&condition.name),
         leaks,
     })
 }
 
+fn repeat_examples(data: &ReportData, condition: &ReportCondition) -> Vec<ExampleContext> {
+    let scored: Vec<ScoredPair> = condition
+        .verdicts
+        .iter()
+        .map(|verdict| verdict.scored.clone())
+        .collect();
+    let leaks = striking_leaks(&scored, N_EXAMPLES).into_iter();
+    leaks
+        .filter_map(|leak| {
+            let is_meant = |verdict: &&ReportVerdict| verdict.scored == *leak;
+            example(data, condition.verdicts.iter().find(is_meant)?)
+        })
+        .collect()
+}
+
+/// The pairs with the largest shift of similarity, at most one for each control prompt, those that mostly echo last.
+fn exact_examples(data: &ReportData, condition: &ReportCondition) -> Vec<ExampleContext> {
+    let mut found: Vec<&ReportExactLeak> = condition.exact_leaks.iter().collect();
+    let is_echo = |it: &ReportExactLeak| it.exact.leak.echo_probability >= 0.5;
+    found.sort_by(|a, b| {
+        let (shift_a, shift_b) = (a.exact.leak.similarity_shift, b.exact.leak.similarity_shift);
+        is_echo(a)
+            .cmp(&is_echo(b))
+            .then(shift_b.total_cmp(&shift_a))
+    });
+    let mut controls = Vec::new();
+    found.retain(|it| {
+        let control = it.exact.control_prompt_idx;
+        let is_new = !controls.contains(&control);
+        controls.push(control);
+        is_new
+    });
+    let found = found.into_iter().take(N_EXAMPLES);
+    found.filter_map(|it| exact_example(data, it)).collect()
+}
+
+fn exact_example(data: &ReportData, it: &ReportExactLeak) -> Option<ExampleContext> {
+    let pair = pair_of(data, it.exact.pair_idx)?;
+    let side = |what: &str, prompt: &str, texts: &[LikelyText]| ExampleSide {
+        what: what.to_owned(),
+        prompt: visible(prompt),
+        generation: likely_words(texts),
+    };
+    Some(ExampleContext {
+        concept: format!(
+            "{}, leaks with {:.1} %",
+            visible(&pair.concept),
+            100.0 * it.exact.leak.probability
+        ),
+        sides: [
+            side("test", &pair.test_prompt, &it.test_texts),
+            side("control", &pair.control_prompt, &it.control_texts),
+        ],
+    })
+}
+
+/// The first texts with their probabilities.
+fn likely_words(texts: &[LikelyText]) -> String {
+    let words = texts.iter().take(N_EXAMPLES).map(|likely| {
+        let percent = 100.0 * likely.probability;
+        format!("{} ({percent:.0} %)", visible(&likely.text))
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn pair_of(data: &ReportData, pair_idx: usize) -> Option<&ReportPair> {
+    data.pairs.iter().find(|pair| pair.pair_idx == pair_idx)
+}
+
 fn example(data: &ReportData, verdict: &ReportVerdict) -> Option<ExampleContext> {
     let scored = &verdict.scored;
-    let pair = data
-        .pairs
-        .iter()
-        .find(|pair| pair.pair_idx == scored.pair_idx)?;
+    let pair = pair_of(data, scored.pair_idx)?;
     let side = |what, similarity: f64, prompt: &str, generation: &str| ExampleSide {
-        what,
-        similarity: format!("{similarity:.3}"),
+        what: format!("{what}, similarity {similarity:.3}"),
         prompt: visible(prompt),
         generation: visible(generation),
     };

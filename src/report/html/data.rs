@@ -2,9 +2,10 @@
 //!
 //! Owns plain data: numbers with their units, texts as they are stored. Nothing here is escaped or formatted.
 
-use crate::leakage::{Diversity, LeakRate, ScoredPair};
-use crate::report::{ConditionComparison, ModelTrend};
-use crate::stats::Drift;
+use crate::generation::EnumerationParams;
+use crate::leakage::{Diversity, ExactLeakRate, ExactPair, LeakRate, ScoredPair};
+use crate::report::{ConditionComparison, LikelyText, ModelTrend};
+use crate::stats::{Drift, Interval};
 
 /// An experiment with everything that is shown of it.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct ReportData {
     pub embedding_model: ReportModel,
     /// Seed of the generations; None where they were imported.
     pub seed: Option<u64>,
+    /// How far continuations were enumerated; None where rates are those of repeats.
+    pub enumeration: Option<EnumerationParams>,
     /// What prompts of one cluster share, in the singular, such as `control prompt`.
     pub cluster_unit: String,
     /// The conditions, in the order in which they were first run.
@@ -85,15 +88,83 @@ pub struct ReportCondition {
     /// The sampling values of its generations: name and value. Several values of one name were all in use.
     pub sampling: Vec<(String, String)>,
     /// Leak rates: all categories together first, then each.
-    pub leak_rates: Vec<LeakRate>,
-    /// The leak rate of the repeats that are no echoes; None where all are.
-    pub leak_rate_without_echoes: Option<LeakRate>,
+    pub leak_rates: Vec<ReportRate>,
+    /// The leak rate of the repeats that are no echoes; None where all are, and where rates are exact.
+    pub leak_rate_without_echoes: Option<ReportRate>,
     /// How different the repeats of test prompts are; None without verdicts.
     pub diversity: Option<Diversity>,
     /// The share of different verdicts among any two repeats of a prompt, 0 to 1; None with one repeat.
     pub disagreement: Option<f64>,
-    /// The verdicts with their texts, by pair and repeat.
+    /// The verdicts with their texts, by pair and repeat; empty where rates are exact.
     pub verdicts: Vec<ReportVerdict>,
+    /// The leak probabilities with the most probable texts, by pair; empty where rates are those of repeats.
+    pub exact_leaks: Vec<ReportExactLeak>,
+}
+
+/// A Mean Leak-Rate, of repeats or exact. All of it but the counts is in percent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReportRate {
+    /// The category; None for all together.
+    pub category: Option<String>,
+    /// The rate; 50 is no leakage.
+    pub mean_leak_rate: f64,
+    /// What it certainly is for these prompts; None where it is an estimate.
+    pub certain: Option<Interval>,
+    /// The 95 % interval for the choice of prompts; None with a single cluster.
+    pub interval: Option<Interval>,
+    /// Pairs times repeats, or pairs where rates are exact.
+    pub n_pairs: usize,
+    /// Clusters of the interval.
+    pub n_clusters: usize,
+    /// Part of ties.
+    pub tie_rate: f64,
+    /// Part of test texts in which the concept itself stands.
+    pub echo_rate: f64,
+}
+
+impl From<LeakRate> for ReportRate {
+    fn from(rate: LeakRate) -> Self {
+        let percent = |n: usize| 100.0 * n as f64 / rate.n_pairs as f64;
+        Self {
+            mean_leak_rate: rate.mean_leak_rate,
+            certain: None,
+            interval: rate.interval,
+            n_pairs: rate.n_pairs,
+            n_clusters: rate.n_clusters,
+            tie_rate: percent(rate.n_tied),
+            echo_rate: percent(rate.n_echoes),
+            category: rate.category,
+        }
+    }
+}
+
+impl From<ExactLeakRate> for ReportRate {
+    fn from(rate: ExactLeakRate) -> Self {
+        Self {
+            mean_leak_rate: rate.mean_leak_rate,
+            certain: Some(Interval {
+                lower: rate.lower,
+                upper: rate.upper,
+            }),
+            interval: rate.interval,
+            n_pairs: rate.n_pairs,
+            n_clusters: rate.n_clusters,
+            tie_rate: rate.tie_rate,
+            echo_rate: rate.echo_rate,
+            category: rate.category,
+        }
+    }
+}
+
+/// A pair whose continuations were enumerated.
+#[derive(Debug, Clone)]
+pub struct ReportExactLeak {
+    /// The pair and what its distributions say.
+    pub exact: ExactPair,
+    /// The most probable texts after the test prompt.
+    pub test_texts: Vec<LikelyText>,
+    /// The most probable texts after the control prompt.
+    pub control_texts: Vec<LikelyText>,
 }
 
 /// One repeat of one pair.

@@ -1,10 +1,12 @@
-//! A report written by hand: two models, three files, three pairs with two repeats; its texts are hostile.
+//! Reports written by hand: two models, three files, three pairs, of repeats and exact; their texts are hostile.
 
 use super::data::*;
+use crate::generation::EnumerationParams;
 use crate::leakage::{
-    Comparison, Diversity, Flips, Leak, LeakRate, LeakTrend, RepeatFlips, ScoredPair,
+    Comparison, Diversity, ExactLeak, ExactPair, Flips, Leak, LeakRate, LeakTrend, RepeatFlips,
+    ScoredPair, exact_leak_rates,
 };
-use crate::report::{ConditionComparison, ModelTrend};
+use crate::report::{ConditionComparison, ExactCompared, LikelyText, ModelTrend};
 use crate::stats::{Drift, Interval, PValue};
 
 /// What a model may say to break a page.
@@ -87,12 +89,15 @@ fn condition(
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into(),
-        leak_rate_without_echoes: Some(rate(
-            None,
-            leak_rates[0].mean_leak_rate - 1.0,
-            leak_rates[0].interval,
-        )),
-        leak_rates,
+        leak_rate_without_echoes: Some(
+            rate(
+                None,
+                leak_rates[0].mean_leak_rate - 1.0,
+                leak_rates[0].interval,
+            )
+            .into(),
+        ),
+        leak_rates: leak_rates.into_iter().map(Into::into).collect(),
         diversity: Some(Diversity {
             n_prompts: 3,
             n_all_equal: 1,
@@ -102,6 +107,7 @@ fn condition(
         }),
         disagreement: Some(0.25),
         verdicts,
+        exact_leaks: Vec::new(),
     }
 }
 
@@ -262,6 +268,7 @@ pub(super) fn data() -> ReportData {
         metric: "sbert".to_owned(),
         embedding_model: model("encoder", "F32", 22_000_000, 32.0),
         seed: Some(1),
+        enumeration: None,
         cluster_unit: "control prompt".to_owned(),
         conditions: conditions(),
         comparisons: vec![BaseComparisons {
@@ -308,4 +315,85 @@ pub(super) fn data() -> ReportData {
             flip_seed: 1,
         },
     }
+}
+
+fn exact_leak(pair_idx: usize, probability: f64, text: &str) -> ReportExactLeak {
+    let likely = |text: &str, probability| LikelyText {
+        text: text.to_owned(),
+        probability,
+    };
+    ReportExactLeak {
+        exact: ExactPair {
+            pair_idx,
+            category: ["color-to-other", "<b>expression</b>"][pair_idx / 2].to_owned(),
+            test_prompt_idx: pair_idx,
+            control_prompt_idx: 10 + pair_idx,
+            leak: ExactLeak {
+                probability,
+                lower: probability - 0.0125,
+                upper: probability + 0.0125,
+                tie_probability: 0.125,
+                echo_probability: if pair_idx == 2 { 0.75 } else { 0.0 },
+                similarity_shift: probability - 0.5,
+                total_variation_lower: 0.5,
+                total_variation_upper: 0.6,
+                entropy_test: 1.0,
+                entropy_control: 0.0,
+                covered_test: 0.99,
+                covered_control: 1.0,
+                test_influences: Vec::new(),
+                control_influences: Vec::new(),
+            },
+        },
+        test_texts: vec![likely(text, 0.6), likely("b", 0.39)],
+        control_texts: vec![likely("a control", 1.0)],
+    }
+}
+
+/// The same report with exact rates.
+pub(super) fn exact_data() -> ReportData {
+    let [script, image, turned, echo] = HOSTILE;
+    let mut data = data();
+    data.enumeration = Some(EnumerationParams {
+        coverage: 0.99,
+        max_rows_per_prompt: 100,
+        n_tail_draws: 8,
+    });
+    let leaks = [
+        [(0.75, "a"), (0.5, script), (0.875, echo)],
+        [(0.25, "a"), (0.625, image), (0.875, echo)],
+        [(0.5, turned), (0.5, "c"), (0.25, echo)],
+    ];
+    for (condition, leaks) in data.conditions.iter_mut().zip(leaks) {
+        let leaks = leaks.into_iter().enumerate();
+        condition.exact_leaks = leaks
+            .map(|(pair_idx, (probability, text))| exact_leak(pair_idx, probability, text))
+            .collect();
+        let pairs = condition.exact_leaks.iter().map(|it| it.exact.clone());
+        let rates = exact_leak_rates(&pairs.collect::<Vec<_>>());
+        condition.leak_rates = rates.into_iter().map(Into::into).collect();
+        condition.leak_rate_without_echoes = None;
+        condition.diversity = None;
+        condition.disagreement = None;
+        condition.verdicts.clear();
+    }
+    for other in data
+        .comparisons
+        .iter_mut()
+        .flat_map(|base| &mut base.others)
+    {
+        let difference = other
+            .found
+            .comparison
+            .as_ref()
+            .map(|found| found.difference);
+        other.found.flips.clear();
+        other.found.exact = difference.map(|difference| ExactCompared {
+            lower: difference - 1.0,
+            upper: difference + 1.0,
+            draw_standard_error: Some(0.05),
+            moved: Vec::new(),
+        });
+    }
+    data
 }

@@ -24,8 +24,9 @@ use std::io::{self, Write};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 
 pub use data::{
-    BaseComparisons, Making, ReportComparison, ReportCondition, ReportData, ReportExperiment,
-    ReportModel, ReportPair, ReportRun, ReportRunModel, ReportVerdict,
+    BaseComparisons, Making, ReportComparison, ReportCondition, ReportData, ReportExactLeak,
+    ReportExperiment, ReportModel, ReportPair, ReportRate, ReportRun, ReportRunModel,
+    ReportVerdict,
 };
 
 use super::figure::Figure;

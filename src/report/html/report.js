@@ -8,6 +8,8 @@
   const N_ROWS_AROUND = 6;
   const N_CHARACTERS_IN_ROW = 160;
   const N_CHARACTERS_IN_PLACE = 250;
+  const N_EXACT = 4;
+  const EXACT_NAMES = ['test continuation', 'probability', 'control continuation', 'probability'];
   const GROUP_NAMES = ['repeats', 'verdict', 'test generation', 'similarity', 'control generation', 'similarity'];
   const byId = (id) => document.getElementById(id);
 
@@ -21,9 +23,27 @@
   // Text apart from its surroundings, whatever direction it is written in.
   const isolated = (...children) => element('bdi', '', ...children);
 
+  const percent = (tenThousandths, n) => `${(tenThousandths / 100).toFixed(n)} %`;
+
+  // Numbers of an exact leak: rates, then the texts of both sides with their probabilities.
+  function exactOf(numbers) {
+    const texts = (from) => Array.from({ length: numbers[from] }, (_, idx) => numbers.slice(from + 1 + 2 * idx, from + 3 + 2 * idx));
+    const [leak, lower, upper, echo] = numbers;
+    const test = texts(N_EXACT);
+    return { leak, lower, upper, echo, test, control: texts(N_EXACT + 1 + 2 * test.length) };
+  }
+
+  // The same counts as of repeats: one, which leaks where that is more probable than not.
+  function exactCell(numbers) {
+    if (!numbers.length) return { n: 0, leak: 0, tie: 0, none: 0, echo: 0, points: 0, difference: 0 };
+    const { leak, echo } = exactOf(numbers);
+    const isLeak = leak > 5000;
+    return { n: 1, leak: Number(isLeak), tie: 0, none: Number(!isLeak), echo: Number(echo >= 100), points: leak / 5000, difference: 0 };
+  }
+
   const start = () => {
     const data = JSON.parse(byId('rows-json').textContent);
-    const pairs = data.pairs.map((pair) => ({ ...pair, cells: pair.groups.map(cell) }));
+    const pairs = data.pairs.map((pair) => ({ ...pair, cells: pair.groups.map(data.is_exact ? exactCell : cell) }));
     const narrow = matchMedia('(max-width: 44rem)');
     const state = { shown: pairs, conditions: data.conditions.map((_, idx) => idx), column: 'order', isDown: false, opened: 0 };
     const viewport = byId('viewport');
@@ -81,12 +101,33 @@
       return list;
     }
 
+    function exactCounts(pair, idx) {
+      const { leak, lower, upper, echo } = exactOf(pair.groups[idx]);
+      const list = element('span', 'counts', element('span', '', `${leak > 5000 ? '▲' : '▽'} ${percent(leak, 1)}`));
+      if (upper > lower) list.append(' ', element('span', 'muted', `${(lower / 100).toFixed(1)} to ${(upper / 100).toFixed(1)}`));
+      if (echo >= 100) list.append(' ', element('span', 'tag', `echo ${percent(echo, 0)}`));
+      return list;
+    }
+
+    function exactLikely(pair, idx) {
+      const [first] = exactOf(pair.groups[idx]).test;
+      if (!first) return '';
+      const text = isolated(...highlighted(cut(data.texts[first[0]]), conceptOf(pair)));
+      return element('span', 'clamp two', text, ` (${percent(first[1], 0)})`);
+    }
+
     function conditionCell(pair, idx) {
       const made = element('div', 'cell', element('span', 'of', shortNames[idx]));
       made.setAttribute('role', 'cell');
       const groups = pair.groups[idx];
       if (!groups.length) {
         made.append(element('span', 'muted', 'not run'));
+        return made;
+      }
+      if (data.is_exact) {
+        made.append(exactCounts(pair, idx));
+        if (pair.flips[idx]) made.lastChild.append(' ', element('span', 'tag flip', 'flipped'));
+        made.append(exactLikely(pair, idx));
         return made;
       }
       made.append(counts(pair.cells[idx]));
@@ -218,12 +259,17 @@
     }
 
     const value = (id) => byId(id).value;
-    const isAsked = (id) => byId(id).checked;
+    const isAsked = (id) => byId(id)?.checked ?? false;
 
     function textOf(pair) {
       if (!pair.text) {
         const numbers = new Set([pair.test, pair.control]);
         for (const groups of pair.groups) {
+          if (data.is_exact) {
+            const { test, control } = groups.length ? exactOf(groups) : { test: [], control: [] };
+            for (const [number] of [...test, ...control]) numbers.add(number);
+            continue;
+          }
           for (let at = 0; at < groups.length; at += N_NUMBERS) numbers.add(groups[at]).add(groups[at + 1]);
         }
         const texts = [...numbers].map((number) => data.texts[number]);
@@ -280,40 +326,66 @@
       return (thousandths / 1000).toFixed(3).replace('-', '−');
     }
 
+    // A row of a table in the detail: each child into a cell under one of the names.
+    function detailRow(names, cells) {
+      const made = cells.map((children, idx) => {
+        const groupCell = element('td', '', element('div', '', ...children));
+        groupCell.dataset.name = names[idx];
+        return groupCell;
+      });
+      return element('tr', '', ...made);
+    }
+
+    function detailText(pair, number) {
+      return scrollable(element('div', 'text', isolated(...highlighted(data.texts[number], conceptOf(pair)))));
+    }
+
     function groupRows(pair, idx) {
       const groups = pair.groups[idx];
       const rows = [];
       for (let at = 0; at < groups.length; at += N_NUMBERS) {
         const [test, control, toTest, toControl, verdict, echo, n] = groups.slice(at, at + N_NUMBERS);
-        const made = element('tr');
-        const add = (...children) => {
-          const groupCell = element('td', '', element('div', '', ...children));
-          groupCell.dataset.name = GROUP_NAMES[made.children.length];
-          made.append(groupCell);
-        };
-        const text = (number) => scrollable(element('div', 'text', isolated(...highlighted(data.texts[number], conceptOf(pair)))));
-        add(`×${n}`);
-        add(['▽ no leak', '= tie', '▲ leak'][verdict], ...(echo ? [' ', element('span', 'tag', 'echo')] : []));
-        add(text(test));
-        add(similarity(toTest));
-        add(text(control));
-        add(similarity(toControl));
-        rows.push(made);
+        rows.push(detailRow(GROUP_NAMES, [
+          [`×${n}`],
+          [['▽ no leak', '= tie', '▲ leak'][verdict], ...(echo ? [' ', element('span', 'tag', 'echo')] : [])],
+          [detailText(pair, test)],
+          [similarity(toTest)],
+          [detailText(pair, control)],
+          [similarity(toControl)],
+        ]));
       }
       return rows;
+    }
+
+    function exactRows(pair, idx) {
+      const { test, control } = exactOf(pair.groups[idx]);
+      const side = (likely) => (likely ? [[detailText(pair, likely[0])], [percent(likely[1], 1)]] : [[], []]);
+      const n = Math.max(test.length, control.length);
+      return Array.from({ length: n }, (_, at) => detailRow(EXACT_NAMES, [...side(test[at]), ...side(control[at])]));
+    }
+
+    function exactNote(pair, idx) {
+      if (!pair.groups[idx].length) return '';
+      const { leak, lower, upper, echo } = exactOf(pair.groups[idx]);
+      const flip = pair.flips[idx] ? '; flipped' : '';
+      const isBase = data.conditions[idx].is_base ? ' (base)' : '';
+      return `${isBase}: leaks with ${percent(leak, 1)}, certainly ${percent(lower, 1)} to ${percent(upper, 1)}; echoes with ${percent(echo, 1)}${flip}`;
     }
 
     function conditionTable(pair, idx) {
       const condition = data.conditions[idx];
       const flips = pair.flips[idx];
-      const note = condition.is_base ? ' (base)' : flips == null ? '' : `: ${flips} of ${pair.cells[idx].n} repeats flipped`;
+      const repeatNote = condition.is_base ? ' (base)' : flips == null ? '' : `: ${flips} of ${pair.cells[idx].n} repeats flipped`;
+      const note = data.is_exact ? exactNote(pair, idx) : repeatNote;
+      const names = data.is_exact ? EXACT_NAMES : GROUP_NAMES;
       const heading = element('h4', '', condition.name, element('span', 'muted', note));
-      const head = element('tr', '', ...GROUP_NAMES.map((name) => {
+      const head = element('tr', '', ...names.map((name) => {
         const made = element('th', '', name);
         made.scope = 'col';
         return made;
       }));
-      const table = element('table', '', element('thead', '', head), element('tbody', '', ...groupRows(pair, idx)));
+      const rows = !pair.groups[idx].length ? [] : data.is_exact ? exactRows(pair, idx) : groupRows(pair, idx);
+      const table = element('table', '', element('thead', '', head), element('tbody', '', ...rows));
       const scroll = element('div', 'scroll', table);
       scroll.tabIndex = 0;
       scroll.setAttribute('role', 'region');

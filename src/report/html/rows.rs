@@ -7,13 +7,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use super::data::{ReportData, ReportVerdict};
+use super::data::{ReportCondition, ReportData, ReportExactLeak, ReportVerdict};
 use crate::leakage::{Flips, Leak, Rounding, ScoredPair, count_flips, rounded};
+use crate::report::LikelyText;
 use crate::report::text::visible;
 
 /// All rows.
 #[derive(Debug, Serialize)]
 pub(super) struct Rows {
+    /// Whether rates are exact; `groups` and `flips` then mean something else.
+    is_exact: bool,
     conditions: Vec<RowCondition>,
     categories: Vec<String>,
     concepts: Vec<String>,
@@ -41,8 +44,11 @@ struct RowPair {
     control: usize,
     /// For each condition its groups of equal repeats, one number after the other: test generation, control generation,
     /// both similarities in thousandths, twice the verdict, whether it is an echo, number of repeats.
+    /// Exact, all in hundredths of a percent: leak probability, what it certainly is at least and at most, probability of
+    /// an echo; then the number of test texts, each of them with its probability, and the control texts alike.
     groups: Vec<Vec<i64>>,
     /// For each condition the repeats whose verdict is not the base's; none where it has no base.
+    /// Exact: whether the pair is on the other side of one half.
     flips: Vec<Option<usize>>,
 }
 
@@ -66,21 +72,16 @@ impl Pool {
 
 /// The rows of a report.
 pub(super) fn rows(data: &ReportData) -> Rows {
-    let by_pair: Vec<BTreeMap<usize, Vec<&ReportVerdict>>> = data
-        .conditions
-        .iter()
-        .map(|condition| grouped(&condition.verdicts))
-        .collect();
+    let conditions = data.conditions.iter();
+    let by_pair: Vec<PairCells<'_>> = conditions.map(PairCells::of).collect();
     let bases = bases(data);
     let (mut texts, mut concepts, mut categories) =
         (Pool::default(), Pool::default(), Pool::default());
     let mut pairs = Vec::with_capacity(data.pairs.len());
     for pair in &data.pairs {
-        let of_condition = |idx: usize| {
-            by_pair[idx]
-                .get(&pair.pair_idx)
-                .map_or(&[][..], Vec::as_slice)
-        };
+        let numbers = |idx: usize, texts: &mut Pool| by_pair[idx].numbers(pair.pair_idx, texts);
+        let n_flipped =
+            |base: usize, other: usize| by_pair[base].n_flipped(&by_pair[other], pair.pair_idx);
         let conditions = 0..data.conditions.len();
         pairs.push(RowPair {
             n: pair.pair_idx,
@@ -90,15 +91,16 @@ pub(super) fn rows(data: &ReportData) -> Rows {
             control: texts.number(&pair.control_prompt),
             groups: conditions
                 .clone()
-                .map(|idx| groups(of_condition(idx), &mut texts))
+                .map(|idx| numbers(idx, &mut texts))
                 .collect(),
             flips: conditions
-                .map(|idx| Some(n_flipped(of_condition(bases[idx]?), of_condition(idx))))
+                .map(|idx| Some(n_flipped(bases[idx]?, idx)))
                 .collect(),
         });
     }
     let conditions = data.conditions.iter().enumerate();
     Rows {
+        is_exact: data.enumeration.is_some(),
         conditions: conditions
             .map(|(idx, condition)| RowCondition {
                 name: visible(&condition.name),
@@ -123,6 +125,69 @@ fn bases(data: &ReportData) -> Vec<Option<usize>> {
         }
     }
     bases
+}
+
+/// What a condition has of each pair.
+struct PairCells<'a> {
+    verdicts: BTreeMap<usize, Vec<&'a ReportVerdict>>,
+    exact: BTreeMap<usize, &'a ReportExactLeak>,
+}
+
+impl<'a> PairCells<'a> {
+    fn of(condition: &'a ReportCondition) -> Self {
+        let exact = condition.exact_leaks.iter();
+        Self {
+            verdicts: grouped(&condition.verdicts),
+            exact: exact.map(|it| (it.exact.pair_idx, it)).collect(),
+        }
+    }
+
+    fn verdicts(&self, pair_idx: usize) -> &[&'a ReportVerdict] {
+        self.verdicts.get(&pair_idx).map_or(&[], Vec::as_slice)
+    }
+
+    fn numbers(&self, pair_idx: usize, texts: &mut Pool) -> Vec<i64> {
+        match self.exact.get(&pair_idx) {
+            Some(exact) => exact_numbers(exact, texts),
+            None => groups(self.verdicts(pair_idx), texts),
+        }
+    }
+
+    fn n_flipped(&self, other: &Self, pair_idx: usize) -> usize {
+        let of = |cells: &Self| cells.exact.get(&pair_idx).copied();
+        match (of(self), of(other)) {
+            (Some(base), Some(other)) => {
+                let leaks = |it: &ReportExactLeak| it.exact.leak.probability > 0.5;
+                usize::from(leaks(base) != leaks(other))
+            }
+            _ => n_flipped(self.verdicts(pair_idx), other.verdicts(pair_idx)),
+        }
+    }
+}
+
+fn exact_numbers(exact: &ReportExactLeak, texts: &mut Pool) -> Vec<i64> {
+    let leak = &exact.exact.leak;
+    let rates = [
+        leak.probability,
+        leak.lower,
+        leak.upper,
+        leak.echo_probability,
+    ];
+    let mut numbers: Vec<i64> = rates.into_iter().map(ten_thousandths).collect();
+    for likely in [&exact.test_texts, &exact.control_texts] {
+        numbers.push(likely.len() as i64);
+        numbers.extend(likely.iter().flat_map(|text| likely_numbers(text, texts)));
+    }
+    numbers
+}
+
+fn likely_numbers(likely: &LikelyText, texts: &mut Pool) -> [i64; 2] {
+    let number = texts.number(&likely.text) as i64;
+    [number, ten_thousandths(likely.probability)]
+}
+
+fn ten_thousandths(probability: f64) -> i64 {
+    (10_000.0 * probability).round() as i64
 }
 
 fn grouped(verdicts: &[ReportVerdict]) -> BTreeMap<usize, Vec<&ReportVerdict>> {

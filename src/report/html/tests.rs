@@ -4,14 +4,18 @@
 
 use serde_json::Value;
 
-use super::fixture::{HOSTILE, data, endless};
+use super::fixture::{HOSTILE, data, endless, exact_data};
 use super::*;
 use crate::report::figure_files;
 use crate::report::text::visible;
 
 fn page() -> String {
+    page_of(&data())
+}
+
+fn page_of(data: &ReportData) -> String {
     let mut page = Vec::new();
-    Report::new(&data()).write_html(&mut page).unwrap();
+    Report::new(data).write_html(&mut page).unwrap();
     String::from_utf8(page).unwrap()
 }
 
@@ -43,9 +47,30 @@ fn the_words_of_the_page_are_these() {
     insta::assert_snapshot!(words.replace(endless().trim(), "(10,000 characters)"));
 }
 
+/// The same of a report on exact rates, without what has the same words.
+#[test]
+fn the_words_of_exact_rates_are_these() {
+    let report = Report::new(&exact_data());
+    let context = serde_json::to_value(&report.context).unwrap();
+    let rows: Value = serde_json::from_str(&report.context.rows_json).unwrap();
+    let chart = |chart: &Value| (chart["caption"].clone(), chart["table"].clone());
+    let charts = context["charts"].as_array().unwrap().iter();
+    let charts: Vec<(Value, Value)> = charts.map(chart).collect();
+    let said = serde_json::json!({
+        "facts": context["facts"], "answer": context["answer"], "charts": charts,
+        "examples": context["examples"], "pairs": rows["pairs"], "is_exact": rows["is_exact"],
+    });
+    insta::assert_snapshot!(serde_json::to_string_pretty(&said).unwrap());
+}
+
 #[test]
 fn hostile_text_stays_text() {
-    let page = page();
+    for page in [page(), page_of(&exact_data())] {
+        check_hostile_text(&page);
+    }
+}
+
+fn check_hostile_text(page: &str) {
     assert_eq!(page.matches("<script").count(), 2, "the rows and our own");
     assert_eq!(page.matches("</script").count(), 2);
     for tag in [

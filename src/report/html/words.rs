@@ -3,10 +3,13 @@
 //! Owns the answer: what is said of leak rates, and in which order everything is said. No sentence claims more than
 //! its interval does. What is said of differences and trends, `compare::words` owns.
 
-use super::data::{ReportCondition, ReportData};
-use crate::leakage::LeakRate;
-use crate::report::compare::words::{difference_words, few_clusters_words, trend_words};
+use super::data::{ReportCondition, ReportData, ReportRate};
+use crate::generation::EnumerationParams;
+use crate::report::compare::words::{
+    certain_words, difference_words, few_clusters_words, trend_words,
+};
 use crate::report::text::visible;
+use crate::stats::Interval;
 
 /// A part of the answer: what it is about, and its sentences.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -52,7 +55,14 @@ pub(super) fn rate_words(condition: &ReportCondition, unit: &str) -> String {
     let Some(rate) = condition.leak_rates.first() else {
         return format!("{name}: no verdict is stored.");
     };
-    let figure = format!("Mean Leak-Rate {:.1} %", rate.mean_leak_rate);
+    let figure = match rate.certain {
+        None => format!("Mean Leak-Rate {:.1} %", rate.mean_leak_rate),
+        Some(certain) => format!(
+            "Exact Mean Leak-Rate {:.2} %, certainly {} for these prompts",
+            rate.mean_leak_rate,
+            certain_range(certain)
+        ),
+    };
     let Some(interval) = rate.interval else {
         return format!(
             "{name}: cannot tell. {figure}, but all prompts share one {unit}, so nothing shows how far it would vary."
@@ -63,7 +73,7 @@ pub(super) fn rate_words(condition: &ReportCondition, unit: &str) -> String {
         interval.lower, interval.upper
     );
     if interval.lower > 50.0 {
-        format!("{name} leaks: {figure} ({range}), above the 50 % of no leakage.")
+        format!("{name} leaks. {figure} ({range}), above the 50 % of no leakage.")
     } else if interval.upper < 50.0 {
         format!(
             "{name}: test generations are less similar to the concept than control generations. {figure} ({range}), below the 50 % of no leakage."
@@ -84,16 +94,20 @@ fn difference_sentences(data: &ReportData) -> Vec<String> {
             .iter()
             .filter(|other| other.found.comparison.is_some())
             .count();
-        sentences.extend(base.others.iter().map(|other| {
-            let found = other.found.comparison.as_ref();
-            difference_words(
+        for other in &base.others {
+            let name = &other.found.name;
+            sentences.push(difference_words(
                 base_name,
-                &other.found.name,
+                name,
                 &data.cluster_unit,
-                found,
+                other.found.comparison.as_ref(),
                 n_comparisons,
-            )
-        }));
+            ));
+            let exact = other.found.exact.as_ref();
+            sentences.extend(
+                exact.map(|exact| certain_words(base_name, name, exact.lower, exact.upper)),
+            );
+        }
     }
     sentences
 }
@@ -102,6 +116,9 @@ fn caution_sentences(data: &ReportData) -> Vec<String> {
     let mut sentences = vec![
         "The intervals speak of prompts like these, of the concepts, models and sampling values of this experiment, and of nothing else.".to_owned(),
     ];
+    if data.enumeration.is_some() {
+        sentences.push("Continuations were enumerated: a rate is that of these prompts and has no luck of draws in it but what the draws of uncovered tails add; what was not enumerated is in what is certain. The intervals are for the choice of prompts alone.".to_owned());
+    }
     if data.conditions.len() > 1 {
         sentences.push("Each interval of a rate holds by itself: of twenty such intervals one is expected to miss its rate. Whether two conditions differ, only a comparison of the same prompts says.".to_owned());
     }
@@ -115,15 +132,30 @@ fn caution_sentences(data: &ReportData) -> Vec<String> {
 }
 
 /// A leak rate in a few characters, such as `58.3 (54.4 to 62.3)`.
-pub(super) fn rate_numbers(rate: &LeakRate) -> String {
+pub(super) fn rate_numbers(rate: &ReportRate) -> String {
     format!("{:.1} ({})", rate.mean_leak_rate, rate_interval(rate))
 }
 
 /// Its interval, such as `54.4 to 62.3`.
-pub(super) fn rate_interval(rate: &LeakRate) -> String {
+pub(super) fn rate_interval(rate: &ReportRate) -> String {
     rate.interval.map_or("no interval".to_owned(), |interval| {
         format!("{:.1} to {:.1}", interval.lower, interval.upper)
     })
+}
+
+/// What a rate certainly is, such as `82.16 to 85.05`.
+pub(super) fn certain_range(certain: Interval) -> String {
+    format!("{:.2} to {:.2}", certain.lower, certain.upper)
+}
+
+/// How far continuations were enumerated.
+pub(super) fn enumeration_words(params: EnumerationParams) -> String {
+    format!(
+        "continuations enumerated to a coverage of {}, with {} at most for each prompt, then {} of the tail",
+        params.coverage,
+        count(params.max_rows_per_prompt as usize, "row"),
+        count(params.n_tail_draws as usize, "draw")
+    )
 }
 
 /// A number of things with its noun.

@@ -63,6 +63,8 @@ fn every_view_can_be_read() {
         ("generations", 6),
         ("leaks", 3),
         ("flips", 0),
+        ("exact_leaks", 0),
+        ("continuations", 0),
         ("prompt_pairs", 2),
         ("experiments", 1),
         ("models", 2),

@@ -75,13 +75,21 @@ fn args() -> ReportArgs {
         base: None,
         metric: None,
         seed: None,
+        rates: None,
         unit: ClusterUnit::Control,
         db: "seep.sqlite".into(),
     }
 }
 
+fn repeats(stored: &[StoredLeakSet]) -> Kinds<'_> {
+    Kinds {
+        repeats: stored,
+        exact: &[],
+    }
+}
+
 fn chosen(stored: &[StoredLeakSet], args: &ReportArgs) -> (Vec<String>, usize) {
-    let choice = choose(stored, args).unwrap();
+    let choice = choose(repeats(stored), args).unwrap();
     let name =
         |set: &&StoredLeakSet| format!("{} {} {}", condition_name(set), set.metric, set.seed);
     (choice.sets.iter().map(name).collect(), choice.notes.len())
@@ -138,7 +146,7 @@ fn each_model_is_compared_with_its_file_of_most_bits() {
 fn words_that_mean_nothing_are_answered_with_what_there_is() {
     let stored = [set(0, 0, "sbert", 1), set(0, 1, "sbert", 1)];
     let sets: Vec<&StoredLeakSet> = stored.iter().collect();
-    let message = |args: ReportArgs| choose(&stored, &args).unwrap_err().to_string();
+    let message = |args: ReportArgs| choose(repeats(&stored), &args).unwrap_err().to_string();
     let of_base = |word: &str| {
         bases(&sets, &[None, None], Some(word))
             .unwrap_err()
@@ -184,6 +192,33 @@ fn words_that_mean_nothing_are_answered_with_what_there_is() {
 fn similarities_of_different_embedding_models_are_not_mixed() {
     let mut stored = [set(0, 0, "sbert", 1), set(0, 1, "sbert", 1)];
     stored[1].embedding_model = None;
-    let found = choose(&stored, &args()).unwrap_err().to_string();
+    let found = choose(repeats(&stored), &args()).unwrap_err().to_string();
     assert!(found.contains("with different embedding models"), "{found}");
+}
+
+#[test]
+fn the_kind_of_rates_of_the_latest_experiment_is_shown() {
+    let (old, new) = ([set(0, 0, "sbert", 1)], [set(1, 0, "sbert", 1)]);
+    let kind = |repeats, exact, rates| {
+        let args = ReportArgs { rates, ..args() };
+        let choice = choose(Kinds { repeats, exact }, &args).unwrap();
+        (choice.kind, choice.notes.len())
+    };
+    assert_eq!(kind(&[], &old, None), (RateKind::Exact, 0));
+    assert_eq!(kind(&old, &[], None), (RateKind::Repeats, 0));
+    assert_eq!(kind(&old, &new, None), (RateKind::Exact, 0));
+    assert_eq!(kind(&new, &old, None), (RateKind::Repeats, 0));
+    // One experiment with both: those of repeats, and a note.
+    assert_eq!(kind(&new, &new, None), (RateKind::Repeats, 1));
+    let asked = Some(RateKind::Exact);
+    assert_eq!(kind(&new, &new, asked), (RateKind::Exact, 0));
+    let args = ReportArgs {
+        rates: asked,
+        ..args()
+    };
+    let found = choose(repeats(&old), &args).unwrap_err().to_string();
+    assert!(
+        found.starts_with("no exact leaks are stored\nhint: "),
+        "{found}"
+    );
 }

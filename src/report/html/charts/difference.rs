@@ -121,8 +121,12 @@ fn forest_caption(data: &ReportData) -> String {
             .into_iter(),
         "cluster",
     );
+    let how = match data.enumeration {
+        Some(_) => "of exact rates",
+        None => "repeats are averaged first",
+    };
     format!(
-        "Difference of the Mean Leak-Rate to the base in percentage points, prompt by prompt: repeats are averaged first. n = {prompts} that both have, in {clusters}; \
+        "Difference of the Mean Leak-Rate to the base in percentage points, prompt by prompt: {how}. n = {prompts} that both have, in {clusters}; \
          prompts that share a {} are one cluster. Intervals: 95 %, cluster-robust standard errors (CR2), Student’s t with Satterthwaite’s degrees of freedom. p: by {flips}, corrected after Holm over the comparisons with one base.",
         data.cluster_unit
     )
@@ -149,7 +153,7 @@ fn forest_table(data: &ReportData) -> Table {
             ])
         })
     });
-    Table::new(
+    let mut table = Table::new(
         [
             "base",
             "condition",
@@ -162,7 +166,25 @@ fn forest_table(data: &ReportData) -> Table {
             "design effect",
         ],
         rows.collect(),
-    )
+    );
+    if data.enumeration.is_some() {
+        table.columns.insert(3, "certainly".to_owned());
+        for (row, certain) in table.rows.iter_mut().zip(certain_texts(data)) {
+            row.insert(3, certain);
+        }
+    }
+    table
+}
+
+/// What each difference certainly is for these prompts, in the order of the table.
+fn certain_texts(data: &ReportData) -> impl Iterator<Item = String> {
+    let others = data.comparisons.iter().flat_map(|base| &base.others);
+    let compared = others.filter(|other| other.found.comparison.is_some());
+    compared.map(|other| {
+        other.found.exact.as_ref().map_or(String::new(), |exact| {
+            format!("{} to {}", points(exact.lower), points(exact.upper))
+        })
+    })
 }
 
 /// Verdicts that flipped, both ways; None where nothing is compared.

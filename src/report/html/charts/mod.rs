@@ -11,9 +11,8 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::data::{ReportCondition, ReportData};
-use super::words::count;
-use crate::leakage::LeakRate;
+use super::data::{ReportCondition, ReportData, ReportRate};
+use super::words::{count, enumeration_words};
 use crate::report::figure::Figure;
 use crate::report::text::visible;
 
@@ -58,13 +57,21 @@ pub(super) fn charts(data: &ReportData) -> Vec<Chart> {
     found.into_iter().flatten().collect()
 }
 
-/// Rates over so many verdicts, such as `1980 verdicts (396 prompt pairs, 5 repeats)`, for all conditions together.
+/// What rates are over, such as `n = 1980 verdicts of 396 prompt pairs in each condition, in 76 clusters`.
 fn n_words(data: &ReportData) -> String {
     let rates = || {
         data.conditions
             .iter()
             .filter_map(|condition| condition.leak_rates.first())
     };
+    if let Some(params) = data.enumeration {
+        let pairs = range(rates().map(|rate| rate.n_pairs), "prompt pair");
+        let clusters = range(rates().map(|rate| rate.n_clusters), "cluster");
+        return format!(
+            "Exact: {}; n = {pairs} in each condition, in {clusters}",
+            enumeration_words(params)
+        );
+    }
     let verdicts = range(rates().map(|rate| rate.n_pairs), "verdict");
     let clusters = range(rates().map(|rate| rate.n_clusters), "cluster");
     format!(
@@ -126,7 +133,7 @@ fn star_words<'a>(conditions: impl Iterator<Item = &'a ReportCondition>) -> Stri
 }
 
 /// The rate of all categories together, of each condition that has one.
-fn overall(data: &ReportData) -> impl Iterator<Item = (usize, &LeakRate)> {
+fn overall(data: &ReportData) -> impl Iterator<Item = (usize, &ReportRate)> {
     let conditions = data.conditions.iter().enumerate();
     conditions.filter_map(|(idx, condition)| Some((idx, condition.leak_rates.first()?)))
 }

@@ -3,12 +3,11 @@
 //! Owns what they show and what is said under them.
 
 use super::{Chart, METHOD, Table, n_words, overall, series, star_words, starred};
-use crate::leakage::LeakRate;
 use crate::report::figure::{
     DotRow, Dots, Figure, Grid, GridCell, Point, Scale, Scatter, XAxis, dots, grid, scatter,
 };
-use crate::report::html::data::{ReportCondition, ReportData};
-use crate::report::html::words::{rate_interval, rate_numbers};
+use crate::report::html::data::{ReportCondition, ReportData, ReportRate};
+use crate::report::html::words::{certain_range, rate_interval, rate_numbers};
 use crate::report::text::visible;
 
 /// Mean Leak-Rate by bits per weight.
@@ -63,26 +62,39 @@ pub(super) fn by_bits(data: &ReportData) -> Option<Chart> {
             description,
             scatter(&plot),
         ),
-        table: Table::new(
-            [
-                "condition",
-                "bits per weight",
-                "Mean Leak-Rate, %",
-                "95 % interval",
-                "verdicts",
-                "tied",
-                "echoes",
-                "clusters",
-            ],
-            rates
-                .iter()
-                .map(|(condition, bits, rate)| rate_row(condition, *bits, rate))
-                .collect(),
-        ),
+        table: rates_table(data, &rates),
     })
 }
 
-fn rates_by_bits(data: &ReportData) -> Vec<(&ReportCondition, f64, &LeakRate)> {
+fn rates_table(data: &ReportData, rates: &[(&ReportCondition, f64, &ReportRate)]) -> Table {
+    let is_exact = data.enumeration.is_some();
+    let counted = if is_exact { "prompt pairs" } else { "verdicts" };
+    let mut table = Table::new(
+        [
+            "condition",
+            "bits per weight",
+            "Mean Leak-Rate, %",
+            "95 % interval",
+            counted,
+            "tied, %",
+            "echoes, %",
+            "clusters",
+        ],
+        rates
+            .iter()
+            .map(|(condition, bits, rate)| rate_row(condition, *bits, rate))
+            .collect(),
+    );
+    if is_exact {
+        table.columns.insert(3, "certainly, %".to_owned());
+        for (row, (_, _, rate)) in table.rows.iter_mut().zip(rates) {
+            row.insert(3, rate.certain.map_or(String::new(), certain_range));
+        }
+    }
+    table
+}
+
+fn rates_by_bits(data: &ReportData) -> Vec<(&ReportCondition, f64, &ReportRate)> {
     let rates = overall(data).filter_map(|(idx, rate)| {
         let condition = &data.conditions[idx];
         Some((condition, condition.model.bits_per_weight?, rate))
@@ -90,15 +102,15 @@ fn rates_by_bits(data: &ReportData) -> Vec<(&ReportCondition, f64, &LeakRate)> {
     rates.collect()
 }
 
-fn rate_row(condition: &ReportCondition, bits: f64, rate: &LeakRate) -> [String; 8] {
+fn rate_row(condition: &ReportCondition, bits: f64, rate: &ReportRate) -> [String; 8] {
     [
         visible(&condition.name),
         format!("{bits:.2}"),
         format!("{:.1}", rate.mean_leak_rate),
         rate_interval(rate),
         rate.n_pairs.to_string(),
-        rate.n_tied.to_string(),
-        rate.n_echoes.to_string(),
+        format!("{:.1}", rate.tie_rate),
+        format!("{:.1}", rate.echo_rate),
         rate.n_clusters.to_string(),
     ]
 }
@@ -164,7 +176,7 @@ pub(super) fn by_category(data: &ReportData) -> Option<Chart> {
 fn category_rows(data: &ReportData, category: &str) -> Vec<DotRow> {
     let conditions = data.conditions.iter().enumerate();
     let rows = conditions.filter_map(|(idx, condition)| {
-        let of_category = |rate: &&LeakRate| rate.category.as_deref() == Some(category);
+        let of_category = |rate: &&ReportRate| rate.category.as_deref() == Some(category);
         let rate = condition.leak_rates.iter().find(of_category)?;
         Some(DotRow {
             series_idx: idx,
@@ -179,7 +191,7 @@ fn category_rows(data: &ReportData, category: &str) -> Vec<DotRow> {
 
 /// Models by size and quantizations by bits per weight; None with a single condition.
 pub(super) fn grid_of_sizes(data: &ReportData) -> Option<Chart> {
-    let mut conditions: Vec<(&ReportCondition, &LeakRate)> = overall(data)
+    let mut conditions: Vec<(&ReportCondition, &ReportRate)> = overall(data)
         .map(|(idx, rate)| (&data.conditions[idx], rate))
         .collect();
     if conditions.len() < 2 {

@@ -87,18 +87,19 @@ pub(super) fn echoes(data: &ReportData) -> Option<Chart> {
         .map(|(idx, rate)| (idx, &data.conditions[idx], rate))
         .collect();
     found.first()?;
-    let n_verdicts = found.iter().map(|(_, _, rate)| rate.n_pairs);
+    let n_pairs = found.iter().map(|(_, _, rate)| rate.n_pairs);
+    let texts = match data.enumeration {
+        Some(_) => "continuations",
+        None => "generations",
+    };
     let rows: Vec<DotRow> = found
         .iter()
-        .map(|(idx, condition, rate)| {
-            let share = 100.0 * rate.n_echoes as f64 / rate.n_pairs as f64;
-            DotRow {
-                series_idx: *idx,
-                label: visible(&condition.name),
-                value: Some(share),
-                interval: None,
-                numbers: format!("{share:.1} %"),
-            }
+        .map(|(idx, condition, rate)| DotRow {
+            series_idx: *idx,
+            label: visible(&condition.name),
+            value: Some(rate.echo_rate),
+            interval: None,
+            numbers: format!("{:.1} %", rate.echo_rate),
         })
         .collect();
     let listing = rows
@@ -106,39 +107,59 @@ pub(super) fn echoes(data: &ReportData) -> Option<Chart> {
         .map(|row| format!("{}: {}", row.label, row.numbers));
     let description = format!("Dot plot. {}.", listing.collect::<Vec<_>>().join("; "));
     let plot = Dots {
-        x_words: "test generations that hold the concept itself, %".to_owned(),
+        x_words: format!("test {texts} that hold the concept itself, %"),
         scale: Scale::Shares,
         series: Vec::new(),
         groups: vec![(String::new(), rows)],
     };
-    let caption = format!(
-        "Test generations in which the concept itself stands as a word, in percent of n = {} in each condition. Counted, without an interval. \
-         The table has the Mean Leak-Rate without these repeats; it leaves out leaks of the plainest kind, so neither reading is the better one.",
-        range(n_verdicts, "test generation"),
-    );
-    let rows = found.iter().map(|(_, condition, rate)| {
-        let without = &condition.leak_rate_without_echoes;
-        [
-            visible(&condition.name),
-            rate.n_echoes.to_string(),
-            rate.n_pairs.to_string(),
-            rate_numbers(rate),
-            without.as_ref().map_or("none".to_owned(), rate_numbers),
-        ]
-    });
-    let table = Table::new(
-        [
-            "condition",
-            "echoes",
-            "test generations",
-            "Mean Leak-Rate, % (95 % interval)",
-            "without echoes",
-        ],
-        rows.collect(),
-    );
+    let caption = if data.enumeration.is_some() {
+        format!(
+            "Probability that the concept itself stands as a word in the continuation of a test prompt, in percent, mean over n = {} in each condition.",
+            range(n_pairs, "prompt pair")
+        )
+    } else {
+        format!(
+            "Test generations in which the concept itself stands as a word, in percent of n = {} in each condition. Counted, without an interval. \
+             The table has the Mean Leak-Rate without these repeats; it leaves out leaks of the plainest kind, so neither reading is the better one.",
+            range(n_pairs, "test generation"),
+        )
+    };
+    let table = echo_table(data);
     let title = "Echoes of the concept";
     Some(Chart {
         figure: Figure::new("echoes", title, caption, description, dots(&plot)),
         table,
     })
+}
+
+/// Echoes in numbers; the rate without them is known of repeats only.
+fn echo_table(data: &ReportData) -> Table {
+    let is_exact = data.enumeration.is_some();
+    let columns = [
+        "condition",
+        "echoes, %",
+        "Mean Leak-Rate, % (95 % interval)",
+    ];
+    let without = (!is_exact).then_some("without echoes");
+    let rows = overall(data).map(|(idx, rate)| {
+        let condition = &data.conditions[idx];
+        let without = condition.leak_rate_without_echoes.as_ref();
+        let without = without.map_or("none".to_owned(), rate_numbers);
+        let row = [
+            visible(&condition.name),
+            format!("{:.1}", rate.echo_rate),
+            rate_numbers(rate),
+        ];
+        row.into_iter()
+            .chain((!is_exact).then_some(without))
+            .collect()
+    });
+    Table {
+        columns: columns
+            .into_iter()
+            .chain(without)
+            .map(str::to_owned)
+            .collect(),
+        rows: rows.collect(),
+    }
 }
