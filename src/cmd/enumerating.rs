@@ -10,13 +10,16 @@ use std::time::Instant;
 use super::generating::{self, Destination, Shown};
 use super::prepare::{Planned, Prepared};
 use super::session::Session;
-use crate::engine::{EnumerationJob, EnumerationOutcome, Enumerator, Work};
+use crate::engine::{EnumerationJob, EnumerationOutcome, Enumerator, GroupLimits, Work};
 use crate::generation::{
     EnumerationId, EnumerationParams, EnumerationRequest, GenerationRequest, RequestId,
 };
 use crate::llama::{Backend, LlamaDecoder};
 use crate::progress::Unit;
 use crate::store::{NewEnumeration, RunModel, Store};
+
+/// Sequences of the context; llama.cpp keeps no more apart.
+const N_SEQS: u32 = 256;
 
 /// The enumerations planned for one model, with how far they go.
 pub(super) struct EnumerationPlan {
@@ -101,6 +104,7 @@ pub(super) fn enumerate(
         &mut done,
     )?;
     let schedule = prepared.placement.schedule;
+    let limits = with_all_seqs(limits);
     let config = generating::decoder_config(limits, schedule, session.n_threads);
     let mut decoder = LlamaDecoder::new(backend, &model, config)?;
     let requests: Vec<EnumerationRequest> = fitting.iter().map(as_enumeration_request).collect();
@@ -121,6 +125,14 @@ pub(super) fn enumerate(
     run_groups(destination, prepared, &mut done, groups, job, &shown)?;
     shown.progress.finish(done.n_generated as u64);
     Ok(done)
+}
+
+/// The size of the context for enumerations: each sequence more lets more trees go on at a time.
+pub(super) fn with_all_seqs(limits: GroupLimits) -> GroupLimits {
+    GroupLimits {
+        n_seqs: N_SEQS,
+        ..limits
+    }
 }
 
 /// The request as one for a generation, for what does not depend on what is asked: length, self-check, failures.

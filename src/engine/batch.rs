@@ -15,6 +15,8 @@
 //! 5. cells are never freed within a group, so a sequence's cells lie in the order of its positions,
 //!    which is the order in which attention adds them up.
 
+use std::ops::Range;
+
 use super::{Decoder, EngineError, Row, SeqId};
 
 /// The sequence that holds what all prompts of a job begin with.
@@ -189,9 +191,14 @@ impl<'d> Batcher<'d> {
         &mut self,
         from: SeqId,
         to: SeqId,
-        n_positions: u32,
+        positions: Range<u32>,
     ) -> Result<(), EngineError> {
-        self.decoder.share(from, to, n_positions)
+        self.decoder.share(from, to, positions)
+    }
+
+    /// Lets a sequence forget tokens that another one shares: no cell may become free within a group.
+    pub(super) fn release(&mut self, seq: SeqId, positions: Range<u32>) -> Result<(), EngineError> {
+        self.decoder.release(seq, positions)
     }
 
     /// Forgets everything but the trunk, padding included.

@@ -2,6 +2,8 @@
 //!
 //! Owns a plain model of a KV cache with cells that several sequences share. It exists in tests only.
 
+use std::ops::Range;
+
 use super::{Decoder, EngineError, Row, SeqId};
 use crate::digest::Digest;
 
@@ -116,15 +118,28 @@ impl Decoder for FakeDecoder {
         row.ok_or_else(|| EngineError::Decode(format!("row {row_idx} is no output")))
     }
 
-    fn share(&mut self, from: SeqId, to: SeqId, n_positions: u32) -> Result<(), EngineError> {
+    fn share(&mut self, from: SeqId, to: SeqId, positions: Range<u32>) -> Result<(), EngineError> {
         assert!(from < self.n_seqs && to < self.n_seqs);
-        assert!(self.tokens_of(to).is_empty(), "sequence {to} is in use");
+        let mut n_shared = 0;
         for cell in &mut self.cells {
-            if cell.seqs.contains(&from) && cell.position < n_positions {
+            if cell.seqs.contains(&from) && positions.contains(&cell.position) {
+                assert!(!cell.seqs.contains(&to));
                 cell.seqs.push(to);
+                n_shared += 1;
             }
         }
-        assert_eq!(self.tokens_of(to).len(), n_positions as usize);
+        assert_eq!(n_shared, positions.len());
+        Ok(())
+    }
+
+    fn release(&mut self, seq: SeqId, positions: Range<u32>) -> Result<(), EngineError> {
+        assert!(seq < self.n_seqs);
+        for cell in &mut self.cells {
+            if positions.contains(&cell.position) {
+                cell.seqs.retain(|&kept| kept != seq);
+                assert!(!cell.seqs.is_empty(), "a cell became free within a group");
+            }
+        }
         Ok(())
     }
 

@@ -156,7 +156,7 @@ impl<'a> Generator<'a> {
     ) -> Result<bool, EngineError> {
         let started = Instant::now();
         let tokens: Vec<&[u32]> = prompts.iter().map(|prompt| &*prompt.tokens).collect();
-        let Some(n_prefill_rows) = self.cache.load(&tokens)? else {
+        let Some(n_prefill_rows) = self.cache.load(&tokens, FIRST_FREE)? else {
             return Ok(false);
         };
         outcome.work.n_prefill_rows = n_prefill_rows;
@@ -276,7 +276,7 @@ impl<'a> Generator<'a> {
             if child_idx > 0 {
                 self.cache
                     .batcher
-                    .share(child.seq, group.next_seq, child.n_cached())?;
+                    .share(child.seq, group.next_seq, 0..child.n_cached())?;
                 child.seq = group.next_seq;
                 group.next_seq += 1;
             }

@@ -30,6 +30,8 @@ pub use self_check::{Determinism, MakeDecoder, SelfCheck, self_check};
 pub use trie::prefill_rows;
 pub use vocabulary::Vocabulary;
 
+use std::ops::Range;
+
 use crate::sampling::SamplingError;
 
 /// llama.cpp's parallel stream within one KV cache.
@@ -64,11 +66,17 @@ pub trait Decoder {
     /// `EngineError::Decode` when that row was no output.
     fn logits(&self, row_idx: usize) -> Result<&[f32], EngineError>;
 
-    /// Lets sequence `to` share the first `n_positions` cached tokens of `from`.
+    /// Lets sequence `to` share the cached tokens of `from` at these positions.
     ///
     /// # Errors
     /// `EngineError::Decode` for a sequence out of range.
-    fn share(&mut self, from: SeqId, to: SeqId, n_positions: u32) -> Result<(), EngineError>;
+    fn share(&mut self, from: SeqId, to: SeqId, positions: Range<u32>) -> Result<(), EngineError>;
+
+    /// Lets `seq` forget its tokens at these positions; those that no other sequence shares are gone.
+    ///
+    /// # Errors
+    /// `EngineError::Decode` for a sequence out of range.
+    fn release(&mut self, seq: SeqId, positions: Range<u32>) -> Result<(), EngineError>;
 
     /// Forgets every cached token that `seq` does not hold.
     ///

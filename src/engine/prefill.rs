@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::batch::{Batcher, FIRST_FREE, Schedule, TRUNK};
+use super::batch::{Batcher, Schedule, TRUNK};
 use super::trie::prefill_rows;
 use super::{Decoder, EngineError, Row, SeqId};
 
@@ -34,21 +34,30 @@ impl<'a> PromptCache<'a> {
     }
 
     /// Puts `prompts`, sorted and distinct, without their last tokens into the cache instead of the group before:
-    /// prompt i as sequence `FIRST_FREE + i`.
+    /// prompt i as sequence `first_seq + i`.
     ///
     /// Returns the rows it took; `None` once cancelled.
-    pub(super) fn load(&mut self, prompts: &[&[u32]]) -> Result<Option<u64>, EngineError> {
+    pub(super) fn load(
+        &mut self,
+        prompts: &[&[u32]],
+        first_seq: SeqId,
+    ) -> Result<Option<u64>, EngineError> {
         self.batcher.keep_trunk()?;
         let Some(n_trunk_rows) = self.cache_trunk()? else {
             return Ok(None);
         };
         let n_cached = self.trunk.len();
-        for seq in (FIRST_FREE..).take(if n_cached == 0 { 0 } else { prompts.len() }) {
-            self.batcher.share(TRUNK, seq, n_cached as u32)?;
+        for seq in (first_seq..).take(if n_cached == 0 { 0 } else { prompts.len() }) {
+            self.batcher.share(TRUNK, seq, 0..n_cached as u32)?;
         }
-        let rows = prefill_rows(prompts, FIRST_FREE, n_cached);
+        let rows = prefill_rows(prompts, first_seq, n_cached);
         let is_done = self.evaluate_all(&rows)?;
         Ok(is_done.then_some(n_trunk_rows + rows.len() as u64))
+    }
+
+    /// Tokens that all prompts begin with.
+    pub(super) fn n_trunk(&self) -> usize {
+        self.trunk.len()
     }
 
     /// Evaluates rows without outputs; returns whether all were evaluated, rather than cancelled.
@@ -83,9 +92,4 @@ impl<'a> PromptCache<'a> {
         self.batcher.set_trunk(rows.len());
         Ok(self.trunk_is_cached.then_some(rows.len() as u64))
     }
-}
-
-/// The sequence of prompt `prompt_idx` of a group.
-pub(super) fn prompt_seq(prompt_idx: usize) -> SeqId {
-    FIRST_FREE + prompt_idx as SeqId
 }

@@ -4,6 +4,7 @@
 //! and which rows have logits. It chooses no rows.
 
 use std::num::NonZeroU32;
+use std::ops::Range;
 
 use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
@@ -175,10 +176,18 @@ impl Decoder for LlamaDecoder<'_> {
         Ok(self.context.get_logits_ith(row_idx))
     }
 
-    fn share(&mut self, from: SeqId, to: SeqId, n_positions: u32) -> Result<(), EngineError> {
+    fn share(&mut self, from: SeqId, to: SeqId, positions: Range<u32>) -> Result<(), EngineError> {
         let (from, to) = (self.check_seq(from)?, self.check_seq(to)?);
         self.context
-            .copy_kv_cache_seq(from, to, Some(0), Some(n_positions))
+            .copy_kv_cache_seq(from, to, Some(positions.start), Some(positions.end))
+            .map_err(|error| LlamaError::Refused(error.to_string()))?;
+        Ok(())
+    }
+
+    fn release(&mut self, seq: SeqId, positions: Range<u32>) -> Result<(), EngineError> {
+        self.check_seq(seq)?;
+        self.context
+            .clear_kv_cache_seq(Some(seq), Some(positions.start), Some(positions.end))
             .map_err(|error| LlamaError::Refused(error.to_string()))?;
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::cmd::enumerating::{as_enumeration_request, as_generation_request};
+use crate::cmd::enumerating::{as_enumeration_request, as_generation_request, with_all_seqs};
 use crate::cmd::generating;
 use crate::cmd::prepare::{Planned, Prepared};
 use crate::cmd::session::Session;
@@ -136,6 +136,10 @@ fn warm_up(
     let requests = spread(&missing.requests());
     let schedule = prepared.placement.schedule;
     let limits = generating::limits(&requests, schedule, prepared.context.sampling.max_tokens);
+    let limits = match missing.enumeration() {
+        Some(_) => with_all_seqs(limits),
+        None => limits,
+    };
     let config = generating::decoder_config(limits, schedule, session.n_threads);
     let mut decoder = LlamaDecoder::new(backend, &model, config)?;
     let trial = Trial {

@@ -1,46 +1,128 @@
 //! Where the nodes of the trees lie in the KV cache.
 //!
-//! Owns the sequences: a node's row continues the sequence of its parent, or a new one that shares the parent's cells
-//! where that sequence has gone another way. It decides nothing about which nodes are evaluated.
+//! Owns the sequences. It decides nothing about which nodes are evaluated.
+//!
+//! A row sees what its sequence holds, so each path through a tree needs a sequence with the cells of its nodes; but of
+//! the hundreds of paths in a group only those of one batch are evaluated at a time. So a path is put together when its
+//! row is due, in a **scratch** sequence, and given up after it. In between each node's cell is held by a **keeper**: a
+//! sequence that no row is evaluated in, with one cell at most for each position, of whatever trees. So a tree takes as
+//! many sequences as it has nodes at the depth where it has most of them, not as many as it has paths. What a finished
+//! tree leaves goes to the **grave**: under the `strict` schedule no cell becomes free within a group.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::tree::{NodeIdx, ROOT, Tree};
-use crate::engine::batch::Batcher;
-use crate::engine::prefill::prompt_seq;
+use crate::engine::batch::{Batcher, FIRST_FREE};
 use crate::engine::{EngineError, Row, SeqId};
+
+/// Holds what nothing is evaluated after any more.
+const GRAVE: SeqId = FIRST_FREE;
+/// The first sequence of a prompt.
+pub(super) const FIRST_PROMPT: SeqId = GRAVE + 1;
+/// One in so many sequences is for paths.
+const SCRATCH_PART: u32 = 4;
+/// One in so many sequences at most is for prompts.
+const PROMPT_PART: u32 = 6;
+
+/// What the sequences of a context are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seqs {
+    /// Sequences of the context.
+    n: u32,
+    /// Rows in a batch at most.
+    pub(super) n_scratch: u32,
+    /// Prompts in a group at most.
+    pub(super) n_prompts: u32,
+}
+
+impl Seqs {
+    /// The parts of a context of `n` sequences, for batches of at most `n_rows_max` rows filled up to a multiple of
+    /// `pad_to`; None where there are too few.
+    pub(super) fn new(n: u32, n_rows_max: u32, pad_to: u32) -> Option<Self> {
+        let n_usable = n.saturating_sub(FIRST_PROMPT);
+        let n_scratch = (n_usable / SCRATCH_PART).clamp(1, n_rows_max);
+        let whole = n_scratch - n_scratch % pad_to;
+        // One path, one prompt, one keeper.
+        (n_usable >= 3).then_some(Self {
+            n,
+            n_scratch: if whole == 0 { n_scratch } else { whole },
+            n_prompts: (n_usable / PROMPT_PART).max(1),
+        })
+    }
+
+    fn scratch(self, row_idx: usize) -> SeqId {
+        self.n - 1 - row_idx as SeqId
+    }
+
+    fn keepers(self, n_prompts: usize) -> Range<SeqId> {
+        FIRST_PROMPT + n_prompts as SeqId..self.n - self.n_scratch
+    }
+}
+
+/// The keepers of one position.
+#[derive(Debug, Clone)]
+struct Shelf {
+    /// Those from here on have never been used.
+    unused: Range<SeqId>,
+    /// Those that were given back.
+    returned: Vec<SeqId>,
+}
+
+impl Shelf {
+    fn n_free(&self) -> usize {
+        self.unused.len() + self.returned.len()
+    }
+
+    fn take(&mut self) -> Option<SeqId> {
+        self.returned.pop().or_else(|| self.unused.next())
+    }
+}
+
+/// A node of one of the trees of a group.
+pub(super) type TreeNode = (usize, NodeIdx);
 
 /// The nodes in the cache, of all trees of a group.
 pub(super) struct NodeCache {
-    /// How many positions of each sequence are filled, or about to be.
-    n_positions: HashMap<SeqId, u32>,
-    /// The sequence that holds a node, as its last position or before.
-    seq_of: HashMap<(usize, NodeIdx), SeqId>,
-    next_seq: SeqId,
-    n_seqs: u32,
+    seqs: Seqs,
+    keepers: Range<SeqId>,
+    /// The keeper that holds a node.
+    keeper_of: HashMap<TreeNode, SeqId>,
+    shelves: HashMap<u32, Shelf>,
 }
 
 impl NodeCache {
-    /// The cache once the prompts of `trees` are prefilled, for a context of `n_seqs` sequences.
-    pub(super) fn new(trees: &[Tree], n_seqs: u32) -> Self {
-        let prompts = trees.iter().enumerate();
-        let prompts = prompts.map(|(tree_idx, tree)| (prompt_seq(tree_idx), tree.position(ROOT)));
+    /// The cache once `n_prompts` prompts are prefilled.
+    pub(super) fn new(n_prompts: usize, seqs: Seqs) -> Self {
         Self {
-            n_positions: prompts.collect(),
-            seq_of: HashMap::new(),
-            next_seq: prompt_seq(trees.len()),
-            n_seqs,
+            seqs,
+            keepers: seqs.keepers(n_prompts),
+            keeper_of: HashMap::new(),
+            shelves: HashMap::new(),
         }
     }
 
-    /// Sequences that are not used yet.
-    pub(super) fn n_free(&self) -> usize {
-        self.n_seqs.saturating_sub(self.next_seq) as usize
+    /// Sequences that hold nodes.
+    pub(super) fn n_keepers(&self) -> usize {
+        self.keepers.len()
     }
 
-    /// Sequences used by prompts and nodes so far.
+    /// Keepers that are free for a node at `position`.
+    pub(super) fn n_free_at(&self, position: u32) -> usize {
+        let shelf = self.shelves.get(&position);
+        shelf.map_or(self.keepers.len(), Shelf::n_free)
+    }
+
+    /// Keepers that are in use where most are.
     pub(super) fn n_used(&self) -> usize {
-        self.n_positions.len()
+        let free = self.shelves.values().map(Shelf::n_free);
+        free.map(|n_free| self.keepers.len() - n_free)
+            .max()
+            .unwrap_or(0)
+    }
+
+    pub(super) fn holds(&self, node: TreeNode) -> bool {
+        self.keeper_of.contains_key(&node)
     }
 
     /// The nodes above `node` that are not in the cache, the uppermost first.
@@ -50,64 +132,109 @@ impl NodeCache {
         tree: &Tree,
         node: NodeIdx,
     ) -> Vec<NodeIdx> {
-        let mut missing = Vec::new();
-        let mut at = node;
-        while at != ROOT {
-            at = tree.node(at).parent;
-            if self.seq_of.contains_key(&(tree_idx, at)) {
-                break;
-            }
-            missing.push(at);
-        }
-        missing.reverse();
-        missing
+        let above = ancestors(tree, node).into_iter();
+        above
+            .filter(|&node| !self.holds((tree_idx, node)))
+            .collect()
     }
 
-    /// A place for a node whose parent is in the cache: the row that puts it there.
-    ///
-    /// A node that is there already gets a row beside it, in a sequence that ends before it.
-    pub(super) fn place(
+    /// A row for each of the nodes, at most [`Seqs::n_scratch`], whose parents are in the cache: each in a sequence that
+    /// holds what is above it.
+    pub(super) fn stage(
+        &self,
+        trees: &[Tree],
+        nodes: &[TreeNode],
+        output: bool,
+        batcher: &mut Batcher<'_>,
+    ) -> Result<Vec<Row>, EngineError> {
+        let rows = nodes.iter().enumerate();
+        rows.map(|(row_idx, &(tree_idx, node))| {
+            let (tree, scratch) = (&trees[tree_idx], self.seqs.scratch(row_idx));
+            let prompt = FIRST_PROMPT + tree_idx as SeqId;
+            batcher.share(prompt, scratch, 0..tree.position(ROOT))?;
+            for above in ancestors(tree, node) {
+                let keeper = self.keeper_of[&(tree_idx, above)];
+                batcher.share(keeper, scratch, at(tree.position(above)))?;
+            }
+            Ok(Row {
+                token: tree.node(node).token,
+                position: tree.position(node),
+                first_seq: scratch,
+                n_seqs: 1,
+                output,
+            })
+        })
+        .collect()
+    }
+
+    /// Keeps the cells of the nodes whose rows were evaluated, and gives up their paths.
+    pub(super) fn settle(
+        &mut self,
+        trees: &[Tree],
+        nodes: &[TreeNode],
+        batcher: &mut Batcher<'_>,
+    ) -> Result<(), EngineError> {
+        for (row_idx, &(tree_idx, node)) in nodes.iter().enumerate() {
+            let scratch = self.seqs.scratch(row_idx);
+            let position = trees[tree_idx].position(node);
+            let holder = self.take_keeper((tree_idx, node), position);
+            batcher.share(scratch, holder, at(position))?;
+            batcher.release(scratch, 0..position + 1)?;
+        }
+        Ok(())
+    }
+
+    /// Where the cell of a node goes; a node that is there already got a row beside it, which nothing needs any more.
+    fn take_keeper(&mut self, node: TreeNode, position: u32) -> SeqId {
+        if self.holds(node) {
+            return GRAVE;
+        }
+        let shelf = self.shelves.entry(position).or_insert_with(|| Shelf {
+            unused: self.keepers.clone(),
+            returned: Vec::new(),
+        });
+        let keeper = shelf.take();
+        let keeper = keeper.expect("a round takes no more nodes than there are keepers for");
+        self.keeper_of.insert(node, keeper);
+        keeper
+    }
+
+    /// Gives back what holds the nodes of a tree; returns how many it had where it had most.
+    pub(super) fn retire(
         &mut self,
         tree_idx: usize,
         tree: &Tree,
-        node: NodeIdx,
-        output: bool,
         batcher: &mut Batcher<'_>,
-    ) -> Result<Row, EngineError> {
-        let parent = (tree_idx, tree.node(node).parent);
-        let above = if node == ROOT {
-            prompt_seq(tree_idx)
-        } else {
-            self.seq_of[&parent]
-        };
-        let position = tree.position(node);
-        let seq = self.continue_from(above, position, batcher)?;
-        self.seq_of.entry((tree_idx, node)).or_insert(seq);
-        Ok(Row {
-            token: tree.node(node).token,
-            position,
-            first_seq: seq,
-            n_seqs: 1,
-            output,
-        })
-    }
-
-    /// `above` itself, if it ends before `position`, or a new sequence with what `above` holds before it.
-    fn continue_from(
-        &mut self,
-        above: SeqId,
-        position: u32,
-        batcher: &mut Batcher<'_>,
-    ) -> Result<SeqId, EngineError> {
-        let filled = self.n_positions.get_mut(&above);
-        if let Some(filled) = filled.filter(|filled| **filled == position) {
-            *filled = position + 1;
-            return Ok(above);
+    ) -> Result<usize, EngineError> {
+        let mut n_at: HashMap<u32, usize> = HashMap::new();
+        for node in tree.nodes() {
+            let Some(keeper) = self.keeper_of.remove(&(tree_idx, node)) else {
+                continue;
+            };
+            let position = tree.position(node);
+            batcher.share(keeper, GRAVE, at(position))?;
+            batcher.release(keeper, at(position))?;
+            let shelf = self.shelves.get_mut(&position);
+            let shelf = shelf.expect("a keeper came from the shelf of its position");
+            shelf.returned.push(keeper);
+            *n_at.entry(position).or_default() += 1;
         }
-        let seq = self.next_seq;
-        self.next_seq += 1;
-        batcher.share(above, seq, position)?;
-        self.n_positions.insert(seq, position + 1);
-        Ok(seq)
+        Ok(n_at.into_values().max().unwrap_or(0))
     }
+}
+
+/// The nodes above `node`, the uppermost first.
+fn ancestors(tree: &Tree, node: NodeIdx) -> Vec<NodeIdx> {
+    let mut found = Vec::new();
+    let mut at = node;
+    while at != ROOT {
+        at = tree.node(at).parent;
+        found.push(at);
+    }
+    found.reverse();
+    found
+}
+
+fn at(position: u32) -> Range<u32> {
+    position..position + 1
 }

@@ -1,39 +1,40 @@
 //! The loop that enumerates continuations, group of prompts by group.
 //!
-//! Owns which trees share the KV cache at a time and what happens when it is full: a tree then waits for the next
-//! group, where the cells of the nodes it goes on from are filled again. Under the `strict` schedule no result depends
-//! on any of this. What is followed next is decided by each tree alone.
-//! The caller stores each group before it asks for the next.
+//! Owns which trees share the KV cache at a time. The prompts of a group are prefilled together; of its trees as many
+//! are begun as there are sequences for, the next when one is done, so that batches stay full although the last rounds of
+//! a tree are small. A tree that finds the cache full waits for the next group, where the cells of the nodes it goes on
+//! from are filled again. Under the `strict` schedule no result depends on any of this. What is followed next is decided
+//! by each tree alone. The caller stores each group before it asks for the next.
 
 mod cache;
 mod grow;
+mod round;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::batch::{FIRST_FREE, Schedule};
+use super::batch::Schedule;
 use super::branch::{DrawContext, prompt_distribution};
 use super::group::GroupLimits;
 use super::prefill::PromptCache;
 use super::trie::common_prefix;
-use super::{Decoder, EngineError, Row, Vocabulary, Work};
+use super::{Decoder, EngineError, Vocabulary, Work};
 use crate::generation::{
     Enumeration, EnumerationId, EnumerationParams, EnumerationRequest, PromptDistribution,
     SamplingParams,
 };
-use cache::NodeCache;
+use cache::{FIRST_PROMPT, NodeCache, Seqs, TreeNode};
 use grow::{Found, grow};
-use tree::{NodeIdx, ROOT, Task, Tree};
+use round::{Round, Wanted};
+use tree::{ROOT, Task, Tree};
 
-/// Sequences that a prompt is expected to take before any has been seen.
-const SEQS_PER_PROMPT: f64 = 8.0;
 /// How much more than it took before a prompt is expected to take.
 const MARGIN: f64 = 1.1;
 
@@ -79,19 +80,45 @@ pub struct Enumerator<'a> {
     job: EnumerationJob<'a>,
     /// Prompts of which nothing is known, sorted.
     waiting: VecDeque<EnumerationRequest>,
-    /// Trees that found the cache full.
+    /// Trees that found the cache full, or for which there was no time.
     parked: Vec<Tree>,
-    seqs_per_prompt: f64,
+    /// None where the context has too few sequences.
+    seqs: Option<Seqs>,
+    expected: Expected,
     /// What may follow the prompts of the group in flight.
     next_tokens: Vec<PromptDistribution>,
 }
 
-/// A wanted row: whose it is, and its place among what that tree wants.
+/// What a prompt is expected to take.
 #[derive(Debug, Clone, Copy)]
-struct Wanted {
-    tree_idx: usize,
-    pending_idx: usize,
-    node: NodeIdx,
+struct Expected {
+    rows: f64,
+    keepers: f64,
+}
+
+impl Expected {
+    /// Before any has been seen.
+    const FIRST: Self = Self {
+        rows: 32.0,
+        keepers: 16.0,
+    };
+}
+
+/// The trees of a group and what has become of them: the first are begun, and some of these are retired.
+struct Group<'t> {
+    trees: &'t mut [Tree],
+    nodes: NodeCache,
+    n_begun: usize,
+    is_retired: Vec<bool>,
+    /// The most keepers in use at a time, for each tree that was alive then.
+    keepers_per_tree: f64,
+}
+
+impl Group<'_> {
+    /// The trees that are begun and not retired, by their numbers.
+    fn live(&self) -> impl Iterator<Item = usize> {
+        (0..self.n_begun).filter(|&tree_idx| !self.is_retired[tree_idx])
+    }
 }
 
 impl<'a> Enumerator<'a> {
@@ -105,7 +132,12 @@ impl<'a> Enumerator<'a> {
             job,
             waiting: requests.into(),
             parked: Vec::new(),
-            seqs_per_prompt: SEQS_PER_PROMPT,
+            seqs: Seqs::new(
+                job.limits.n_seqs,
+                job.schedule.n_output_rows_max,
+                job.schedule.pad_to,
+            ),
+            expected: Expected::FIRST,
             next_tokens: Vec::new(),
         }
     }
@@ -144,9 +176,7 @@ impl<'a> Enumerator<'a> {
 
     /// The trees of the next group: those that were parked, and as many new ones as are expected to fit; sorted.
     fn take_trees(&mut self, outcome: &mut EnumerationOutcome) -> Vec<Tree> {
-        let n_seqs = f64::from(self.job.limits.n_seqs.saturating_sub(FIRST_FREE));
-        let n_expected = (n_seqs / self.seqs_per_prompt) as usize;
-        let n_trees = n_expected.clamp(1, self.job.limits.n_prompts);
+        let n_trees = self.n_expected_to_fit();
         let n_parked = self.parked.len().min(n_trees);
         let mut trees: Vec<Tree> = self.parked.drain(..n_parked).collect();
         while trees.len() < n_trees {
@@ -163,62 +193,120 @@ impl<'a> Enumerator<'a> {
         trees
     }
 
+    fn n_expected_to_fit(&self) -> usize {
+        let n_trunk = self.cache.n_trunk();
+        let own = |request: &EnumerationRequest| request.prompt_tokens.len() - n_trunk;
+        let next = self.waiting.front().map_or(0, own);
+        let n_cells = f64::from(self.job.limits.n_cells) - n_trunk as f64;
+        let n_expected = n_cells / (self.expected.rows + next as f64);
+        let n_prompts = self.seqs.map_or(1, |seqs| seqs.n_prompts as usize);
+        (n_expected as usize).clamp(1, self.job.limits.n_prompts.min(n_prompts))
+    }
+
     /// Returns whether the group went on until all trees were done or the cache was full, rather than cancelled.
     fn run_group(&mut self, trees: &mut [Tree], work: &mut Work) -> Result<bool, EngineError> {
+        let no_room = || {
+            let reason = "the context has no room for a single continuation".to_owned();
+            EngineError::Decode(reason)
+        };
+        let seqs = self.seqs.ok_or_else(no_room)?;
         let started = Instant::now();
         let prompts: Vec<&[u32]> = trees
             .iter()
             .map(|tree| &*tree.request.prompt_tokens)
             .collect();
-        let Some(n_prefill_rows) = self.cache.load(&prompts)? else {
+        let Some(n_prefill_rows) = self.cache.load(&prompts, FIRST_PROMPT)? else {
             return Ok(false);
         };
         work.n_prefill_rows += n_prefill_rows;
         work.prefill += started.elapsed();
-        let mut nodes = NodeCache::new(trees, self.job.limits.n_seqs);
         let n_rows_before = work.n_decode_rows;
+        let mut group = Group {
+            nodes: NodeCache::new(trees.len(), seqs),
+            is_retired: vec![false; trees.len()],
+            n_begun: 0,
+            keepers_per_tree: 0.0,
+            trees,
+        };
         loop {
-            let is_first = work.n_decode_rows == n_rows_before;
-            let round = self.round(trees, &nodes, is_first);
+            self.retire(&mut group)?;
+            self.begin(&mut group);
+            let round = self.round(&group, work.n_decode_rows == n_rows_before);
             if round.wanted.is_empty() {
                 break;
             }
-            if !self.fill_gaps(trees, &round, &mut nodes, work)?
-                || !self.evaluate(trees, &round, &mut nodes, work)?
+            if !self.fill_gaps(&mut group, &round, work)?
+                || !self.evaluate(&mut group, &round, work)?
             {
                 return Ok(false);
             }
-            let n_done = trees.iter().filter(|tree| tree.is_done()).count();
+            let n_done = group.trees.iter().filter(|tree| tree.is_done()).count();
             (self.job.on_progress)(n_done);
         }
         if work.n_decode_rows == n_rows_before {
-            let reason = "the context has no room for a single continuation".to_owned();
-            return Err(EngineError::Decode(reason));
+            return Err(no_room());
         }
-        self.observe(trees, &nodes);
+        self.observe(&group);
         Ok(true)
     }
 
+    /// Gives back what trees that are done hold.
+    fn retire(&mut self, group: &mut Group<'_>) -> Result<(), EngineError> {
+        let live: Vec<usize> = group.live().collect();
+        let keepers = group.nodes.n_used() as f64 / live.len().max(1) as f64;
+        group.keepers_per_tree = group.keepers_per_tree.max(keepers);
+        for tree_idx in live {
+            if group.trees[tree_idx].is_done() {
+                let tree = &group.trees[tree_idx];
+                group
+                    .nodes
+                    .retire(tree_idx, tree, &mut self.cache.batcher)?;
+                group.is_retired[tree_idx] = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins as many more trees as there are sequences and cells for, at least one where none is alive.
+    fn begin(&self, group: &mut Group<'_>) {
+        while group.n_begun < group.trees.len() {
+            let live: Vec<usize> = group.live().collect();
+            let keepers = self.expected.keepers * (live.len() + 1) as f64;
+            let to_come = live.iter().map(|&tree_idx| {
+                let n_rows = group.trees[tree_idx].n_rows() as f64;
+                (self.expected.rows - n_rows).max(1.0)
+            });
+            let n_cells = self.cache.batcher.n_cells_after(0) as f64;
+            let cells = n_cells + to_come.sum::<f64>() + self.expected.rows;
+            let fits = keepers <= group.nodes.n_keepers() as f64
+                && cells <= f64::from(self.job.limits.n_cells);
+            if !fits && !(live.is_empty() && group.n_begun == 0) {
+                break;
+            }
+            group.n_begun += 1;
+        }
+    }
+
     /// The rows to evaluate next: all that are wanted, or as many as there is room for.
-    fn round(&self, trees: &[Tree], nodes: &NodeCache, is_first: bool) -> Round {
-        let mut round = Round::default();
+    fn round(&self, group: &Group<'_>, is_first: bool) -> Round {
         let n_cells = self.cache.batcher.n_cells_after(0);
         let n_free_cells = (self.job.limits.n_cells as usize).saturating_sub(n_cells);
         let pad_to = self.job.schedule.pad_to as usize;
+        let mut round = Round::new(self.n_rows_max(), pad_to);
         let mut is_full = false;
-        for (tree_idx, tree) in trees.iter().enumerate() {
+        for tree_idx in group.live() {
+            let tree = &group.trees[tree_idx];
             for (pending_idx, pending) in tree.wanted() {
                 let wanted = Wanted {
                     tree_idx,
                     pending_idx,
                     node: pending.node,
                 };
-                let missing = nodes.missing_above(tree_idx, tree, pending.node);
-                let with_it = round.n_cells_with(tree, &missing, pad_to);
-                if round.wanted.len() < nodes.n_free() && with_it <= n_free_cells {
-                    round.add(wanted, tree, &missing);
-                } else {
+                let missing = group.nodes.missing_above(tree_idx, tree, pending.node);
+                if round.n_cells_with(wanted, tree, &missing) > n_free_cells {
                     is_full = true;
+                } else if round.has_keepers_for(wanted, tree, &missing, &group.nodes) {
+                    round.add(wanted, tree, &missing, &group.nodes);
                 }
             }
         }
@@ -232,38 +320,43 @@ impl<'a> Enumerator<'a> {
     /// Fills the cells of nodes above the wanted ones that an earlier group has evaluated.
     fn fill_gaps(
         &mut self,
-        trees: &[Tree],
+        group: &mut Group<'_>,
         round: &Round,
-        nodes: &mut NodeCache,
         work: &mut Work,
     ) -> Result<bool, EngineError> {
         let started = Instant::now();
-        for level in round.missing.values() {
-            let rows = level
-                .iter()
-                .map(|&(tree_idx, node)| {
-                    let batcher = &mut self.cache.batcher;
-                    nodes.place(tree_idx, &trees[tree_idx], node, false, batcher)
-                })
-                .collect::<Result<Vec<Row>, _>>()?;
-            work.n_prefill_rows += rows.len() as u64;
-            if !self.cache.evaluate_all(&rows)? {
-                return Ok(false);
+        for level in round.levels() {
+            for nodes in level.chunks(self.n_rows_max()) {
+                let batcher = &mut self.cache.batcher;
+                let rows = group.nodes.stage(group.trees, nodes, false, batcher)?;
+                work.n_prefill_rows += rows.len() as u64;
+                if !self.cache.evaluate_all(&rows)? {
+                    return Ok(false);
+                }
+                let batcher = &mut self.cache.batcher;
+                group.nodes.settle(group.trees, nodes, batcher)?;
             }
         }
         work.prefill += started.elapsed();
         Ok(true)
     }
 
+    /// Rows in a batch at most: each has a sequence of its own.
+    fn n_rows_max(&self) -> usize {
+        self.seqs.map_or(1, |seqs| seqs.n_scratch as usize)
+    }
+
     /// Evaluates the wanted rows and lets the trees go on.
     fn evaluate(
         &mut self,
-        trees: &mut [Tree],
+        group: &mut Group<'_>,
         round: &Round,
-        nodes: &mut NodeCache,
         work: &mut Work,
     ) -> Result<bool, EngineError> {
-        let size = self.job.schedule.output_batch_size(round.wanted.len());
+        let n_batches = round.wanted.len().div_ceil(self.n_rows_max());
+        let pad_to = self.job.schedule.pad_to as usize;
+        let size = round.wanted.len().div_ceil(n_batches);
+        let size = size.next_multiple_of(pad_to).min(self.n_rows_max());
         let context = DrawContext {
             sampling: self.job.sampling,
             seed: self.job.seed,
@@ -275,35 +368,34 @@ impl<'a> Enumerator<'a> {
             if self.job.cancel.load(Ordering::Relaxed) {
                 return Ok(false);
             }
-            found.extend(self.evaluate_batch(trees, chunk, nodes, &context, work)?);
+            found.extend(self.evaluate_batch(group, chunk, &context, work)?);
         }
         for (wanted, found) in round.wanted.iter().zip(found) {
-            trees[wanted.tree_idx].accept(wanted.pending_idx, found, &context);
+            group.trees[wanted.tree_idx].accept(wanted.pending_idx, found, &context);
         }
         Ok(true)
     }
 
     fn evaluate_batch(
         &mut self,
-        trees: &[Tree],
+        group: &mut Group<'_>,
         wanted: &[Wanted],
-        nodes: &mut NodeCache,
         context: &DrawContext<'_>,
         work: &mut Work,
     ) -> Result<Vec<Found>, EngineError> {
         let started = Instant::now();
         let batcher = &mut self.cache.batcher;
-        let rows = wanted
-            .iter()
-            .map(|w| nodes.place(w.tree_idx, &trees[w.tree_idx], w.node, true, batcher))
-            .collect::<Result<Vec<Row>, _>>()?;
+        let nodes: Vec<TreeNode> = wanted.iter().map(|w| (w.tree_idx, w.node)).collect();
+        let rows = group.nodes.stage(group.trees, &nodes, true, batcher)?;
         batcher.evaluate(&rows)?;
+        group.nodes.settle(group.trees, &nodes, batcher)?;
         let logits = (0..rows.len())
             .map(|row_idx| batcher.logits(row_idx))
             .collect::<Result<Vec<_>, _>>()?;
         work.decode += started.elapsed();
         work.n_decode_rows += rows.len() as u64;
         let started = Instant::now();
+        let trees = &*group.trees;
         let found = wanted
             .par_iter()
             .zip(logits)
@@ -322,45 +414,17 @@ impl<'a> Enumerator<'a> {
         Ok(found)
     }
 
-    /// Learns how many sequences a prompt takes; one that was parked counts half.
-    fn observe(&mut self, trees: &[Tree], nodes: &NodeCache) {
-        let n_done = trees.iter().filter(|tree| tree.is_done()).count() as f64;
-        let n_prompts = 0.5 * (n_done + trees.len() as f64);
-        self.seqs_per_prompt = (MARGIN * nodes.n_used() as f64 / n_prompts).max(1.0);
-    }
-}
-
-/// The rows of one round.
-#[derive(Debug, Default)]
-struct Round {
-    wanted: Vec<Wanted>,
-    /// Nodes above the wanted ones whose cells are to be filled first, by their depth.
-    missing: BTreeMap<u32, BTreeSet<(usize, NodeIdx)>>,
-}
-
-impl Round {
-    fn add(&mut self, wanted: Wanted, tree: &Tree, missing: &[NodeIdx]) {
-        for &node in missing {
-            let level = self.missing.entry(tree.node(node).n_tokens).or_default();
-            level.insert((wanted.tree_idx, node));
+    /// Learns what a prompt takes.
+    fn observe(&mut self, group: &Group<'_>) {
+        let done = group.trees.iter().filter(|tree| tree.is_done());
+        let rows: Vec<f64> = done.map(|tree| tree.n_rows() as f64).collect();
+        if !rows.is_empty() {
+            let mean = rows.iter().sum::<f64>() / rows.len() as f64;
+            self.expected = Expected {
+                rows: (MARGIN * mean).max(1.0),
+                keepers: group.keepers_per_tree.max(1.0),
+            };
         }
-        self.wanted.push(wanted);
-    }
-
-    /// At most so many cells are filled with another wanted node, below `missing`.
-    fn n_cells_with(&self, tree: &Tree, missing: &[NodeIdx], pad_to: usize) -> usize {
-        let mut levels: BTreeMap<u32, usize> = BTreeMap::new();
-        for (&level, nodes) in &self.missing {
-            *levels.entry(level).or_default() += nodes.len();
-        }
-        for &node in missing {
-            *levels.entry(tree.node(node).n_tokens).or_default() += 1;
-        }
-        let n_missing: usize = levels
-            .values()
-            .map(|n_rows| n_rows.next_multiple_of(pad_to))
-            .sum();
-        n_missing + (self.wanted.len() + 1).next_multiple_of(pad_to)
     }
 }
 

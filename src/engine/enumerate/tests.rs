@@ -403,7 +403,7 @@ proptest! {
         coverage in prop::sample::select(vec![0.3, 0.8, 0.95, 1.0]),
         max_rows in 1u32..60,
         n_tail_draws in 0u32..5,
-        n_seqs in 4u32..64,
+        n_seqs in 6u32..64,
         n_cells in 64u32..600,
         n_prompts in 1usize..9,
     ) {

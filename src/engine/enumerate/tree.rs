@@ -15,6 +15,7 @@
 //! kept together as the node's rest: their probability counts as uncovered, and a draw of the tail may fall on them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::grow::{Child, Found};
 use crate::digest::Digest;
@@ -163,6 +164,16 @@ impl Tree {
 
     pub(super) fn node(&self, node: NodeIdx) -> &Node {
         &self.nodes[node]
+    }
+
+    /// All nodes.
+    pub(super) fn nodes(&self) -> Range<NodeIdx> {
+        0..self.nodes.len()
+    }
+
+    /// Rows evaluated so far.
+    pub(super) fn n_rows(&self) -> usize {
+        (self.n_rows + self.n_tail_rows) as usize
     }
 
     pub(super) fn rest(&self, rest_idx: usize) -> &Rest {
