@@ -70,9 +70,10 @@ test-report:
     '{{ browser }}/bin/pip' install --quiet --require-virtualenv -r tests/browser/requirements.txt
     SEEP_BROWSER_PYTHON='{{ browser }}/bin/python' cargo test --release --features '{{ features }}' --test browser -- --nocapture
 
-# Run a model through Vulkan: needs libvulkan-dev, glslc, spirv-headers and a driver, such as mesa-vulkan-drivers
+# llama.cpp leaves out drivers that compute on the processor, such as Mesa's, unless a device is named.
+# Run a model through Vulkan: needs Vulkan headers, glslc, spirv-headers and a driver, such as mesa-vulkan-drivers
 test-vulkan:
-    cargo test --release --features vulkan --test vulkan -- --nocapture
+    GGML_VK_VISIBLE_DEVICES="${GGML_VK_VISIBLE_DEVICES:-0}" cargo test --release --features vulkan --test vulkan -- --nocapture
 
 # Check formatting, lints and documentation
 check:

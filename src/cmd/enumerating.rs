@@ -20,6 +20,9 @@ use crate::store::{NewEnumeration, RunModel, Store};
 
 /// Sequences of the context; llama.cpp keeps no more apart.
 const N_SEQS: u32 = 256;
+/// Cells of the KV cache, unless one prompt alone needs more: many, because what a tree that is not done at the end of
+/// its group goes on from is evaluated again.
+const N_CELLS: u32 = 4096;
 
 /// The enumerations planned for one model, with how far they go.
 pub(super) struct EnumerationPlan {
@@ -104,7 +107,7 @@ pub(super) fn enumerate(
         &mut done,
     )?;
     let schedule = prepared.placement.schedule;
-    let limits = with_all_seqs(limits);
+    let limits = with_room(limits);
     let config = generating::decoder_config(limits, schedule, session.n_threads);
     let mut decoder = LlamaDecoder::new(backend, &model, config)?;
     let requests: Vec<EnumerationRequest> = fitting.iter().map(as_enumeration_request).collect();
@@ -127,10 +130,11 @@ pub(super) fn enumerate(
     Ok(done)
 }
 
-/// The size of the context for enumerations: each sequence more lets more trees go on at a time.
-pub(super) fn with_all_seqs(limits: GroupLimits) -> GroupLimits {
+/// The size of the context for enumerations, by that for generations: each sequence more lets more trees go on at a time.
+pub(super) fn with_room(limits: GroupLimits) -> GroupLimits {
     GroupLimits {
         n_seqs: N_SEQS,
+        n_cells: limits.n_cells.max(N_CELLS),
         ..limits
     }
 }

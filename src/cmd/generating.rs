@@ -29,8 +29,9 @@ const GROUP_PROMPTS: usize = 96;
 /// Sequences of the context, which bound a group: each continuation that differs takes one, and each costs llama.cpp
 /// memory for a row of logits.
 const GROUP_SEQS: u32 = 192;
-/// Cells of the KV cache, unless one prompt alone needs more.
-const GROUP_CELLS: u32 = 4096;
+/// Cells of the KV cache, unless one prompt alone needs more. Attention looks at each cell for each row, if only to find
+/// that another prompt holds it; with fewer cells more repeats find no room and begin again (benches/README.md).
+const GROUP_CELLS: u32 = 2048;
 /// Prompts of the run that the self-check evaluates.
 const SELF_CHECK_PROMPTS: usize = 4;
 /// A model is given up when more than this part of its requests has failed.

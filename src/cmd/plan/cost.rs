@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::cmd::enumerating::{as_enumeration_request, as_generation_request, with_all_seqs};
+use crate::cmd::enumerating::{as_enumeration_request, as_generation_request, with_room};
 use crate::cmd::generating;
 use crate::cmd::prepare::{Planned, Prepared};
 use crate::cmd::session::Session;
@@ -48,6 +48,16 @@ pub(super) enum Missing<'a> {
 }
 
 impl Missing<'_> {
+    /// The size of the context for `requests`, some of them.
+    fn limits(&self, requests: &[GenerationRequest], prepared: &Prepared) -> GroupLimits {
+        let max_tokens = prepared.context.sampling.max_tokens;
+        let limits = generating::limits(requests, prepared.placement.schedule, max_tokens);
+        match self.enumeration() {
+            Some(_) => with_room(limits),
+            None => limits,
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::Generations(requests) => requests.len(),
@@ -92,7 +102,7 @@ pub(super) fn cost(
         seconds: 0.0,
         seconds_from: None,
         n_tokens_max: missing.len() as u64 * missing.n_tokens_max(max_tokens),
-        memory_bytes: memory_bytes(&planned.prepared, &missing.requests(), max_tokens),
+        memory_bytes: memory_bytes(&planned.prepared, missing),
     };
     if missing.len() > 0 {
         let (seconds, from) = seconds_each(session, backend, store, planned, missing)?;
@@ -135,11 +145,7 @@ fn warm_up(
     let vocabulary = generating::vocabulary(prepared, &model);
     let requests = spread(&missing.requests());
     let schedule = prepared.placement.schedule;
-    let limits = generating::limits(&requests, schedule, prepared.context.sampling.max_tokens);
-    let limits = match missing.enumeration() {
-        Some(_) => with_all_seqs(limits),
-        None => limits,
-    };
+    let limits = missing.limits(&requests, prepared);
     let config = generating::decoder_config(limits, schedule, session.n_threads);
     let mut decoder = LlamaDecoder::new(backend, &model, config)?;
     let trial = Trial {
@@ -229,9 +235,9 @@ fn spread(missing: &[GenerationRequest]) -> Vec<GenerationRequest> {
 }
 
 /// The weights, the KV cache, the logits and other buffers.
-fn memory_bytes(prepared: &Prepared, missing: &[GenerationRequest], max_tokens: u32) -> u64 {
-    let (file, schedule) = (&prepared.file, prepared.placement.schedule);
-    let n_cells = u64::from(generating::limits(missing, schedule, max_tokens).n_cells);
+fn memory_bytes(prepared: &Prepared, missing: &Missing<'_>) -> u64 {
+    let file = &prepared.file;
+    let n_cells = u64::from(missing.limits(&missing.requests(), prepared).n_cells);
     let n_vocab = file.inspection.n_vocab.unwrap_or(0) as u64;
     file.inspection.size_bytes
         + prepared.placement.widened_bytes

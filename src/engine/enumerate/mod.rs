@@ -37,6 +37,10 @@ use tree::{ROOT, Task, Tree};
 
 /// How much more than it took before a prompt is expected to take.
 const MARGIN: f64 = 1.1;
+/// Rows that a prompt is expected to be allowed at most, before any has been seen.
+const N_ROWS_FIRST: u32 = 100;
+/// The part of the cells that trees may be begun for; the rest is for those that take more than expected.
+const PART_PLANNED: f64 = 0.95;
 
 /// What an enumerator is asked to do.
 #[derive(Clone, Copy)]
@@ -97,11 +101,14 @@ struct Expected {
 }
 
 impl Expected {
-    /// Before any has been seen.
-    const FIRST: Self = Self {
-        rows: 32.0,
-        keepers: 16.0,
-    };
+    /// Before any has been seen: more than half of the rows that are allowed, a quarter of them at one depth.
+    fn first(params: &EnumerationParams) -> Self {
+        let n_rows = f64::from(params.max_rows_per_prompt.min(N_ROWS_FIRST));
+        Self {
+            rows: 0.6 * n_rows,
+            keepers: (0.25 * n_rows).max(1.0),
+        }
+    }
 }
 
 /// The trees of a group and what has become of them: the first are begun, and some of these are retired.
@@ -137,7 +144,7 @@ impl<'a> Enumerator<'a> {
                 job.schedule.n_output_rows_max,
                 job.schedule.pad_to,
             ),
-            expected: Expected::FIRST,
+            expected: Expected::first(job.params),
             next_tokens: Vec::new(),
         }
     }
@@ -279,7 +286,7 @@ impl<'a> Enumerator<'a> {
             let n_cells = self.cache.batcher.n_cells_after(0) as f64;
             let cells = n_cells + to_come.sum::<f64>() + self.expected.rows;
             let fits = keepers <= group.nodes.n_keepers() as f64
-                && cells <= f64::from(self.job.limits.n_cells);
+                && cells <= PART_PLANNED * f64::from(self.job.limits.n_cells);
             if !fits && !(live.is_empty() && group.n_begun == 0) {
                 break;
             }

@@ -275,7 +275,7 @@ fn exact_example(data: &ReportData, it: &ReportExactLeak) -> Option<ExampleConte
 fn likely_words(texts: &[LikelyText]) -> String {
     let words = texts.iter().take(N_EXAMPLES).map(|likely| {
         let percent = 100.0 * likely.probability;
-        format!("{} ({percent:.0} %)", visible(&likely.text))
+        format!("{} ({percent:.0}\u{a0}%)", visible(&likely.text))
     });
     words.collect::<Vec<_>>().join(", ")
 }

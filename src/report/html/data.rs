@@ -110,6 +110,8 @@ pub struct ReportRate {
     pub mean_leak_rate: f64,
     /// What it certainly is for these prompts; None where it is an estimate.
     pub certain: Option<Interval>,
+    /// Standard error that draws of uncovered tails leave, where there were any and it is known.
+    pub draw_standard_error: Option<f64>,
     /// The 95 % interval for the choice of prompts; None with a single cluster.
     pub interval: Option<Interval>,
     /// Pairs times repeats, or pairs where rates are exact.
@@ -128,6 +130,7 @@ impl From<LeakRate> for ReportRate {
         Self {
             mean_leak_rate: rate.mean_leak_rate,
             certain: None,
+            draw_standard_error: None,
             interval: rate.interval,
             n_pairs: rate.n_pairs,
             n_clusters: rate.n_clusters,
@@ -146,6 +149,7 @@ impl From<ExactLeakRate> for ReportRate {
                 lower: rate.lower,
                 upper: rate.upper,
             }),
+            draw_standard_error: rate.draw_standard_error.filter(|error| *error > 0.0),
             interval: rate.interval,
             n_pairs: rate.n_pairs,
             n_clusters: rate.n_clusters,

@@ -58,8 +58,10 @@ pub(super) fn rate_words(condition: &ReportCondition, unit: &str) -> String {
     let figure = match rate.certain {
         None => format!("Mean Leak-Rate {:.1} %", rate.mean_leak_rate),
         Some(certain) => format!(
-            "Exact Mean Leak-Rate {:.2} %, certainly {} for these prompts",
+            "Exact Mean Leak-Rate {:.2}{} %, certainly {} for these prompts",
             rate.mean_leak_rate,
+            rate.draw_standard_error
+                .map_or(String::new(), |error| format!(" ± {error:.2}")),
             certain_range(certain)
         ),
     };
