@@ -287,7 +287,9 @@ impl<'a> Enumerator<'a> {
             let cells = n_cells + to_come.sum::<f64>() + self.expected.rows;
             let fits = keepers <= group.nodes.n_keepers() as f64
                 && cells <= PART_PLANNED * f64::from(self.job.limits.n_cells);
-            if !fits && !(live.is_empty() && group.n_begun == 0) {
+            // A context that is too small for what is expected is tried all the same.
+            let is_first = group.n_begun == 0;
+            if !(fits || is_first) {
                 break;
             }
             group.n_begun += 1;
