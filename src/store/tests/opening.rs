@@ -46,7 +46,7 @@ fn unusable_files_are_refused() {
     };
     check_refused(
         newer,
-        "the database `PATH` has schema version 99, newer than 1",
+        "the database `PATH` has schema version 99, newer than 2",
     );
     let altered = |path: &Path| {
         Store::open(path).unwrap();
