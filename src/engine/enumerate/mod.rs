@@ -84,7 +84,7 @@ pub struct Enumerator<'a> {
     job: EnumerationJob<'a>,
     /// Prompts of which nothing is known, sorted.
     waiting: VecDeque<EnumerationRequest>,
-    /// Trees that found the cache full, or for which there was no time.
+    /// Trees that found the cache full, or were prefilled and not begun.
     parked: Vec<Tree>,
     /// None where the context has too few sequences.
     seqs: Option<Seqs>,
