@@ -338,7 +338,7 @@ fn mistakes_are_named() {
         ),
         (
             "--format csv",
-            "15 tables do not fit into one csv file\nhint: name one with `--table`, or give a folder with `-o FOLDER/`\n",
+            "17 tables do not fit into one csv file\nhint: name one with `--table`, or give a folder with `-o FOLDER/`\n",
         ),
         (
             "--table leaks",
