@@ -81,6 +81,9 @@ impl<'a> Bench<'a> {
     }
 
     /// Makes `n_repeats` generations for `n_prompts` of the prompts in a new database.
+    ///
+    /// # Errors
+    /// Also when Ctrl-C ended it: a part of the work has no rate.
     pub(super) fn measure(&self, n_prompts: usize, n_repeats: u32) -> anyhow::Result<EndToEnd> {
         let path = self.db(n_prompts, n_repeats);
         if path.exists() {
@@ -115,6 +118,7 @@ impl<'a> Bench<'a> {
             0,
             &mut None,
         )?;
+        anyhow::ensure!(!self.session.cancelled(), "interrupted");
         let ids: Vec<RequestId> = requests.iter().map(|request| request.id).collect();
         let generations = store.generations(&ids)?;
         let n_prompt_tokens: usize = requests

@@ -1,51 +1,32 @@
-//! What was measured, as a table for people and as JSON.
+//! What was measured, as tables for people and as JSON.
 //!
 //! Owns the words and the medians over rounds.
-
-use std::fmt::Write as _;
 
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
+use super::embedding::EmbeddingFigures;
 use super::end_to_end::EndToEnd;
+use super::peers::PeerFigure;
 use super::raw::RawRates;
 use super::{Figures, Round, median};
 use crate::machine;
 use crate::report::plain_table;
 
-/// The figures as people read them.
-pub(super) fn table(figures: &Figures) -> String {
-    let mut text = format!(
-        "{}, {} threads, {} prompts, {} repeats\n{}\n\n",
+/// What was measured with what.
+pub(super) fn heading(figures: &Figures) -> String {
+    format!(
+        "{}, {} threads, {} prompts, {} repeats\n{}\n",
         figures.model, figures.n_threads, figures.n_prompts, figures.n_repeats, figures.machine
-    );
-    let mut write =
-        |part: String| writeln!(text, "{part}\n").expect("writing to a string cannot fail");
-    write(raw_table(&figures.rounds));
-    write(rounds_table(&figures.rounds));
-    if !figures.growth.is_empty() {
-        write(growth_table(&figures.growth));
-    }
-    if let Some(embedding) = &figures.embedding {
-        write(format!(
-            "embedding: {:.0} strings/s ({} distinct generations); {} pairs scored from stored embeddings in {:.3} s",
-            embedding.strings_per_second,
-            embedding.n_strings,
-            embedding.n_scored_pairs,
-            embedding.scoring.as_secs_f64()
-        ));
-    }
-    if !figures.peers.is_empty() {
-        write(peers_table(figures));
-    }
-    text
+    )
 }
 
 fn number(decimals: usize) -> impl Fn(f64) -> String {
     move |value| format!("{value:.decimals$}")
 }
 
-fn raw_table(rounds: &[Round]) -> String {
+/// The rates of llama.cpp alone.
+pub(super) fn raw_table(rounds: &[Round]) -> String {
     let Some(first) = rounds.first() else {
         return String::new();
     };
@@ -94,7 +75,8 @@ fn ratio_to(raw: &RawRates, round: &Round) -> f64 {
     floor.as_secs_f64() / round.end_to_end.total.as_secs_f64()
 }
 
-fn rounds_table(rounds: &[Round]) -> String {
+/// Our engine, medians over rounds.
+pub(super) fn rounds_table(rounds: &[Round]) -> String {
     let median_of = |figure: &dyn Fn(&Round) -> f64| median(rounds.iter().map(figure).collect());
     let seconds = number(1);
     let work = |figure: fn(&EndToEnd) -> f64| median_of(&|round| figure(&round.end_to_end));
@@ -171,7 +153,8 @@ fn peak_memory(rounds: &[Round]) -> String {
     })
 }
 
-fn growth_table(growth: &[EndToEnd]) -> String {
+/// A line for each number of prompts and repeats.
+pub(super) fn growth_table(growth: &[EndToEnd]) -> String {
     let rows = growth.iter().map(|figure| {
         vec![
             figure.n_prompts.to_string(),
@@ -193,8 +176,20 @@ fn growth_table(growth: &[EndToEnd]) -> String {
     plain_table(&columns, rows.collect(), &|_| true)
 }
 
-fn peers_table(figures: &Figures) -> String {
-    let rows = figures.peers.iter().map(|peer| {
+/// Embedding and scoring in one sentence.
+pub(super) fn embedding(figures: &EmbeddingFigures) -> String {
+    format!(
+        "embedding: {:.0} strings/s ({} distinct generations); {} pairs scored from stored embeddings in {:.3} s\n",
+        figures.strings_per_second,
+        figures.n_strings,
+        figures.n_scored_pairs,
+        figures.scoring.as_secs_f64()
+    )
+}
+
+/// A line for each program that gave a rate.
+pub(super) fn peers_table(peers: &[PeerFigure]) -> String {
+    let rows = peers.iter().map(|peer| {
         vec![
             peer.name.to_owned(),
             peer.n_prompts.to_string(),

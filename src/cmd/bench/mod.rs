@@ -57,7 +57,8 @@ struct Round {
     raw_widened: Option<RawRates>,
 }
 
-/// Measures, and prints a table; with `--output` also a JSON file.
+/// Measures, and prints tables; with `--output` also a JSON file. Both grow part by part: what was measured is not lost
+/// when the run is interrupted or killed.
 pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Status> {
     let session = Session::start(&args.shelf, false, args.threads)?;
     let loaded = pairs_file::load(&args.experiment, USUAL_DB.as_ref(), false, false)?;
@@ -71,17 +72,12 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Status> {
     let sampling = sampling(&experiment)?;
     let prepared = prepare(&experiment, &prompts, &backend, file, &sampling)?;
     let bench = Bench::new(&session, &backend, &experiment, &prompts, &prepared)?;
-    let figures = measure(args, &bench)?;
-    if let Some(path) = &args.output {
-        std::fs::write(path, figures::json(&figures))
-            .with_context(|| format!("failed to write `{}`", path.display()))?;
+    let measured = measure(args, &bench);
+    if session.cancelled() {
+        return Ok(Status::Interrupted);
     }
-    print(&figures::table(&figures))?;
-    Ok(if session.cancelled() {
-        Status::Interrupted
-    } else {
-        Status::Done
-    })
+    measured?;
+    Ok(Status::Done)
 }
 
 /// The one sampling of the experiment.
@@ -144,36 +140,61 @@ fn model(session: &Session, name: &str) -> anyhow::Result<ModelFile> {
     model_file::open_model(session, &wanted)
 }
 
-fn measure(args: &BenchArgs, bench: &Bench<'_>) -> anyhow::Result<Figures> {
+fn measure(args: &BenchArgs, bench: &Bench<'_>) -> anyhow::Result<()> {
     let mut figures = new_figures(args, bench);
-    for round_idx in 0..args.rounds {
+    let show = |figures: &Figures, part: String| {
+        if let Some(path) = &args.output {
+            std::fs::write(path, figures::json(figures))
+                .with_context(|| format!("failed to write `{}`", path.display()))?;
+        }
+        print(&format!("{part}\n"))
+    };
+    show(&figures, figures::heading(&figures))?;
+    figures.rounds = rounds(args, bench)?;
+    show(&figures, figures::raw_table(&figures.rounds))?;
+    show(&figures, figures::rounds_table(&figures.rounds))?;
+    if args.growth {
+        figures.growth = growth(args, bench)?;
+        show(&figures, figures::growth_table(&figures.growth))?;
+    }
+    let embedding = embedding::measure(bench, &bench.texts()?)?;
+    let said = figures::embedding(&embedding);
+    figures.embedding = Some(embedding);
+    show(&figures, said)?;
+    if let Some(python) = &args.peers {
+        figures.peers = peers::measure(args, bench, python)?;
+        show(&figures, figures::peers_table(&figures.peers))?;
+    }
+    Ok(())
+}
+
+fn rounds(args: &BenchArgs, bench: &Bench<'_>) -> anyhow::Result<Vec<Round>> {
+    let rounds = (0..args.rounds).map(|round_idx| {
         progress::note(format_args!("round {} of {}", round_idx + 1, args.rounds));
         let end_to_end = bench.measure(bench.n_prompts(), args.repeats)?;
         let (raw, raw_widened) = raw_rates(bench)?;
-        figures.rounds.push(Round {
+        Ok(Round {
             end_to_end,
             raw,
             raw_widened,
-        });
-    }
-    if args.growth {
-        let by_repeats = GROWTH_REPEATS
-            .iter()
-            .map(|&repeats| (bench.n_prompts().min(GROWTH_PROMPTS[0]), repeats));
-        let by_prompts = GROWTH_PROMPTS
-            .iter()
-            .map(|&n_prompts| (n_prompts, args.repeats));
-        for (n_prompts, n_repeats) in by_repeats.chain(by_prompts) {
-            if n_prompts <= bench.n_prompts() {
-                figures.growth.push(bench.measure(n_prompts, n_repeats)?);
-            }
-        }
-    }
-    figures.embedding = Some(embedding::measure(bench, &bench.texts()?)?);
-    if let Some(python) = &args.peers {
-        figures.peers = peers::measure(args, bench, python)?;
-    }
-    Ok(figures)
+        })
+    });
+    rounds.collect()
+}
+
+/// What more repeats and more prompts cost; a number of prompts that there are not is left out.
+fn growth(args: &BenchArgs, bench: &Bench<'_>) -> anyhow::Result<Vec<EndToEnd>> {
+    let by_repeats = GROWTH_REPEATS
+        .iter()
+        .map(|&repeats| (bench.n_prompts().min(GROWTH_PROMPTS[0]), repeats));
+    let by_prompts = GROWTH_PROMPTS
+        .iter()
+        .map(|&n_prompts| (n_prompts, args.repeats));
+    by_repeats
+        .chain(by_prompts)
+        .filter(|&(n_prompts, _)| n_prompts <= bench.n_prompts())
+        .map(|(n_prompts, n_repeats)| bench.measure(n_prompts, n_repeats))
+        .collect()
 }
 
 /// What llama.cpp makes of the model file, and of the widened weights where there are any.

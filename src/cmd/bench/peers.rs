@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use super::end_to_end::Bench;
 use super::spread;
 use crate::cli::BenchArgs;
+use crate::cmd::session::Session;
 use crate::progress;
 
 /// A rate that another program reached, and ours on the same work.
@@ -52,7 +53,7 @@ pub(super) fn measure(
     let call = Call {
         args,
         python,
-        n_threads: bench.session.n_threads,
+        session: bench.session,
     };
     let llama_cpp = call.rate(
         "peer_llama_cpp_python.py",
@@ -115,7 +116,7 @@ fn embedding(call: &Call<'_>, bench: &Bench<'_>) -> anyhow::Result<Option<PeerFi
 struct Call<'a> {
     args: &'a BenchArgs,
     python: &'a Path,
-    n_threads: u32,
+    session: &'a Session,
 }
 
 impl Call<'_> {
@@ -128,15 +129,17 @@ impl Call<'_> {
 
     /// Runs a program and reads the rate at the end of its last line, such as `4.20 generations/s`.
     fn run(&self, program: &str, paths: &[&Path], numbers: &[String]) -> anyhow::Result<f64> {
+        anyhow::ensure!(!self.session.cancelled(), "interrupted");
         progress::note(format_args!("running {program}"));
+        let n_threads = self.session.n_threads.to_string();
         let path = self.args.peer_programs.join(program);
         let output = Command::new(self.python)
             .arg(&path)
             .args(paths)
             .args(numbers)
             .env("HF_HUB_OFFLINE", "1")
-            .env("THREADS", self.n_threads.to_string())
-            .env("OMP_NUM_THREADS", self.n_threads.to_string())
+            .env("THREADS", &n_threads)
+            .env("OMP_NUM_THREADS", &n_threads)
             .output()
             .with_context(|| format!("failed to start `{}`", self.python.display()))?;
         let said = String::from_utf8_lossy(&output.stdout);
