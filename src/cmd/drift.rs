@@ -3,35 +3,30 @@
 //! Owns which generations are scored by which model, and the summary of what is stored. The next-token distributions
 //! come from the runs themselves; only the scores need another pass, which repeats nothing that is stored.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use anyhow::{Context as _, bail};
 
 use super::generating;
 use super::model_file::{self, ModelFile, look_up};
-use super::prepare::{Planned, plan_all, register_experiment, register_planned};
+use super::prepare::{Generations, Planned, plan_all, register_experiment, register_planned};
 use super::run::load;
 use super::session::Session;
 use super::{Status, print};
 use crate::cli::{DriftArgs, Format};
 use crate::engine::{ForcedTokens, Generator, GroupOutcome, Job};
-use crate::generation::{GenerationRequest, RequestId};
+use crate::generation::GenerationRequest;
 use crate::llama::{Backend, LlamaDecoder, Model};
 use crate::progress::{self, Progress, Unit};
 use crate::report::{self, DriftSummary, ScoreSummary};
 use crate::stats::{Drift, TopTokens, drift, mean_logprobs};
-use crate::store::{
-    DistributionPair, ExperimentId, GenerationId, ModelId, NewScore, Store, StoredGeneration,
-};
+use crate::store::{DistributionPair, ExperimentId, GenerationId, ModelId, NewScore, Store};
 
 /// A model of the experiment with its row.
 struct Registered {
     planned: Planned,
     id: ModelId,
 }
-
-/// The base's generations to be scored, by the request that asked for them.
-type Generations = HashMap<RequestId, StoredGeneration>;
 
 /// Scores what is not scored yet, and prints how far each model lies from the base.
 pub(super) fn drift_command(args: &DriftArgs) -> anyhow::Result<Status> {
@@ -109,7 +104,7 @@ fn score_all(
     base: &Registered,
     others: &[Registered],
 ) -> anyhow::Result<bool> {
-    let generations = stored_generations(store, &base.planned)?;
+    let generations = base.planned.generations(store)?;
     if generations.is_empty() {
         let label = base.planned.prepared.file.label();
         bail!("no generation of {label} is stored\nhint: run the experiment with it first");
@@ -139,16 +134,6 @@ fn base_idx(files: &[ModelFile], base: Option<&str>) -> anyhow::Result<usize> {
             names.join(", ")
         )
     })
-}
-
-fn stored_generations(store: &Store, planned: &Planned) -> anyhow::Result<Generations> {
-    let ids: Vec<RequestId> = planned
-        .plan
-        .requests()
-        .iter()
-        .map(|request| request.id)
-        .collect();
-    Ok(store.generations(&ids)?)
 }
 
 /// The rows of the base's generations, in the order of its requests.

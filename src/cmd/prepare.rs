@@ -3,6 +3,7 @@
 //! Owns the way from an experiment and a model file to requests with their ids. It loads no weights: only for a
 //! tokenizer that we cannot build is llama.cpp's vocabulary loaded.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ use crate::llama::{Backend, Model};
 use crate::prompt::{ChatTemplate, RenderedPrompt, Tokenizer};
 use crate::store::{
     ExperimentId, ModelId, NewDerivation, NewExperiment, NewModel, NewPair, NewPrompt,
-    NewRenderedPrompt, PromptId, Store,
+    NewRenderedPrompt, PromptId, Store, StoredGeneration,
 };
 
 /// A model with one of its samplings, and the prompts as it sees them.
@@ -42,6 +43,9 @@ pub(super) struct Prepared {
     /// Time that rendering and tokenizing took.
     pub(super) took: Duration,
 }
+
+/// Stored generations by what they answer.
+pub(super) type Generations = HashMap<RequestId, StoredGeneration>;
 
 /// A condition: a model with one of its samplings, and what it is asked.
 pub(super) struct Planned {
@@ -161,13 +165,7 @@ pub(super) fn prepare(
 impl Planned {
     /// The planned requests that have no generation yet.
     pub(super) fn missing(&self, store: &Store) -> anyhow::Result<Vec<GenerationRequest>> {
-        let ids: Vec<RequestId> = self
-            .plan
-            .requests()
-            .iter()
-            .map(|request| request.id)
-            .collect();
-        let missing = store.missing(&ids)?;
+        let missing = store.missing(&self.request_ids())?;
         // Both are in the order of the plan.
         let mut missing = missing.into_iter().peekable();
         let requests = self.plan.requests().iter();
@@ -175,6 +173,16 @@ impl Planned {
             .filter(|request| missing.next_if_eq(&request.id).is_some())
             .cloned()
             .collect())
+    }
+
+    /// The stored generations of the planned requests.
+    pub(super) fn generations(&self, store: &Store) -> anyhow::Result<Generations> {
+        Ok(store.generations(&self.request_ids())?)
+    }
+
+    fn request_ids(&self) -> Vec<RequestId> {
+        let requests = self.plan.requests().iter();
+        requests.map(|request| request.id).collect()
     }
 }
 

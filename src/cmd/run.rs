@@ -14,13 +14,12 @@ use super::pairs_file;
 use super::prepare::{
     Planned, Prepared, plan_all, register_experiment, register_model, register_planned,
 };
-use super::scoring::{Generations, METRIC, Scored, Scorer, generation_texts};
+use super::scoring::{METRIC, Scored, Scorer, generation_texts};
 use super::scoring_exact::{Enumerations, ExactScored, continuation_texts};
 use super::session::Session;
 use super::{Status, print};
 use crate::cli::{ExperimentArgs, Format, RunArgs};
 use crate::experiment::{Experiment, Overrides, Preset};
-use crate::generation::RequestId;
 use crate::leakage::{ExactPair, Metric, exact_difference};
 use crate::llama::{self, Backend};
 use crate::machine;
@@ -168,7 +167,7 @@ fn generate_and_score(
     drop(last);
     let generations = planned
         .iter()
-        .map(|planned| stored_generations(store, planned))
+        .map(|planned| planned.generations(store))
         .collect::<anyhow::Result<Vec<_>>>()?;
     if !scorer.embed(store, generations.iter().flat_map(generation_texts))? {
         return Ok(Outcome::Interrupted);
@@ -313,16 +312,6 @@ fn make_missing(
         n_reused,
         last,
     )
-}
-
-fn stored_generations(store: &Store, planned: &Planned) -> anyhow::Result<Generations> {
-    let ids: Vec<RequestId> = planned
-        .plan
-        .requests()
-        .iter()
-        .map(|request| request.id)
-        .collect();
-    Ok(store.generations(&ids)?)
 }
 
 fn new_summary(scorer: &Scorer<'_>, store: &Store, run: RunId) -> Summary {

@@ -6,10 +6,10 @@ use std::collections::HashMap;
 
 use super::encoder_file::EncoderFile;
 use super::encoding::{Encoding, Vectors, signature_of};
-use super::prepare::Planned;
+use super::prepare::{Generations, Planned};
 use super::session::Session;
 use crate::experiment::{Experiment, PromptPair};
-use crate::generation::{RequestId, StopReason};
+use crate::generation::StopReason;
 use crate::leakage::{
     DiagnosedPair, Diagnostics, Leak, LeakRate, Metric, Rounding, ScoredPair, Side, diagnostics,
     echoes, leak_rates, striking_leaks,
@@ -39,8 +39,6 @@ pub(super) struct Scored {
     pub(super) diagnostics: Vec<Diagnostics>,
     pub(super) examples: Vec<Example>,
 }
-
-pub(super) type Generations = HashMap<RequestId, StoredGeneration>;
 
 impl Scorer<'_> {
     /// Embeds every concept and every one of `texts` that has no embedding yet.

@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use itertools::Itertools as _;
+
 use super::encoding::Vectors;
 use super::enumerating::EnumerationPlan;
 use super::prepare::Planned;
@@ -221,22 +223,14 @@ fn compare<'e>(
 fn striking<'c, 'e>(compared: &'c [Compared<'e>]) -> Vec<&'c Compared<'e>> {
     let is_echo =
         |compared: &Compared<'_>| compared.leaking.first().is_none_or(|text| text.is_echo);
-    let mut found: Vec<&Compared<'_>> = compared.iter().collect();
-    found.sort_by(|a, b| {
-        let by_shift = b
-            .exact
-            .leak
-            .similarity_shift
-            .total_cmp(&a.exact.leak.similarity_shift);
-        is_echo(a).cmp(&is_echo(b)).then(by_shift)
+    let found = compared.iter().sorted_by(|a, b| {
+        let (shift_a, shift_b) = (a.exact.leak.similarity_shift, b.exact.leak.similarity_shift);
+        is_echo(a)
+            .cmp(&is_echo(b))
+            .then(shift_b.total_cmp(&shift_a))
     });
-    let mut controls = Vec::new();
-    found.retain(|compared| {
-        let control = compared.exact.control_prompt_idx;
-        let is_new = !controls.contains(&control);
-        controls.push(control);
-        is_new
-    });
-    found.truncate(N_EXAMPLES);
     found
+        .unique_by(|compared| compared.exact.control_prompt_idx)
+        .take(N_EXAMPLES)
+        .collect()
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::leak_rate::{ScoredPair, mean_leak_rate};
+use super::leak_rate::{ScoredPair, all_and_categories, mean_leak_rate};
 use super::words::{is_form_of, words};
 
 /// Words of a generation that must stand in the prompt, side by side, for it to count as restated.
@@ -122,13 +122,8 @@ pub fn diagnostics(pairs: &[DiagnosedPair<'_>]) -> Vec<Diagnostics> {
         .iter()
         .map(|pair| flaws_of(pair, repeating.contains(&pair.scored.pair_idx)))
         .collect();
-    let mut seen = HashSet::new();
-    let categories = pairs.iter().map(|pair| Some(pair.scored.category.as_str()));
-    [None]
-        .into_iter()
+    all_and_categories(pairs.iter().map(|pair| pair.scored.category.as_str()))
         .filter(|_| !pairs.is_empty())
-        .chain(categories)
-        .filter(|category| seen.insert(*category))
         .map(|category| {
             let is_meant = |pair: &DiagnosedPair<'_>| {
                 category.is_none_or(|category| pair.scored.category == category)

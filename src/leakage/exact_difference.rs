@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use itertools::Itertools as _;
+
 use super::comparison::{Clusters, Comparison, PairRates, compare_with_base};
 use super::exact::ExactLeak;
 use super::exact_rate::{DrawSums, ExactPair, drawn_sides, exact_pair_rates};
@@ -95,29 +97,24 @@ pub fn exact_movers(
     clusters: &Clusters,
     n_max: usize,
 ) -> Vec<ExactMover> {
-    let mut by_cluster: BTreeMap<usize, ExactMover> = BTreeMap::new();
-    for (from, to) in common_pairs(base, other) {
-        let mover = ExactMover {
+    let movers = common_pairs(base, other)
+        .into_iter()
+        .map(|(from, to)| ExactMover {
             pair_idx: from.pair_idx,
             base: from.leak.probability,
             other: to.leak.probability,
             lower: lower_bound(&from.leak, &to.leak),
             upper: upper_bound(&from.leak, &to.leak),
-        };
-        if mover.change() != 0.0 {
-            let most = by_cluster.entry(clusters[&from.pair_idx]).or_insert(mover);
-            if mover.change().abs() > most.change().abs() {
-                *most = mover;
-            }
-        }
-    }
-    let mut found: Vec<ExactMover> = by_cluster.into_values().collect();
-    found.sort_by(|a, b| {
-        let by_size = b.change().abs().total_cmp(&a.change().abs());
-        by_size.then(a.pair_idx.cmp(&b.pair_idx))
-    });
-    found.truncate(n_max);
-    found
+        });
+    movers
+        .filter(|mover| mover.change() != 0.0)
+        .sorted_by(|a, b| {
+            let by_size = b.change().abs().total_cmp(&a.change().abs());
+            by_size.then(a.pair_idx.cmp(&b.pair_idx))
+        })
+        .unique_by(|mover| clusters[&mover.pair_idx])
+        .take(n_max)
+        .collect()
 }
 
 impl ExactMover {

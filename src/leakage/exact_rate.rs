@@ -4,11 +4,11 @@
 //! pair's leak probability is, `exact` says; differences between conditions are in `exact_difference`. Pairs that share a
 //! control prompt are one cluster, as for repeats.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use super::comparison::PairRates;
 use super::exact::ExactLeak;
-use super::leak_rate::{LEVEL, in_percent};
+use super::leak_rate::{LEVEL, all_and_categories, in_percent};
 use crate::stats::{Interval, cluster_mean};
 
 /// A pair and what its distributions say.
@@ -68,12 +68,7 @@ pub struct ExactLeakRate {
 
 /// The rate of all pairs and then of each category, in the order in which they first appear; empty without pairs.
 pub fn exact_leak_rates(pairs: &[ExactPair]) -> Vec<ExactLeakRate> {
-    let mut seen = HashSet::new();
-    let categories = pairs.iter().map(|pair| Some(pair.category.as_str()));
-    [None]
-        .into_iter()
-        .chain(categories)
-        .filter(|category| seen.insert(*category))
+    all_and_categories(pairs.iter().map(|pair| pair.category.as_str()))
         .filter_map(|category| exact_leak_rate(pairs, category))
         .collect()
 }

@@ -7,6 +7,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use itertools::Itertools as _;
+
 use super::comparison::Clusters;
 use super::leak::Leak;
 use super::leak_rate::ScoredPair;
@@ -111,22 +113,13 @@ pub fn flipped_prompts(
     clusters: &Clusters,
     n_max: usize,
 ) -> Vec<FlippedPrompt> {
-    let mut by_cluster: BTreeMap<usize, FlippedPrompt> = BTreeMap::new();
-    for prompt in changes(base, other) {
-        if prompt.change == 0.0 {
-            continue;
-        }
-        let first = by_cluster
-            .entry(clusters[&prompt.pair_idx])
-            .or_insert(prompt);
-        if by_change(&prompt, first).is_lt() {
-            *first = prompt;
-        }
-    }
-    let mut found: Vec<FlippedPrompt> = by_cluster.into_values().collect();
-    found.sort_by(by_change);
-    found.truncate(n_max);
-    found
+    let changes = changes(base, other).into_iter();
+    changes
+        .filter(|prompt| prompt.change != 0.0)
+        .sorted_by(by_change)
+        .unique_by(|prompt| clusters[&prompt.pair_idx])
+        .take(n_max)
+        .collect()
 }
 
 /// The larger change first, then the larger change of similarities; the order of the experiment among equals.

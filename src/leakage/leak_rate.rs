@@ -5,7 +5,8 @@
 //! cluster: they are compared with the same control generations.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashSet};
+
+use itertools::Itertools as _;
 
 use super::leak::Leak;
 use crate::stats::{Interval, cluster_mean};
@@ -62,14 +63,16 @@ pub struct LeakRate {
 
 /// The leak rate of all pairs and then of each category, in the order in which they first appear; empty without pairs.
 pub fn leak_rates(pairs: &[ScoredPair]) -> Vec<LeakRate> {
-    let mut seen = HashSet::new();
-    let categories = pairs.iter().map(|pair| Some(pair.category.as_str()));
-    [None]
-        .into_iter()
-        .chain(categories)
-        .filter(|category| seen.insert(*category))
+    all_and_categories(pairs.iter().map(|pair| pair.category.as_str()))
         .filter_map(|category| leak_rate(pairs, category))
         .collect()
+}
+
+/// None for all together, then each category in the order in which they first appear.
+pub(super) fn all_and_categories<'a>(
+    categories: impl Iterator<Item = &'a str>,
+) -> impl Iterator<Item = Option<&'a str>> {
+    std::iter::once(None).chain(categories.unique().map(Some))
 }
 
 fn leak_rate(pairs: &[ScoredPair], category: Option<&str>) -> Option<LeakRate> {
@@ -110,17 +113,12 @@ pub(super) fn in_percent(interval: Interval) -> Interval {
 /// At most one for each control prompt, so that they differ. Leaks that are echoes come after all
 /// others, whatever their difference: that the concept is close to itself shows little.
 pub fn striking_leaks(pairs: &[ScoredPair], n_max: usize) -> Vec<&ScoredPair> {
-    let mut by_control: BTreeMap<usize, &ScoredPair> = BTreeMap::new();
-    for pair in pairs.iter().filter(|pair| pair.leak == Leak::Leak) {
-        let best = by_control.entry(pair.control_prompt_idx).or_insert(pair);
-        if by_strikingness(pair, best).is_lt() {
-            *best = pair;
-        }
-    }
-    let mut found: Vec<&ScoredPair> = by_control.into_values().collect();
-    found.sort_by(|a, b| by_strikingness(a, b));
-    found.truncate(n_max);
-    found
+    let leaks = pairs.iter().filter(|pair| pair.leak == Leak::Leak);
+    leaks
+        .sorted_by(|a, b| by_strikingness(a, b))
+        .unique_by(|pair| pair.control_prompt_idx)
+        .take(n_max)
+        .collect()
 }
 
 /// The more striking leak first; the order of the experiment among equals.

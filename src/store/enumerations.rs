@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::error::Failure;
-use super::generations::{check_model, rendered_prompt, stop_reason};
+use super::generations::{check_model, rendered_prompt, stop_reason, without_row};
 use super::values::{integer, json_numbers, numbers, unsigned};
 use super::{EnumerationRowId, ModelId, RunId, Store, StoreError};
 use crate::generation::{
@@ -44,15 +44,8 @@ impl Store {
         requests: &[EnumerationId],
     ) -> Result<Vec<EnumerationId>, StoreError> {
         self.read("look for enumerations", |view| {
-            let mut select =
-                view.prepare_cached("SELECT 1 FROM enumerations WHERE request_id = ?1")?;
-            let mut missing = Vec::new();
-            for request in requests {
-                if !select.exists([request.to_string()])? {
-                    missing.push(*request);
-                }
-            }
-            Ok(missing)
+            let select = "SELECT 1 FROM enumerations WHERE request_id = ?1";
+            without_row(view, select, requests)
         })
     }
 

@@ -4,7 +4,7 @@
 //! sampling values and how far was enumerated. Saving one again replaces it. What is compared is a set of them: those of
 //! one condition, enumerated as far.
 
-use rusqlite::{Row, named_params, params};
+use rusqlite::{Connection, Row, ToSql, named_params, params};
 
 use super::error::Failure;
 use super::leaks::{labelled, stored_leak_set};
@@ -132,25 +132,13 @@ impl Store {
         let requests: Vec<String> = requests.iter().map(EnumerationId::to_string).collect();
         let requests = serde_json::Value::from(requests).to_string();
         self.read("read exact leaks", |view| {
-            let mut select = view.prepare_cached(
-                "WITH wanted AS (SELECT id FROM enumerations WHERE request_id IN (SELECT value FROM json_each(:requests)))
-                 SELECT exact_leaks.*, concept, category, template_id, test_prompt, control_prompt, test_prompt_id,
-                     control_prompt_id
-                 FROM exact_leaks JOIN experiment_pairs USING (experiment_id, pair_idx)
-                 WHERE experiment_id = :experiment AND metric = :metric
-                     AND test_enumeration_id IN wanted AND control_enumeration_id IN wanted
-                 ORDER BY pair_idx",
-            )?;
-            let mut rows = select.query(named_params! {
+            let wanted = "SELECT id FROM enumerations WHERE request_id IN (SELECT value FROM json_each(:requests))";
+            let values = named_params! {
                 ":experiment": experiment,
                 ":metric": metric,
                 ":requests": requests,
-            })?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                found.push(stored_exact_leak(row)?);
-            }
-            Ok(found)
+            };
+            leaks_between(view, wanted, values)
         })
     }
 
@@ -216,20 +204,11 @@ impl Store {
             schedule,
         } = set;
         self.read("read exact leaks", |view| {
-            let mut select = view.prepare_cached(
-                "WITH wanted AS (
-                     SELECT enumerations.id FROM enumerations
-                         JOIN samplings USING (temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop)
-                     WHERE samplings.id = :sampling AND model_id = :model AND seed = :seed AND schedule = :schedule
-                         AND coverage = :coverage AND max_rows_per_prompt = :max_rows AND n_tail_draws = :n_tail_draws)
-                 SELECT exact_leaks.*, concept, category, template_id, test_prompt, control_prompt, test_prompt_id,
-                     control_prompt_id
-                 FROM exact_leaks JOIN experiment_pairs USING (experiment_id, pair_idx)
-                 WHERE experiment_id = :experiment AND metric = :metric
-                     AND test_enumeration_id IN wanted AND control_enumeration_id IN wanted
-                 ORDER BY pair_idx",
-            )?;
-            let mut rows = select.query(named_params! {
+            let wanted = "SELECT enumerations.id FROM enumerations
+                     JOIN samplings USING (temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop)
+                 WHERE samplings.id = :sampling AND model_id = :model AND seed = :seed AND schedule = :schedule
+                     AND coverage = :coverage AND max_rows_per_prompt = :max_rows AND n_tail_draws = :n_tail_draws";
+            let values = named_params! {
                 ":experiment": set.experiment,
                 ":metric": set.metric,
                 ":model": set.model,
@@ -239,12 +218,8 @@ impl Store {
                 ":coverage": params.coverage,
                 ":max_rows": params.max_rows_per_prompt,
                 ":n_tail_draws": params.n_tail_draws,
-            })?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                found.push(stored_exact_leak(row)?);
-            }
-            Ok(found)
+            };
+            leaks_between(view, wanted, values)
         })
     }
 
@@ -269,6 +244,29 @@ impl Store {
             Ok(texts.collect::<Result<_, _>>()?)
         })
     }
+}
+
+/// The stored leak probabilities between enumerations that the statement `wanted` selects, by pair.
+fn leaks_between(
+    view: &Connection,
+    wanted: &str,
+    values: &[(&str, &dyn ToSql)],
+) -> Result<Vec<StoredExactLeak>, Failure> {
+    let mut select = view.prepare_cached(&format!(
+        "WITH wanted AS ({wanted})
+         SELECT exact_leaks.*, concept, category, template_id, test_prompt, control_prompt, test_prompt_id,
+             control_prompt_id
+         FROM exact_leaks JOIN experiment_pairs USING (experiment_id, pair_idx)
+         WHERE experiment_id = :experiment AND metric = :metric
+             AND test_enumeration_id IN wanted AND control_enumeration_id IN wanted
+         ORDER BY pair_idx"
+    ))?;
+    let mut rows = select.query(values)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(stored_exact_leak(row)?);
+    }
+    Ok(found)
 }
 
 fn stored_exact_leak(row: &Row<'_>) -> Result<StoredExactLeak, Failure> {

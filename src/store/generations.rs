@@ -4,6 +4,7 @@
 //! experiment asked for it first; a failure belongs to a run, and the request stays missing.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
@@ -58,15 +59,8 @@ impl Store {
     /// What SQLite reports.
     pub fn missing(&self, requests: &[RequestId]) -> Result<Vec<RequestId>, StoreError> {
         self.read("look for generations", |view| {
-            let mut select =
-                view.prepare_cached("SELECT 1 FROM generations WHERE request_id = ?1")?;
-            let mut missing = Vec::new();
-            for request in requests {
-                if !select.exists([request.to_string()])? {
-                    missing.push(*request);
-                }
-            }
-            Ok(missing)
+            let select = "SELECT 1 FROM generations WHERE request_id = ?1";
+            without_row(view, select, requests)
         })
     }
 
@@ -154,6 +148,22 @@ impl Store {
             unsigned(select.query_row([run], |row| row.get(0))?)
         })
     }
+}
+
+/// Those of `requests` for which `select` finds no row, in order.
+pub(super) fn without_row<R: Copy + Display>(
+    view: &Connection,
+    select: &str,
+    requests: &[R],
+) -> Result<Vec<R>, Failure> {
+    let mut select = view.prepare_cached(select)?;
+    let mut missing = Vec::new();
+    for request in requests {
+        if !select.exists([request.to_string()])? {
+            missing.push(*request);
+        }
+    }
+    Ok(missing)
 }
 
 pub(super) fn check_model(

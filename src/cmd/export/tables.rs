@@ -14,6 +14,7 @@ use crate::cmd::compare::exact;
 use crate::cmd::stored;
 use crate::export::ExportError;
 use crate::leakage::{ExactLeakRate, LeakRate, exact_leak_rates, leak_rates};
+use crate::stats::Interval;
 use crate::store::{ExperimentId, Store, StoredExactSet, StoredLeak, StoredLeakSet, VIEWS, View};
 use crate::table::{Cell, Column, described_columns};
 
@@ -216,15 +217,33 @@ fn set_cells(set: &StoredLeakSet) -> Vec<Cell<'_>> {
     ]
 }
 
+/// The next cells of it, which repeats and exact rates share.
+fn estimate_cells(
+    category: Option<&str>,
+    mean_leak_rate: f64,
+    interval: Option<Interval>,
+    n_pairs: usize,
+) -> [Cell<'_>; 5] {
+    [
+        Cell::opt_text(category),
+        Cell::Real(mean_leak_rate),
+        Cell::opt_real(interval.map(|interval| interval.lower)),
+        Cell::opt_real(interval.map(|interval| interval.upper)),
+        Cell::Integer(n_pairs as i64),
+    ]
+}
+
 fn rate_cells<'s>(set: &'s StoredLeakSet, rate: &'s LeakRate) -> Vec<Cell<'s>> {
     let count = |n: usize| Cell::Integer(n as i64);
     let mut cells = set_cells(set);
+    let category = rate.category.as_deref();
+    cells.extend(estimate_cells(
+        category,
+        rate.mean_leak_rate,
+        rate.interval,
+        rate.n_pairs,
+    ));
     cells.extend([
-        Cell::opt_text(rate.category.as_deref()),
-        Cell::Real(rate.mean_leak_rate),
-        Cell::opt_real(rate.interval.map(|interval| interval.lower)),
-        Cell::opt_real(rate.interval.map(|interval| interval.upper)),
-        count(rate.n_pairs),
         count(rate.n_tied),
         count(rate.n_echoes),
         count(rate.n_clusters),
@@ -235,17 +254,18 @@ fn rate_cells<'s>(set: &'s StoredLeakSet, rate: &'s LeakRate) -> Vec<Cell<'s>> {
 }
 
 fn exact_rate_cells<'s>(it: &'s StoredExactSet, rate: &'s ExactLeakRate) -> Vec<Cell<'s>> {
-    let count = |n: usize| Cell::Integer(n as i64);
     let mut cells = set_cells(&it.set);
+    let category = rate.category.as_deref();
+    cells.extend(estimate_cells(
+        category,
+        rate.mean_leak_rate,
+        rate.interval,
+        rate.n_pairs,
+    ));
     cells.extend([
-        Cell::opt_text(rate.category.as_deref()),
-        Cell::Real(rate.mean_leak_rate),
-        Cell::opt_real(rate.interval.map(|interval| interval.lower)),
-        Cell::opt_real(rate.interval.map(|interval| interval.upper)),
-        count(rate.n_pairs),
         Cell::Null,
         Cell::Null,
-        count(rate.n_clusters),
+        Cell::Integer(rate.n_clusters as i64),
         Cell::Text(RateKind::Exact.name()),
         Cell::Real(rate.lower),
         Cell::Real(rate.upper),

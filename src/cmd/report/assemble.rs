@@ -3,7 +3,7 @@
 //! Owns which statistics a report has, and all of it that is the same for leaks of repeats and for exact ones. What
 //! the statistics are, `leakage` says.
 
-use std::collections::BTreeMap;
+use itertools::Itertools as _;
 
 use super::choice::{Choice, bases};
 use crate::cmd::compare::{FLIPS, cluster_unit, clusters, condition_name, trends};
@@ -215,9 +215,10 @@ fn comparisons(
 
 /// The pairs that have a verdict, by their place in the experiment.
 fn pairs(verdicts: &[Verdicts<'_>]) -> Vec<ReportPair> {
-    let mut pairs: BTreeMap<usize, ReportPair> = BTreeMap::new();
-    for leak in verdicts.iter().flat_map(|v| &v.leaks) {
-        pairs.entry(leak.pair_idx).or_insert_with(|| ReportPair {
+    let leaks = verdicts.iter().flat_map(|v| &v.leaks);
+    let pairs = leaks
+        .unique_by(|leak| leak.pair_idx)
+        .map(|leak| ReportPair {
             pair_idx: leak.pair_idx,
             concept: leak.concept.clone(),
             category: leak.category.clone(),
@@ -225,8 +226,7 @@ fn pairs(verdicts: &[Verdicts<'_>]) -> Vec<ReportPair> {
             test_prompt: leak.test_prompt.clone(),
             control_prompt: leak.control_prompt.clone(),
         });
-    }
-    pairs.into_values().collect()
+    pairs.sorted_by_key(|pair| pair.pair_idx).collect()
 }
 
 fn runs(store: &Store, set: &StoredLeakSet) -> anyhow::Result<Vec<ReportRun>> {

@@ -3,7 +3,7 @@
 //! Owns which enumerations stand for a condition where it has several, and what is shown of a pair. What a report has
 //! whatever its leaks are, `assemble` says; what exact rates and their differences are, `leakage`.
 
-use std::collections::BTreeMap;
+use itertools::Itertools as _;
 
 use super::assemble::{Base, Found, chosen_bases, marks, model, with_experiment};
 use super::choice::Choice;
@@ -139,17 +139,15 @@ fn comparisons(
 
 /// The pairs that have a leak probability, by their place in the experiment.
 fn pairs(exact: &[Exact<'_>]) -> Vec<ReportPair> {
-    let mut pairs: BTreeMap<usize, ReportPair> = BTreeMap::new();
-    for leak in exact.iter().flat_map(|condition| &condition.leaks) {
-        let pair_idx = leak.pair.pair_idx;
-        pairs.entry(pair_idx).or_insert_with(|| ReportPair {
-            pair_idx,
-            concept: leak.concept.clone(),
-            category: leak.pair.category.clone(),
-            template_id: leak.template_id.clone(),
-            test_prompt: leak.test_prompt.clone(),
-            control_prompt: leak.control_prompt.clone(),
-        });
-    }
-    pairs.into_values().collect()
+    let leaks = exact.iter().flat_map(|condition| &condition.leaks);
+    let distinct = leaks.unique_by(|leak| leak.pair.pair_idx);
+    let pairs = distinct.map(|leak| ReportPair {
+        pair_idx: leak.pair.pair_idx,
+        concept: leak.concept.clone(),
+        category: leak.pair.category.clone(),
+        template_id: leak.template_id.clone(),
+        test_prompt: leak.test_prompt.clone(),
+        control_prompt: leak.control_prompt.clone(),
+    });
+    pairs.sorted_by_key(|pair| pair.pair_idx).collect()
 }

@@ -4,6 +4,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use itertools::Itertools as _;
 use serde::Serialize;
 
 use super::charts::{Chart, Table};
@@ -174,18 +175,14 @@ fn counted(data: &ReportData) -> Fact {
 }
 
 fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> usize {
-    names.collect::<std::collections::HashSet<_>>().len()
+    names.unique().count()
 }
 
 /// The first pair of each category, for a reader who wants to know what was asked.
 fn sample_pairs(data: &ReportData) -> Vec<[String; 3]> {
-    let mut seen = Vec::new();
-    let first = data.pairs.iter().filter(|pair| {
-        let is_new = !seen.contains(&&pair.category);
-        seen.push(&pair.category);
-        is_new
-    });
-    first
+    let pairs = data.pairs.iter();
+    pairs
+        .unique_by(|pair| &pair.category)
         .map(|pair| {
             [&pair.category, &pair.test_prompt, &pair.control_prompt].map(|text| visible(text))
         })
@@ -232,23 +229,18 @@ fn repeat_examples(data: &ReportData, condition: &ReportCondition) -> Vec<Exampl
 
 /// The pairs with the largest shift of similarity, at most one for each control prompt, those that mostly echo last.
 fn exact_examples(data: &ReportData, condition: &ReportCondition) -> Vec<ExampleContext> {
-    let mut found: Vec<&ReportExactLeak> = condition.exact_leaks.iter().collect();
     let is_echo = |it: &ReportExactLeak| it.exact.leak.echo_probability >= 0.5;
-    found.sort_by(|a, b| {
+    let found = condition.exact_leaks.iter().sorted_by(|a, b| {
         let (shift_a, shift_b) = (a.exact.leak.similarity_shift, b.exact.leak.similarity_shift);
         is_echo(a)
             .cmp(&is_echo(b))
             .then(shift_b.total_cmp(&shift_a))
     });
-    let mut controls = Vec::new();
-    found.retain(|it| {
-        let control = it.exact.control_prompt_idx;
-        let is_new = !controls.contains(&control);
-        controls.push(control);
-        is_new
-    });
-    let found = found.into_iter().take(N_EXAMPLES);
-    found.filter_map(|it| exact_example(data, it)).collect()
+    found
+        .unique_by(|it| it.exact.control_prompt_idx)
+        .take(N_EXAMPLES)
+        .filter_map(|it| exact_example(data, it))
+        .collect()
 }
 
 fn exact_example(data: &ReportData, it: &ReportExactLeak) -> Option<ExampleContext> {
