@@ -16,7 +16,7 @@ use crate::report::plain_table;
 /// What was measured with what.
 pub(super) fn heading(figures: &Figures) -> String {
     format!(
-        "{}, {} threads, {} prompts, {} repeats\n{}\n",
+        "{}, {} threads, {} prompts, {} repeats\n{}",
         figures.model, figures.n_threads, figures.n_prompts, figures.n_repeats, figures.machine
     )
 }
@@ -129,7 +129,8 @@ pub(super) fn rounds_table(rounds: &[Round]) -> String {
     let rows = rows
         .map(|(name, value)| vec![name.to_owned(), value])
         .to_vec();
-    plain_table(&["seep, end to end", "median"], rows, &|column_idx| {
+    let heading = format!("median of {}", rounds.len());
+    plain_table(&["seep, end to end", &heading], rows, &|column_idx| {
         column_idx == 1
     })
 }
@@ -179,7 +180,7 @@ pub(super) fn growth_table(growth: &[EndToEnd]) -> String {
 /// Embedding and scoring in one sentence.
 pub(super) fn embedding(figures: &EmbeddingFigures) -> String {
     format!(
-        "embedding: {:.0} strings/s ({} distinct generations); {} pairs scored from stored embeddings in {:.3} s\n",
+        "embedding: {:.0} strings/s ({} distinct generations); {} pairs scored from stored embeddings in {:.3} s",
         figures.strings_per_second,
         figures.n_strings,
         figures.n_scored_pairs,

@@ -57,8 +57,8 @@ struct Round {
     raw_widened: Option<RawRates>,
 }
 
-/// Measures, and prints tables; with `--output` also a JSON file. Both grow part by part: what was measured is not lost
-/// when the run is interrupted or killed.
+/// Measures, and prints a table for each part when it ends; with `--output` also a JSON file, written anew after each
+/// measurement, so that a run that is killed loses only the one it was in.
 pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Status> {
     let session = Session::start(&args.shelf, false, args.threads)?;
     let loaded = pairs_file::load(&args.experiment, USUAL_DB.as_ref(), false, false)?;
@@ -140,61 +140,78 @@ fn model(session: &Session, name: &str) -> anyhow::Result<ModelFile> {
     model_file::open_model(session, &wanted)
 }
 
+/// What a part has measured is shown before the error that ended it, if one did, is returned.
 fn measure(args: &BenchArgs, bench: &Bench<'_>) -> anyhow::Result<()> {
     let mut figures = new_figures(args, bench);
-    let show = |figures: &Figures, part: String| {
-        if let Some(path) = &args.output {
-            std::fs::write(path, figures::json(figures))
-                .with_context(|| format!("failed to write `{}`", path.display()))?;
-        }
-        print(&format!("{part}\n"))
-    };
-    show(&figures, figures::heading(&figures))?;
-    figures.rounds = rounds(args, bench)?;
-    show(&figures, figures::raw_table(&figures.rounds))?;
-    show(&figures, figures::rounds_table(&figures.rounds))?;
+    show(&figures::heading(&figures))?;
+    let ended = rounds(args, bench, &mut figures);
+    if !figures.rounds.is_empty() {
+        show(&figures::raw_table(&figures.rounds))?;
+        show(&figures::rounds_table(&figures.rounds))?;
+    }
+    ended?;
     if args.growth {
-        figures.growth = growth(args, bench)?;
-        show(&figures, figures::growth_table(&figures.growth))?;
+        let ended = growth(args, bench, &mut figures);
+        if !figures.growth.is_empty() {
+            show(&figures::growth_table(&figures.growth))?;
+        }
+        ended?;
     }
     let embedding = embedding::measure(bench, &bench.texts()?)?;
-    let said = figures::embedding(&embedding);
+    show(&figures::embedding(&embedding))?;
     figures.embedding = Some(embedding);
-    show(&figures, said)?;
+    save(args, &figures)?;
     if let Some(python) = &args.peers {
         figures.peers = peers::measure(args, bench, python)?;
-        show(&figures, figures::peers_table(&figures.peers))?;
+        save(args, &figures)?;
+        show(&figures::peers_table(&figures.peers))?;
     }
     Ok(())
 }
 
-fn rounds(args: &BenchArgs, bench: &Bench<'_>) -> anyhow::Result<Vec<Round>> {
-    let rounds = (0..args.rounds).map(|round_idx| {
+fn show(part: &str) -> anyhow::Result<()> {
+    print(&format!("{part}\n\n"))
+}
+
+/// Writes what was measured so far to the file of `--output`, if there is to be one.
+fn save(args: &BenchArgs, figures: &Figures) -> anyhow::Result<()> {
+    let Some(path) = &args.output else {
+        return Ok(());
+    };
+    std::fs::write(path, figures::json(figures))
+        .with_context(|| format!("failed to write `{}`", path.display()))
+}
+
+fn rounds(args: &BenchArgs, bench: &Bench<'_>, figures: &mut Figures) -> anyhow::Result<()> {
+    for round_idx in 0..args.rounds {
         progress::note(format_args!("round {} of {}", round_idx + 1, args.rounds));
         let end_to_end = bench.measure(bench.n_prompts(), args.repeats)?;
         let (raw, raw_widened) = raw_rates(bench)?;
-        Ok(Round {
+        figures.rounds.push(Round {
             end_to_end,
             raw,
             raw_widened,
-        })
-    });
-    rounds.collect()
+        });
+        save(args, figures)?;
+    }
+    Ok(())
 }
 
 /// What more repeats and more prompts cost; a number of prompts that there are not is left out.
-fn growth(args: &BenchArgs, bench: &Bench<'_>) -> anyhow::Result<Vec<EndToEnd>> {
+fn growth(args: &BenchArgs, bench: &Bench<'_>, figures: &mut Figures) -> anyhow::Result<()> {
     let by_repeats = GROWTH_REPEATS
         .iter()
         .map(|&repeats| (bench.n_prompts().min(GROWTH_PROMPTS[0]), repeats));
     let by_prompts = GROWTH_PROMPTS
         .iter()
         .map(|&n_prompts| (n_prompts, args.repeats));
-    by_repeats
-        .chain(by_prompts)
-        .filter(|&(n_prompts, _)| n_prompts <= bench.n_prompts())
-        .map(|(n_prompts, n_repeats)| bench.measure(n_prompts, n_repeats))
-        .collect()
+    for (n_prompts, n_repeats) in by_repeats.chain(by_prompts) {
+        if n_prompts <= bench.n_prompts() {
+            figures.growth.push(bench.measure(n_prompts, n_repeats)?);
+            save(args, figures)?;
+        }
+    }
+    Ok(())
 }
 
 /// What llama.cpp makes of the model file, and of the widened weights where there are any.

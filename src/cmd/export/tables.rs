@@ -201,8 +201,14 @@ fn each_rate(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first cells of a row of the table `rates`, in the order of `db/README.md`.
-fn set_cells(set: &StoredLeakSet) -> Vec<Cell<'_>> {
+/// The cells of a row of the table `rates` that repeats and exact rates share, in the order of `db/README.md`.
+fn first_cells<'s>(
+    set: &'s StoredLeakSet,
+    category: Option<&'s str>,
+    mean_leak_rate: f64,
+    interval: Option<Interval>,
+    n_pairs: usize,
+) -> Vec<Cell<'s>> {
     vec![
         Cell::Integer(set.experiment.get()),
         Cell::Text(&set.experiment_name),
@@ -214,17 +220,6 @@ fn set_cells(set: &StoredLeakSet) -> Vec<Cell<'_>> {
         Cell::Text(&set.sampling_values),
         Cell::Text(&set.metric),
         Cell::Integer(set.seed.cast_signed()),
-    ]
-}
-
-/// The next cells of it, which repeats and exact rates share.
-fn estimate_cells(
-    category: Option<&str>,
-    mean_leak_rate: f64,
-    interval: Option<Interval>,
-    n_pairs: usize,
-) -> [Cell<'_>; 5] {
-    [
         Cell::opt_text(category),
         Cell::Real(mean_leak_rate),
         Cell::opt_real(interval.map(|interval| interval.lower)),
@@ -234,19 +229,12 @@ fn estimate_cells(
 }
 
 fn rate_cells<'s>(set: &'s StoredLeakSet, rate: &'s LeakRate) -> Vec<Cell<'s>> {
-    let count = |n: usize| Cell::Integer(n as i64);
-    let mut cells = set_cells(set);
-    let category = rate.category.as_deref();
-    cells.extend(estimate_cells(
-        category,
-        rate.mean_leak_rate,
-        rate.interval,
-        rate.n_pairs,
-    ));
+    let (category, mean) = (rate.category.as_deref(), rate.mean_leak_rate);
+    let mut cells = first_cells(set, category, mean, rate.interval, rate.n_pairs);
     cells.extend([
-        count(rate.n_tied),
-        count(rate.n_echoes),
-        count(rate.n_clusters),
+        Cell::Integer(rate.n_tied as i64),
+        Cell::Integer(rate.n_echoes as i64),
+        Cell::Integer(rate.n_clusters as i64),
         Cell::Text(RateKind::Repeats.name()),
     ]);
     cells.extend([Cell::Null; 4]);
@@ -254,14 +242,8 @@ fn rate_cells<'s>(set: &'s StoredLeakSet, rate: &'s LeakRate) -> Vec<Cell<'s>> {
 }
 
 fn exact_rate_cells<'s>(it: &'s StoredExactSet, rate: &'s ExactLeakRate) -> Vec<Cell<'s>> {
-    let mut cells = set_cells(&it.set);
-    let category = rate.category.as_deref();
-    cells.extend(estimate_cells(
-        category,
-        rate.mean_leak_rate,
-        rate.interval,
-        rate.n_pairs,
-    ));
+    let (category, mean) = (rate.category.as_deref(), rate.mean_leak_rate);
+    let mut cells = first_cells(&it.set, category, mean, rate.interval, rate.n_pairs);
     cells.extend([
         Cell::Null,
         Cell::Null,
