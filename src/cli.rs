@@ -280,7 +280,8 @@ impl RateKind {
 /// Arguments of `seep compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// The condition that the others are compared with: name, name:quantization, or the first 8 digits of a file's sha256.
+    /// The condition that the others are compared with: name, name:quantization, or the first 8 digits of a file's sha256;
+    /// of a sweep as it prints them, "name:quantization temperature=0.5".
     pub base: String,
     /// The other conditions, named alike.
     #[arg(required = true, value_name = "OTHER")]

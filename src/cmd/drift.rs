@@ -306,8 +306,20 @@ pub(super) fn model_drift(
     base: ModelId,
     other: ModelId,
 ) -> anyhow::Result<Option<Drift>> {
-    let pairs = store.distribution_pairs(experiment, base, other)?;
-    Ok(drift_of_pairs(&pairs))
+    Ok(drift_of_pairs(&pairs(store, experiment, base, other)?))
+}
+
+/// What is stored of both models; nothing where they are one, which does not lie apart from itself.
+fn pairs(
+    store: &Store,
+    experiment: ExperimentId,
+    base: ModelId,
+    other: ModelId,
+) -> anyhow::Result<Vec<DistributionPair>> {
+    if base == other {
+        return Ok(Vec::new());
+    }
+    Ok(store.distribution_pairs(experiment, base, other)?)
 }
 
 fn drift_of_pairs(pairs: &[DistributionPair]) -> Option<Drift> {
@@ -326,7 +338,7 @@ pub(super) fn summary(
     base: &Side,
     other: &Side,
 ) -> anyhow::Result<Option<DriftSummary>> {
-    let pairs = store.distribution_pairs(experiment, base.id, other.id)?;
+    let pairs = pairs(store, experiment, base.id, other.id)?;
     let Some(drift) = drift_of_pairs(&pairs) else {
         return Ok(None);
     };

@@ -117,6 +117,19 @@ fn json_writes_every_value_out() {
     assert_eq!(counts, [2 * 60, 2 * 50]);
 }
 
+/// Two samplings of one file are compared by name, and no drift of the file from itself is shown.
+#[test]
+fn samplings_of_one_model_are_compared() {
+    let env = TestEnv::with_tiny_models();
+    env.experiment(&small().with_value("temperature", "[0.5, 1]"));
+    env.seep("run x.yaml").ok();
+    let conditions = ["a:F32 temperature=0.5", "a:F32 temperature=1.0"];
+    let compared = env.run(env.command("compare").args(conditions)).ok();
+    let heading = format!("against {} ", conditions[0]);
+    assert!(compared.stdout.contains(&heading), "{}", compared.stdout);
+    assert!(!compared.stdout.contains("Drift"), "{}", compared.stdout);
+}
+
 #[test]
 fn preset_is_written_out_in_the_record() {
     let env = TestEnv::with_tiny_models();
