@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::generating::{self, Destination, Shown};
+use super::generating::{self, Destination, Loaded, Shown};
 use super::prepare::{Planned, Prepared};
 use super::session::Session;
 use crate::engine::{EnumerationJob, EnumerationOutcome, Enumerator, GroupLimits, Work};
@@ -74,7 +74,8 @@ impl EnumerationPlan {
     }
 }
 
-/// Makes the missing enumerations and stores them; returns what was done, also when Ctrl-C ended it.
+/// Makes the missing enumerations and stores them; returns what was done, also when Ctrl-C ended it. Loads the model only
+/// if some are missing, and once for all of its samplings.
 ///
 /// # Errors
 /// What keeps the model from being used at all; failures of single requests are stored and counted.
@@ -84,6 +85,7 @@ pub(super) fn enumerate(
     destination: &mut Destination<'_>,
     planned: &Planned,
     plan: &EnumerationPlan,
+    last: &mut Option<Loaded>,
 ) -> anyhow::Result<RunModel> {
     let prepared = &planned.prepared;
     let missing = plan.missing(destination.store)?;
@@ -92,14 +94,13 @@ pub(super) fn enumerate(
         generating::store_failures(destination, &mut done, &[])?;
         return Ok(done);
     }
-    let model = generating::load(backend, prepared)?;
-    let vocabulary = generating::vocabulary(prepared, &model);
+    let loaded = Loaded::reuse(last, backend, prepared)?;
     let (fitting, limits) = generating::check_requests(
         session,
         backend,
         destination,
         prepared,
-        &model,
+        loaded,
         &missing
             .iter()
             .map(as_generation_request)
@@ -109,7 +110,7 @@ pub(super) fn enumerate(
     let schedule = prepared.placement.schedule;
     let limits = with_room(limits);
     let config = generating::decoder_config(limits, schedule, session.n_threads);
-    let mut decoder = LlamaDecoder::new(backend, &model, config)?;
+    let mut decoder = LlamaDecoder::new(backend, &loaded.model, config)?;
     let requests: Vec<EnumerationRequest> = fitting.iter().map(as_enumeration_request).collect();
     let shown = Shown::start(prepared, requests.len() as u64, Unit::Prompts);
     let on_progress = |n_finished| shown.show(n_finished);
@@ -118,7 +119,7 @@ pub(super) fn enumerate(
         sampling: &prepared.context.sampling,
         params: &plan.params,
         seed: prepared.context.seed,
-        vocabulary: &vocabulary,
+        vocabulary: &loaded.vocabulary,
         schedule,
         limits,
         cancel: &session.cancel,

@@ -48,8 +48,8 @@ pub(super) struct Destination<'a> {
 /// A model that is loaded, kept for its next sampling.
 pub(super) struct Loaded {
     sha256: Digest,
-    model: Model,
-    vocabulary: Vocabulary,
+    pub(super) model: Model,
+    pub(super) vocabulary: Vocabulary,
     /// What the self-check found: the level, and the largest difference of two logits.
     checked: (Option<String>, Option<f64>),
 }
@@ -63,6 +63,21 @@ impl Loaded {
             model,
             checked: (None, None),
         })
+    }
+
+    /// The model of `prepared`: that in `last` where it is the same file, else loaded in its place.
+    pub(super) fn reuse<'l>(
+        last: &'l mut Option<Self>,
+        backend: &Backend,
+        prepared: &Prepared,
+    ) -> anyhow::Result<&'l mut Self> {
+        let same = last
+            .take()
+            .filter(|last| last.sha256 == prepared.file.sha256);
+        Ok(last.insert(match same {
+            Some(loaded) => loaded,
+            None => Self::load(backend, prepared)?,
+        }))
     }
 }
 
@@ -79,29 +94,20 @@ pub(super) fn generate(
     n_reused: usize,
     last: &mut Option<Loaded>,
 ) -> anyhow::Result<RunModel> {
-    let same = last
-        .take()
-        .filter(|last| last.sha256 == prepared.file.sha256);
-    let loaded = match same {
-        Some(loaded) => last.insert(loaded),
-        None => last.insert(Loaded::load(backend, prepared)?),
-    };
-    let model = &loaded.model;
+    let loaded = Loaded::reuse(last, backend, prepared)?;
     let mut done = new_run_model(prepared, n_reused);
-    (done.determinism, done.logit_difference_max) = loaded.checked.clone();
     let (fitting, limits) = check_requests(
         session,
         backend,
         destination,
         prepared,
-        model,
+        loaded,
         requests,
         &mut done,
     )?;
-    loaded.checked = (done.determinism.clone(), done.logit_difference_max);
     let schedule = prepared.placement.schedule;
     let config = decoder_config(limits, schedule, session.n_threads);
-    let mut decoder = LlamaDecoder::new(backend, model, config)?;
+    let mut decoder = LlamaDecoder::new(backend, &loaded.model, config)?;
     let n_requests = fitting.len() as u64;
     let shown = Shown::start(prepared, n_requests, Unit::Generations);
     let on_progress = |n_finished| shown.show(n_finished);
@@ -153,7 +159,7 @@ pub(super) fn decoder_config(
     }
 }
 
-/// Stores those requests as failed that are too long for the model, and self-checks with the others.
+/// Stores those requests as failed that are too long for the model, and self-checks with the others, once for a file.
 ///
 /// Returns the others and the size of the context for them.
 pub(super) fn check_requests(
@@ -161,10 +167,12 @@ pub(super) fn check_requests(
     backend: &Backend,
     destination: &mut Destination<'_>,
     prepared: &Prepared,
-    model: &Model,
+    loaded: &mut Loaded,
     requests: &[GenerationRequest],
     done: &mut RunModel,
 ) -> anyhow::Result<(Vec<GenerationRequest>, GroupLimits)> {
+    (done.determinism, done.logit_difference_max) = loaded.checked.clone();
+    let model = &loaded.model;
     let (fitting, too_long) = split_too_long(requests, prepared, model.n_ctx_train());
     let schedule = prepared.placement.schedule;
     let limits = limits(&fitting, schedule, prepared.context.sampling.max_tokens);
@@ -176,6 +184,7 @@ pub(super) fn check_requests(
             Ok(Box::new(LlamaDecoder::new(backend, model, config)?))
         })?;
         record_check(done, &prepared.file.label(), &check, started.elapsed());
+        loaded.checked = (done.determinism.clone(), done.logit_difference_max);
     }
     store_failures(destination, done, &too_long)?;
     Ok((fitting, limits))

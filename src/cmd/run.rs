@@ -223,6 +223,7 @@ fn enumerate_and_score(
 ) -> anyhow::Result<Outcome> {
     let (session, backend) = (scorer.session, scorer.backend);
     let mut done = Vec::new();
+    let mut last = None;
     for ((planned, plan), &model) in planned.iter().zip(plans).zip(models) {
         let sampling = store.register_sampling(&planned.prepared.context.sampling)?;
         let mut destination = Destination {
@@ -231,12 +232,14 @@ fn enumerate_and_score(
             model,
             sampling,
         };
-        let made = enumerating::enumerate(session, backend, &mut destination, planned, plan)?;
+        let to = &mut destination;
+        let made = enumerating::enumerate(session, backend, to, planned, plan, &mut last)?;
         done.push(made);
         if session.cancelled() {
             return Ok(Outcome::Interrupted);
         }
     }
+    drop(last);
     let enumerations = plans.iter().map(|plan| store.enumerations(&plan.ids()));
     let enumerations = enumerations.collect::<Result<Vec<Enumerations>, _>>()?;
     if !scorer.embed(store, enumerations.iter().flat_map(continuation_texts))? {

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::ModelSummary;
-use super::table::plain_table;
+use super::table::{SAMPLING, condition_table};
 use crate::leakage::{Diagnostics, Flaw};
 
 /// The columns of the table; those marked hold text.
@@ -18,8 +18,6 @@ const COLUMNS: [(&str, bool); 7] = [
     ("share", false),
     ("Mean Leak-Rate without", false),
 ];
-/// The column that is there only where the conditions differ in a sampling value.
-const SAMPLING: &str = "sampling";
 /// Where the columns begin that do not name the condition.
 const N_NAMING: usize = 3;
 
@@ -30,20 +28,8 @@ pub(super) fn diagnostics_text(models: &[ModelSummary]) -> String {
     if models.is_empty() {
         return String::new();
     }
-    let has_samplings = models.iter().any(|model| !model.sampling_label.is_empty());
-    let is_shown = |column: &str| has_samplings || column != SAMPLING;
-    let columns: Vec<_> = COLUMNS
-        .into_iter()
-        .filter(|(column, _)| is_shown(column))
-        .collect();
-    let rows = models.iter().flat_map(|model| rows(model));
-    let rows = rows.map(|cells| {
-        let shown = COLUMNS.iter().zip(cells);
-        let shown = shown.filter(|((column, _), _)| is_shown(column));
-        shown.map(|(_, cell)| cell).collect()
-    });
-    let names: Vec<&str> = columns.iter().map(|(column, _)| *column).collect();
-    let table = plain_table(&names, rows.collect(), &|column_idx| !columns[column_idx].1);
+    let rows: Vec<_> = models.iter().flat_map(|model| rows(model)).collect();
+    let table = condition_table(&COLUMNS, &rows);
     format!("\n{table}\n{LEGEND}\n")
 }
 

@@ -6,24 +6,25 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::table::{bits_text, plain_table};
+use super::table::{SAMPLING, bits_text, condition_table};
 use super::{ModelSummary, Summary};
 use crate::leakage::{ExactDifference, ExactLeakRate};
 use crate::visible::visible;
 
-/// The columns of the rates; the first two and the category are text.
-const COLUMNS: [&str; 11] = [
-    "model",
-    "quantization",
-    "bits/weight",
-    "category",
-    "Mean Leak-Rate",
-    "certainly",
-    "95 % interval",
-    "pairs",
-    "ties",
-    "echoes",
-    "covered",
+/// The columns of the rates; those marked hold text.
+const COLUMNS: [(&str, bool); 12] = [
+    ("model", true),
+    ("quantization", true),
+    ("bits/weight", false),
+    (SAMPLING, true),
+    ("category", true),
+    ("Mean Leak-Rate", false),
+    ("certainly", false),
+    ("95 % interval", false),
+    ("pairs", false),
+    ("ties", false),
+    ("echoes", false),
+    ("covered", false),
 ];
 
 /// One pair with the texts that account for most of its leak probability, worth reading.
@@ -88,9 +89,7 @@ pub(super) fn exact_table(models: &[ModelSummary]) -> String {
         let rates = model.exact_leak_rates.iter().enumerate();
         rates.map(move |(rate_idx, rate)| row(model, rate, rate_idx == 0))
     });
-    let table = plain_table(&COLUMNS, rows.collect(), &|column_idx| {
-        column_idx == 2 || column_idx >= 4
-    });
+    let table = condition_table(&COLUMNS, &rows.collect::<Vec<_>>());
     format!("{table}\n{LEGEND}")
 }
 
@@ -99,7 +98,7 @@ const LEGEND: &str = "50 % = no leakage. The rate of a pair is the probability t
      The interval is for the choice of prompts alone and treats all pairs that share a control as one cluster.";
 
 /// One row; what names the model stands in its first row only.
-fn row(model: &ModelSummary, rate: &ExactLeakRate, is_first: bool) -> Vec<String> {
+fn row(model: &ModelSummary, rate: &ExactLeakRate, is_first: bool) -> [String; COLUMNS.len()] {
     let once = |text: String| if is_first { text } else { String::new() };
     let interval = rate.interval.map_or("none".to_owned(), |interval| {
         format!("{:.1} to {:.1}", interval.lower, interval.upper)
@@ -108,10 +107,11 @@ fn row(model: &ModelSummary, rate: &ExactLeakRate, is_first: bool) -> Vec<String
         Some(error) if error > 0.0 => format!(" ± {error:.2}"),
         _ => String::new(),
     };
-    vec![
+    [
         once(model.model.clone()),
         once(model.quantization.clone()),
         once(bits_text(model)),
+        once(model.sampling_label.clone()),
         rate.category.clone().unwrap_or_else(|| "all".to_owned()),
         format!("{:.2}{error} %", rate.mean_leak_rate),
         format!("{:.2} to {:.2}", rate.lower, rate.upper),
@@ -154,6 +154,11 @@ pub(super) struct ExactRateObject<'a> {
     model: &'a str,
     quantization: &'a str,
     bits_per_weight: Option<f64>,
+    /// The label of the parent, if the weights were rounded twice.
+    requantized_from: Option<&'a str>,
+    /// The sampling values in which the conditions differ; absent where they do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sampling: Option<&'a str>,
     metric: &'a str,
     /// Null for all categories together.
     category: Option<&'a str>,
@@ -237,6 +242,8 @@ fn rate_object<'a>(
         model: &model.model,
         quantization: &model.quantization,
         bits_per_weight: model.bits_per_weight,
+        requantized_from: model.requantized_from(),
+        sampling: model.differing_sampling(),
         metric: &summary.metric,
         category: rate.category.as_deref(),
         mean_leak_rate: rate.mean_leak_rate,

@@ -187,7 +187,7 @@ fn leak_rate_object<'a>(
     rate_idx: usize,
 ) -> LeakRateObject<'a> {
     LeakRateObject {
-        sampling: Some(model.sampling_label.as_str()).filter(|label| !label.is_empty()),
+        sampling: model.differing_sampling(),
         model: &model.model,
         quantization: &model.quantization,
         bits_per_weight: model.bits_per_weight,

@@ -154,6 +154,11 @@ impl ModelSummary {
             .filter(|derivation| derivation.is_requantized)
             .map(|derivation| derivation.parent_quantization.as_str())
     }
+
+    /// The sampling values in which the conditions differ, if they do.
+    fn differing_sampling(&self) -> Option<&str> {
+        Some(self.sampling_label.as_str()).filter(|label| !label.is_empty())
+    }
 }
 
 /// One leak, worth reading.

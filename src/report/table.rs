@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
+use itertools::Itertools as _;
 
 use super::diagnostics::diagnostics_text;
 use super::drift::drift_line;
@@ -27,7 +28,7 @@ const COLUMNS: [(&str, bool); 10] = [
     ("echoes", false),
 ];
 /// The column that is there only where the conditions differ in a sampling value.
-const SAMPLING: &str = "sampling";
+pub(super) const SAMPLING: &str = "sampling";
 
 /// Tensor types of a misleadingly labelled file that are listed.
 const N_PARTS: usize = 4;
@@ -50,7 +51,9 @@ pub fn table(summary: &Summary) -> String {
         write(diagnostics_text(&summary.models));
     }
     write(format!("Signature: {}", summary.signature));
-    summary.models.iter().flat_map(notes).for_each(&mut write);
+    // A model is there once for each of its samplings.
+    let notes = summary.models.iter().flat_map(notes).unique();
+    notes.for_each(&mut write);
     if !summary.drifts.is_empty() {
         write("\nDrift:".to_owned());
         let lines = summary.drifts.iter().map(drift_line);
@@ -120,24 +123,28 @@ pub fn plain_table(
         .join("\n")
 }
 
+/// A table of conditions, by its columns (a name, and whether they hold text) and rows. The column `sampling` is left
+/// out where all of it is empty: the conditions differ in no sampling value.
+pub(super) fn condition_table<const N: usize>(
+    columns: &[(&str, bool); N],
+    rows: &[[String; N]],
+) -> String {
+    let is_shown =
+        |idx: &usize| columns[*idx].0 != SAMPLING || rows.iter().any(|row| !row[*idx].is_empty());
+    let shown: Vec<usize> = (0..N).filter(is_shown).collect();
+    let names: Vec<&str> = shown.iter().map(|&idx| columns[idx].0).collect();
+    let cells = |row: &[String; N]| shown.iter().map(|&idx| row[idx].clone()).collect();
+    plain_table(&names, rows.iter().map(cells).collect(), &|column_idx| {
+        !columns[shown[column_idx]].1
+    })
+}
+
 fn leak_rate_table(models: &[ModelSummary]) -> String {
-    let has_samplings = models.iter().any(|model| !model.sampling_label.is_empty());
-    let is_shown = |column: &str| has_samplings || column != SAMPLING;
-    let columns: Vec<_> = COLUMNS
-        .into_iter()
-        .filter(|(column, _)| is_shown(column))
-        .collect();
     let rows = models.iter().flat_map(|model| {
         let rates = model.leak_rates.iter().enumerate();
-        rates.map(move |(rate_idx, rate)| {
-            let cells = leak_rate_cells(model, rate, rate_idx == 0);
-            let shown = COLUMNS.iter().zip(cells);
-            let shown = shown.filter(|((column, _), _)| is_shown(column));
-            shown.map(|(_, cell)| cell).collect()
-        })
+        rates.map(move |(rate_idx, rate)| leak_rate_cells(model, rate, rate_idx == 0))
     });
-    let names: Vec<&str> = columns.iter().map(|(column, _)| *column).collect();
-    plain_table(&names, rows.collect(), &|column_idx| !columns[column_idx].1)
+    condition_table(&COLUMNS, &rows.collect::<Vec<_>>())
 }
 
 /// The cells of a row; what names the condition stands in its first row only.

@@ -254,12 +254,16 @@ fn neighbours_change_no_bit_of_an_enumeration() {
 
 /// Three templates and a pair, enumerated within few rows.
 fn exact_text() -> String {
-    let text = ExperimentFile {
+    exact_text_of(&["a.gguf"])
+}
+
+/// The same under several models.
+fn exact_text_of(models: &[&str]) -> String {
+    let experiment = ExperimentFile {
         max_tokens: 4,
         ..ExperimentFile::tiny(3, 3)
-    }
-    .text();
-    text.replace(
+    };
+    experiment.models(models).text().replace(
         "  top_k: 0\n",
         "  top_k: 8\n  mode: exact\n  coverage: 0.9\n  max_rows_per_prompt: 40\n",
     )
@@ -318,4 +322,42 @@ fn part_of_the_prompts_gives_the_same_enumerations() {
     assert!(part.iter().all(|row| whole.contains(row)));
     env.seep("run x.yaml --db part.sqlite").ok();
     assert_eq!(continuations(&env, "part.sqlite"), whole);
+}
+
+/// A sweep of enumerations loads a model once, names its conditions, and makes what each of them makes alone.
+#[test]
+fn a_sweep_of_exact_runs_names_its_conditions() {
+    let env = TestEnv::with_tiny_models();
+    let swept = exact_text().replace("temperature: 0.5\n", "temperature: [0.5, 1]\n");
+    assert!(swept.contains("[0.5, 1]"), "{swept}");
+    env.write("x.yaml", &swept);
+    let ran = env.seep("run x.yaml --db swept.sqlite").ok();
+    let count = |text: &str| ran.stderr.matches(text).count();
+    assert_eq!(
+        (count(": loading\n"), count("independence of neighbours")),
+        (1, 1),
+        "{}",
+        ran.stderr
+    );
+    let rows = ran.stdout.lines().filter(|line| line.contains(" all   "));
+    let samplings: Vec<Option<&str>> = rows
+        .map(|row| row.split(' ').find(|word| word.starts_with("temperature=")))
+        .collect();
+    let expected = ["temperature=0.5", "temperature=1.0"];
+    assert_eq!(samplings, expected.map(Some), "{}", ran.stdout);
+    let json = env
+        .seep("run x.yaml --db swept.sqlite --format json")
+        .ok()
+        .json();
+    let rates = json["exact_leak_rates"].as_array().unwrap();
+    let overall = rates.iter().filter(|rate| rate["category"].is_null());
+    let samplings: Vec<Option<&str>> = overall.map(|rate| rate["sampling"].as_str()).collect();
+    assert_eq!(samplings, expected.map(Some), "{json}");
+
+    let all = continuations(&env, "swept.sqlite");
+    env.write("x.yaml", &exact_text());
+    env.seep("run x.yaml --db alone.sqlite").ok();
+    let alone = continuations(&env, "alone.sqlite");
+    assert!(!alone.is_empty() && alone.len() < all.len());
+    assert!(alone.iter().all(|row| all.contains(row)));
 }
