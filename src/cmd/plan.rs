@@ -421,6 +421,7 @@ fn comparison_table(comparisons: &[ComparisonPlan]) -> String {
             format!("{:.1}", comparison.standard_error),
             match comparison.n_stored {
                 0 => "prior".to_owned(),
+                n if comparison.is_exact => format!("{n} stored leak probabilities each"),
                 n => format!("{n} stored verdicts each"),
             },
         ]

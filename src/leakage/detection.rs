@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::exact_rate::ExactPair;
 use super::leak_rate::{LEVEL, ScoredPair};
 use crate::stats::{Observation, VarianceComponents, detectable_difference, variance_components};
 
@@ -40,16 +41,42 @@ pub fn difference_components(
     base: &[ScoredPair],
     other: &[ScoredPair],
 ) -> Option<VarianceComponents> {
-    let key = |pair: &ScoredPair| (pair.pair_idx, pair.repeat_idx);
-    let base: BTreeMap<(usize, u32), &ScoredPair> =
-        base.iter().map(|pair| (key(pair), pair)).collect();
-    let differences = other.iter().filter_map(|pair| {
-        let from = base.get(&key(pair))?;
+    let observed = |pair: &ScoredPair| Observation {
+        cluster: pair.control_prompt_idx,
+        prompt: pair.pair_idx,
+        repeat: pair.repeat_idx,
+        value: pair.leak.value(),
+    };
+    components(base.iter().map(observed), other.iter().map(observed))
+}
+
+/// The same of exact leak probabilities, each of which is what one repeat would be without its luck.
+pub fn exact_difference_components(
+    base: &[ExactPair],
+    other: &[ExactPair],
+) -> Option<VarianceComponents> {
+    let observed = |pair: &ExactPair| Observation {
+        cluster: pair.control_prompt_idx,
+        prompt: pair.pair_idx,
+        repeat: 0,
+        value: pair.leak.probability,
+    };
+    components(base.iter().map(observed), other.iter().map(observed))
+}
+
+/// Of the differences between values that both sides have.
+fn components(
+    base: impl Iterator<Item = Observation>,
+    other: impl Iterator<Item = Observation>,
+) -> Option<VarianceComponents> {
+    let base: BTreeMap<(usize, u32), f64> = base
+        .map(|from| ((from.prompt, from.repeat), from.value))
+        .collect();
+    let differences = other.filter_map(|to| {
+        let from = base.get(&(to.prompt, to.repeat))?;
         Some(Observation {
-            cluster: pair.control_prompt_idx,
-            prompt: pair.pair_idx,
-            repeat: pair.repeat_idx,
-            value: pair.leak.value() - from.leak.value(),
+            value: to.value - from,
+            ..to
         })
     });
     variance_components(&differences.collect::<Vec<_>>())
@@ -80,11 +107,12 @@ pub fn detectable(
 mod tests {
     use super::*;
     use crate::leakage::Leak;
+    use crate::leakage::exact_rate::tests::{pair, side};
     use crate::leakage::flips::tests::verdict;
 
     #[test]
     fn differences_are_taken_repeat_by_repeat() {
-        let side = |leaks: [Leak; 4]| -> Vec<ScoredPair> {
+        let verdicts = |leaks: [Leak; 4]| -> Vec<ScoredPair> {
             (0..4)
                 .map(|pair| ScoredPair {
                     control_prompt_idx: pair,
@@ -92,13 +120,36 @@ mod tests {
                 })
                 .collect()
         };
-        let base = side([Leak::Leak, Leak::NoLeak, Leak::Tie, Leak::Leak]);
-        let other = side([Leak::NoLeak, Leak::NoLeak, Leak::Leak, Leak::Leak]);
+        let base = verdicts([Leak::Leak, Leak::NoLeak, Leak::Tie, Leak::Leak]);
+        let other = verdicts([Leak::NoLeak, Leak::NoLeak, Leak::Leak, Leak::Leak]);
         // Differences of -1, 0, 0.5 and 0 in clusters of their own: their variance.
         let found = difference_components(&base, &other).unwrap();
         assert!((found.cluster - 1.1875 / 3.0).abs() < 1e-12, "{found:?}");
         assert_eq!(difference_components(&base[..1], &other), None);
         assert_eq!(difference_components(&[], &other), None);
+    }
+
+    /// Leak probabilities of 1, 0 and 1/2 vary as verdicts with these values do.
+    #[test]
+    fn exact_differences_are_taken_pair_by_pair() {
+        let control = side(&[(1.0, 0.2)], &[]);
+        let pairs = |similarities: [f64; 4]| -> Vec<ExactPair> {
+            let pairs = similarities.iter().enumerate();
+            pairs
+                .map(|(idx, &similarity)| {
+                    pair(
+                        "a",
+                        [idx, 10 + idx],
+                        &side(&[(1.0, similarity)], &[]),
+                        &control,
+                    )
+                })
+                .collect()
+        };
+        let (base, other) = (pairs([0.3, 0.1, 0.2, 0.3]), pairs([0.1, 0.1, 0.3, 0.3]));
+        let found = exact_difference_components(&base, &other).unwrap();
+        assert!((found.cluster - 1.1875 / 3.0).abs() < 1e-12, "{found:?}");
+        assert_eq!(exact_difference_components(&base[..1], &other), None);
     }
 
     /// scipy 1.17.1, for the clusters and repeats of the published colour set:

@@ -26,7 +26,9 @@ pub use comparison::{
     Clusters, Comparison, ConditionRate, LeakTrend, PairRates, compare_with_base, condition_rate,
     leak_trend, metric_agreement, pair_rates,
 };
-pub use detection::{Detectable, POWER, PRIOR, detectable, difference_components};
+pub use detection::{
+    Detectable, POWER, PRIOR, detectable, difference_components, exact_difference_components,
+};
 pub use diagnostics::{DiagnosedPair, Diagnostics, Flaw, FlawCount, Side, diagnostics};
 pub use diversity::{Diversity, diversity};
 pub use echo::echoes;

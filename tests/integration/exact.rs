@@ -361,3 +361,23 @@ fn a_sweep_of_exact_runs_names_its_conditions() {
     assert!(!alone.is_empty() && alone.len() < all.len());
     assert!(alone.iter().all(|row| all.contains(row)));
 }
+
+/// A plan takes what is stored of both models for what the comparison will find.
+#[test]
+fn a_plan_goes_by_stored_leak_probabilities() {
+    let env = TestEnv::with_tiny_models();
+    env.write("x.yaml", &exact_text_of(&["a.gguf", "b.gguf"]));
+    let comparison = || env.seep("plan x.yaml --format json").ok().json()["comparisons"][0].clone();
+    assert_eq!(comparison()["basis"], "prior");
+    env.seep("run x.yaml").ok();
+    let found = comparison();
+    assert_eq!(found["basis"], "stored");
+    assert_eq!(found["n_stored"], 10);
+    assert_eq!(found["is_exact"], true);
+    assert!(found["standard_error"].as_f64().unwrap() > 0.0, "{found}");
+    let table = env.seep("plan x.yaml").ok().stdout;
+    assert!(
+        table.contains("10 stored leak probabilities each"),
+        "{table}"
+    );
+}

@@ -9,9 +9,11 @@ use serde::Serialize;
 
 use super::ModelPlan;
 use crate::experiment::Experiment;
-use crate::leakage::{PRIOR, ScoredPair, detectable, difference_components};
+use crate::leakage::{
+    ExactPair, PRIOR, ScoredPair, detectable, difference_components, exact_difference_components,
+};
 use crate::stats::VarianceComponents;
-use crate::store::{Store, StoredLeak, StoredLeakSet};
+use crate::store::{Store, StoredExactSet, StoredLeak, StoredLeakSet};
 
 /// The metric whose stored verdicts are looked at: every run has it.
 const METRIC: &str = "sbert";
@@ -30,14 +32,17 @@ pub(super) struct ComparisonPlan {
     pub(super) detectable_points: Option<f64>,
     /// `stored` or `prior`.
     pub(super) basis: &'static str,
-    /// Verdicts under each of both that the standard error comes from; 0 for the prior.
+    /// Verdicts, or leak probabilities, under each of both that the standard error comes from; 0 for the prior.
     pub(super) n_stored: usize,
+    /// Whether these are leak probabilities.
+    pub(super) is_exact: bool,
 }
 
 /// What is stored about a comparison.
 struct Stored {
     components: VarianceComponents,
-    n_verdicts: usize,
+    n_leaks: usize,
+    is_exact: bool,
 }
 
 /// Every model with the first one, and with the first of its own name.
@@ -52,15 +57,16 @@ pub(super) fn comparisons(
         Some(_) => u32::MAX,
         None => experiment.n_repeats(),
     };
-    let sets = store.map_or_else(|| Ok(Vec::new()), Store::leak_sets)?;
+    let sets = store
+        .map(|store| Sets::load(store, experiment))
+        .transpose()?;
     let pairs = comparison_pairs(models);
     let n_with = |base: usize| pairs.iter().filter(|pair| pair.0 == base).count();
     let plans = pairs.iter().map(|&(base, other)| {
         let (base_model, other_model) = (&models[base], &models[other]);
-        let stored = match store {
-            Some(store) => stored(store, &sets, experiment, base_model, other_model)?,
-            None => None,
-        };
+        let stored = sets.as_ref().map_or(Ok(None), |sets| {
+            sets.stored(experiment, base_model, other_model)
+        })?;
         let components = stored.as_ref().map_or(PRIOR, |stored| stored.components);
         let n_comparisons = n_with(base);
         let found = detectable(&components, &sizes, n_repeats, n_comparisons);
@@ -72,7 +78,8 @@ pub(super) fn comparisons(
             standard_error: found.standard_error,
             detectable_points: found.points,
             basis: if stored.is_some() { "stored" } else { "prior" },
-            n_stored: stored.map_or(0, |stored| stored.n_verdicts),
+            n_stored: stored.as_ref().map_or(0, |stored| stored.n_leaks),
+            is_exact: stored.is_some_and(|stored| stored.is_exact),
         })
     });
     plans.collect()
@@ -103,46 +110,113 @@ fn cluster_sizes(experiment: &Experiment) -> Vec<usize> {
     sizes.into_values().collect()
 }
 
-/// The stored verdicts of both models under the same version of the experiment and the same seed, as many as there are.
-fn stored(
-    store: &Store,
-    sets: &[StoredLeakSet],
+/// What is stored of all experiments.
+struct Sets<'s> {
+    store: &'s Store,
+    repeats: Vec<StoredLeakSet>,
+    /// Empty where repeats are planned.
+    exact: Vec<StoredExactSet>,
+}
+
+impl<'s> Sets<'s> {
+    fn load(store: &'s Store, experiment: &Experiment) -> anyhow::Result<Self> {
+        let is_exact = experiment.enumeration().is_some();
+        let exact = is_exact.then(|| store.exact_leak_sets()).transpose()?;
+        Ok(Self {
+            store,
+            repeats: store.leak_sets()?,
+            exact: exact.unwrap_or_default(),
+        })
+    }
+
+    /// What is stored of both models, as many as there are: leak probabilities where these are planned and stored, else
+    /// verdicts.
+    fn stored(
+        &self,
+        experiment: &Experiment,
+        base: &ModelPlan,
+        other: &ModelPlan,
+    ) -> anyhow::Result<Option<Stored>> {
+        let exact = most_alike(
+            &self.exact,
+            |it| &it.set,
+            experiment,
+            base,
+            other,
+            |a, b| a.params == b.params,
+        );
+        if let Some((base, other)) = exact {
+            let pairs = |set: &StoredExactSet| -> anyhow::Result<Vec<ExactPair>> {
+                let leaks = self.store.exact_leaks_of_set(set)?;
+                Ok(leaks.into_iter().map(|leak| leak.pair).collect())
+            };
+            let components = exact_difference_components(&pairs(base)?, &pairs(other)?);
+            return Ok(components.map(|components| Stored {
+                components,
+                n_leaks: base.set.n_leaks.min(other.set.n_leaks),
+                is_exact: true,
+            }));
+        }
+        let repeats = most_alike(
+            &self.repeats,
+            |set| set,
+            experiment,
+            base,
+            other,
+            |_, _| true,
+        );
+        let Some((base, other)) = repeats else {
+            return Ok(None);
+        };
+        let pairs = |set: &StoredLeakSet| -> anyhow::Result<Vec<ScoredPair>> {
+            let leaks = self.store.leaks(set.set())?;
+            Ok(leaks.iter().map(StoredLeak::scored_pair).collect())
+        };
+        let components = difference_components(&pairs(base)?, &pairs(other)?);
+        Ok(components.map(|components| Stored {
+            components,
+            n_leaks: base.n_leaks.min(other.n_leaks),
+            is_exact: false,
+        }))
+    }
+}
+
+/// The sets of both models under the same version of the experiment and the same seed with most leaks, which `is_alike`
+/// accepts.
+fn most_alike<'s, S>(
+    sets: &'s [S],
+    set: fn(&S) -> &StoredLeakSet,
     experiment: &Experiment,
     base: &ModelPlan,
     other: &ModelPlan,
-) -> anyhow::Result<Option<Stored>> {
-    let of = |model: &ModelPlan| {
-        let name = model.model.clone();
-        let quantization = model.quantization.clone();
-        sets.iter().filter(move |set| {
-            set.experiment_name == experiment.name()
-                && set.metric == METRIC
-                && set.label == name
-                && quantization
-                    .as_ref()
-                    .is_none_or(|quantization| set.quantization.eq_ignore_ascii_case(quantization))
-        })
+    is_alike: fn(&S, &S) -> bool,
+) -> Option<(&'s S, &'s S)> {
+    let is_of = |found: &StoredLeakSet, model: &ModelPlan| {
+        let quantization = model.quantization.as_ref();
+        found.experiment_name == experiment.name()
+            && found.metric == METRIC
+            && found.label == model.model
+            && quantization.is_none_or(|name| found.quantization.eq_ignore_ascii_case(name))
     };
-    let both = of(base).flat_map(|base| of(other).map(move |other| (base, other)));
-    let alike = both.filter(|(base, other)| {
-        base.experiment == other.experiment
-            && base.seed == other.seed
-            && base.sampling == other.sampling
-            && base.model != other.model
-            && base.embedding_model == other.embedding_model
+    let of = |model: &ModelPlan| -> Vec<&'s S> {
+        let sets = sets.iter();
+        sets.filter(|found| is_of(set(found), model)).collect()
+    };
+    let (of_base, of_other) = (of(base), of(other));
+    let both = of_base
+        .iter()
+        .flat_map(|&base| of_other.iter().map(move |&other| (base, other)));
+    let alike = both.filter(|&(base, other)| {
+        let (a, b) = (set(base), set(other));
+        a.experiment == b.experiment
+            && a.seed == b.seed
+            && a.sampling == b.sampling
+            && a.model != b.model
+            && a.embedding_model == b.embedding_model
+            && is_alike(base, other)
     });
-    let Some((base, other)) =
-        alike.max_by_key(|(base, other)| (base.n_leaks.min(other.n_leaks), base.experiment))
-    else {
-        return Ok(None);
-    };
-    let pairs = |set: &StoredLeakSet| -> anyhow::Result<Vec<ScoredPair>> {
-        let leaks = store.leaks(set.set())?;
-        Ok(leaks.iter().map(StoredLeak::scored_pair).collect())
-    };
-    let components = difference_components(&pairs(base)?, &pairs(other)?);
-    Ok(components.map(|components| Stored {
-        components,
-        n_verdicts: base.n_leaks.min(other.n_leaks),
-    }))
+    alike.max_by_key(|&(base, other)| {
+        let (base, other) = (set(base), set(other));
+        (base.n_leaks.min(other.n_leaks), base.experiment)
+    })
 }
