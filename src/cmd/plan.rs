@@ -20,12 +20,12 @@ use super::session::Session;
 use super::{Status, print};
 use crate::cli::{Format, PlanArgs};
 use crate::experiment::Experiment;
-use crate::generation::SamplingParams;
+use crate::generation::{EnumerationParams, SamplingParams};
 use crate::gguf::derivation::derived_label;
 use crate::gguf::shelf::State;
 use crate::llama::Backend;
 use crate::progress;
-use crate::report::plain_table;
+use crate::report::{mode_text, plain_table};
 use crate::store::Store;
 use cost::{Cost, Missing};
 use detection::ComparisonPlan;
@@ -42,6 +42,9 @@ struct PlanDocument<'a> {
     n_prompt_pairs: usize,
     n_prompts: usize,
     n_repeats: u32,
+    /// How far continuations are enumerated, if they are; the repeats are then draws of what is not.
+    #[serde(skip)]
+    enumeration: Option<EnumerationParams>,
     models: Vec<ModelPlan>,
     /// Time of all generations whose time is known, in seconds.
     seconds: f64,
@@ -142,6 +145,7 @@ fn document<'a>(
         n_prompt_pairs: experiment.pairs().len(),
         n_prompts: experiment.prompts().len(),
         n_repeats: experiment.n_repeats(),
+        enumeration: experiment.enumeration(),
         // The sum of no number is minus zero.
         seconds: costs().map(|cost| cost.seconds).sum::<f64>() + 0.0,
         n_models_without_time: models.iter().filter(is_without_time).count(),
@@ -322,12 +326,16 @@ fn derived_plan(session: &Session, parent: &Wanted, wish: &Wish) -> anyhow::Resu
 }
 
 fn table(plan: &PlanDocument<'_>) -> String {
+    let made = match plan.enumeration {
+        Some(_) => "enumerations",
+        None => "generations",
+    };
     let columns = [
         "model",
         "quantization",
         "here",
         "to fetch",
-        "generations",
+        made,
         "stored",
         "missing",
         "prompt tokens",
@@ -353,11 +361,11 @@ fn table(plan: &PlanDocument<'_>) -> String {
         .collect()
     });
     format!(
-        "{}: {} prompt pairs of {} distinct prompts, {} repeats\n{}\n{}\n\n{}\n",
+        "{}: {} prompt pairs of {} distinct prompts, {}\n{}\n{}\n\n{}\n",
         plan.experiment,
         plan.n_prompt_pairs,
         plan.n_prompts,
-        plan.n_repeats,
+        mode_text(plan.n_repeats, plan.enumeration.as_ref()),
         plain_table(&columns, rows.collect(), &|column_idx| (3..10)
             .contains(&column_idx)),
         totals(plan),

@@ -176,7 +176,7 @@ impl Scorer<'_> {
         of_control.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         of_control.truncate(N_TEXTS);
         ExactExample {
-            model: planned.prepared.file.label(),
+            model: planned.prepared.label(),
             concept: pair.concept.clone(),
             leak_probability: compared.exact.leak.probability,
             test_prompt: self.experiment.test_prompt(pair).to_owned(),

@@ -31,7 +31,7 @@ pub use html::{
 };
 pub use json::{json, json_list};
 pub use pairs::{ShownCondition, ShownPair, ShownRepeat, pairs};
-pub use table::{plain_table, table, tables};
+pub use table::{mode_text, plain_table, table, tables};
 
 use crate::generation::{EnumerationParams, SamplingParams};
 use crate::leakage::{Diagnostics, ExactLeakRate, LeakRate};

@@ -11,6 +11,7 @@ use super::diagnostics::diagnostics_text;
 use super::drift::drift_line;
 use super::exact::{self, exact_table};
 use super::{Example, ModelSummary, StoredShare, Summary};
+use crate::generation::EnumerationParams;
 use crate::leakage::LeakRate;
 use crate::visible::visible;
 
@@ -240,15 +241,20 @@ fn example_text(example: &Example) -> String {
     text
 }
 
-fn heading(summary: &Summary) -> String {
-    let source = match &summary.enumeration {
+/// What is made of each prompt: repeats, or an enumeration and how far it goes.
+pub fn mode_text(n_repeats: u32, enumeration: Option<&EnumerationParams>) -> String {
+    match enumeration {
         Some(params) => format!(
             "exact: coverage {} within {} rows a prompt, else {} draws of the tail",
             params.coverage, params.max_rows_per_prompt, params.n_tail_draws
         ),
-        None if summary.n_repeats == 1 => "1 repeat".to_owned(),
-        None => format!("{} repeats", summary.n_repeats),
-    };
+        None if n_repeats == 1 => "1 repeat".to_owned(),
+        None => format!("{n_repeats} repeats"),
+    }
+}
+
+fn heading(summary: &Summary) -> String {
+    let source = mode_text(summary.n_repeats, summary.enumeration.as_ref());
     let seed = summary
         .seed
         .map_or("imported".to_owned(), |seed| format!("seed {seed}"));

@@ -14,6 +14,7 @@ use seep::engine::{
 use seep::generation::{Enumeration, EnumerationParams, RequestContext, SamplingParams, StopRule};
 use seep::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
 use seep::sampling::{self, AllowedTokens};
+use serde_json::Value;
 
 use crate::experiment_file::ExperimentFile;
 use crate::harness::TestEnv;
@@ -353,6 +354,12 @@ fn a_sweep_of_exact_runs_names_its_conditions() {
     let overall = rates.iter().filter(|rate| rate["category"].is_null());
     let samplings: Vec<Option<&str>> = overall.map(|rate| rate["sampling"].as_str()).collect();
     assert_eq!(samplings, expected.map(Some), "{json}");
+    let examples = json["exact_examples"].as_array().unwrap();
+    let is_named = |example: &Value| example["model"].as_str().unwrap().contains("temperature=");
+    assert!(
+        !examples.is_empty() && examples.iter().all(is_named),
+        "{json}"
+    );
 
     let all = continuations(&env, "swept.sqlite");
     env.write("x.yaml", &exact_text());
@@ -376,8 +383,11 @@ fn a_plan_goes_by_stored_leak_probabilities() {
     assert_eq!(found["is_exact"], true);
     assert!(found["standard_error"].as_f64().unwrap() > 0.0, "{found}");
     let table = env.seep("plan x.yaml").ok().stdout;
-    assert!(
-        table.contains("10 stored leak probabilities each"),
-        "{table}"
-    );
+    for expected in [
+        "14 distinct prompts, exact: coverage 0.9 within 40 rows a prompt",
+        "enumerations",
+        "10 stored leak probabilities each",
+    ] {
+        assert!(table.contains(expected), "{table}");
+    }
 }
