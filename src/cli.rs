@@ -356,7 +356,8 @@ pub struct ReportArgs {
     #[arg(long, value_name = "NAME")]
     pub experiment: Option<String>,
     /// The condition that all others are compared with: name, name:quantization, or the first 8 digits of a file's
-    /// sha256; of each model the file with most bits per weight unless given.
+    /// sha256; unless given of each model the file with most bits per weight, under each sampling, and of a single file
+    /// its first sampling.
     #[arg(long, value_name = "NAME")]
     pub base: Option<String>,
     /// The metric; sbert unless given.

@@ -185,8 +185,8 @@ fn check_embedding_model(sets: &[&StoredLeakSet]) -> anyhow::Result<()> {
 
 /// Each base among `sets`, and what is compared with it; `bits` are the sets' measured bits per weight.
 ///
-/// The base that is named; else of each model with several files the one with most bits per weight; else, where no
-/// model has several, the first condition.
+/// The base that is named; else of the files of a model under the same sampling values the one with most bits per weight,
+/// of a single file its first sampling; else, where nothing is there twice, the first condition.
 pub(super) fn bases(
     sets: &[&StoredLeakSet],
     bits: &[Option<f64>],
@@ -197,25 +197,31 @@ pub(super) fn bases(
         let base = named(sets, wanted)?;
         return Ok(vec![(base, all_but(base))]);
     }
-    let mut labels: Vec<&str> = Vec::new();
-    for set in sets {
-        if !labels.contains(&set.label.as_str()) {
-            labels.push(&set.label);
+    let is_only_file = |set: &StoredLeakSet| {
+        let mut of_model = sets.iter().filter(|other| other.label == set.label);
+        of_model.all(|other| other.model == set.model)
+    };
+    let key = |idx: usize| {
+        let set = sets[idx];
+        let sampling = (!is_only_file(set)).then_some(set.sampling);
+        (set.label.as_str(), sampling)
+    };
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for idx in 0..sets.len() {
+        match groups.iter_mut().find(|group| key(group[0]) == key(idx)) {
+            Some(group) => group.push(idx),
+            None => groups.push(vec![idx]),
         }
     }
-    let of_model = |label: &&str| {
-        let files: Vec<usize> = (0..sets.len())
-            .filter(|idx| sets[*idx].label == **label)
-            .collect();
+    let of_group = |group: &Vec<usize>| {
         let bits = |idx: &usize| bits[*idx].unwrap_or(0.0);
-        let base = files
-            .iter()
-            .copied()
-            .max_by(|a, b| bits(a).total_cmp(&bits(b)))?;
-        let others: Vec<usize> = files.into_iter().filter(|idx| *idx != base).collect();
+        // Of equals the last is taken, so they are walked down to prefer the first.
+        let walked = group.iter().rev().copied();
+        let base = walked.max_by(|a, b| bits(a).total_cmp(&bits(b)))?;
+        let others: Vec<usize> = group.iter().copied().filter(|idx| *idx != base).collect();
         (!others.is_empty()).then_some((base, others))
     };
-    let of_models: Vec<(usize, Vec<usize>)> = labels.iter().filter_map(of_model).collect();
+    let of_models: Vec<(usize, Vec<usize>)> = groups.iter().filter_map(of_group).collect();
     if of_models.is_empty() && sets.len() > 1 {
         return Ok(vec![(0, all_but(0))]);
     }

@@ -32,6 +32,10 @@ pub(super) struct Frame {
 
 /// The height of the labels below the plane, in pixels.
 pub(super) const BOTTOM: f64 = 46.0;
+/// What a number below the plane has room for at least, in pixels.
+const NUMBER_WIDTH: f64 = 40.0;
+/// Numbers below the plane at most.
+const N_NUMBERS_MAX: usize = 8;
 
 impl<'a> Axes<'a> {
     /// Axes with numbers below, written by `format`; with `y_words` also to the left, without for rows that have names.
@@ -61,13 +65,15 @@ impl<'a> Axes<'a> {
     fn mesh(&mut self, x_words: &str, y_words: Option<&str>, format: fn(f64) -> String) {
         let text = |colour: RGBColor| text_style(TEXT, colour, HPos::Center, VPos::Top);
         let format = |value: &f64| format(*value);
+        let (left, right, _, _) = self.edges();
+        let n_numbers = ((right - left) / NUMBER_WIDTH) as usize;
         let mut mesh = self.chart.configure_mesh();
         mesh.light_line_style(GRID.mix(0.0))
             .bold_line_style(line(GRID, 0.8))
             .axis_style(line(MUTED, 1.0))
             .label_style(text(MUTED))
             .axis_desc_style(text(INK))
-            .x_labels(8)
+            .x_labels(n_numbers.clamp(2, N_NUMBERS_MAX))
             .y_labels(6)
             .x_label_formatter(&format)
             .y_label_formatter(&format)

@@ -14,7 +14,7 @@ const ROW: f64 = 26.0;
 /// The height of the directions' names, in pixels.
 const HEADING: f64 = 24.0;
 /// Characters of a name that are shown.
-const N_CHARS_MAX: usize = 48;
+const N_CHARS_MAX: usize = 56;
 
 /// What is drawn.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use crate::stats::Interval;
 /// The height of a row, in pixels.
 const ROW: f64 = 22.0;
 /// Characters of a name that are shown.
-const N_CHARS_MAX: usize = 48;
+const N_CHARS_MAX: usize = 56;
 
 /// Which values the axis spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

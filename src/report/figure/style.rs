@@ -102,13 +102,18 @@ pub(super) fn text_width(text: &str, pixels: f64) -> f64 {
     text.chars().count() as f64 * pixels * 0.54
 }
 
-/// The text, cut where it is longer than a label should be.
+/// The text; where it is longer than a label should be, a part of its first half is left out, because conditions differ
+/// at their ends.
 pub(super) fn label(text: &str, n_chars_max: usize) -> String {
-    if text.chars().count() <= n_chars_max {
+    let n_chars = text.chars().count();
+    if n_chars <= n_chars_max {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(n_chars_max.saturating_sub(1)).collect();
-    kept + "…"
+    let n_kept = n_chars_max.saturating_sub(1);
+    let n_start = n_kept / 3;
+    let start = text.chars().take(n_start);
+    let end = text.chars().skip(n_chars - (n_kept - n_start));
+    start.chain(['…']).chain(end).collect()
 }
 
 #[cfg(test)]
@@ -126,6 +131,7 @@ mod tests {
     #[test]
     fn long_labels_are_cut() {
         assert_eq!(label("abc", 3), "abc");
-        assert_eq!(label("abcd", 3), "ab…");
+        assert_eq!(label("abcd", 3), "…cd");
+        assert_eq!(label("abcdefghij", 7), "ab…ghij");
     }
 }

@@ -101,6 +101,14 @@ pub struct ReportCondition {
     pub exact_leaks: Vec<ReportExactLeak>,
 }
 
+impl ReportCondition {
+    /// Whether both are of one model file, so that they differ in sampling values.
+    pub(super) fn is_same_file(&self, other: &Self) -> bool {
+        let (a, b) = (&self.model, &other.model);
+        (&a.name, &a.quantization, &a.sha256) == (&b.name, &b.quantization, &b.sha256)
+    }
+}
+
 /// A Mean Leak-Rate, of repeats or exact. All of it but the counts is in percent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReportRate {

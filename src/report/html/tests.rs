@@ -162,6 +162,32 @@ fn without_a_comparison_or_a_second_category_their_figures_are_left_out() {
     assert_eq!(names, ["leak-rate-by-bits", "repeats", "echoes"]);
 }
 
+/// Two conditions of one file have the same bits per weight, and a cell of the grid has room for one.
+#[test]
+fn samplings_of_one_file_are_rows_of_a_figure() {
+    let mut data = data();
+    let file = data.conditions[0].model.clone();
+    for condition in &mut data.conditions {
+        condition.model = file.clone();
+    }
+    let report = Report::new(&data);
+    let names: Vec<&str> = report.figures().map(|it| it.name.as_str()).collect();
+    assert_eq!(
+        names[..2],
+        ["leak-rate-by-condition", "leak-rate-by-category"]
+    );
+    for other in ["leak-rate-by-bits", "leak-rate-grid"] {
+        assert!(!names.contains(&other), "{names:?}");
+    }
+    let heading = |data: &ReportData| words::answer(data)[1].heading.clone();
+    assert_eq!(heading(&data), "Do the sampling values change it?");
+    data.conditions[1].model.sha256 = "another".to_owned();
+    assert_eq!(
+        heading(&data),
+        "Does quantization, size or a sampling value change it?"
+    );
+}
+
 #[test]
 fn a_condition_without_verdicts_says_so() {
     let mut data = data();

@@ -22,10 +22,7 @@ pub(super) struct AnswerPart {
 pub(super) fn answer(data: &ReportData) -> Vec<AnswerPart> {
     let parts = [
         ("Does it leak?", leak_sentences(data)),
-        (
-            "Does quantization or size change it?",
-            difference_sentences(data),
-        ),
+        (difference_question(data), difference_sentences(data)),
         (
             "Does it follow the bits per weight?",
             data.trends.iter().map(trend_words).collect(),
@@ -84,6 +81,28 @@ pub(super) fn rate_words(condition: &ReportCondition, unit: &str) -> String {
         format!(
             "{name}: cannot tell whether it leaks. {figure} ({range}), which is compatible with the 50 % of no leakage."
         )
+    }
+}
+
+/// What the comparisons are about: model files, sampling values of one file, or both.
+fn difference_question(data: &ReportData) -> &'static str {
+    let comparisons = || {
+        data.comparisons.iter().flat_map(|base| {
+            let others = base.others.iter();
+            others.map(|other| {
+                let [base, other] =
+                    [base.base_idx, other.condition_idx].map(|idx| &data.conditions[idx]);
+                base.is_same_file(other)
+            })
+        })
+    };
+    match (
+        comparisons().any(|is_same_file| is_same_file),
+        comparisons().all(|is_same_file| is_same_file),
+    ) {
+        (true, true) => "Do the sampling values change it?",
+        (true, false) => "Does quantization, size or a sampling value change it?",
+        (false, _) => "Does quantization or size change it?",
     }
 }
 

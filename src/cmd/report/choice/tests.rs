@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::digest::Digest;
+use crate::generation::{SamplingParams, StopRule};
 use crate::store::{ExperimentId, ModelId, NewExperiment, NewModel, SamplingId, Store};
 
 const MODELS: [(&str, &str); 4] = [
@@ -65,6 +66,23 @@ fn set(experiment: usize, model: usize, metric: &str, seed: u64) -> StoredLeakSe
         embedding_model: Some(models[3]),
         n_leaks: 10,
     }
+}
+
+/// Ids of two samplings.
+fn samplings() -> [SamplingId; 2] {
+    let mut store = Store::open_in_memory().unwrap();
+    [0.5, 1.0].map(|temperature| {
+        let sampling = SamplingParams {
+            temperature,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            max_tokens: 10,
+            stop: StopRule::SentenceEnd,
+        };
+        store.register_sampling(&sampling).unwrap()
+    })
 }
 
 fn args() -> ReportArgs {
@@ -140,6 +158,24 @@ fn each_model_is_compared_with_its_file_of_most_bits() {
             "{word}"
         );
     }
+}
+
+/// A difference is either one of files or one of sampling values, unless a base is asked for.
+#[test]
+fn files_are_compared_under_the_same_sampling() {
+    let [one, two] = samplings();
+    let with = |model: usize, sampling: SamplingId| StoredLeakSet {
+        sampling,
+        ..set(0, model, "sbert", 1)
+    };
+    let ladder = [with(0, one), with(0, two), with(1, one), with(1, two)];
+    let sets: Vec<&StoredLeakSet> = ladder.iter().collect();
+    let bits = [Some(4.5), Some(4.5), Some(8.5), Some(8.5)];
+    let found = bases(&sets, &bits, None).unwrap();
+    assert_eq!(found, [(2, vec![0]), (3, vec![1])]);
+    // Of a single file the first sampling is the base.
+    let found = bases(&sets[2..], &bits[2..], None).unwrap();
+    assert_eq!(found, [(0, vec![1])]);
 }
 
 #[test]

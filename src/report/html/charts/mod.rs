@@ -45,6 +45,7 @@ impl Table {
 /// All figures that the data have something for, in the order of the page.
 pub(super) fn charts(data: &ReportData) -> Vec<Chart> {
     let found = [
+        rate::by_condition(data),
         rate::by_bits(data),
         rate::by_category(data),
         rate::grid_of_sizes(data),
@@ -130,6 +131,15 @@ fn star_words<'a>(conditions: impl Iterator<Item = &'a ReportCondition>) -> Stri
         })
         .collect();
     words.into_iter().collect()
+}
+
+/// Whether a model file is there under several sampling values, which bits per weight and size cannot tell apart.
+fn has_sweep(data: &ReportData) -> bool {
+    let mut conditions = data.conditions.iter().enumerate();
+    conditions.any(|(idx, condition)| {
+        let mut before = data.conditions[..idx].iter();
+        before.any(|it| it.is_same_file(condition))
+    })
 }
 
 /// The rate of all categories together, of each condition that has one.

@@ -1,8 +1,8 @@
-//! Figures of leak rates: by bits per weight, by category, by size and quantization.
+//! Figures of leak rates: by condition, by bits per weight, by category, by size and quantization.
 //!
 //! Owns what they show and what is said under them.
 
-use super::{Chart, METHOD, Table, n_words, overall, series, star_words, starred};
+use super::{Chart, METHOD, Table, has_sweep, n_words, overall, series, star_words, starred};
 use crate::report::figure::{
     DotRow, Dots, Figure, Grid, GridCell, Point, Scale, Scatter, XAxis, dots, grid, scatter,
 };
@@ -10,10 +10,42 @@ use crate::report::html::data::{ReportCondition, ReportData, ReportRate};
 use crate::report::html::words::{certain_range, rate_interval, rate_numbers};
 use crate::report::text::visible;
 
-/// Mean Leak-Rate by bits per weight.
+/// Mean Leak-Rate by condition, where files are there under several sampling values.
+pub(super) fn by_condition(data: &ReportData) -> Option<Chart> {
+    let rows = rows(data, None);
+    if rows.is_empty() || !has_sweep(data) {
+        return None;
+    }
+    let listing = rows
+        .iter()
+        .map(|row| format!("{}: {}", row.label, row.numbers));
+    let description = format!("Dot plot. {}.", listing.collect::<Vec<_>>().join("; "));
+    let plot = Dots {
+        x_words: "Mean Leak-Rate, %".to_owned(),
+        scale: Scale::Rates,
+        series: Vec::new(),
+        groups: vec![(String::new(), rows)],
+    };
+    let caption = format!(
+        "Mean Leak-Rate in percent by condition, with its interval in parentheses; the dashed line at 50 % is no leakage. {}. {METHOD}",
+        n_words(data)
+    );
+    Some(Chart {
+        figure: Figure::new(
+            "leak-rate-by-condition",
+            "Mean Leak-Rate by condition",
+            caption,
+            description,
+            dots(&plot),
+        ),
+        table: rates_table(data, &rates_by_bits(data)),
+    })
+}
+
+/// Mean Leak-Rate by bits per weight; None where they cannot tell conditions apart.
 pub(super) fn by_bits(data: &ReportData) -> Option<Chart> {
     let rates = rates_by_bits(data);
-    if rates.is_empty() {
+    if rates.is_empty() || has_sweep(data) {
         return None;
     }
     let names: Vec<String> = rates
@@ -134,7 +166,7 @@ pub(super) fn by_category(data: &ReportData) -> Option<Chart> {
     }
     let groups: Vec<(String, Vec<DotRow>)> = categories
         .iter()
-        .map(|category| (visible(category), category_rows(data, category)))
+        .map(|category| (visible(category), rows(data, Some(category))))
         .collect();
     let rows = groups.iter().flat_map(|(category, rows)| {
         rows.iter()
@@ -173,10 +205,11 @@ pub(super) fn by_category(data: &ReportData) -> Option<Chart> {
     })
 }
 
-fn category_rows(data: &ReportData, category: &str) -> Vec<DotRow> {
+/// A row for each condition that has a rate of the category, or of all together.
+fn rows(data: &ReportData, category: Option<&str>) -> Vec<DotRow> {
     let conditions = data.conditions.iter().enumerate();
     let rows = conditions.filter_map(|(idx, condition)| {
-        let of_category = |rate: &&ReportRate| rate.category.as_deref() == Some(category);
+        let of_category = |rate: &&ReportRate| rate.category.as_deref() == category;
         let rate = condition.leak_rates.iter().find(of_category)?;
         Some(DotRow {
             series_idx: idx,
@@ -189,12 +222,12 @@ fn category_rows(data: &ReportData, category: &str) -> Vec<DotRow> {
     rows.collect()
 }
 
-/// Models by size and quantizations by bits per weight; None with a single condition.
+/// Models by size and quantizations by bits per weight; None with a single condition, and where a cell would hold several.
 pub(super) fn grid_of_sizes(data: &ReportData) -> Option<Chart> {
     let mut conditions: Vec<(&ReportCondition, &ReportRate)> = overall(data)
         .map(|(idx, rate)| (&data.conditions[idx], rate))
         .collect();
-    if conditions.len() < 2 {
+    if conditions.len() < 2 || has_sweep(data) {
         return None;
     }
     let bits = |condition: &ReportCondition| condition.model.bits_per_weight.unwrap_or(0.0);
