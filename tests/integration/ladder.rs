@@ -422,3 +422,31 @@ fn drift_grows_down_the_ladder_and_is_computed_once() {
         unknown.stderr
     );
 }
+
+/// Each sampling of a sweep has a trend over the files of its own, the same as without the others.
+#[test]
+fn trends_are_over_files_under_one_sampling() {
+    let env = TestEnv::with_tiny_models();
+    let mut experiment = ExperimentFile::tiny(3, 3);
+    let ladder = "{path: a.gguf, quantizations: {to: [q8_0, q4_0]}}";
+    experiment.models = vec!["{path: a.gguf}".to_owned(), ladder.to_owned()];
+    env.experiment(&experiment.with_value("temperature", "[0.5, 1]"));
+    env.seep("run x.yaml").ok();
+    let conditions = |temperature: &str| {
+        ["F32", "Q8_0-from-F32", "Q4_0-from-F32"]
+            .map(|quantization| format!("a:{quantization} temperature={temperature}"))
+    };
+    let trends = |conditions: &[String]| {
+        let mut command = env.command("compare --format json");
+        let compared = env.run(command.args(conditions)).ok().json();
+        compared["trends"].as_array().unwrap().clone()
+    };
+    let (cool, warm) = (conditions("0.5"), conditions("1.0"));
+    let both = trends(&[cool.clone(), warm.clone()].concat());
+    let models: Vec<&str> = both
+        .iter()
+        .map(|it| it["model"].as_str().unwrap())
+        .collect();
+    assert_eq!(models, ["a temperature=0.5", "a temperature=1.0"]);
+    assert_eq!(both, [trends(&cool), trends(&warm)].concat());
+}

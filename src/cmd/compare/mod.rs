@@ -287,20 +287,24 @@ pub(super) fn trends<'a>(
     conditions: impl Iterator<Item = (&'a StoredLeakSet, &'a PairRates)>,
     clusters: &Clusters,
 ) -> Vec<ModelTrend> {
-    let mut models: BTreeMap<&str, Vec<(f64, &PairRates)>> = BTreeMap::new();
+    // A trend over files is one under the same sampling values.
+    let mut models: BTreeMap<(&str, &str), Vec<(f64, &PairRates)>> = BTreeMap::new();
     for (set, rates) in conditions {
-        let levels = models.entry(&set.label).or_default();
+        let key = (set.label.as_str(), set.sampling_label.as_str());
+        let levels = models.entry(key).or_default();
         levels.extend(set.bits_per_weight.map(|bits| (bits, rates)));
     }
-    let trends = models.into_iter().filter_map(|(model, levels)| {
-        let bits = || levels.iter().map(|(bits, _)| *bits);
-        Some(ModelTrend {
-            model: model.to_owned(),
-            bits_min: bits().fold(f64::INFINITY, f64::min),
-            bits_max: bits().fold(0.0, f64::max),
-            trend: leak_trend(&levels, clusters)?,
-        })
-    });
+    let trends = models
+        .into_iter()
+        .filter_map(|((model, sampling), levels)| {
+            let bits = || levels.iter().map(|(bits, _)| *bits);
+            Some(ModelTrend {
+                model: format!("{model} {sampling}").trim_end().to_owned(),
+                bits_min: bits().fold(f64::INFINITY, f64::min),
+                bits_max: bits().fold(0.0, f64::max),
+                trend: leak_trend(&levels, clusters)?,
+            })
+        });
     trends.collect()
 }
 

@@ -134,10 +134,10 @@ pub struct RepeatText {
     pub leak: Leak,
 }
 
-/// The trend of one model over its quantizations.
+/// The trend of one model over its quantizations, under one choice of sampling values.
 #[derive(Debug, Clone)]
 pub struct ModelTrend {
-    /// The model's name.
+    /// The model's name, with the sampling values where there are several.
     pub model: String,
     /// The fewest bits per weight.
     pub bits_min: f64,
