@@ -232,9 +232,14 @@ fn enumerate_and_score(
             model,
             sampling,
         };
-        let to = &mut destination;
-        let made = enumerating::enumerate(session, backend, to, planned, plan, &mut last)?;
-        done.push(made);
+        done.push(enumerating::enumerate(
+            session,
+            backend,
+            &mut destination,
+            planned,
+            plan,
+            &mut last,
+        )?);
         if session.cancelled() {
             return Ok(Outcome::Interrupted);
         }

@@ -6,16 +6,22 @@
 use std::fs;
 use std::path::Path;
 
+use super::UNWANTED_WORDS;
+
 /// Folders with documents, from the project's folder.
 const FOLDERS: [&str; 6] = [".", "benches", "db", "docs", "experiments", "gguf"];
 /// What marks a place to be filled in, such as `@@TABLE@@`.
-const BLANKS: [&str; 4] = ["@@", "TODO", "FIXME", "XXX"];
+const BLANK: &str = "@@";
 
 /// The lines of `text` that were to be written later, counted from 1.
 fn blanks(text: &str) -> Vec<usize> {
+    let is_blank = |line: &str| {
+        let mut marks = UNWANTED_WORDS.iter().chain([&BLANK]);
+        marks.any(|mark| line.contains(mark))
+    };
     let lines = text.lines().enumerate();
     lines
-        .filter(|(_, line)| BLANKS.iter().any(|blank| line.contains(blank)))
+        .filter(|(_, line)| is_blank(line))
         .map(|(line_idx, _)| line_idx + 1)
         .collect()
 }

@@ -137,37 +137,41 @@ impl<'s> Sets<'s> {
         base: &ModelPlan,
         other: &ModelPlan,
     ) -> anyhow::Result<Option<Stored>> {
-        let exact = most_alike(
-            &self.exact,
-            |it| &it.set,
-            experiment,
-            base,
-            other,
-            |a, b| a.params == b.params,
-        );
-        if let Some((base, other)) = exact {
-            let pairs = |set: &StoredExactSet| -> anyhow::Result<Vec<ExactPair>> {
-                let leaks = self.store.exact_leaks_of_set(set)?;
-                Ok(leaks.into_iter().map(|leak| leak.pair).collect())
-            };
-            let components = exact_difference_components(&pairs(base)?, &pairs(other)?);
-            return Ok(components.map(|components| Stored {
-                components,
-                n_leaks: base.set.n_leaks.min(other.set.n_leaks),
-                is_exact: true,
-            }));
+        let (exact, repeats) = (&self.exact, &self.repeats);
+        let is_as_far = |a: &StoredExactSet, b: &StoredExactSet| a.params == b.params;
+        if let Some((base, other)) =
+            most_alike(exact, |it| &it.set, experiment, base, other, is_as_far)
+        {
+            return self.of_exact(base, other);
         }
-        let repeats = most_alike(
-            &self.repeats,
-            |set| set,
-            experiment,
-            base,
-            other,
-            |_, _| true,
-        );
-        let Some((base, other)) = repeats else {
-            return Ok(None);
+        match most_alike(repeats, |set| set, experiment, base, other, |_, _| true) {
+            Some((base, other)) => self.of_repeats(base, other),
+            None => Ok(None),
+        }
+    }
+
+    fn of_exact(
+        &self,
+        base: &StoredExactSet,
+        other: &StoredExactSet,
+    ) -> anyhow::Result<Option<Stored>> {
+        let pairs = |set: &StoredExactSet| -> anyhow::Result<Vec<ExactPair>> {
+            let leaks = self.store.exact_leaks_of_set(set)?;
+            Ok(leaks.into_iter().map(|leak| leak.pair).collect())
         };
+        let components = exact_difference_components(&pairs(base)?, &pairs(other)?);
+        Ok(components.map(|components| Stored {
+            components,
+            n_leaks: base.set.n_leaks.min(other.set.n_leaks),
+            is_exact: true,
+        }))
+    }
+
+    fn of_repeats(
+        &self,
+        base: &StoredLeakSet,
+        other: &StoredLeakSet,
+    ) -> anyhow::Result<Option<Stored>> {
         let pairs = |set: &StoredLeakSet| -> anyhow::Result<Vec<ScoredPair>> {
             let leaks = self.store.leaks(set.set())?;
             Ok(leaks.iter().map(StoredLeak::scored_pair).collect())

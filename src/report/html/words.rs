@@ -86,23 +86,18 @@ pub(super) fn rate_words(condition: &ReportCondition, unit: &str) -> String {
 
 /// What the comparisons are about: model files, sampling values of one file, or both.
 fn difference_question(data: &ReportData) -> &'static str {
-    let comparisons = || {
-        data.comparisons.iter().flat_map(|base| {
-            let others = base.others.iter();
-            others.map(|other| {
-                let [base, other] =
-                    [base.base_idx, other.condition_idx].map(|idx| &data.conditions[idx]);
-                base.is_same_file(other)
-            })
-        })
-    };
-    match (
-        comparisons().any(|is_same_file| is_same_file),
-        comparisons().all(|is_same_file| is_same_file),
-    ) {
-        (true, true) => "Do the sampling values change it?",
-        (true, false) => "Does quantization, size or a sampling value change it?",
-        (false, _) => "Does quantization or size change it?",
+    let are_same_file = data.comparisons.iter().flat_map(|base| {
+        let conditions = base
+            .others
+            .iter()
+            .map(|other| &data.conditions[other.condition_idx]);
+        conditions.map(|other| data.conditions[base.base_idx].is_same_file(other))
+    });
+    let (of_samplings, of_files): (Vec<bool>, Vec<bool>) = are_same_file.partition(|same| *same);
+    match (of_samplings.is_empty(), of_files.is_empty()) {
+        (true, _) => "Does quantization or size change it?",
+        (false, true) => "Do the sampling values change it?",
+        (false, false) => "Does quantization, size or a sampling value change it?",
     }
 }
 

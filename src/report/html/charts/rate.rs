@@ -38,7 +38,7 @@ pub(super) fn by_condition(data: &ReportData) -> Option<Chart> {
             description,
             dots(&plot),
         ),
-        table: rates_table(data, &rates_by_bits(data)),
+        table: rates_table(data, &overall_rates(data)),
     })
 }
 
@@ -48,6 +48,7 @@ pub(super) fn by_bits(data: &ReportData) -> Option<Chart> {
     if rates.is_empty() || has_sweep(data) {
         return None;
     }
+    let conditions: Vec<_> = rates.iter().map(|&(it, _, rate)| (it, rate)).collect();
     let names: Vec<String> = rates
         .iter()
         .map(|(condition, _, _)| visible(&condition.model.name))
@@ -94,11 +95,11 @@ pub(super) fn by_bits(data: &ReportData) -> Option<Chart> {
             description,
             scatter(&plot),
         ),
-        table: rates_table(data, &rates),
+        table: rates_table(data, &conditions),
     })
 }
 
-fn rates_table(data: &ReportData, rates: &[(&ReportCondition, f64, &ReportRate)]) -> Table {
+fn rates_table(data: &ReportData, rates: &[(&ReportCondition, &ReportRate)]) -> Table {
     let is_exact = data.enumeration.is_some();
     let counted = if is_exact { "prompt pairs" } else { "verdicts" };
     let mut table = Table::new(
@@ -114,30 +115,36 @@ fn rates_table(data: &ReportData, rates: &[(&ReportCondition, f64, &ReportRate)]
         ],
         rates
             .iter()
-            .map(|(condition, bits, rate)| rate_row(condition, *bits, rate))
+            .map(|(condition, rate)| rate_row(condition, rate))
             .collect(),
     );
     if is_exact {
         table.columns.insert(3, "certainly, %".to_owned());
-        for (row, (_, _, rate)) in table.rows.iter_mut().zip(rates) {
+        for (row, (_, rate)) in table.rows.iter_mut().zip(rates) {
             row.insert(3, rate.certain.map_or(String::new(), certain_range));
         }
     }
     table
 }
 
-fn rates_by_bits(data: &ReportData) -> Vec<(&ReportCondition, f64, &ReportRate)> {
-    let rates = overall(data).filter_map(|(idx, rate)| {
-        let condition = &data.conditions[idx];
-        Some((condition, condition.model.bits_per_weight?, rate))
-    });
+/// The rate of all categories together, of each condition that has one.
+fn overall_rates(data: &ReportData) -> Vec<(&ReportCondition, &ReportRate)> {
+    let rates = overall(data).map(|(idx, rate)| (&data.conditions[idx], rate));
     rates.collect()
 }
 
-fn rate_row(condition: &ReportCondition, bits: f64, rate: &ReportRate) -> [String; 8] {
+fn rates_by_bits(data: &ReportData) -> Vec<(&ReportCondition, f64, &ReportRate)> {
+    let rates = overall_rates(data).into_iter();
+    rates
+        .filter_map(|(condition, rate)| Some((condition, condition.model.bits_per_weight?, rate)))
+        .collect()
+}
+
+fn rate_row(condition: &ReportCondition, rate: &ReportRate) -> [String; 8] {
+    let bits = condition.model.bits_per_weight;
     [
         visible(&condition.name),
-        format!("{bits:.2}"),
+        bits.map_or("unknown".to_owned(), |bits| format!("{bits:.2}")),
         format!("{:.1}", rate.mean_leak_rate),
         rate_interval(rate),
         rate.n_pairs.to_string(),
@@ -224,9 +231,7 @@ fn rows(data: &ReportData, category: Option<&str>) -> Vec<DotRow> {
 
 /// Models by size and quantizations by bits per weight; None with a single condition, and where a cell would hold several.
 pub(super) fn grid_of_sizes(data: &ReportData) -> Option<Chart> {
-    let mut conditions: Vec<(&ReportCondition, &ReportRate)> = overall(data)
-        .map(|(idx, rate)| (&data.conditions[idx], rate))
-        .collect();
+    let mut conditions = overall_rates(data);
     if conditions.len() < 2 || has_sweep(data) {
         return None;
     }
