@@ -7,7 +7,7 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Gives memory that was freed back to the system; worth it after something large is gone for good, such as tokenizers.
-pub fn give_back() {
+pub(crate) fn give_back() {
     // SAFETY: The function takes no pointer and may be called at any time from any thread.
     unsafe { libmimalloc_sys::mi_collect(true) }
 }

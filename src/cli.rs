@@ -267,12 +267,31 @@ pub enum RateKind {
     Exact,
 }
 
-impl RateKind {
-    /// The word for it, on the command line and in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Repeats => "repeats",
-            Self::Exact => "exact",
+impl From<RateKind> for crate::leakage::RateKind {
+    fn from(kind: RateKind) -> Self {
+        match kind {
+            RateKind::Repeats => Self::Repeats,
+            RateKind::Exact => Self::Exact,
+        }
+    }
+}
+
+impl From<ClusterUnit> for crate::leakage::ClusterUnit {
+    fn from(unit: ClusterUnit) -> Self {
+        match unit {
+            ClusterUnit::Control => Self::Control,
+            ClusterUnit::Template => Self::Template,
+        }
+    }
+}
+
+impl From<Metric> for crate::leakage::Metric {
+    fn from(metric: Metric) -> Self {
+        match metric {
+            Metric::Sbert => Self::Sbert,
+            Metric::Bertscore => Self::Bertscore,
+            Metric::BertscorePrecision => Self::BertscorePrecision,
+            Metric::BertscoreRecall => Self::BertscoreRecall,
         }
     }
 }

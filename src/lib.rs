@@ -14,17 +14,18 @@
 //! model ([`prompt`]), and every repeat of every prompt becomes a request with a stable id ([`generation`]).
 //! The [`store`] says which requests have no generation yet; the [`engine`] makes those, group by group, and each
 //! group is stored before the next begins. Then each distinct text is embedded once ([`embedding`]), similarities
-//! become verdicts and rates ([`leakage`], [`stats`]), and a [`report`] is printed. `cmd/run.rs` reads as this plan.
+//! become verdicts and rates ([`leakage`], [`stats`]), and a [`report`] is printed. `study/running.rs` reads as this plan.
 //! With `mode: exact` the engine enumerates the continuations of each prompt instead of drawing repeats, and rates are
 //! computed from their probabilities: `docs/exact-leak-rates.md`.
-//! Generations made elsewhere come in through [`import`] and are scored in the same way (`cmd/score.rs`).
+//! Generations made elsewhere come in through [`import`] and are scored in the same way (`study/scoring`).
 //!
 //! # Code map, in reading order
 //!
 //! | module | owns |
 //! |---|---|
 //! | [`cli`] | arguments and their help |
-//! | [`cmd`] | one file per subcommand: turns arguments into values and wires the parts together |
+//! | [`cmd`] | one file per subcommand: arguments become values, results are printed |
+//! | [`study`] | the steps between the parts: open, ask, answer, score, compare, plan; no command line, no printing |
 //! | [`experiment`] | the YAML file: reading, every message about it, the plan of requests |
 //! | [`import`] | generations made elsewhere: workbooks, CSV, JSON lines; the lint of their rows |
 //! | [`generation`] | plain data that crosses the seams: sampling values, requests, generations, enumerations |
@@ -37,12 +38,13 @@
 //! | [`leakage`] | similarity, verdict, Mean Leak-Rate, comparison of conditions; pure |
 //! | [`stats`] | estimates, intervals, p-values; pure |
 //! | [`store`] | the database; every SQL statement |
-//! | [`report`] | table and JSON of a finished run and of a comparison; figures, and the HTML file with everything |
+//! | [`results`] | what was found, as plain data |
+//! | [`report`] | results for people and programs: tables, JSON, figures, the HTML file with everything |
 //! | [`table`] | columns, cells and what they mean: rows on their way to other programs |
 //! | [`export`] | tables as CSV, JSON Lines, Parquet, workbooks, LaTeX |
 //! | [`visible`] | text of a model, made fit to be shown |
+//! | [`watch`] | the seam between work and whoever watches it |
 //! | [`progress`] | everything on stderr |
-//! | [`allocator`] | the allocator, and giving freed memory back |
 //! | [`machine`] | what is recorded of machine and build |
 //! | [`digest`] | the SHA-256 value that names files, requests, experiments |
 //!
@@ -117,7 +119,6 @@
 //! | moved pair | a pair whose leak probability is another one under another condition |
 //! | flip | a repeat of a pair whose verdict is another one under another condition |
 
-pub mod allocator;
 pub mod cli;
 pub mod cmd;
 pub mod digest;
@@ -134,8 +135,11 @@ pub mod machine;
 pub mod progress;
 pub mod prompt;
 pub mod report;
+pub mod results;
 pub mod sampling;
 pub mod stats;
 pub mod store;
+pub mod study;
 pub mod table;
 pub mod visible;
+pub mod watch;

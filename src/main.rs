@@ -1,6 +1,8 @@
 //! The program `seep`: reads the command line, runs the command, prints why it could not.
 //!
-//! Owns nothing but the order of these steps; what a command does is in `cmd`.
+//! Owns nothing but the order of these steps and the allocator; what a command does is in `cmd`.
+
+mod allocator;
 
 use std::process::ExitCode;
 
@@ -10,6 +12,7 @@ use seep::{cli, cmd, progress};
 fn main() -> ExitCode {
     let arguments = cli::Cli::parse();
     progress::start_log(arguments.quiet);
+    cmd::set_give_back(allocator::give_back);
     match cmd::run(arguments.command) {
         Ok(status) => status.exit_code(),
         Err(error) => {

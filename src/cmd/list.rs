@@ -6,21 +6,22 @@ use std::ops::ControlFlow;
 
 use serde_json::{Map, Value, json};
 
-use super::{Status, print, stored};
+use super::{Status, print};
 use crate::cli::{Format, ListArgs};
-use crate::progress::duration;
 use crate::report::plain_table;
 use crate::store::{ExperimentId, Store, View, view};
+use crate::study::{ids_named, open_stored};
 use crate::table::Cell;
 use crate::visible::visible;
+use crate::watch::duration;
 
 /// A row of a view, by column.
 type Row = Map<String, Value>;
 
 /// Prints the lists.
 pub(super) fn list(args: &ListArgs) -> anyhow::Result<Status> {
-    let store = stored::open(&args.db)?;
-    let meant = stored::ids_named(&store, args.experiment.as_deref())?;
+    let store = open_stored(&args.db)?;
+    let meant = ids_named(&store, args.experiment.as_deref())?;
     let experiments = rows(&store, view("experiments"), meant.as_deref())?;
     let runs = rows(&store, view("runs"), meant.as_deref())?;
     print(&match args.format {

@@ -1,44 +1,33 @@
 //! The subcommands: each turns arguments into values and wires the parts of the library together.
 //!
-//! Owns what several subcommands share: the exit status, the session (machine, shelf, Ctrl-C) and fetching with
-//! progress. What a part does is not decided here.
+//! Owns the exit status and the words for an interruption; `program` owns what the process has only once. What a part does
+//! is not decided here.
 
 mod bench;
 mod compare;
-mod deriving;
 mod drift;
-mod encoder_file;
-mod encoding;
-mod enumerating;
+mod experiment;
 mod export;
-mod fetching;
-mod generating;
 mod import;
 mod list;
 mod manual;
-mod model_file;
 mod models;
 mod pager;
-mod pairs_file;
-mod placement;
 mod plan;
-mod prepare;
-mod published;
+mod program;
 mod quantize;
 mod report;
 mod run;
 mod score;
-mod scoring;
-mod scoring_exact;
-mod session;
 mod show;
 mod simulate;
-mod stored;
-mod verdicts;
 
 use std::process::ExitCode;
 
 use crate::cli::Command;
+use crate::progress;
+use crate::study::Interrupted;
+pub use program::set_give_back;
 
 /// How a command ended, if it ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,10 +56,10 @@ impl Status {
 /// # Errors
 /// Whatever keeps the command from starting or finishing, as a person should read it.
 pub fn run(command: Command) -> anyhow::Result<Status> {
-    match command {
+    let ended = match command {
         Command::Run(args) => run::run(&args),
         Command::Plan(args) => plan::plan(&args),
-        Command::Drift(args) => drift::drift_command(&args),
+        Command::Drift(args) => drift::drift(&args),
         Command::Report(args) => report::report(&args),
         Command::Models(args) => models::models(&args.command),
         Command::Import(args) => import::import(&args),
@@ -84,6 +73,13 @@ pub fn run(command: Command) -> anyhow::Result<Status> {
         Command::Compare(args) => compare::compare(&args),
         Command::Quantize(args) => quantize::quantize(&args),
         Command::Simulate(args) => simulate::simulate(&args),
+    };
+    match ended {
+        Err(error) if error.is::<Interrupted>() => {
+            progress::note("what was made is stored; the same command goes on from there");
+            Ok(Status::Interrupted)
+        }
+        ended => ended,
     }
 }
 

@@ -8,13 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use indicatif::HumanBytes;
 
-use super::deriving::Wish;
-use super::encoder_file;
-use super::model_file::{self, Wanted};
-use super::pairs_file::{self, USUAL_DB};
-use super::prepare::plan;
-use super::session::Session;
-use super::{Status, fetching, generating, print};
+use super::program::session;
+use super::{Status, print};
 use crate::cli::{
     CheckArgs, DeriveArgs, FetchArgs, ModelsCommand, NamedModelArgs, ShelfArgs, ShowArgs,
 };
@@ -29,6 +24,13 @@ use crate::gguf::{Gguf, Inspection};
 use crate::llama::{Backend, Device, LlamaDecoder};
 use crate::progress;
 use crate::report::plain_table;
+use crate::study::answering::repeats as generating;
+use crate::study::asking::plan;
+use crate::study::models::deriving::Wish;
+use crate::study::models::encoder as encoder_file;
+use crate::study::models::fetching::{self, state_text};
+use crate::study::models::file::{self as model_file, Wanted};
+use crate::study::{Loading, Session};
 
 /// Runs a subcommand of `seep models`.
 pub(super) fn models(command: &ModelsCommand) -> anyhow::Result<Status> {
@@ -109,7 +111,7 @@ fn derive(args: &DeriveArgs) -> anyhow::Result<Status> {
         })
     });
     let targets = targets.collect::<anyhow::Result<Vec<Target>>>()?;
-    let session = Session::start(&args.shelf, args.offline, args.threads)?;
+    let session = session(&args.shelf, args.offline, args.threads)?;
     let parent = match Path::new(&args.model) {
         path if path.is_file() => Wanted::File {
             path: path.to_owned(),
@@ -139,22 +141,9 @@ fn licence_text(entry: &Entry) -> String {
     }
 }
 
-/// What is there of an entry, and what it would cost to fetch the rest.
-pub(super) fn state_text(state: &State, entry: &Entry) -> String {
-    match state {
-        State::Absent => "no".to_owned(),
-        State::Partial { bytes } => {
-            format!("in part, {} to fetch", HumanBytes(entry.bytes() - bytes))
-        }
-        State::Present { is_verified: true } => "yes".to_owned(),
-        State::Present { is_verified: false } => "yes, not verified yet".to_owned(),
-        State::Wrong { path } => format!("another file lies at {}", path.display()),
-    }
-}
-
 fn fetch(args: &FetchArgs) -> anyhow::Result<Status> {
     let entry = one_entry(&args.name, args.quantization.as_deref())?;
-    let session = Session::start(&args.shelf, false, None)?;
+    let session = session(&args.shelf, false, None)?;
     let wanted = Wanted::Entry(entry);
     let path = match entry.kind() {
         Kind::Generation => model_file::open_model(&session, &wanted)?
@@ -332,7 +321,7 @@ fn named_file(session: &Session, model: &str, quantization: Option<&str>) -> any
 }
 
 fn show(args: &ShowArgs) -> anyhow::Result<Status> {
-    let session = Session::start(&args.shelf, false, None)?;
+    let session = session(&args.shelf, false, None)?;
     let gguf = named_file(&session, &args.model, args.quantization.as_deref())?;
     print(&description(&gguf))?;
     Ok(Status::Done)
@@ -477,7 +466,7 @@ fn usable_text(gguf: &Gguf, architecture: Option<&str>) -> String {
 
 /// Measures the independence of neighbours under our schedule and, beside it, under the usual settings.
 fn check(args: &CheckArgs) -> anyhow::Result<Status> {
-    let session = Session::start(&args.model.shelf, false, args.threads)?;
+    let session = session(&args.model.shelf, false, args.threads)?;
     let file = match Path::new(&args.model.model) {
         path if path.is_file() => Wanted::File {
             path: path.to_owned(),
@@ -489,8 +478,7 @@ fn check(args: &CheckArgs) -> anyhow::Result<Status> {
         )?),
     };
     let file = model_file::open_model(&session, &file)?;
-    let loaded = pairs_file::load(&args.experiment, USUAL_DB.as_ref(), false, false)?;
-    let experiment = loaded.experiment;
+    let experiment = session.load(&args.experiment, &Loading::default())?;
     let backend = Backend::init()?;
     // The self-check draws nothing, so any values stand in for those that a model lacks.
     let samplings = experiment.samplings(Some(&SamplingDefaults::TRANSFORMERS));

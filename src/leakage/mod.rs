@@ -15,6 +15,7 @@ mod exact;
 mod exact_difference;
 mod exact_rate;
 mod flips;
+mod kind;
 mod leak;
 mod leak_rate;
 mod metric;
@@ -42,6 +43,7 @@ pub use exact_rate::{ExactLeakRate, ExactPair, exact_leak_rates, exact_pair_rate
 pub use flips::{
     FlippedPrompt, Flips, RepeatFlips, count_flips, flipped_prompts, repeat_disagreement,
 };
+pub use kind::{ClusterUnit, RateKind};
 pub use leak::Leak;
 pub use leak_rate::{LeakRate, ScoredPair, leak_rates, striking_leaks};
 pub use metric::{Metric, Rounding, Signature};

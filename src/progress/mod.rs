@@ -15,6 +15,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressState, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
 use crate::experiment::ExperimentErrors;
+use crate::watch::{Gauge, Unit, Watch, duration};
 use pace::Pace;
 
 /// Time between two plain lines.
@@ -67,21 +68,8 @@ fn line(text: &dyn fmt::Display) {
     let _: std::io::Result<()> = writeln!(std::io::stderr(), "{text}");
 }
 
-/// What is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Generations.
-    Generations,
-    /// Prompts whose continuations are enumerated.
-    Prompts,
-    /// Strings to embed.
-    Strings,
-    /// Bytes of a file.
-    Bytes,
-}
-
 /// The progress of one piece of work.
-pub struct Progress {
+struct Progress {
     label: String,
     unit: Unit,
     started: Instant,
@@ -98,9 +86,7 @@ struct Seen {
 }
 
 impl Progress {
-    /// Begins to show `label` with `total` to do.
-    pub fn start(label: impl Into<String>, total: u64, unit: Unit) -> Self {
-        let label = label.into();
+    fn start(label: &str, total: u64, unit: Unit) -> Self {
         let started = Instant::now();
         let work = Arc::new(Mutex::new(Seen {
             total,
@@ -110,23 +96,23 @@ impl Progress {
         }));
         let has_bar = std::io::stderr().is_terminal() && !is_quiet();
         Self {
-            bar: has_bar.then(|| new_bar(&label, unit, started, &work)),
-            label,
+            bar: has_bar.then(|| new_bar(label, unit, started, &work)),
+            label: label.to_owned(),
             unit,
             started,
             work,
         }
     }
+}
 
-    /// Shows that `done` of the total are done, at an even pace: the rate and the time left follow.
-    pub fn set(&self, done: u64) {
+impl Gauge for Progress {
+    fn set(&self, done: u64) {
         let elapsed = self.started.elapsed();
         lock(&self.work).pace.observe(elapsed, done);
         self.show(done);
     }
 
-    /// Shows that `done` of the total are done in the middle of a group whose end is what tells the pace.
-    pub fn show(&self, done: u64) {
+    fn show(&self, done: u64) {
         let mut work = lock(&self.work);
         work.done = done;
         if let Some(bar) = &self.bar {
@@ -141,7 +127,7 @@ impl Progress {
     }
 
     /// Ends the display with one line that says what was done, and how fast.
-    pub fn finish(self, done: u64) {
+    fn finish(self: Box<Self>, done: u64) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -154,6 +140,31 @@ impl Progress {
             duration(seconds),
             self.unit.rate(rate)
         ));
+    }
+}
+
+/// A person in front of stderr.
+#[derive(Debug, Clone, Copy)]
+pub struct Terminal {
+    /// Gives freed memory back to the system; how, the program's allocator knows.
+    pub give_back: fn(),
+}
+
+impl Watch for Terminal {
+    fn note(&self, text: &dyn fmt::Display) {
+        note(text);
+    }
+
+    fn warning(&self, text: &dyn fmt::Display) {
+        warning(text);
+    }
+
+    fn begin(&self, label: &str, total: u64, unit: Unit) -> Box<dyn Gauge> {
+        Box::new(Progress::start(label, total, unit))
+    }
+
+    fn before_loading(&self) {
+        (self.give_back)();
     }
 }
 
@@ -240,34 +251,9 @@ fn rough_duration(left: Duration) -> String {
     }
 }
 
-/// Seconds as a person says them: `3.1 s`, `2 min 5 s`, `1 h 12 min`.
-pub fn duration(seconds: f64) -> String {
-    let whole = seconds.round().max(0.0) as u64;
-    match whole {
-        0..60 if seconds < 9.95 => format!("{seconds:.1} s"),
-        0..60 => format!("{whole} s"),
-        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
-        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_are_short() {
-        let cases = [
-            (0.04, "0.0 s"),
-            (3.12, "3.1 s"),
-            (59.4, "59 s"),
-            (125.0, "2 min 5 s"),
-            (4321.0, "1 h 12 min"),
-        ];
-        for (seconds, expected) in cases {
-            assert_eq!(duration(seconds), expected);
-        }
-    }
 
     #[test]
     fn times_left_are_in_steps() {

@@ -4,9 +4,9 @@
 
 use serde::Serialize;
 
-use super::ModelSummary;
 use super::table::{SAMPLING, condition_table};
 use crate::leakage::{Diagnostics, Flaw};
+use crate::results::ModelSummary;
 
 /// The columns of the table; those marked hold text.
 const COLUMNS: [(&str, bool); 7] = [

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::table::{SAMPLING, bits_text, condition_table};
-use super::{ModelSummary, Summary};
-use crate::leakage::{ExactDifference, ExactLeakRate};
+use crate::leakage::ExactLeakRate;
+use crate::results::{DifferenceFromBase, ExactExample, LikelyText, ModelSummary, Summary};
 use crate::visible::visible;
 
 /// The columns of the rates; those marked hold text.
@@ -26,45 +26,6 @@ const COLUMNS: [(&str, bool); 12] = [
     ("echoes", false),
     ("covered", false),
 ];
-
-/// One pair with the texts that account for most of its leak probability, worth reading.
-#[derive(Debug, Clone)]
-pub struct ExactExample {
-    /// Model and quantization.
-    pub model: String,
-    /// The concept.
-    pub concept: String,
-    /// The pair's leak probability, 0 to 1.
-    pub leak_probability: f64,
-    /// The prompt that holds the concept.
-    pub test_prompt: String,
-    /// The continuations that leak most, and how probable each is.
-    pub test_texts: Vec<LikelyText>,
-    /// The prompt without the concept.
-    pub control_prompt: String,
-    /// Its most probable continuations.
-    pub control_texts: Vec<LikelyText>,
-}
-
-/// A text and its probability, 0 to 1.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LikelyText {
-    /// The text.
-    pub text: String,
-    /// Its probability.
-    pub probability: f64,
-}
-
-/// How much more leaks under one quantization than under the first of the same model.
-#[derive(Debug, Clone)]
-pub struct DifferenceFromBase {
-    /// Model and quantization.
-    pub model: String,
-    /// What it is compared with.
-    pub base: String,
-    /// The difference.
-    pub difference: ExactDifference,
-}
 
 /// A difference in one line.
 pub(super) fn difference_line(found: &DifferenceFromBase) -> String {

@@ -8,8 +8,10 @@ use super::sampling_object::SamplingObject;
 
 use super::diagnostics::{DiagnosticsObject, diagnostics_object};
 use super::exact::{self, DifferenceObject, ExactExampleObject, ExactRateObject};
-use super::{DerivationSummary, DriftSummary, Example, ModelSummary, StoredShare, Summary};
 use crate::leakage::LeakRate;
+use crate::results::{
+    DerivationSummary, DriftSummary, Example, ModelSummary, StoredShare, Summary,
+};
 
 /// The document. Percentages are 0 to 100.
 #[derive(Serialize)]

@@ -1,8 +1,6 @@
-//! What a run found, for people and for programs.
+//! Results for people and for programs: tables, JSON, figures, the page.
 //!
-//! Owns `Summary`, plain data that the command puts together, and its two renderings: `table` and `json`; the same
-//! of comparisons is in `compare`.
-//! It reads no database and computes no statistic.
+//! Owns words and layout. It reads no database and computes no statistic: every figure stands in `results` already.
 
 mod compare;
 mod diagnostics;
@@ -12,172 +10,16 @@ mod figure;
 mod html;
 mod json;
 mod pairs;
+mod plan;
 mod sampling_object;
 mod table;
 mod text;
 
-pub use compare::{
-    ComparisonReport, Condition, ConditionComparison, ExactBounds, ExactCompared, FlippedText,
-    MetricAgreement, MetricDifference, ModelTrend, MovedPair, MovedSide, RepeatText,
-    comparison_json, comparison_table,
-};
-pub use drift::{DriftSummary, ScoreSummary, drift_json, drift_table};
-pub use exact::{DifferenceFromBase, ExactExample, LikelyText};
+pub use compare::{comparison_json, comparison_table};
+pub use drift::{drift_json, drift_table};
 pub use figure::{Figure, FigureError, figure_files};
-pub use html::{
-    BaseComparisons, Making, Report, ReportComparison, ReportCondition, ReportData,
-    ReportExactLeak, ReportExperiment, ReportModel, ReportPair, ReportRate, ReportRun,
-    ReportRunModel, ReportVerdict,
-};
+pub use html::Report;
 pub use json::{json, json_list};
-pub use pairs::{ShownCondition, ShownPair, ShownRepeat, pairs};
+pub use pairs::pairs;
+pub use plan::plan_table;
 pub use table::{mode_text, plain_table, table, tables};
-
-use crate::generation::{EnumerationParams, SamplingParams};
-use crate::leakage::{Diagnostics, ExactLeakRate, LeakRate};
-
-/// Everything a finished run shows.
-#[derive(Debug, Clone)]
-pub struct Summary {
-    /// The experiment's name.
-    pub experiment: String,
-    /// SHA-256 of the experiment's text.
-    pub experiment_sha256: String,
-    /// The name of the similarity: `sbert` is the cosine of sentence embeddings.
-    pub metric: String,
-    /// What it is, in words.
-    pub similarity: String,
-    /// What the figures depend on besides the generations, in one line.
-    pub signature: String,
-    /// The embedding model's name.
-    pub embedding_model: String,
-    /// SHA-256 of the embedding model's file.
-    pub embedding_model_sha256: String,
-    /// Repeats of each prompt.
-    pub n_repeats: u32,
-    /// How far continuations were enumerated; None where there are repeats only.
-    pub enumeration: Option<EnumerationParams>,
-    /// Seed of the draws; None where generations were imported, whose seed is not known.
-    pub seed: Option<u64>,
-    /// One entry per condition (model file and sampling), in the experiment's order.
-    pub models: Vec<ModelSummary>,
-    /// How far quantizations lie from the first of the same model.
-    pub drifts: Vec<DriftSummary>,
-    /// The most striking leaks of all models.
-    pub examples: Vec<Example>,
-    /// Each quantization against the first of its model, where continuations were enumerated.
-    pub exact_differences: Vec<DifferenceFromBase>,
-    /// The most striking pairs of all models, where continuations were enumerated.
-    pub exact_examples: Vec<ExactExample>,
-    /// The database file.
-    pub database: String,
-    /// The row of this run in the table `runs`; None where nothing was run.
-    pub run_id: Option<i64>,
-    /// Requests that failed.
-    pub n_failed: usize,
-}
-
-/// What one model file did.
-#[derive(Debug, Clone)]
-pub struct ModelSummary {
-    /// The model's name.
-    pub model: String,
-    /// The label of its quantization.
-    pub quantization: String,
-    /// SHA-256 of the model file.
-    pub sha256: String,
-    /// Measured bits per weight; None where generations were imported.
-    pub bits_per_weight: Option<f64>,
-    /// How the weights are stored, the type of most of them first.
-    pub composition: Vec<StoredShare>,
-    /// The tensor type that the label promises, and the part of the weights stored so.
-    pub label_share: Option<StoredShare>,
-    /// The file's derivation from another one, where it was made here.
-    pub derivation: Option<DerivationSummary>,
-    /// The sampling values; None where generations were imported.
-    pub sampling: Option<SamplingParams>,
-    /// Those in which the conditions differ, such as `temperature=0.5`; empty where they do not.
-    pub sampling_label: String,
-    /// The preset that gave values which the experiment does not write out.
-    pub preset: Option<&'static str>,
-    /// The devices that computed, such as `CPU`; None where generations were not made here.
-    pub device: Option<String>,
-    /// The level the self-check found; none when nothing had to be generated.
-    pub determinism: Option<String>,
-    /// Generations made in this run, or prompts whose continuations were enumerated.
-    pub n_generated: usize,
-    /// The same, found in the database.
-    pub n_reused: usize,
-    /// Rows that gave logits in this run.
-    pub n_decode_rows: u64,
-    /// Seconds the generations of this run took, loading and self-check left out.
-    pub seconds: f64,
-    /// Leak rates: all categories together first, then each.
-    pub leak_rates: Vec<LeakRate>,
-    /// What else each of them may come from, in the same order.
-    pub diagnostics: Vec<Diagnostics>,
-    /// Exact leak rates in the same order, where continuations were enumerated.
-    pub exact_leak_rates: Vec<ExactLeakRate>,
-}
-
-/// A part of a model's weights.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredShare {
-    /// How they are stored, such as `Q4_K`.
-    pub tensor_type: String,
-    /// The part, 0 to 1.
-    pub fraction: f64,
-}
-
-/// How a model file was made from another one.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DerivationSummary {
-    /// The label of what was made, without its parent.
-    pub quantization: String,
-    /// The label of the parent's quantization.
-    pub parent_quantization: String,
-    /// SHA-256 of the parent.
-    pub parent_sha256: String,
-    /// Whether the parent was quantized already.
-    pub is_requantized: bool,
-    /// SHA-256 of the importance matrix, where one was used.
-    pub imatrix_sha256: Option<String>,
-    /// The program that made it.
-    pub quantizer: String,
-}
-
-impl ModelSummary {
-    /// The label of the parent, if the weights were rounded twice.
-    pub fn requantized_from(&self) -> Option<&str> {
-        let derivation = self.derivation.as_ref();
-        derivation
-            .filter(|derivation| derivation.is_requantized)
-            .map(|derivation| derivation.parent_quantization.as_str())
-    }
-
-    /// The sampling values in which the conditions differ, if they do.
-    fn differing_sampling(&self) -> Option<&str> {
-        Some(self.sampling_label.as_str()).filter(|label| !label.is_empty())
-    }
-}
-
-/// One leak, worth reading.
-#[derive(Debug, Clone)]
-pub struct Example {
-    /// Model and quantization.
-    pub model: String,
-    /// The concept.
-    pub concept: String,
-    /// The prompt that holds the concept.
-    pub test_prompt: String,
-    /// What the model made of it.
-    pub test_generation: String,
-    /// Similarity of the concept and that generation.
-    pub similarity_test: f64,
-    /// The prompt without the concept.
-    pub control_prompt: String,
-    /// What the model made of it.
-    pub control_generation: String,
-    /// Similarity of the concept and that generation.
-    pub similarity_control: f64,
-}

@@ -8,56 +8,8 @@ use std::fmt::Write as _;
 use console::Style;
 
 use crate::leakage::Leak;
+use crate::results::{ShownPair, ShownRepeat};
 use crate::visible::visible;
-
-/// A prompt pair, and what was made of it under each condition.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ShownPair {
-    /// The experiment's name.
-    pub experiment: String,
-    /// The pair's place in the experiment, from 0.
-    pub pair_idx: usize,
-    /// The concept.
-    pub concept: String,
-    /// The category.
-    pub category: String,
-    /// The prompt with the concept.
-    pub test_prompt: String,
-    /// The prompt without it.
-    pub control_prompt: String,
-    /// What each condition made of it.
-    pub conditions: Vec<ShownCondition>,
-}
-
-/// What one condition made of a pair.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ShownCondition {
-    /// Model, quantization and whatever else tells it from others.
-    pub label: String,
-    /// The metric and the seed: verdicts of others are not comparable.
-    pub metric_and_seed: (String, u64),
-    /// The repeats, in their order.
-    pub repeats: Vec<ShownRepeat>,
-}
-
-/// One repeat of a pair.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ShownRepeat {
-    /// The repeat, from 0.
-    pub repeat_idx: u32,
-    /// The generation for the test prompt.
-    pub test_generation: String,
-    /// The generation for the control prompt.
-    pub control_generation: String,
-    /// Similarity of the concept and the test generation.
-    pub similarity_test: f64,
-    /// Similarity of the concept and the control generation.
-    pub similarity_control: f64,
-    /// The verdict.
-    pub leak: Leak,
-    /// Whether the concept itself stands in the test generation.
-    pub is_echo: bool,
-}
 
 /// The pairs as text for a terminal, with colours where `is_coloured`.
 pub fn pairs(pairs: &[ShownPair], is_coloured: bool) -> String {
@@ -189,6 +141,7 @@ fn collapsed(repeats: &[ShownRepeat]) -> Vec<(&ShownRepeat, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::ShownCondition;
 
     fn repeat(test: &str, control: &str, leak: Leak) -> ShownRepeat {
         ShownRepeat {

@@ -10,9 +10,9 @@ use itertools::Itertools as _;
 use super::diagnostics::diagnostics_text;
 use super::drift::drift_line;
 use super::exact::{self, exact_table};
-use super::{Example, ModelSummary, StoredShare, Summary};
 use crate::generation::EnumerationParams;
 use crate::leakage::LeakRate;
+use crate::results::{Example, ModelSummary, StoredShare, Summary};
 use crate::visible::visible;
 
 /// The columns of the leak rates; those marked hold text.

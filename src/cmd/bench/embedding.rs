@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::end_to_end::Bench;
 use super::median;
-use crate::cmd::encoder_file::{self, EncoderFile};
-use crate::cmd::model_file::Wanted;
 use crate::embedding::Embedder;
 use crate::gguf::manifest::Manifest;
 use crate::leakage::{Leak, ScoredPair, cosine, leak_rates};
 use crate::llama::Model;
+use crate::study::Interrupted;
+use crate::study::models::encoder::{self as encoder_file, EncoderFile};
+use crate::study::models::file::Wanted;
 
 /// The encoder that is measured.
 const ENCODER: &str = "all-minilm-l6-v2";
@@ -46,11 +47,8 @@ pub(super) fn measure(bench: &Bench<'_>, texts: &[String]) -> anyhow::Result<Emb
     let mut rates = Vec::new();
     for _ in 0..N_ROUNDS {
         let started = Instant::now();
-        let Some(embedded) = embedder.embed(texts, cancel, &|_| {})? else {
-            anyhow::bail!("interrupted");
-        };
+        vectors = embedder.embed(texts, cancel, &|_| {})?.ok_or(Interrupted)?;
         rates.push(super::per_second(texts.len(), started.elapsed()));
-        vectors = embedded;
     }
     let scoring = (0..N_ROUNDS)
         .map(|_| score(&vectors).as_secs_f64())

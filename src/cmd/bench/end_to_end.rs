@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::spread;
-use crate::cmd::generating::{self, Destination};
-use crate::cmd::prepare::{Prepared, register_experiment, register_model};
-use crate::cmd::run::start_run;
-use crate::cmd::session::Session;
 use crate::experiment::Experiment;
 use crate::generation::{GenerationRequest, RequestId};
 use crate::llama::Backend;
 use crate::store::{ExperimentId, ModelId, NewPrompt, NewRenderedPrompt, RunModel, Store};
+use crate::study::answering::repeats::{self as generating, Destination};
+use crate::study::asking::{Prepared, register_experiment, register_model};
+use crate::study::running::start_run;
+use crate::study::session::Session;
 
 /// What all measurements share.
 pub(super) struct Bench<'a> {
@@ -118,7 +118,7 @@ impl<'a> Bench<'a> {
             0,
             &mut None,
         )?;
-        anyhow::ensure!(!self.session.cancelled(), "interrupted");
+        self.session.go_on()?;
         let ids: Vec<RequestId> = requests.iter().map(|request| request.id).collect();
         let generations = store.generations(&ids)?;
         let n_prompt_tokens: usize = requests

@@ -14,17 +14,17 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::model_file::{self, ModelFile, Wanted};
 use super::models::one_entry;
-use super::pairs_file::{self, USUAL_DB};
-use super::prepare::{Prepared, prepare};
-use super::session::Session;
+use super::program::session;
 use super::{Status, print};
 use crate::cli::BenchArgs;
 use crate::experiment::{Experiment, Overrides};
 use crate::generation::SamplingParams;
 use crate::llama::{Backend, Model};
 use crate::progress;
+use crate::study::asking::{Prepared, prepare};
+use crate::study::models::file::{self as model_file, ModelFile, Wanted};
+use crate::study::{Loading, Session};
 use embedding::EmbeddingFigures;
 use end_to_end::{Bench, EndToEnd};
 use peers::PeerFigure;
@@ -60,23 +60,23 @@ struct Round {
 /// Measures, and prints a table for each part when it ends; with `--output` also a JSON file, written anew after each
 /// measurement, so that a run that is killed loses only the one it was in.
 pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Status> {
-    let session = Session::start(&args.shelf, false, args.threads)?;
-    let loaded = pairs_file::load(&args.experiment, USUAL_DB.as_ref(), false, false)?;
-    let experiment = loaded.experiment.with_overrides(&Overrides {
+    let session = session(&args.shelf, false, args.threads)?;
+    let overrides = Overrides {
         repeats: Some(args.repeats),
         ..Overrides::default()
-    })?;
+    };
+    let loading = Loading {
+        overrides,
+        ..Loading::default()
+    };
+    let experiment = session.load(&args.experiment, &loading)?;
     let prompts = prompts(args, &experiment)?;
     let file = model(&session, &args.model)?;
     let backend = Backend::init()?;
     let sampling = sampling(&experiment)?;
     let prepared = prepare(&experiment, &prompts, &backend, file, &sampling)?;
     let bench = Bench::new(&session, &backend, &experiment, &prompts, &prepared)?;
-    let measured = measure(args, &bench);
-    if session.cancelled() {
-        return Ok(Status::Interrupted);
-    }
-    measured?;
+    measure(args, &bench)?;
     Ok(Status::Done)
 }
 

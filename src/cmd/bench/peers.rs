@@ -11,8 +11,8 @@ use anyhow::Context as _;
 use super::end_to_end::Bench;
 use super::spread;
 use crate::cli::BenchArgs;
-use crate::cmd::session::Session;
 use crate::progress;
+use crate::study::session::Session;
 
 /// A rate that another program reached, and ours on the same work.
 #[derive(Debug, Clone)]

@@ -1,22 +1,19 @@
 //! `seep export`: tables for other programs.
 //!
-//! Owns which tables go into which files. What a table holds is in `tables`, how a file comes to be in `target`; formats
+//! Owns which tables go into which files. What a table holds, `study` says; how a file comes to be in `target`; formats
 //! are the business of the module `export` of the library.
 
-mod comparisons;
-mod diagnostics;
-mod tables;
 mod target;
 
 use std::path::Path;
 
 use anyhow::{bail, ensure};
 
-use super::{Status, stored};
+use super::Status;
 use crate::cli::{ExportArgs, TableFormat};
 use crate::export::{Document, ExportError, ExportFormat};
 use crate::progress;
-use tables::{Source, Table};
+use crate::study::export::{self as tables, Source, Table};
 use target::Target;
 
 /// Writes what is asked for.
@@ -38,9 +35,7 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Status> {
     let source = if args.dictionary {
         None
     } else {
-        let store = stored::open(&args.db)?;
-        let experiments = stored::ids_named(&store, args.experiment.as_deref())?;
-        Some(Source { store, experiments })
+        Some(Source::open(&args.db, args.experiment.as_deref())?)
     };
     let targets = targets(&args.output, format, plan)?;
     for (target, tables) in targets {
@@ -124,7 +119,7 @@ fn write_tables(
     let mut written = Vec::new();
     for table in tables {
         document.begin(table.name, &table.columns())?;
-        let n_rows = table.each_row(source, &mut |cells| document.row(cells))?;
+        let n_rows = table.each_row(source, &mut |cells| Ok(document.row(cells)?))?;
         written.push((table.name, n_rows));
     }
     Ok(written)

@@ -4,74 +4,11 @@
 
 use super::table::{base, condition_cells, difference_cells, indented, range};
 use super::words::{certain_words, points};
-use super::{ComparisonReport, Condition, ConditionComparison};
 use crate::generation::EnumerationParams;
-use crate::report::LikelyText;
 use crate::report::table::plain_table;
+use crate::results::{ComparisonReport, Condition, ConditionComparison, LikelyText, MovedPair};
 use crate::stats::Interval;
 use crate::visible::visible;
-
-/// What is certain of an exact rate, for these prompts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ExactBounds {
-    /// What the Mean Leak-Rate certainly is at least, in percent.
-    pub lower: f64,
-    /// What it certainly is at most.
-    pub upper: f64,
-    /// Standard error that draws of tails leave, in points; 0 where nothing was drawn, None where it is unknown.
-    pub draw_standard_error: Option<f64>,
-    /// Mean probability of the enumerated continuations, 0 to 1.
-    pub coverage: f64,
-    /// The smallest of them.
-    pub coverage_min: f64,
-}
-
-/// What is certain of a difference of exact rates, for these prompts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ExactCompared {
-    /// What the difference certainly is at least, in points.
-    pub lower: f64,
-    /// What it certainly is at most.
-    pub upper: f64,
-    /// Standard error that draws of tails leave, in points; 0 where nothing was drawn, None where it is unknown.
-    pub draw_standard_error: Option<f64>,
-    /// The pairs whose leak probability changed most, at most one of each cluster.
-    pub moved: Vec<MovedPair>,
-}
-
-/// A pair whose leak probability changed, with what both conditions make of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MovedPair {
-    /// The pair's place in the experiment, from 0.
-    pub pair_idx: usize,
-    /// The concept.
-    pub concept: String,
-    /// The category.
-    pub category: String,
-    /// The prompt that holds the concept.
-    pub test_prompt: String,
-    /// The prompt without the concept.
-    pub control_prompt: String,
-    /// What the change of the leak probability certainly is at least, -1 to 1.
-    pub lower: f64,
-    /// What it certainly is at most.
-    pub upper: f64,
-    /// Under the base.
-    pub base: MovedSide,
-    /// Under the other condition.
-    pub other: MovedSide,
-}
-
-/// A pair under one condition.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MovedSide {
-    /// Its leak probability, 0 to 1.
-    pub leak_probability: f64,
-    /// The most probable texts after the test prompt.
-    pub test_texts: Vec<LikelyText>,
-    /// The most probable texts after the control prompt.
-    pub control_texts: Vec<LikelyText>,
-}
 
 impl MovedPair {
     /// How much more probable a leak is under the other condition, -1 to 1.

@@ -5,13 +5,12 @@
 use serde::Serialize;
 
 use super::words::difference_words;
-use super::{
-    ComparisonReport, Condition, ConditionComparison, ExactCompared, FlippedText, MetricAgreement,
-    ModelTrend, MovedPair, MovedSide, RepeatText,
-};
 use crate::leakage::{Comparison, Flips, RepeatFlips};
-use crate::report::DriftSummary;
 use crate::report::exact::listed;
+use crate::results::{
+    ComparisonReport, Condition, ConditionComparison, DriftSummary, ExactCompared, FlippedText,
+    MetricAgreement, ModelTrend, MovedPair, MovedSide, RepeatText,
+};
 use crate::stats::Interval;
 
 #[derive(Serialize)]

@@ -6,11 +6,12 @@ use std::collections::HashMap;
 
 use super::exact;
 use super::words::{difference_words, few_clusters_words, p_value_text, points, trend_words};
-use super::{ComparisonReport, Condition, ConditionComparison, FlippedText, RepeatText};
 use crate::leakage::{Comparison, Flips, Leak, RepeatFlips};
-use crate::report::DriftSummary;
 use crate::report::drift::drift_table;
 use crate::report::table::plain_table;
+use crate::results::{
+    ComparisonReport, Condition, ConditionComparison, DriftSummary, FlippedText, RepeatText,
+};
 use crate::stats::{Interval, N_EXACT_MAX};
 use crate::visible::visible;
 

@@ -4,8 +4,13 @@ use super::words::{
     certain_words, difference_words, few_clusters_words, p_value_text, points, trend_words,
 };
 use super::*;
+use crate::generation::EnumerationParams;
 use crate::leakage::Flips;
-use crate::report::LikelyText;
+use crate::leakage::{Comparison, ConditionRate, Leak, LeakTrend, RepeatFlips};
+use crate::results::{
+    ComparisonReport, Condition, ConditionComparison, ExactBounds, ExactCompared, FlippedText,
+    LikelyText, MetricAgreement, MetricDifference, ModelTrend, MovedPair, MovedSide, RepeatText,
+};
 use crate::stats::{Interval, PValue};
 
 const BASE: &str = "qwen:Q8_0";

@@ -3,8 +3,8 @@
 //! Owns what is said of a difference and of a trend. A direction is claimed only where the interval leaves out zero
 //! and the corrected p-value is small; where not, what the data allow is said instead.
 
-use super::ModelTrend;
 use crate::leakage::Comparison;
+use crate::results::ModelTrend;
 
 /// A corrected p-value up to this goes with the 95 % interval.
 const P_VALUE_MAX: f64 = 0.05;

@@ -8,16 +8,16 @@ use itertools::Itertools as _;
 use serde::Serialize;
 
 use super::charts::{Chart, Table};
-use super::data::{
-    ReportCondition, ReportData, ReportExactLeak, ReportModel, ReportPair, ReportRun, ReportVerdict,
-};
 use super::rows::rows;
 use super::words::{AnswerPart, answer, count, enumeration_words, thousands};
 use super::{SCRIPT, STYLE};
 use crate::digest::Digest;
 use crate::leakage::{ScoredPair, striking_leaks};
-use crate::report::LikelyText;
 use crate::report::text::{visible, visible_block};
+use crate::results::{
+    LikelyText, ReportCondition, ReportData, ReportExactLeak, ReportModel, ReportPair, ReportRun,
+    ReportVerdict,
+};
 
 /// Leaks shown for each condition.
 const N_EXAMPLES: usize = 3;

@@ -1,12 +1,12 @@
 //! Reports written by hand: two models, three files, three pairs, of repeats and exact; their texts are hostile.
 
-use super::data::*;
 use crate::generation::EnumerationParams;
 use crate::leakage::{
     Comparison, Diversity, ExactLeak, ExactPair, Flips, Leak, LeakRate, LeakTrend, RepeatFlips,
     ScoredPair, exact_leak_rates,
 };
-use crate::report::{ConditionComparison, ExactCompared, LikelyText, ModelTrend};
+use crate::results::*;
+use crate::results::{ConditionComparison, ExactCompared, LikelyText, ModelTrend};
 use crate::stats::{Drift, Interval, PValue};
 
 /// What a model may say to break a page.

@@ -10,7 +10,6 @@
 
 mod charts;
 mod context;
-mod data;
 mod rows;
 mod words;
 
@@ -23,13 +22,8 @@ use std::io::{self, Write};
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 
-pub use data::{
-    BaseComparisons, Making, ReportComparison, ReportCondition, ReportData, ReportExactLeak,
-    ReportExperiment, ReportModel, ReportPair, ReportRate, ReportRun, ReportRunModel,
-    ReportVerdict,
-};
-
 use super::figure::Figure;
+use crate::results::ReportData;
 use charts::Chart;
 use context::Context;
 

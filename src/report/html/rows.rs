@@ -7,10 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use super::data::{ReportCondition, ReportData, ReportExactLeak, ReportVerdict};
 use crate::leakage::{Flips, Leak, Rounding, ScoredPair, count_flips, rounded};
-use crate::report::LikelyText;
 use crate::report::text::visible;
+use crate::results::{LikelyText, ReportCondition, ReportData, ReportExactLeak, ReportVerdict};
 
 /// All rows.
 #[derive(Debug, Serialize)]

@@ -8,6 +8,7 @@ use super::fixture::{HOSTILE, data, endless, exact_data};
 use super::*;
 use crate::report::figure_files;
 use crate::report::text::visible;
+use crate::results::ReportData;
 
 fn page() -> String {
     page_of(&data())

@@ -3,12 +3,12 @@
 //! Owns the answer: what is said of leak rates, and in which order everything is said. No sentence claims more than
 //! its interval does. What is said of differences and trends, `compare::words` owns.
 
-use super::data::{ReportCondition, ReportData, ReportRate};
 use crate::generation::EnumerationParams;
 use crate::report::compare::words::{
     certain_words, difference_words, few_clusters_words, trend_words,
 };
 use crate::report::text::visible;
+use crate::results::{ReportCondition, ReportData, ReportRate};
 use crate::stats::Interval;
 
 /// A part of the answer: what it is about, and its sentences.

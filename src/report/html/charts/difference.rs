@@ -4,12 +4,11 @@
 
 use super::{Chart, Table};
 use crate::leakage::{Comparison, Flips};
-use crate::report::ConditionComparison;
 use crate::report::compare::words::{self, p_value_text};
 use crate::report::figure::{BarRow, Bars, DotRow, Dots, Figure, Scale, bars, dots};
-use crate::report::html::data::{BaseComparisons, ReportData};
 use crate::report::html::words::count;
 use crate::report::text::visible;
+use crate::results::{BaseComparisons, ConditionComparison, ReportData};
 use crate::stats::N_EXACT_MAX;
 
 /// Differences to the base of the Mean Leak-Rate; None where nothing is compared.

@@ -6,8 +6,8 @@ use super::{Chart, Table, range, series, star_words, starred};
 use crate::leakage::Comparison;
 use crate::report::compare::words;
 use crate::report::figure::{Figure, Point, Scatter, XAxis, scatter};
-use crate::report::html::data::{ReportCondition, ReportData};
 use crate::report::text::visible;
+use crate::results::{ReportCondition, ReportData};
 use crate::stats::Drift;
 
 /// A condition with what is set against each other.

@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::data::{ReportCondition, ReportData, ReportRate};
 use super::words::{count, enumeration_words};
 use crate::report::figure::Figure;
 use crate::report::text::visible;
+use crate::results::{ReportCondition, ReportData, ReportRate};
 
 /// How the intervals of rates are made; the source is in `stats`.
 const METHOD: &str = "Intervals: 95 %, cluster-robust standard errors (CR2), Student’s t with Satterthwaite’s degrees of freedom; all pairs that share a control prompt are one cluster.";

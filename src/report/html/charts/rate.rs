@@ -6,9 +6,9 @@ use super::{Chart, METHOD, Table, has_sweep, n_words, overall, series, star_word
 use crate::report::figure::{
     DotRow, Dots, Figure, Grid, GridCell, Point, Scale, Scatter, XAxis, dots, grid, scatter,
 };
-use crate::report::html::data::{ReportCondition, ReportData, ReportRate};
 use crate::report::html::words::{certain_range, rate_interval, rate_numbers};
 use crate::report::text::visible;
+use crate::results::{ReportCondition, ReportData, ReportRate};
 
 /// Mean Leak-Rate by condition, where files are there under several sampling values.
 pub(super) fn by_condition(data: &ReportData) -> Option<Chart> {

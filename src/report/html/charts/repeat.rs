@@ -5,9 +5,9 @@
 use super::{Chart, Table, overall, range};
 use crate::leakage::Diversity;
 use crate::report::figure::{DotRow, Dots, Figure, Scale, dots};
-use crate::report::html::data::ReportData;
 use crate::report::html::words::rate_numbers;
 use crate::report::text::visible;
+use crate::results::ReportData;
 
 /// How many prompts have the same text in all repeats; None where no prompt has two repeats.
 pub(super) fn repeats(data: &ReportData) -> Option<Chart> {

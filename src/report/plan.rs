@@ -1,0 +1,126 @@
+//! The plan of a run as a table.
+//!
+//! Owns words and layout; every figure stands in [`RunPlan`] already.
+
+use indicatif::HumanBytes;
+
+use super::table::{mode_text, plain_table};
+use crate::results::{ComparisonPlan, Cost, RunPlan};
+use crate::watch::duration;
+
+/// The plan as a person reads it.
+pub fn plan_table(plan: &RunPlan) -> String {
+    let made = match plan.enumeration {
+        Some(_) => "enumerations",
+        None => "generations",
+    };
+    let columns = [
+        "model",
+        "quantization",
+        "here",
+        "to fetch",
+        made,
+        "stored",
+        "missing",
+        "prompt tokens",
+        "memory",
+        "time",
+        "from",
+    ];
+    let rows = plan.models.iter().map(|model| {
+        vec![
+            model.model.clone(),
+            model.quantization.clone().unwrap_or_default(),
+            model.state.clone(),
+            HumanBytes(model.fetch_bytes).to_string(),
+            model.n_generations.to_string(),
+            model.n_stored.to_string(),
+            model.n_missing.to_string(),
+            model
+                .n_prompt_tokens
+                .map_or("-".to_owned(), |n| n.to_string()),
+        ]
+        .into_iter()
+        .chain(cost_cells(model.cost.as_ref()))
+        .collect()
+    });
+    format!(
+        "{}: {} prompt pairs of {} distinct prompts, {}\n{}\n{}\n\n{}\n",
+        plan.experiment,
+        plan.n_prompt_pairs,
+        plan.n_prompts,
+        mode_text(plan.n_repeats, plan.enumeration.as_ref()),
+        plain_table(&columns, rows.collect(), &|column_idx| (3..10)
+            .contains(&column_idx)),
+        totals(plan),
+        comparison_table(&plan.comparisons)
+    )
+}
+
+fn cost_cells(cost: Option<&Cost>) -> [String; 3] {
+    let none = || "-".to_owned();
+    [
+        cost.map_or_else(none, |cost| HumanBytes(cost.memory_bytes).to_string()),
+        cost.map_or_else(none, |cost| duration(cost.seconds)),
+        cost.and_then(|cost| cost.seconds_from.clone())
+            .unwrap_or_else(none),
+    ]
+}
+
+/// What all of it takes.
+fn totals(plan: &RunPlan) -> String {
+    let known = duration(plan.seconds);
+    let time = match plan.n_models_without_time {
+        0 => known,
+        _ if plan.models.iter().all(|model| model.cost.is_none()) => {
+            "unknown, because no model is here".to_owned()
+        }
+        n => format!("{known} and that of {n} models that are not here"),
+    };
+    let memory = plan.memory_bytes.map_or("unknown".to_owned(), |bytes| {
+        let is_too_much = bytes > plan.machine_memory_bytes;
+        let warning = if is_too_much {
+            ", which is too much"
+        } else {
+            ""
+        };
+        let (bytes, machine) = (HumanBytes(bytes), HumanBytes(plan.machine_memory_bytes));
+        format!("{bytes} of {machine}{warning}")
+    });
+    format!(
+        "Time {time}, without loading, the self-check and embedding; disk {}; memory {memory}.",
+        HumanBytes(plan.disk_bytes)
+    )
+}
+
+fn comparison_table(comparisons: &[ComparisonPlan]) -> String {
+    if comparisons.is_empty() {
+        return "There is one model, so nothing to compare.".to_owned();
+    }
+    let columns = [
+        "base",
+        "other",
+        "detectable points",
+        "standard error",
+        "from",
+    ];
+    let rows = comparisons.iter().map(|comparison| {
+        let points = comparison.detectable_points;
+        vec![
+            comparison.base.clone(),
+            comparison.other.clone(),
+            points.map_or("none".to_owned(), |points| format!("{points:.1}")),
+            format!("{:.1}", comparison.standard_error),
+            match comparison.n_stored {
+                0 => "prior".to_owned(),
+                n if comparison.is_exact => format!("{n} stored leak probabilities each"),
+                n => format!("{n} stored verdicts each"),
+            },
+        ]
+    });
+    format!(
+        "The smallest difference of Mean Leak-Rates that is found with a power of 80 %, after Holm's correction over the comparisons with its base:\n{}",
+        plain_table(&columns, rows.collect(), &|column_idx| (2..4)
+            .contains(&column_idx))
+    )
+}

@@ -1,0 +1,106 @@
+//! The plan of a run: what it would make, take and find.
+
+use serde::Serialize;
+
+use crate::generation::EnumerationParams;
+
+/// What a run would do.
+#[derive(Debug, Serialize)]
+pub struct RunPlan {
+    /// The experiment's name.
+    pub experiment: String,
+    /// Prompt pairs.
+    pub n_prompt_pairs: usize,
+    /// Distinct prompts.
+    pub n_prompts: usize,
+    /// Repeats of each prompt.
+    pub n_repeats: u32,
+    /// How far continuations are enumerated, if they are; the repeats are then draws of what is not.
+    #[serde(skip)]
+    pub enumeration: Option<EnumerationParams>,
+    /// The models, and the encoder at the end.
+    pub models: Vec<ModelPlan>,
+    /// Time of all generations whose time is known, in seconds.
+    pub seconds: f64,
+    /// Models with missing generations whose time is unknown, because they are not here.
+    pub n_models_without_time: usize,
+    /// What is fetched, derived and stored, in bytes.
+    pub disk_bytes: u64,
+    /// The largest memory of a model that is here, in bytes; models are loaded one after the other.
+    pub memory_bytes: Option<u64>,
+    /// Memory of the machine, in bytes.
+    pub machine_memory_bytes: u64,
+    /// The comparisons that the experiment makes possible.
+    pub comparisons: Vec<ComparisonPlan>,
+}
+
+/// What it would do with one model.
+#[derive(Debug, Serialize)]
+pub struct ModelPlan {
+    /// The model's name.
+    pub model: String,
+    /// The label of its quantization, where it is known.
+    pub quantization: Option<String>,
+    /// The state of its file, in words.
+    pub state: String,
+    /// Bytes to fetch.
+    pub fetch_bytes: u64,
+    /// Size of a file that has to be derived; null where its parent is not here.
+    pub derive_bytes: Option<u64>,
+    /// Enumerations, where continuations are enumerated: one for each distinct prompt.
+    pub n_generations: usize,
+    /// Those that are stored.
+    pub n_stored: usize,
+    /// Those to be made.
+    pub n_missing: usize,
+    /// Tokens of all rendered prompts; null where the model is not here.
+    pub n_prompt_tokens: Option<usize>,
+    /// Null where the model is not here.
+    pub cost: Option<Cost>,
+}
+
+impl ModelPlan {
+    /// Model and quantization, as `seep compare` takes them.
+    pub fn name(&self) -> String {
+        match &self.quantization {
+            Some(quantization) => format!("{}:{quantization}", self.model),
+            None => self.model.clone(),
+        }
+    }
+}
+
+/// What the missing generations of one model will take.
+#[derive(Debug, Serialize)]
+pub struct Cost {
+    /// Time to make them, in seconds.
+    pub seconds: f64,
+    /// Where that comes from, such as `run 3` or `warm-up`; null where nothing is missing.
+    pub seconds_from: Option<String>,
+    /// Tokens that they have at most; of enumerations, the rows that they take at most.
+    pub n_tokens_max: u64,
+    /// Memory of the process, in bytes.
+    pub memory_bytes: u64,
+}
+
+/// A comparison that the experiment makes possible.
+#[derive(Debug, Serialize)]
+pub struct ComparisonPlan {
+    /// Model and quantization of the base.
+    pub base: String,
+    /// Those of the other.
+    pub other: String,
+    /// How many comparisons with this base Holm's correction is for.
+    pub n_comparisons: usize,
+    /// The level of the test after Holm's correction.
+    pub alpha: f64,
+    /// The standard error to expect, in points.
+    pub standard_error: f64,
+    /// The smallest difference found with a power of 80 %, in points; null where none can be.
+    pub detectable_points: Option<f64>,
+    /// `stored` or `prior`.
+    pub basis: &'static str,
+    /// Verdicts, or leak probabilities, under each of both that the standard error comes from; 0 for the prior.
+    pub n_stored: usize,
+    /// Whether these are leak probabilities.
+    pub is_exact: bool,
+}

@@ -1,0 +1,273 @@
+//! Everything that is shown of an experiment, as it is stored and computed.
+
+use super::{ConditionComparison, LikelyText, ModelTrend};
+use crate::generation::EnumerationParams;
+use crate::leakage::{Diversity, ExactLeakRate, ExactPair, LeakRate, ScoredPair};
+use crate::stats::{Drift, Interval};
+
+/// An experiment with everything that is shown of it.
+#[derive(Debug, Clone)]
+pub struct ReportData {
+    /// The experiment.
+    pub experiment: ReportExperiment,
+    /// The name of the similarity.
+    pub metric: String,
+    /// The embedding model.
+    pub embedding_model: ReportModel,
+    /// Seed of the generations; None where they were imported.
+    pub seed: Option<u64>,
+    /// How far continuations were enumerated; None where rates are those of repeats.
+    pub enumeration: Option<EnumerationParams>,
+    /// What prompts of one cluster share, in the singular, such as `control prompt`.
+    pub cluster_unit: String,
+    /// The conditions, in the order in which they were first run.
+    pub conditions: Vec<ReportCondition>,
+    /// The conditions that others are compared with, and these.
+    pub comparisons: Vec<BaseComparisons>,
+    /// One trend for each model with at least three different bits per weight.
+    pub trends: Vec<ModelTrend>,
+    /// The prompt pairs, by their place in the experiment.
+    pub pairs: Vec<ReportPair>,
+    /// The runs of the experiment, in the order of their start.
+    pub runs: Vec<ReportRun>,
+    /// The making of this report.
+    pub making: Making,
+}
+
+/// The experiment.
+#[derive(Debug, Clone)]
+pub struct ReportExperiment {
+    /// Its name.
+    pub name: String,
+    /// The question it asks, in prose.
+    pub question: String,
+    /// SHA-256 of its text.
+    pub sha256: String,
+    /// Its YAML file, word for word; None where no file asked for it.
+    pub yaml: Option<String>,
+    /// The YAML file it extends, word for word; None where it extends none.
+    pub extended_yaml: Option<String>,
+    /// The system message that the prompts are sent with; None where none is sent.
+    pub system_message: Option<String>,
+    /// The user message of the first test prompt.
+    pub user_message: String,
+}
+
+/// A model file.
+#[derive(Debug, Clone)]
+pub struct ReportModel {
+    /// Its name.
+    pub name: String,
+    /// The label of its quantization.
+    pub quantization: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// `general.architecture` of the file; this and what follows is None where there is no file.
+    pub architecture: Option<String>,
+    /// Number of weights.
+    pub n_parameters: Option<u64>,
+    /// Measured bits per weight.
+    pub bits_per_weight: Option<f64>,
+    /// Size in bytes.
+    pub size_bytes: Option<u64>,
+    /// The licence, as the manifest or the file names it; None where neither does.
+    pub licence: Option<String>,
+}
+
+/// One model file under one choice of sampling values.
+#[derive(Debug, Clone)]
+pub struct ReportCondition {
+    /// How the condition is named everywhere in the report; unique.
+    pub name: String,
+    /// The model file.
+    pub model: ReportModel,
+    /// What makes the file unlike the others, such as `requantized`.
+    pub marks: Vec<String>,
+    /// The sampling values of its generations: name and value. Several values of one name were all in use.
+    pub sampling: Vec<(String, String)>,
+    /// Leak rates: all categories together first, then each.
+    pub leak_rates: Vec<ReportRate>,
+    /// The leak rate of the repeats that are no echoes; None where all are, and where rates are exact.
+    pub leak_rate_without_echoes: Option<ReportRate>,
+    /// How different the repeats of test prompts are; None without verdicts.
+    pub diversity: Option<Diversity>,
+    /// The share of different verdicts among any two repeats of a prompt, 0 to 1; None with one repeat.
+    pub disagreement: Option<f64>,
+    /// The verdicts with their texts, by pair and repeat; empty where rates are exact.
+    pub verdicts: Vec<ReportVerdict>,
+    /// The leak probabilities with the most probable texts, by pair; empty where rates are those of repeats.
+    pub exact_leaks: Vec<ReportExactLeak>,
+}
+
+/// A Mean Leak-Rate, of repeats or exact. All of it but the counts is in percent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReportRate {
+    /// The category; None for all together.
+    pub category: Option<String>,
+    /// The rate; 50 is no leakage.
+    pub mean_leak_rate: f64,
+    /// What it certainly is for these prompts; None where it is an estimate.
+    pub certain: Option<Interval>,
+    /// Standard error that draws of uncovered tails leave, where there were any and it is known.
+    pub draw_standard_error: Option<f64>,
+    /// The 95 % interval for the choice of prompts; None with a single cluster.
+    pub interval: Option<Interval>,
+    /// Pairs times repeats, or pairs where rates are exact.
+    pub n_pairs: usize,
+    /// Clusters of the interval.
+    pub n_clusters: usize,
+    /// Part of ties.
+    pub tie_rate: f64,
+    /// Part of test texts in which the concept itself stands.
+    pub echo_rate: f64,
+}
+
+/// A pair whose continuations were enumerated.
+#[derive(Debug, Clone)]
+pub struct ReportExactLeak {
+    /// The pair and what its distributions say.
+    pub exact: ExactPair,
+    /// The most probable texts after the test prompt.
+    pub test_texts: Vec<LikelyText>,
+    /// The most probable texts after the control prompt.
+    pub control_texts: Vec<LikelyText>,
+}
+
+/// One repeat of one pair.
+#[derive(Debug, Clone)]
+pub struct ReportVerdict {
+    /// Pair, repeat, similarities and verdict.
+    pub scored: ScoredPair,
+    /// The generation for the test prompt.
+    pub test_generation: String,
+    /// The generation for the control prompt.
+    pub control_generation: String,
+}
+
+/// Conditions against one base.
+#[derive(Debug, Clone)]
+pub struct BaseComparisons {
+    /// The base, in `conditions`.
+    pub base_idx: usize,
+    /// What is compared with it.
+    pub others: Vec<ReportComparison>,
+}
+
+/// A condition against its base.
+#[derive(Debug, Clone)]
+pub struct ReportComparison {
+    /// The condition, in `conditions`.
+    pub condition_idx: usize,
+    /// What was found.
+    pub found: ConditionComparison,
+    /// How far the condition lies from the base in its next-token distributions; None where they are not stored.
+    pub drift: Option<Drift>,
+}
+
+/// A prompt pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportPair {
+    /// Its place in the experiment, from 0.
+    pub pair_idx: usize,
+    /// The concept.
+    pub concept: String,
+    /// The category.
+    pub category: String,
+    /// The template it was made from; None for a free-standing pair.
+    pub template_id: Option<String>,
+    /// The prompt with the concept.
+    pub test_prompt: String,
+    /// The prompt without the concept.
+    pub control_prompt: String,
+}
+
+/// A run or an import: which program did what, on which machine.
+#[derive(Debug, Clone)]
+pub struct ReportRun {
+    /// What it was, with its row in the database, such as `Run 1`.
+    pub title: String,
+    /// The command line.
+    pub command_line: String,
+    /// Facts about it, in order: what, and its value.
+    pub facts: Vec<(String, String)>,
+    /// What it did with each model; none where generations were imported.
+    pub models: Vec<ReportRunModel>,
+}
+
+/// What a run did with one model.
+#[derive(Debug, Clone)]
+pub struct ReportRunModel {
+    /// Model and quantization.
+    pub name: String,
+    /// Name and parameters of the schedule.
+    pub schedule: String,
+    /// The devices that computed, such as `CPU`.
+    pub device: String,
+    /// Which program made tokens of the prompts.
+    pub tokenizer: String,
+    /// How far generations were independent of their neighbours; None where nothing had to be generated.
+    pub determinism: Option<String>,
+    /// Generations made.
+    pub n_generated: usize,
+    /// Generations that were stored before.
+    pub n_reused: usize,
+    /// Requests that failed.
+    pub n_failed: usize,
+}
+
+/// How the report was made.
+#[derive(Debug, Clone)]
+pub struct Making {
+    /// The database that was read.
+    pub database: String,
+    /// The command line.
+    pub command_line: String,
+    /// Version and commit of the program.
+    pub program: String,
+    /// Random sign flips of a p-value are drawn with this seed.
+    pub flip_seed: u64,
+}
+
+impl ReportCondition {
+    /// Whether both are of one model file, so that they differ in sampling values.
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+        let (a, b) = (&self.model, &other.model);
+        (&a.name, &a.quantization, &a.sha256) == (&b.name, &b.quantization, &b.sha256)
+    }
+}
+
+impl From<LeakRate> for ReportRate {
+    fn from(rate: LeakRate) -> Self {
+        let percent = |n: usize| 100.0 * n as f64 / rate.n_pairs as f64;
+        Self {
+            mean_leak_rate: rate.mean_leak_rate,
+            certain: None,
+            draw_standard_error: None,
+            interval: rate.interval,
+            n_pairs: rate.n_pairs,
+            n_clusters: rate.n_clusters,
+            tie_rate: percent(rate.n_tied),
+            echo_rate: percent(rate.n_echoes),
+            category: rate.category,
+        }
+    }
+}
+
+impl From<ExactLeakRate> for ReportRate {
+    fn from(rate: ExactLeakRate) -> Self {
+        Self {
+            mean_leak_rate: rate.mean_leak_rate,
+            certain: Some(Interval {
+                lower: rate.lower,
+                upper: rate.upper,
+            }),
+            draw_standard_error: rate.draw_standard_error.filter(|error| *error > 0.0),
+            interval: rate.interval,
+            n_pairs: rate.n_pairs,
+            n_clusters: rate.n_clusters,
+            tie_rate: rate.tie_rate,
+            echo_rate: rate.echo_rate,
+            category: rate.category,
+        }
+    }
+}

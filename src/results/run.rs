@@ -1,0 +1,181 @@
+//! The results of a run, and of scoring what is stored.
+
+use super::{DriftSummary, LikelyText};
+use crate::generation::{EnumerationParams, SamplingParams};
+use crate::leakage::{Diagnostics, ExactDifference, ExactLeakRate, LeakRate};
+
+/// Everything a finished run shows.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// The experiment's name.
+    pub experiment: String,
+    /// SHA-256 of the experiment's text.
+    pub experiment_sha256: String,
+    /// The name of the similarity: `sbert` is the cosine of sentence embeddings.
+    pub metric: String,
+    /// What it is, in words.
+    pub similarity: String,
+    /// What the figures depend on besides the generations, in one line.
+    pub signature: String,
+    /// The embedding model's name.
+    pub embedding_model: String,
+    /// SHA-256 of the embedding model's file.
+    pub embedding_model_sha256: String,
+    /// Repeats of each prompt.
+    pub n_repeats: u32,
+    /// How far continuations were enumerated; None where there are repeats only.
+    pub enumeration: Option<EnumerationParams>,
+    /// Seed of the draws; None where generations were imported, whose seed is not known.
+    pub seed: Option<u64>,
+    /// One entry per condition (model file and sampling), in the experiment's order.
+    pub models: Vec<ModelSummary>,
+    /// How far quantizations lie from the first of the same model.
+    pub drifts: Vec<DriftSummary>,
+    /// The most striking leaks of all models.
+    pub examples: Vec<Example>,
+    /// Each quantization against the first of its model, where continuations were enumerated.
+    pub exact_differences: Vec<DifferenceFromBase>,
+    /// The most striking pairs of all models, where continuations were enumerated.
+    pub exact_examples: Vec<ExactExample>,
+    /// The database file.
+    pub database: String,
+    /// The row of this run in the table `runs`; None where nothing was run.
+    pub run_id: Option<i64>,
+    /// Requests that failed.
+    pub n_failed: usize,
+}
+
+/// What one model file did.
+#[derive(Debug, Clone)]
+pub struct ModelSummary {
+    /// The model's name.
+    pub model: String,
+    /// The label of its quantization.
+    pub quantization: String,
+    /// SHA-256 of the model file.
+    pub sha256: String,
+    /// Measured bits per weight; None where generations were imported.
+    pub bits_per_weight: Option<f64>,
+    /// How the weights are stored, the type of most of them first.
+    pub composition: Vec<StoredShare>,
+    /// The tensor type that the label promises, and the part of the weights stored so.
+    pub label_share: Option<StoredShare>,
+    /// The file's derivation from another one, where it was made here.
+    pub derivation: Option<DerivationSummary>,
+    /// The sampling values; None where generations were imported.
+    pub sampling: Option<SamplingParams>,
+    /// Those in which the conditions differ, such as `temperature=0.5`; empty where they do not.
+    pub sampling_label: String,
+    /// The preset that gave values which the experiment does not write out.
+    pub preset: Option<&'static str>,
+    /// The devices that computed, such as `CPU`; None where generations were not made here.
+    pub device: Option<String>,
+    /// The level the self-check found; none when nothing had to be generated.
+    pub determinism: Option<String>,
+    /// Generations made in this run, or prompts whose continuations were enumerated.
+    pub n_generated: usize,
+    /// The same, found in the database.
+    pub n_reused: usize,
+    /// Rows that gave logits in this run.
+    pub n_decode_rows: u64,
+    /// Seconds the generations of this run took, loading and self-check left out.
+    pub seconds: f64,
+    /// Leak rates: all categories together first, then each.
+    pub leak_rates: Vec<LeakRate>,
+    /// What else each of them may come from, in the same order.
+    pub diagnostics: Vec<Diagnostics>,
+    /// Exact leak rates in the same order, where continuations were enumerated.
+    pub exact_leak_rates: Vec<ExactLeakRate>,
+}
+
+/// A part of a model's weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredShare {
+    /// How they are stored, such as `Q4_K`.
+    pub tensor_type: String,
+    /// The part, 0 to 1.
+    pub fraction: f64,
+}
+
+/// How a model file was made from another one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DerivationSummary {
+    /// The label of what was made, without its parent.
+    pub quantization: String,
+    /// The label of the parent's quantization.
+    pub parent_quantization: String,
+    /// SHA-256 of the parent.
+    pub parent_sha256: String,
+    /// Whether the parent was quantized already.
+    pub is_requantized: bool,
+    /// SHA-256 of the importance matrix, where one was used.
+    pub imatrix_sha256: Option<String>,
+    /// The program that made it.
+    pub quantizer: String,
+}
+
+/// One leak, worth reading.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// Model and quantization.
+    pub model: String,
+    /// The concept.
+    pub concept: String,
+    /// The prompt that holds the concept.
+    pub test_prompt: String,
+    /// What the model made of it.
+    pub test_generation: String,
+    /// Similarity of the concept and that generation.
+    pub similarity_test: f64,
+    /// The prompt without the concept.
+    pub control_prompt: String,
+    /// What the model made of it.
+    pub control_generation: String,
+    /// Similarity of the concept and that generation.
+    pub similarity_control: f64,
+}
+
+impl ModelSummary {
+    /// The label of the parent, if the weights were rounded twice.
+    pub fn requantized_from(&self) -> Option<&str> {
+        let derivation = self.derivation.as_ref();
+        derivation
+            .filter(|derivation| derivation.is_requantized)
+            .map(|derivation| derivation.parent_quantization.as_str())
+    }
+
+    /// The sampling values in which the conditions differ, if they do.
+    pub(crate) fn differing_sampling(&self) -> Option<&str> {
+        Some(self.sampling_label.as_str()).filter(|label| !label.is_empty())
+    }
+}
+
+/// One pair with the texts that account for most of its leak probability, worth reading.
+#[derive(Debug, Clone)]
+pub struct ExactExample {
+    /// Model and quantization.
+    pub model: String,
+    /// The concept.
+    pub concept: String,
+    /// The pair's leak probability, 0 to 1.
+    pub leak_probability: f64,
+    /// The prompt that holds the concept.
+    pub test_prompt: String,
+    /// The continuations that leak most, and how probable each is.
+    pub test_texts: Vec<LikelyText>,
+    /// The prompt without the concept.
+    pub control_prompt: String,
+    /// Its most probable continuations.
+    pub control_texts: Vec<LikelyText>,
+}
+
+/// How much more leaks under one quantization than under the first of the same model.
+#[derive(Debug, Clone)]
+pub struct DifferenceFromBase {
+    /// Model and quantization.
+    pub model: String,
+    /// What it is compared with.
+    pub base: String,
+    /// The difference.
+    pub difference: ExactDifference,
+}

@@ -1,0 +1,288 @@
+//! What a model is asked: prompts rendered and tokenized for it, requests planned, everything registered.
+//!
+//! Owns the way from an experiment and a model file to requests with their ids. It loads no weights: only for a
+//! tokenizer that we cannot build is llama.cpp's vocabulary loaded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use rayon::prelude::*;
+
+use crate::experiment::{Experiment, Plan, Preset, plan_requests};
+use crate::generation::{
+    GenerationRequest, RequestContext, RequestId, SamplingParams, sampling_labels,
+};
+use crate::gguf::inspect::composition_json;
+use crate::llama::{Backend, Model};
+use crate::prompt::{ChatTemplate, RenderedPrompt, Tokenizer};
+use crate::store::{
+    ExperimentId, ModelId, NewDerivation, NewExperiment, NewModel, NewPair, NewPrompt,
+    NewRenderedPrompt, PromptId, Store, StoredGeneration,
+};
+use crate::study::models::file::ModelFile;
+use crate::study::models::placement::Placement;
+
+/// A model with one of its samplings, and the prompts as it sees them.
+#[derive(Clone)]
+pub(crate) struct Prepared {
+    pub(crate) file: Arc<ModelFile>,
+    /// The sampling values in which the conditions of the experiment differ; empty where they do not.
+    pub(crate) sampling_label: String,
+    pub(crate) preset: Option<Preset>,
+    /// In the order in which they were given.
+    pub(crate) prompts: Arc<[RenderedPrompt]>,
+    /// Which program made the tokens.
+    pub(crate) tokenizer_name: &'static str,
+    /// Tokens that only fill the vocabulary up.
+    pub(crate) unused_tokens: Vec<u32>,
+    pub(crate) context: RequestContext,
+    /// Where its logits are computed.
+    pub(crate) placement: Placement,
+    /// Time that rendering and tokenizing took.
+    pub(crate) took: Duration,
+}
+
+/// Stored generations by what they answer.
+pub(crate) type Generations = HashMap<RequestId, StoredGeneration>;
+
+/// A condition: a model with one of its samplings, and what it is asked.
+pub(crate) struct Planned {
+    pub(crate) prepared: Prepared,
+    pub(crate) plan: Plan,
+}
+
+/// Plans the experiment for each of `files` with each of its samplings, in this order.
+pub(crate) fn plan_all(
+    experiment: &Experiment,
+    backend: &Backend,
+    files: Vec<ModelFile>,
+    samplings: &[Vec<SamplingParams>],
+) -> anyhow::Result<Vec<Planned>> {
+    let planned = files
+        .into_par_iter()
+        .zip(samplings)
+        .map(|(file, samplings)| plan(experiment, backend, file, samplings))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let mut planned: Vec<Planned> = planned.into_iter().flatten().collect();
+    let all = planned
+        .iter()
+        .map(|planned| &planned.prepared.context.sampling);
+    let labels = sampling_labels(&all.collect::<Vec<_>>());
+    for (planned, label) in planned.iter_mut().zip(labels) {
+        planned.prepared.sampling_label = label;
+    }
+    Ok(planned)
+}
+
+/// Renders and tokenizes every prompt of the experiment, and plans the requests of each sampling.
+pub(crate) fn plan(
+    experiment: &Experiment,
+    backend: &Backend,
+    file: ModelFile,
+    samplings: &[SamplingParams],
+) -> anyhow::Result<Vec<Planned>> {
+    let Some(first) = samplings.first() else {
+        return Ok(Vec::new());
+    };
+    let prepared = prepare(experiment, experiment.prompts(), backend, file, first)?;
+    let tokens: Vec<Arc<[u32]>> = prepared
+        .prompts
+        .iter()
+        .map(|prompt| Arc::from(prompt.tokens()))
+        .collect();
+    let planned = samplings.iter().map(|sampling| {
+        let mut prepared = prepared.clone();
+        prepared.context.sampling = sampling.clone();
+        Planned {
+            plan: plan_requests(experiment, &tokens, &prepared.context),
+            prepared,
+        }
+    });
+    Ok(planned.collect())
+}
+
+impl Prepared {
+    /// The model, with its sampling where there are several, as people read them.
+    pub(crate) fn label(&self) -> String {
+        format!("{} {}", self.file.label(), self.sampling_label)
+            .trim_end()
+            .to_owned()
+    }
+}
+
+/// Renders `prompts` in the experiment's messages and tokenizes them.
+pub(crate) fn prepare(
+    experiment: &Experiment,
+    prompts: &[String],
+    backend: &Backend,
+    mut file: ModelFile,
+    sampling: &SamplingParams,
+) -> anyhow::Result<Prepared> {
+    let failed = || format!("failed to prepare the prompts for {}", file.label());
+    let template = ChatTemplate::from_gguf(&file.gguf).with_context(failed)?;
+    let tokenizer = Tokenizer::from_gguf(&file.gguf).with_context(failed)?;
+    let vocabulary = if tokenizer.is_own() {
+        None
+    } else {
+        Some(Model::load_vocabulary(backend, file.gguf.path())?)
+    };
+    let engine = |text: &str| {
+        vocabulary
+            .as_ref()
+            .map_or_else(Vec::new, |model| model.tokenize(text))
+    };
+    let placement = Placement::choose(backend, &file.gguf, experiment.n_gpu_layers())?;
+    let system = experiment.prompt_format().system();
+    let started = Instant::now();
+    let prompts = prompts
+        .iter()
+        .map(|prompt| {
+            let messages = template.render(system, &experiment.user_message(prompt))?;
+            tokenizer.tokenize(&messages, &engine)
+        })
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(failed)?;
+    file.gguf.drop_lists();
+    Ok(Prepared {
+        took: started.elapsed(),
+        tokenizer_name: tokenizer.name(),
+        unused_tokens: tokenizer.table().unused().to_vec(),
+        prompts: prompts.into(),
+        sampling_label: String::new(),
+        preset: experiment.preset(),
+        context: experiment.request_context(
+            file.sha256,
+            sampling.clone(),
+            placement.schedule_name(),
+        ),
+        placement,
+        file: Arc::new(file),
+    })
+}
+
+impl Planned {
+    /// The planned requests that have no generation yet.
+    pub(crate) fn missing(&self, store: &Store) -> anyhow::Result<Vec<GenerationRequest>> {
+        let missing = store.missing(&self.request_ids())?;
+        // Both are in the order of the plan.
+        let mut missing = missing.into_iter().peekable();
+        let requests = self.plan.requests().iter();
+        Ok(requests
+            .filter(|request| missing.next_if_eq(&request.id).is_some())
+            .cloned()
+            .collect())
+    }
+
+    /// The stored generations of the planned requests.
+    pub(crate) fn generations(&self, store: &Store) -> anyhow::Result<Generations> {
+        Ok(store.generations(&self.request_ids())?)
+    }
+
+    fn request_ids(&self) -> Vec<RequestId> {
+        let requests = self.plan.requests().iter();
+        requests.map(|request| request.id).collect()
+    }
+}
+
+/// The rows of an experiment that its leaks refer to.
+pub(crate) struct Registered {
+    pub(crate) experiment: ExperimentId,
+    /// In the order of [`Experiment::prompts`].
+    prompts: Vec<PromptId>,
+}
+
+/// Registers the experiment, its messages and its pairs.
+pub(crate) fn register_experiment(
+    store: &mut Store,
+    experiment: &Experiment,
+) -> anyhow::Result<Registered> {
+    let experiment_id = store.register_experiment(&NewExperiment {
+        sha256: experiment.sha256(),
+        name: experiment.name(),
+        question: experiment.question(),
+        yaml: experiment.yaml(),
+        extended_yaml: experiment.extended().map(|file| file.text()),
+        pairs_sha256: experiment.pairs_sha256(),
+    })?;
+    let messages: Vec<String> = experiment
+        .prompts()
+        .iter()
+        .map(|prompt| experiment.user_message(prompt))
+        .collect();
+    let new: Vec<NewPrompt<'_>> = messages
+        .iter()
+        .map(|user_message| NewPrompt {
+            system_message: experiment.prompt_format().system(),
+            user_message,
+        })
+        .collect();
+    let prompts = store.register_prompts(&new)?;
+    let pairs: Vec<NewPair<'_>> = experiment
+        .pairs()
+        .iter()
+        .map(|pair| NewPair {
+            pair_idx: pair.pair_idx,
+            concept: &pair.concept,
+            category: &pair.category,
+            template_id: pair.template_id.as_deref(),
+            test_prompt: experiment.test_prompt(pair),
+            control_prompt: experiment.control_prompt(pair),
+            test_prompt_id: prompts[pair.test_prompt_idx],
+            control_prompt_id: prompts[pair.control_prompt_idx],
+        })
+        .collect();
+    store.register_pairs(experiment_id, &pairs)?;
+    Ok(Registered {
+        experiment: experiment_id,
+        prompts,
+    })
+}
+
+/// Registers a model with the prompts as it sees them.
+pub(crate) fn register_planned(
+    store: &mut Store,
+    registered: &Registered,
+    planned: &Planned,
+) -> anyhow::Result<ModelId> {
+    let model = register_model(store, &planned.prepared.file)?;
+    let rendered: Vec<NewRenderedPrompt<'_>> = planned
+        .prepared
+        .prompts
+        .iter()
+        .zip(&registered.prompts)
+        .map(|(rendered, &prompt)| NewRenderedPrompt {
+            prompt,
+            text: rendered.text(),
+            tokens: rendered.tokens(),
+        })
+        .collect();
+    store.register_rendered_prompts(model, &rendered)?;
+    Ok(model)
+}
+
+/// Registers a model file.
+pub(crate) fn register_model(store: &mut Store, file: &ModelFile) -> anyhow::Result<ModelId> {
+    let document = match &file.derivation {
+        Some(derivation) => serde_json::to_string(derivation)?,
+        None => String::new(),
+    };
+    let derivation = file.derivation.as_ref().map(|derivation| NewDerivation {
+        parent_sha256: &derivation.parent_sha256,
+        document: &document,
+    });
+    Ok(store.register_model(&NewModel {
+        sha256: file.sha256,
+        label: &file.name,
+        quantization: &file.quantization,
+        path: file.gguf.path(),
+        architecture: file.inspection.architecture.as_deref().unwrap_or("unknown"),
+        n_parameters: file.inspection.n_parameters,
+        bits_per_weight: file.inspection.bits_per_weight,
+        size_bytes: file.inspection.size_bytes,
+        metadata: &file.metadata,
+        composition: &composition_json(&file.inspection),
+        derivation,
+    })?)
+}

@@ -1,0 +1,389 @@
+//! Comparisons: conditions against a base, from the leaks that are stored.
+//!
+//! Owns the order of its steps and what prompts of one cluster share. Which leaks are compared, `kind` and `choice` say;
+//! what is shown of exact ones is put together in `exact`; what the difference is, `leakage`; how it is told, `report`.
+//! Nothing is generated and nothing is written.
+
+pub(crate) mod choice;
+pub(crate) mod exact;
+pub(crate) mod kind;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::bail;
+
+use crate::leakage::{
+    ClusterUnit, Clusters, Comparison, FlippedPrompt, PairRates, RateKind, compare_with_base,
+    condition_rate, count_flips, flipped_prompts, leak_trend, metric_agreement,
+    repeat_disagreement,
+};
+use crate::results::{
+    ComparisonReport, Condition, ConditionComparison, FlippedText, MetricAgreement,
+    MetricDifference, ModelTrend, RepeatText,
+};
+use crate::stats::SignFlips;
+use crate::store::{LeakSet, PromptId, Store, StoredLeak, StoredLeakSet};
+use crate::study::drifting::{self, Side};
+use crate::study::scoring::verdicts::{Verdicts, read_verdicts};
+use crate::study::session::Session;
+use crate::study::stored;
+use choice::{Choice, Wanted, condition_name};
+use kind::{Kinds, choose_kind};
+
+/// Random sign flips of a p-value: near 0.05 its standard error is then 0.0007.
+pub(crate) const FLIPS: SignFlips = SignFlips {
+    seed: 1,
+    n_draws: 99_999,
+};
+
+/// The stored leaks that are meant.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// The experiment, by name or by the beginning of its SHA-256.
+    pub experiment: Option<String>,
+    /// The metric; `sbert` unless given.
+    pub metric: Option<String>,
+    /// The seed of the generations.
+    pub seed: Option<u64>,
+    /// Rates of repeats or exact ones.
+    pub rates: Option<RateKind>,
+}
+
+/// The conditions that are compared, and how.
+#[derive(Debug, Clone)]
+pub struct Comparing {
+    /// The base and then the others: `name`, `name:quantization`, or the beginning of a file's SHA-256.
+    pub conditions: Vec<String>,
+    /// The leaks that are meant.
+    pub selection: Selection,
+    /// The bond between prompts that are not independent of each other.
+    pub unit: ClusterUnit,
+    /// Prompts shown of those that changed most.
+    pub n_flips: usize,
+}
+
+impl Session {
+    /// Compares stored conditions with a base.
+    ///
+    /// # Errors
+    /// When a condition is not stored, or the conditions cannot be compared.
+    pub fn compare(&self, db: &Path, comparing: &Comparing) -> anyhow::Result<ComparisonReport> {
+        let store = stored::open(db)?;
+        let (stored, stored_exact) = (store.leak_sets()?, store.exact_leak_sets()?);
+        if stored.is_empty() && stored_exact.is_empty() {
+            bail!(
+                "the database `{}` holds no leaks yet\nhint: `seep run` stores them",
+                db.display()
+            );
+        }
+        let names = comparing.conditions.iter();
+        let exact_sets: Vec<StoredLeakSet> = stored_exact.iter().map(|it| it.set.clone()).collect();
+        let kinds = Kinds {
+            repeats: &stored,
+            exact: &exact_sets,
+        };
+        let selection = &comparing.selection;
+        let wanted = Wanted {
+            conditions: &names.map(String::as_str).collect::<Vec<_>>(),
+            experiment: selection.experiment.as_deref(),
+            metric: selection.metric.as_deref(),
+            seed: selection.seed,
+        };
+        let (kind, Choice { sets, notes }) = choose_kind(kinds, wanted, selection.rates)?;
+        for note in &notes {
+            self.note(note);
+        }
+        match kind {
+            RateKind::Repeats => assemble(&store, &stored, &sets, comparing),
+            RateKind::Exact => exact::assemble(self, &store, &stored_exact, &sets, comparing),
+        }
+    }
+}
+
+fn assemble(
+    store: &Store,
+    stored: &[StoredLeakSet],
+    sets: &[&StoredLeakSet],
+    comparing: &Comparing,
+) -> anyhow::Result<ComparisonReport> {
+    let verdicts = read_verdicts(store, sets)?;
+    let clusters = clusters(verdicts.iter().flat_map(|v| &v.leaks), comparing.unit);
+    let (base, others) = verdicts.split_first().expect("the base is a condition");
+    let compared = compare_all(base, others, &clusters);
+    let mut comparisons: Vec<ConditionComparison> = others
+        .iter()
+        .zip(compared)
+        .map(|(other, found)| {
+            let comparison = condition_comparison(base, other, found, &clusters, comparing.n_flips);
+            with_drift(store, base.set, other.set, comparison)
+        })
+        .collect::<anyhow::Result<_>>()?;
+    let mut agreements = Vec::new();
+    for metric in other_metrics(stored, sets) {
+        let others = read_verdicts(store, &metric)?;
+        agreements.extend(
+            verdicts
+                .iter()
+                .zip(&others)
+                .filter_map(|(a, b)| agreement(a, b)),
+        );
+        add_metric(&mut comparisons, &others, comparing.unit);
+    }
+    let set = base.set;
+    Ok(ComparisonReport {
+        experiment: set.experiment_name.clone(),
+        experiment_sha256: set.experiment_sha256.clone(),
+        database: store.path().display().to_string(),
+        metric: set.metric.clone(),
+        seed: set.seed,
+        unit: cluster_unit(comparing.unit).to_owned(),
+        flip_seed: FLIPS.seed,
+        enumeration: None,
+        conditions: verdicts
+            .iter()
+            .filter_map(|v| condition(v.set, &v.rates, n_repeats(v)?, &clusters))
+            .collect(),
+        comparisons,
+        base_disagreement: repeat_disagreement(&base.pairs),
+        trends: trends(verdicts.iter().map(|v| (v.set, &v.rates)), &clusters),
+        agreements,
+    })
+}
+
+/// What prompts of one cluster share, in the singular.
+pub(crate) fn cluster_unit(unit: ClusterUnit) -> &'static str {
+    match unit {
+        ClusterUnit::Control => "control prompt",
+        ClusterUnit::Template => "template",
+    }
+}
+
+/// The cluster of each pair, numbered in the order of their first appearance.
+///
+/// A pair without a template is in the cluster of its control prompt.
+pub(crate) fn clusters<'a>(
+    leaks: impl Iterator<Item = &'a StoredLeak>,
+    unit: ClusterUnit,
+) -> Clusters {
+    let pairs = leaks.map(|leak| {
+        let template = leak.template_id.as_deref();
+        (leak.pair_idx, template, leak.control_prompt_id)
+    });
+    number_clusters(pairs, unit)
+}
+
+/// The same of pairs, each with its template and its control prompt.
+fn number_clusters<'a>(
+    pairs: impl Iterator<Item = (usize, Option<&'a str>, PromptId)>,
+    unit: ClusterUnit,
+) -> Clusters {
+    let mut numbers = BTreeMap::new();
+    let mut clusters = Clusters::new();
+    for (pair_idx, template, control) in pairs {
+        let shared = match (unit, template) {
+            (ClusterUnit::Template, Some(template)) => (Some(template), None),
+            (ClusterUnit::Control | ClusterUnit::Template, _) => (None, Some(control)),
+        };
+        let next = numbers.len();
+        clusters.insert(pair_idx, *numbers.entry(shared).or_insert(next));
+    }
+    clusters
+}
+
+fn compare_all(
+    base: &Verdicts<'_>,
+    others: &[Verdicts<'_>],
+    clusters: &Clusters,
+) -> Vec<Option<Comparison>> {
+    let rates: Vec<&PairRates> = others.iter().map(|other| &other.rates).collect();
+    compare_with_base(&base.rates, &rates, clusters, FLIPS)
+}
+
+/// The most repeats that a pair has; None without any.
+fn n_repeats(verdicts: &Verdicts<'_>) -> Option<usize> {
+    let mut n_repeats: BTreeMap<usize, usize> = BTreeMap::new();
+    for pair in &verdicts.pairs {
+        *n_repeats.entry(pair.pair_idx).or_default() += 1;
+    }
+    n_repeats.into_values().max()
+}
+
+fn condition(
+    set: &StoredLeakSet,
+    rates: &PairRates,
+    n_repeats: usize,
+    clusters: &Clusters,
+) -> Option<Condition> {
+    Some(Condition {
+        name: condition_name(set),
+        model: set.label.clone(),
+        quantization: set.quantization.clone(),
+        sha256: set.model_sha256.clone(),
+        bits_per_weight: set.bits_per_weight,
+        requantized_from: set.requantized_from.clone(),
+        rate: condition_rate(rates, clusters)?,
+        n_repeats,
+        exact: None,
+    })
+}
+
+fn condition_comparison(
+    base: &Verdicts<'_>,
+    other: &Verdicts<'_>,
+    comparison: Option<Comparison>,
+    clusters: &Clusters,
+    n_flips: usize,
+) -> ConditionComparison {
+    let flipped = flipped_prompts(&base.pairs, &other.pairs, clusters, n_flips);
+    let texts = flipped
+        .iter()
+        .filter_map(|prompt| flipped_text(base, other, prompt));
+    ConditionComparison {
+        name: condition_name(other.set),
+        comparison,
+        drift: None,
+        flips: count_flips(&base.pairs, &other.pairs),
+        flipped_prompts: texts.collect(),
+        exact: None,
+        other_metrics: Vec::new(),
+    }
+}
+
+/// Adds how far the next-token distributions lie apart, where they are stored.
+fn with_drift(
+    store: &Store,
+    base: &StoredLeakSet,
+    other: &StoredLeakSet,
+    comparison: ConditionComparison,
+) -> anyhow::Result<ConditionComparison> {
+    let side = |set: &StoredLeakSet| Side {
+        id: set.model,
+        name: set.label.clone(),
+        quantization: set.quantization.clone(),
+        sha256: set.model_sha256.clone(),
+        bits_per_weight: set.bits_per_weight,
+    };
+    let drift = drifting::summary(store, base.experiment, base.seed, &side(base), &side(other))?;
+    Ok(ConditionComparison {
+        drift,
+        ..comparison
+    })
+}
+
+fn flipped_text(
+    base: &Verdicts<'_>,
+    other: &Verdicts<'_>,
+    prompt: &FlippedPrompt,
+) -> Option<FlippedText> {
+    let repeats = |verdicts: &Verdicts<'_>| -> Vec<RepeatText> {
+        let leaks = verdicts.leaks.iter();
+        leaks
+            .filter(|leak| leak.pair_idx == prompt.pair_idx)
+            .map(repeat_text)
+            .collect()
+    };
+    let leak = base
+        .leaks
+        .iter()
+        .find(|leak| leak.pair_idx == prompt.pair_idx)?;
+    Some(FlippedText {
+        pair_idx: prompt.pair_idx,
+        concept: leak.concept.clone(),
+        category: leak.category.clone(),
+        test_prompt: leak.test_prompt.clone(),
+        control_prompt: leak.control_prompt.clone(),
+        change: prompt.change,
+        base: repeats(base),
+        other: repeats(other),
+    })
+}
+
+fn repeat_text(leak: &StoredLeak) -> RepeatText {
+    RepeatText {
+        repeat_idx: leak.repeat_idx,
+        test_generation: leak.test_generation.clone(),
+        control_generation: leak.control_generation.clone(),
+        leak: leak.leak,
+    }
+}
+
+/// One trend for each model; of different models, bits per weight mean different things.
+pub(crate) fn trends<'a>(
+    conditions: impl Iterator<Item = (&'a StoredLeakSet, &'a PairRates)>,
+    clusters: &Clusters,
+) -> Vec<ModelTrend> {
+    // A trend over files is one under the same sampling values.
+    let mut models: BTreeMap<(&str, &str), Vec<(f64, &PairRates)>> = BTreeMap::new();
+    for (set, rates) in conditions {
+        let key = (set.label.as_str(), set.sampling_label.as_str());
+        let levels = models.entry(key).or_default();
+        levels.extend(set.bits_per_weight.map(|bits| (bits, rates)));
+    }
+    let trends = models
+        .into_iter()
+        .filter_map(|((model, sampling), levels)| {
+            let bits = || levels.iter().map(|(bits, _)| *bits);
+            Some(ModelTrend {
+                model: format!("{model} {sampling}").trim_end().to_owned(),
+                bits_min: bits().fold(f64::INFINITY, f64::min),
+                bits_max: bits().fold(0.0, f64::max),
+                trend: leak_trend(&levels, clusters)?,
+            })
+        });
+    trends.collect()
+}
+
+/// The sets of each other metric that there is for all conditions, in their order.
+fn other_metrics<'a>(
+    stored: &'a [StoredLeakSet],
+    sets: &[&StoredLeakSet],
+) -> Vec<Vec<&'a StoredLeakSet>> {
+    let mut metrics: BTreeMap<&str, Vec<&StoredLeakSet>> = BTreeMap::new();
+    for set in sets {
+        let same = stored.iter().filter(|other| {
+            let asked = LeakSet {
+                metric: &other.metric,
+                ..set.set()
+            };
+            other.set() == asked && other.metric != set.metric
+        });
+        for other in same {
+            metrics.entry(&other.metric).or_default().push(other);
+        }
+    }
+    let is_complete = |found: &Vec<&StoredLeakSet>| found.len() == sets.len();
+    metrics.into_values().filter(is_complete).collect()
+}
+
+fn agreement(a: &Verdicts<'_>, b: &Verdicts<'_>) -> Option<MetricAgreement> {
+    let found = metric_agreement(&a.pairs, &b.pairs)?;
+    Some(MetricAgreement {
+        condition: condition_name(a.set),
+        metric: b.set.metric.clone(),
+        share: found.share,
+        kappa: found.kappa,
+        n: found.n,
+    })
+}
+
+/// Adds the differences by another metric; the conditions are in the order of the report.
+fn add_metric(
+    comparisons: &mut [ConditionComparison],
+    verdicts: &[Verdicts<'_>],
+    unit: ClusterUnit,
+) {
+    let clusters = clusters(verdicts.iter().flat_map(|v| &v.leaks), unit);
+    let Some((base, others)) = verdicts.split_first() else {
+        return;
+    };
+    let found = compare_all(base, others, &clusters);
+    for (comparison, found) in comparisons.iter_mut().zip(found) {
+        comparison
+            .other_metrics
+            .extend(found.map(|found| MetricDifference {
+                metric: base.set.metric.clone(),
+                comparison: found,
+            }));
+    }
+}

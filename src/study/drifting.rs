@@ -1,0 +1,383 @@
+//! Drift: how far models lie from a base, and what they find the base's generations worth.
+//!
+//! Owns which generations are scored by which model, and the summary of what is stored. The next-token distributions
+//! come from the runs themselves; only the scores need another pass, which repeats nothing that is stored.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+
+use crate::engine::{ForcedTokens, Generator, GroupOutcome, Job};
+use crate::experiment::Experiment;
+use crate::generation::GenerationRequest;
+use crate::llama::{Backend, LlamaDecoder, Model};
+use crate::results::{DriftSummary, ScoreSummary};
+use crate::stats::{Drift, TopTokens, drift, mean_logprobs};
+use crate::store::{DistributionPair, ExperimentId, GenerationId, ModelId, NewScore, Store};
+use crate::study::answering::repeats as generating;
+use crate::study::asking::{Generations, Planned, plan_all, register_experiment, register_planned};
+use crate::study::models::file::{ModelFile, look_up, open_model};
+use crate::study::session::Session;
+use crate::watch::Unit;
+
+/// A model of the experiment with its row.
+struct Registered {
+    planned: Planned,
+    id: ModelId,
+}
+
+impl Session {
+    /// Lets each model of the experiment score the generations of the base, where it has not yet, and says how far each
+    /// lies from the base: the model named `base`, or the first.
+    ///
+    /// # Errors
+    /// When nothing is stored of the base, and [`Interrupted`](super::Interrupted).
+    pub fn drift(
+        &self,
+        experiment: &Experiment,
+        db: &Path,
+        base: Option<&str>,
+    ) -> anyhow::Result<Vec<DriftSummary>> {
+        if !db.exists() {
+            bail!(
+                "there is no database `{}`\nhint: run the experiment first; its generations are what is compared",
+                db.display()
+            );
+        }
+        let wanted = look_up(experiment)?;
+        let mut store = Store::open(db)?;
+        let files = wanted.models.iter().map(|model| open_model(self, model));
+        let files = files.collect::<anyhow::Result<Vec<_>>>()?;
+        let base_idx = base_idx(&files, base)?;
+        let backend = Backend::init()?;
+        // Next-token distributions do not depend on the sampling: the first of each model brings the generations.
+        let first = wanted
+            .samplings
+            .iter()
+            .map(|samplings| samplings[..1].to_vec());
+        let planned = plan_all(experiment, &backend, files, &first.collect::<Vec<_>>())?;
+        let registered = register_experiment(&mut store, experiment)?;
+        let mut models = Vec::new();
+        for planned in planned {
+            let id = register_planned(&mut store, &registered, &planned)?;
+            models.push(Registered { planned, id });
+        }
+        let base = models.remove(base_idx);
+        // Where continuations are enumerated there is no generation to score.
+        let is_exact = experiment.enumeration().is_some();
+        if !is_exact {
+            score_all(self, &backend, &mut store, &base, &models)?;
+        }
+        let side = |model: &Registered| Side::of(&model.planned.prepared.file, model.id);
+        let (experiment_id, seed) = (registered.experiment, experiment.seed());
+        let summaries = models
+            .iter()
+            .map(|other| summary(&store, experiment_id, seed, &side(&base), &side(other)));
+        let summaries = summaries.collect::<anyhow::Result<Vec<_>>>()?;
+        let summaries: Vec<DriftSummary> = summaries.into_iter().flatten().collect();
+        if is_exact && summaries.is_empty() {
+            let label = base.planned.prepared.file.label();
+            bail!(
+                "no next-token distributions of {label} and another model are stored\nhint: run the experiment with them first"
+            );
+        }
+        Ok(summaries)
+    }
+}
+
+/// Lets all of `others` score the base's generations.
+fn score_all(
+    session: &Session,
+    backend: &Backend,
+    store: &mut Store,
+    base: &Registered,
+    others: &[Registered],
+) -> anyhow::Result<()> {
+    let generations = base.planned.generations(store)?;
+    if generations.is_empty() {
+        let label = base.planned.prepared.file.label();
+        bail!("no generation of {label} is stored\nhint: run the experiment with it first");
+    }
+    for other in others {
+        score(session, backend, store, base, other, &generations)?;
+    }
+    Ok(())
+}
+
+/// The model that is meant by `--base`, the first unless given.
+fn base_idx(files: &[ModelFile], base: Option<&str>) -> anyhow::Result<usize> {
+    let name = |file: &ModelFile| format!("{}:{}", file.name, file.quantization);
+    if files.len() < 2 {
+        bail!("the experiment has one model only\nhint: a drift is that of one model from another");
+    }
+    let Some(base) = base else {
+        return Ok(0);
+    };
+    let is_meant = |file: &ModelFile| file.name == base || name(file).eq_ignore_ascii_case(base);
+    files.iter().position(is_meant).with_context(|| {
+        let names: Vec<String> = files.iter().map(name).collect();
+        format!(
+            "the experiment has no model `{base}`\nhint: it has {}",
+            names.join(", ")
+        )
+    })
+}
+
+/// The rows of the base's generations, in the order of its requests.
+fn generation_ids(planned: &Planned, generations: &Generations) -> Vec<GenerationId> {
+    let requests = planned.plan.requests().iter();
+    requests
+        .filter_map(|request| Some(generations.get(&request.id)?.id))
+        .collect()
+}
+
+/// Lets `other` score the base's generations that it has not scored yet.
+fn score(
+    session: &Session,
+    backend: &Backend,
+    store: &mut Store,
+    base: &Registered,
+    other: &Registered,
+    generations: &Generations,
+) -> anyhow::Result<()> {
+    let schedule = &other.planned.prepared.context.schedule;
+    let label = other.planned.prepared.file.label();
+    let ids = generation_ids(&base.planned, generations);
+    let unscored: HashSet<GenerationId> = store
+        .unscored(other.id, schedule, &ids)?
+        .into_iter()
+        .collect();
+    let seen: HashSet<&[u32]> = other
+        .planned
+        .prepared
+        .prompts
+        .iter()
+        .map(|prompt| prompt.tokens())
+        .collect();
+    let is_wanted = |request: &&GenerationRequest| {
+        let stored = generations.get(&request.id);
+        stored.is_some_and(|stored| {
+            unscored.contains(&stored.id) && !stored.generation.tokens.is_empty()
+        })
+    };
+    let wanted: Vec<GenerationRequest> = base
+        .planned
+        .plan
+        .requests()
+        .iter()
+        .filter(is_wanted)
+        .cloned()
+        .collect();
+    let (requests, unseen): (Vec<_>, Vec<_>) = wanted
+        .into_iter()
+        .partition(|request| seen.contains(&*request.prompt_tokens));
+    if !unseen.is_empty() {
+        let n = unseen.len();
+        session.note(format_args!(
+            "{label} sees the prompts of {n} generations as other tokens; they are not scored"
+        ));
+    }
+    if requests.is_empty() {
+        return Ok(());
+    }
+    let forced = requests.iter().map(|request| {
+        let tokens = generations[&request.id].generation.tokens.clone();
+        (request.id, tokens)
+    });
+    let forced: ForcedTokens = forced.collect();
+    let model = generating::load(session, backend, &other.planned.prepared)?;
+    let pass = Pass {
+        session,
+        backend,
+        model: &model,
+        other,
+        generations,
+    };
+    pass.run(store, &requests, &forced)
+}
+
+/// One pass of a model over generations of another.
+struct Pass<'a> {
+    session: &'a Session,
+    backend: &'a Backend,
+    model: &'a Model,
+    other: &'a Registered,
+    generations: &'a Generations,
+}
+
+impl Pass<'_> {
+    fn run(
+        &self,
+        store: &mut Store,
+        requests: &[GenerationRequest],
+        forced: &ForcedTokens,
+    ) -> anyhow::Result<()> {
+        let prepared = &self.other.planned.prepared;
+        let sampling = &prepared.context.sampling;
+        let vocabulary = generating::vocabulary(prepared, self.model);
+        let schedule = prepared.placement.schedule;
+        let limits = generating::limits(requests, schedule, sampling.max_tokens);
+        let config = generating::decoder_config(limits, schedule, self.session.n_threads);
+        let mut decoder = LlamaDecoder::new(self.backend, self.model, config)?;
+        let label = format!("{}: scoring", prepared.file.label());
+        let progress = self
+            .session
+            .begin(label, requests.len() as u64, Unit::Generations);
+        let job = Job {
+            requests,
+            sampling,
+            seed: prepared.context.seed,
+            vocabulary: &vocabulary,
+            schedule,
+            limits,
+            cancel: &self.session.cancel,
+            on_progress: &|_| {},
+        };
+        let mut generator = Generator::forced(&mut decoder, job, forced);
+        let mut n_scored = 0;
+        while let Some(outcome) = generator.next_group() {
+            if let Some((_, error)) = outcome.failed.first() {
+                bail!(
+                    "failed to score generations with {}: {error}",
+                    prepared.file.label()
+                );
+            }
+            n_scored += outcome.generations.len();
+            self.store(store, &outcome)?;
+            progress.set(n_scored as u64);
+        }
+        progress.finish(n_scored as u64);
+        Ok(self.session.go_on()?)
+    }
+
+    fn store(&self, store: &mut Store, outcome: &GroupOutcome) -> anyhow::Result<()> {
+        let schedule = &self.other.planned.prepared.context.schedule;
+        store.insert_next_token_distributions(self.other.id, schedule, &outcome.next_tokens)?;
+        let scores: Vec<NewScore<'_>> = outcome
+            .generations
+            .iter()
+            .map(|scored| NewScore {
+                generation: self.generations[&scored.request_id].id,
+                token_logprobs: &scored.token_logprobs,
+            })
+            .collect();
+        Ok(store.insert_scores(self.other.id, schedule, &scores)?)
+    }
+}
+
+/// A model whose drift is looked at, as the database and people know it.
+#[derive(Debug, Clone)]
+pub(crate) struct Side {
+    pub(crate) id: ModelId,
+    pub(crate) name: String,
+    pub(crate) quantization: String,
+    pub(crate) sha256: String,
+    /// None where generations were imported.
+    pub(crate) bits_per_weight: Option<f64>,
+}
+
+impl Side {
+    pub(crate) fn of(file: &ModelFile, id: ModelId) -> Self {
+        Self {
+            id,
+            name: file.name.clone(),
+            quantization: file.quantization.clone(),
+            sha256: file.sha256.to_string(),
+            bits_per_weight: Some(file.inspection.bits_per_weight),
+        }
+    }
+}
+
+/// How far two models' stored next-token distributions lie apart on the experiment's prompts; None where none are.
+pub(crate) fn model_drift(
+    store: &Store,
+    experiment: ExperimentId,
+    base: ModelId,
+    other: ModelId,
+) -> anyhow::Result<Option<Drift>> {
+    Ok(drift_of_pairs(&pairs(store, experiment, base, other)?))
+}
+
+/// What is stored of both models; nothing where they are one, which does not lie apart from itself.
+fn pairs(
+    store: &Store,
+    experiment: ExperimentId,
+    base: ModelId,
+    other: ModelId,
+) -> anyhow::Result<Vec<DistributionPair>> {
+    if base == other {
+        return Ok(Vec::new());
+    }
+    Ok(store.distribution_pairs(experiment, base, other)?)
+}
+
+fn drift_of_pairs(pairs: &[DistributionPair]) -> Option<Drift> {
+    let lists: Vec<(TopTokens<'_>, TopTokens<'_>)> = pairs
+        .iter()
+        .map(|pair| (top_tokens(&pair.base), top_tokens(&pair.other)))
+        .collect();
+    drift(&lists)
+}
+
+/// How far `other` lies from `base` on the experiment's prompts, as far as it is stored; None where nothing is.
+pub(crate) fn summary(
+    store: &Store,
+    experiment: ExperimentId,
+    seed: u64,
+    base: &Side,
+    other: &Side,
+) -> anyhow::Result<Option<DriftSummary>> {
+    let pairs = pairs(store, experiment, base.id, other.id)?;
+    let Some(drift) = drift_of_pairs(&pairs) else {
+        return Ok(None);
+    };
+    Ok(Some(DriftSummary {
+        base: format!("{} {}", base.name, base.quantization),
+        base_sha256: base.sha256.clone(),
+        model: other.name.clone(),
+        quantization: other.quantization.clone(),
+        sha256: other.sha256.clone(),
+        bits_per_weight: other.bits_per_weight,
+        n_prompts: drift.n_prompts,
+        k: pairs
+            .iter()
+            .map(|pair| pair.base.tokens.len())
+            .max()
+            .unwrap_or(0),
+        mean_kl: drift.mean_kl,
+        median_kl: drift.median_kl,
+        max_kl: drift.max_kl,
+        same_top: drift.same_top,
+        mean_rest: drift.mean_rest,
+        scores: scores(store, experiment, seed, base.id, other.id)?,
+    }))
+}
+
+fn scores(
+    store: &Store,
+    experiment: ExperimentId,
+    seed: u64,
+    base: ModelId,
+    other: ModelId,
+) -> anyhow::Result<Option<ScoreSummary>> {
+    let scored = store.scored_generations(experiment, seed, base, other)?;
+    let logprobs: Vec<(&[f32], &[f32])> = scored
+        .iter()
+        .map(|scored| (&*scored.own_logprobs, &*scored.token_logprobs))
+        .collect();
+    Ok(mean_logprobs(&logprobs).map(|mean| ScoreSummary {
+        n_generations: scored.len(),
+        n_tokens: mean.n_tokens,
+        own_logprob: mean.own,
+        other_logprob: mean.other,
+    }))
+}
+
+fn top_tokens(distribution: &crate::generation::NextTokenDistribution) -> TopTokens<'_> {
+    TopTokens {
+        tokens: &distribution.tokens,
+        logprobs: &distribution.logprobs,
+        rest: distribution.rest,
+    }
+}

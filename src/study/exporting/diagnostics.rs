@@ -1,0 +1,67 @@
+//! The table `diagnostics`: what else each rate may come from, a row for each flaw.
+//!
+//! Owns the joining of stored verdicts with the texts they are about. What a flaw is, `leakage` says.
+
+use std::collections::HashMap;
+
+use super::tables::{Source, TakeRow};
+use crate::leakage::{Diagnostics, FlawCount, ScoredPair, diagnostics};
+use crate::store::{Comparison, StoredLeak, StoredLeakSet};
+use crate::study::stored::diagnosed_pair;
+use crate::table::Cell;
+
+/// Hands a row for each flaw of each rate to `take`, in the order of the table `rates`.
+pub(crate) fn each_diagnostic(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
+    for set in source.leak_sets()? {
+        for of_rate in read(source, &set)? {
+            for count in &of_rate.flaws {
+                take(&cells(&set, &of_rate, count))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read(source: &Source, set: &StoredLeakSet) -> anyhow::Result<Vec<Diagnostics>> {
+    let store = &source.store;
+    let compared = store.comparisons(set.experiment, set.model, set.sampling)?;
+    let of_seed = compared.iter().filter(|found| found.seed == set.seed);
+    let texts: HashMap<(usize, u32), &Comparison> = of_seed
+        .map(|found| ((found.pair_idx, found.repeat_idx), found))
+        .collect();
+    let leaks = store.leaks(set.set())?;
+    let scored: Vec<ScoredPair> = leaks.iter().map(StoredLeak::scored_pair).collect();
+    let pairs = scored.iter().filter_map(|scored| {
+        let comparison = texts.get(&(scored.pair_idx, scored.repeat_idx))?;
+        Some(diagnosed_pair(comparison, scored))
+    });
+    Ok(diagnostics(&pairs.collect::<Vec<_>>()))
+}
+
+/// The cells in the order of the table `diagnostics` in `db/README.md`.
+fn cells<'s>(
+    set: &'s StoredLeakSet,
+    of_rate: &'s Diagnostics,
+    count: &'s FlawCount,
+) -> [Cell<'s>; 17] {
+    let whole = |n: usize| Cell::Integer(n as i64);
+    [
+        Cell::Integer(set.experiment.get()),
+        Cell::Text(&set.experiment_name),
+        Cell::Integer(set.model.get()),
+        Cell::Text(&set.label),
+        Cell::Text(&set.quantization),
+        Cell::Integer(set.sampling.get()),
+        Cell::Text(&set.sampling_values),
+        Cell::Text(&set.metric),
+        Cell::Integer(set.seed.cast_signed()),
+        Cell::opt_text(of_rate.category.as_deref()),
+        Cell::Text(count.flaw.as_str()),
+        whole(count.n_pairs),
+        Cell::Real(of_rate.share(count)),
+        Cell::opt_real(count.mean_leak_rate_without),
+        whole(of_rate.n_pairs),
+        whole(of_rate.n_generations),
+        whole(of_rate.n_distinct_texts),
+    ]
+}

@@ -1,0 +1,283 @@
+//! The tables that can be exported: each a name, its description in `db/README.md`, and where its rows come from.
+//!
+//! Owns two that are computed, the rates with their intervals and the dictionary; two more are in `comparisons` and
+//! `diagnostics`. All others are views of the store.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use anyhow::bail;
+
+use super::comparisons::each_comparison;
+use super::diagnostics::each_diagnostic;
+use crate::leakage::RateKind;
+use crate::leakage::{ExactLeakRate, LeakRate, exact_leak_rates, leak_rates};
+use crate::stats::Interval;
+use crate::store::{ExperimentId, Store, StoredExactSet, StoredLeak, StoredLeakSet, VIEWS, View};
+use crate::study::comparing::exact;
+use crate::study::stored;
+use crate::table::{Cell, Column, described_columns};
+
+/// The stored experiments from which rows come.
+pub struct Source {
+    pub(crate) store: Store,
+    /// The experiments that are meant; all unless given.
+    pub(crate) experiments: Option<Vec<ExperimentId>>,
+}
+
+impl Source {
+    /// The experiments of this name in a database that is there; all of them unless one is given.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn open(db: &Path, experiment: Option<&str>) -> anyhow::Result<Self> {
+        let store = stored::open(db)?;
+        let experiments = stored::ids_named(&store, experiment)?;
+        Ok(Self { store, experiments })
+    }
+
+    /// The sets of verdicts that are meant.
+    pub(crate) fn leak_sets(&self) -> anyhow::Result<Vec<StoredLeakSet>> {
+        let mut sets = self.store.leak_sets()?;
+        if let Some(ids) = &self.experiments {
+            sets.retain(|set| ids.contains(&set.experiment));
+        }
+        Ok(sets)
+    }
+
+    /// The sets of exact leaks that are meant.
+    pub(crate) fn exact_leak_sets(&self) -> anyhow::Result<Vec<StoredExactSet>> {
+        let mut sets = self.store.exact_leak_sets()?;
+        if let Some(ids) = &self.experiments {
+            sets.retain(|it| ids.contains(&it.set.experiment));
+        }
+        Ok(sets)
+    }
+}
+
+/// A table to export.
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    rows: Rows,
+    all_columns: Vec<Column>,
+    /// The columns that are written, by their place in all.
+    chosen: Vec<usize>,
+}
+
+/// What the rows of a table are made of.
+enum Rows {
+    View(&'static View),
+    Rates,
+    Comparisons,
+    Diagnostics,
+    /// The columns of the tables of these names.
+    Dictionary(Vec<&'static str>),
+}
+
+/// Takes a row.
+pub type TakeRow<'t> = &'t mut dyn FnMut(&[Cell<'_>]) -> anyhow::Result<()>;
+
+const RATES: &str = "rates";
+const COMPARISONS: &str = "comparisons";
+const DIAGNOSTICS: &str = "diagnostics";
+const DICTIONARY: &str = "dictionary";
+
+/// The tables of these names; all of them unless names are given.
+pub fn named(names: Option<&[String]>) -> anyhow::Result<Vec<Table>> {
+    let computed = [
+        (RATES, Rows::Rates),
+        (DIAGNOSTICS, Rows::Diagnostics),
+        (COMPARISONS, Rows::Comparisons),
+    ];
+    let computed = computed.map(|(name, rows)| Table::new(name, rows, described_columns(name)));
+    let views = VIEWS
+        .iter()
+        .map(|view| Table::new(view.name, Rows::View(view), view.columns()));
+    let mut all: Vec<Table> = computed.into_iter().chain(views).collect();
+    let Some(names) = names else {
+        return Ok(all);
+    };
+    let mut found = Vec::new();
+    for name in names {
+        let Some(table_idx) = all.iter().position(|table| table.name == name) else {
+            let known = described_names();
+            bail!("there is no table `{name}`{}", stored::hint(name, known));
+        };
+        found.push(all.remove(table_idx));
+    }
+    Ok(found)
+}
+
+fn described_names() -> impl Iterator<Item = &'static str> {
+    let views = VIEWS.iter().map(|view| view.name);
+    [RATES, DIAGNOSTICS, COMPARISONS].into_iter().chain(views)
+}
+
+/// What the columns of the tables of these names mean, as a table.
+pub fn dictionary(names: Vec<&'static str>) -> Table {
+    Table::new(
+        DICTIONARY,
+        Rows::Dictionary(names),
+        described_columns(DICTIONARY),
+    )
+}
+
+impl Table {
+    fn new(name: &'static str, rows: Rows, all_columns: Vec<Column>) -> Self {
+        Self {
+            name,
+            rows,
+            chosen: (0..all_columns.len()).collect(),
+            all_columns,
+        }
+    }
+
+    /// Keeps only the columns of these names, in this order.
+    pub fn choose(&mut self, names: &[String]) -> anyhow::Result<()> {
+        let known = || self.all_columns.iter().map(|column| column.name.as_str());
+        let mut chosen = Vec::new();
+        for name in names {
+            let Some(column_idx) = known().position(|column| column == name) else {
+                let hint = stored::hint(name, known());
+                bail!("the table `{}` has no column `{name}`{hint}", self.name);
+            };
+            chosen.push(column_idx);
+        }
+        self.chosen = chosen;
+        Ok(())
+    }
+
+    /// The columns that are written.
+    pub fn columns(&self) -> Vec<Column> {
+        let chosen = self.chosen.iter();
+        chosen
+            .map(|&column_idx| self.all_columns[column_idx].clone())
+            .collect()
+    }
+
+    /// Hands every row to `take`; returns how many there were.
+    pub fn each_row(&self, source: Option<&Source>, take: TakeRow<'_>) -> anyhow::Result<usize> {
+        let mut n_rows = 0;
+        let mut take_chosen = |cells: &[Cell<'_>]| {
+            n_rows += 1;
+            let chosen: Vec<Cell<'_>> = self.chosen.iter().map(|&idx| cells[idx]).collect();
+            take(&chosen)
+        };
+        let source = || source.expect("only the dictionary is written without a database");
+        match &self.rows {
+            Rows::Dictionary(names) => each_meaning(names, &mut take_chosen)?,
+            Rows::View(view) => each_view_row(view, source(), &mut take_chosen)?,
+            Rows::Rates => each_rate(source(), &mut take_chosen)?,
+            Rows::Comparisons => each_comparison(source(), &mut take_chosen)?,
+            Rows::Diagnostics => each_diagnostic(source(), &mut take_chosen)?,
+        }
+        Ok(n_rows)
+    }
+}
+
+fn each_view_row(view: &View, source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
+    let mut result = Ok(());
+    let experiments = source.experiments.as_deref();
+    source.store.each_row(view, experiments, &mut |cells| {
+        result = take(cells);
+        match result {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    })?;
+    Ok(result?)
+}
+
+fn each_rate(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
+    for set in source.leak_sets()? {
+        let leaks = source.store.leaks(set.set())?;
+        let scored: Vec<_> = leaks.iter().map(StoredLeak::scored_pair).collect();
+        for rate in leak_rates(&scored) {
+            take(&rate_cells(&set, &rate))?;
+        }
+    }
+    let sets = source.exact_leak_sets()?;
+    for it in &sets {
+        for condition in exact::read(&source.store, &[it])? {
+            for rate in exact_leak_rates(&condition.pairs) {
+                take(&exact_rate_cells(it, &rate))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The cells of a row of the table `rates` that repeats and exact rates share, in the order of `db/README.md`.
+fn first_cells<'s>(
+    set: &'s StoredLeakSet,
+    category: Option<&'s str>,
+    mean_leak_rate: f64,
+    interval: Option<Interval>,
+    n_pairs: usize,
+) -> Vec<Cell<'s>> {
+    vec![
+        Cell::Integer(set.experiment.get()),
+        Cell::Text(&set.experiment_name),
+        Cell::Integer(set.model.get()),
+        Cell::Text(&set.label),
+        Cell::Text(&set.quantization),
+        Cell::opt_real(set.bits_per_weight),
+        Cell::Integer(set.sampling.get()),
+        Cell::Text(&set.sampling_values),
+        Cell::Text(&set.metric),
+        Cell::Integer(set.seed.cast_signed()),
+        Cell::opt_text(category),
+        Cell::Real(mean_leak_rate),
+        Cell::opt_real(interval.map(|interval| interval.lower)),
+        Cell::opt_real(interval.map(|interval| interval.upper)),
+        Cell::Integer(n_pairs as i64),
+    ]
+}
+
+fn rate_cells<'s>(set: &'s StoredLeakSet, rate: &'s LeakRate) -> Vec<Cell<'s>> {
+    let (category, mean) = (rate.category.as_deref(), rate.mean_leak_rate);
+    let mut cells = first_cells(set, category, mean, rate.interval, rate.n_pairs);
+    cells.extend([
+        Cell::Integer(rate.n_tied as i64),
+        Cell::Integer(rate.n_echoes as i64),
+        Cell::Integer(rate.n_clusters as i64),
+        Cell::Text(RateKind::Repeats.name()),
+    ]);
+    cells.extend([Cell::Null; 4]);
+    cells
+}
+
+fn exact_rate_cells<'s>(it: &'s StoredExactSet, rate: &'s ExactLeakRate) -> Vec<Cell<'s>> {
+    let (category, mean) = (rate.category.as_deref(), rate.mean_leak_rate);
+    let mut cells = first_cells(&it.set, category, mean, rate.interval, rate.n_pairs);
+    cells.extend([
+        Cell::Null,
+        Cell::Null,
+        Cell::Integer(rate.n_clusters as i64),
+        Cell::Text(RateKind::Exact.name()),
+        Cell::Real(rate.lower),
+        Cell::Real(rate.upper),
+        Cell::opt_real(rate.draw_standard_error),
+        Cell::Real(rate.coverage),
+    ]);
+    cells
+}
+
+fn each_meaning(names: &[&'static str], take: TakeRow<'_>) -> anyhow::Result<()> {
+    for table in named(None)? {
+        for column in table
+            .all_columns
+            .iter()
+            .filter(|_| names.contains(&table.name))
+        {
+            take(&[
+                Cell::Text(table.name),
+                Cell::Text(&column.name),
+                Cell::Text(column.kind.name()),
+                Cell::Text(&column.meaning),
+            ])?;
+        }
+    }
+    Ok(())
+}

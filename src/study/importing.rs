@@ -1,0 +1,185 @@
+//! Imports: generations made elsewhere, into the tables of runs.
+//!
+//! Owns the order of its steps: every file is read and checked before the first is stored, so that a wrong one leaves
+//! the database as it was. What a file says, `import` decides.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{bail, ensure};
+
+use crate::import::{ImportedFile, Mapping, summary_of};
+use crate::machine;
+use crate::store::{Imported, NewImport, NewImportedPair, NewImportedRow, Store};
+use crate::study::published;
+use crate::study::session::Session;
+
+/// Files to import.
+#[derive(Debug, Clone)]
+pub struct Importing {
+    /// The files; `published:NAME` is a published workbook.
+    pub files: Vec<PathBuf>,
+    /// The experiment's name.
+    pub experiment: String,
+    /// The name of the model; that of each file unless given.
+    pub model: Option<String>,
+    /// The columns with generations, one for each repeat; those of the mapping unless given.
+    pub repeats: Option<Vec<String>>,
+    /// The file that says which column is what; that of the published workbooks unless given.
+    pub mapping: Option<PathBuf>,
+    /// Refuse files in which something looks wrong.
+    pub is_strict: bool,
+}
+
+/// A file that was imported.
+#[derive(Debug)]
+pub struct ImportedNow {
+    /// The file as it was read.
+    pub file: ImportedFile,
+    /// The name of the model.
+    pub model: String,
+    /// The rows that it added.
+    pub added: Imported,
+}
+
+impl Session {
+    /// Imports files into `db`, all of them or none.
+    ///
+    /// # Errors
+    /// For a file that cannot be read; under `is_strict` for one in which something looks wrong.
+    pub fn import(&self, db: &Path, importing: &Importing) -> anyhow::Result<Vec<ImportedNow>> {
+        ensure!(
+            !importing.experiment.trim().is_empty(),
+            "the name of the experiment is empty\nhint: give one with `--experiment`"
+        );
+        let mapping = mapping(importing)?;
+        let files = published::files(self, &importing.files, db)?
+            .iter()
+            .map(|path| ImportedFile::read(path, &mapping))
+            .collect::<Result<Vec<_>, _>>()?;
+        report_findings(self, importing, &files)?;
+        let mut store = Store::open(db)?;
+        let mut imported = Vec::new();
+        for file in files {
+            let model = label(importing, &file.path);
+            let added = store_file(self, &mut store, importing, &mapping, &file, &model)?;
+            if added.is_known {
+                let path = file.path.display();
+                self.note(format_args!("{path}: imported before; nothing was added"));
+            }
+            imported.push(ImportedNow { file, model, added });
+        }
+        Ok(imported)
+    }
+}
+
+fn mapping(importing: &Importing) -> anyhow::Result<Mapping> {
+    let mapping = match &importing.mapping {
+        Some(path) => Mapping::load(path)?,
+        None => Mapping::published(),
+    };
+    Ok(match &importing.repeats {
+        Some(columns) => mapping.with_repeats(columns.clone()),
+        None => mapping,
+    })
+}
+
+/// What the model of a file is called.
+fn label(importing: &Importing, path: &Path) -> String {
+    importing.model.clone().unwrap_or_else(|| {
+        let stem = path.file_stem().unwrap_or(path.as_os_str());
+        stem.to_string_lossy().into_owned()
+    })
+}
+
+/// Prints what was found in each file; an error under `--strict`.
+fn report_findings(
+    session: &Session,
+    importing: &Importing,
+    files: &[ImportedFile],
+) -> anyhow::Result<()> {
+    for file in files {
+        show_findings(
+            session,
+            file,
+            importing.is_strict,
+            importing.mapping.is_some(),
+        );
+    }
+    let n_findings: usize = files.iter().map(|file| file.findings.len()).sum();
+    if importing.is_strict && n_findings > 0 {
+        let noun = if n_findings == 1 {
+            "finding"
+        } else {
+            "findings"
+        };
+        bail!(
+            "{n_findings} {noun}; nothing was imported\nhint: correct the file, or leave out `--strict`"
+        );
+    }
+    Ok(())
+}
+
+/// Prints what was found in a file, as errors where findings are refused.
+pub(crate) fn show_findings(
+    session: &Session,
+    file: &ImportedFile,
+    is_strict: bool,
+    has_mapping: bool,
+) {
+    let severity = if is_strict { "error" } else { "warning" };
+    let path = file.path.display();
+    for line in summary_of(&file.findings) {
+        session.warning(format_args!("{severity}: {path}, {line}"));
+    }
+    if let (Some((sheet, 2..)), false) = (&file.sheet, has_mapping) {
+        session.note(format_args!(
+            "{path}: only its first sheet, `{sheet}`, is read; a mapping may name another"
+        ));
+    }
+}
+
+fn store_file(
+    session: &Session,
+    store: &mut Store,
+    importing: &Importing,
+    mapping: &Mapping,
+    file: &ImportedFile,
+    label: &str,
+) -> anyhow::Result<Imported> {
+    let rows: Vec<NewImportedRow<'_>> = file
+        .rows
+        .iter()
+        .map(|row| NewImportedRow {
+            number: row.number,
+            prompt: &row.prompt,
+            generations: row.generations.iter().map(Option::as_deref).collect(),
+        })
+        .collect();
+    let pairs: Vec<NewImportedPair<'_>> = file
+        .pairs
+        .iter()
+        .map(|pair| NewImportedPair {
+            concept: &pair.concept,
+            category: &pair.category,
+            template_id: pair.template_id.as_deref(),
+            test_row_idx: pair.test_row_idx,
+            control_row_idx: pair.control_row_idx,
+        })
+        .collect();
+    let commit = machine::COMMIT.strip_suffix("-dirty");
+    Ok(store.insert_import(&NewImport {
+        experiment: &importing.experiment,
+        model: label,
+        sha256: file.sha256,
+        path: &file.path.to_string_lossy(),
+        mapping: mapping.text(),
+        columns: &file.columns,
+        rows: &rows,
+        pairs: &pairs,
+        n_findings: file.findings.len(),
+        command_line: &session.command_line,
+        seep_version: machine::VERSION,
+        seep_commit: commit.unwrap_or(machine::COMMIT),
+        seep_is_dirty: commit.is_some(),
+    })?)
+}

@@ -1,0 +1,204 @@
+//! The comparisons that an experiment makes possible, and the smallest difference that each can find.
+//!
+//! Owns which models are compared with which, and which stored verdicts speak for a comparison that was not made yet.
+//! The arithmetic is in `leakage`.
+
+use std::collections::BTreeMap;
+
+use crate::experiment::Experiment;
+use crate::leakage::{
+    ExactPair, PRIOR, ScoredPair, detectable, difference_components, exact_difference_components,
+};
+use crate::results::{ComparisonPlan, ModelPlan};
+use crate::stats::VarianceComponents;
+use crate::store::{Store, StoredExactSet, StoredLeak, StoredLeakSet};
+
+/// The metric whose stored verdicts are looked at: every run has it.
+const METRIC: &str = "sbert";
+
+/// What is stored about a comparison.
+struct Stored {
+    components: VarianceComponents,
+    n_leaks: usize,
+    is_exact: bool,
+}
+
+/// Every model with the first one, and with the first of its own name.
+pub(crate) fn comparisons(
+    experiment: &Experiment,
+    models: &[ModelPlan],
+    store: Option<&Store>,
+) -> anyhow::Result<Vec<ComparisonPlan>> {
+    let sizes = cluster_sizes(experiment);
+    // An exact rate is the mean over ever more repeats: only the choice of prompts is left to chance.
+    let n_repeats = match experiment.enumeration() {
+        Some(_) => u32::MAX,
+        None => experiment.n_repeats(),
+    };
+    let sets = store
+        .map(|store| Sets::load(store, experiment))
+        .transpose()?;
+    let pairs = comparison_pairs(models);
+    let n_with = |base: usize| pairs.iter().filter(|pair| pair.0 == base).count();
+    let plans = pairs.iter().map(|&(base, other)| {
+        let (base_model, other_model) = (&models[base], &models[other]);
+        let stored = sets.as_ref().map_or(Ok(None), |sets| {
+            sets.stored(experiment, base_model, other_model)
+        })?;
+        let components = stored.as_ref().map_or(PRIOR, |stored| stored.components);
+        let n_comparisons = n_with(base);
+        let found = detectable(&components, &sizes, n_repeats, n_comparisons);
+        Ok(ComparisonPlan {
+            base: base_model.name(),
+            other: other_model.name(),
+            n_comparisons,
+            alpha: found.alpha,
+            standard_error: found.standard_error,
+            detectable_points: found.points,
+            basis: if stored.is_some() { "stored" } else { "prior" },
+            n_stored: stored.as_ref().map_or(0, |stored| stored.n_leaks),
+            is_exact: stored.is_some_and(|stored| stored.is_exact),
+        })
+    });
+    plans.collect()
+}
+
+/// Places of a base and another model.
+fn comparison_pairs(models: &[ModelPlan]) -> Vec<(usize, usize)> {
+    let first_of = |name: &str| models.iter().position(|model| model.model == name);
+    let mut pairs = Vec::new();
+    for (place, model) in models.iter().enumerate() {
+        let bases = [(!models.is_empty()).then_some(0), first_of(&model.model)];
+        for base in bases.into_iter().flatten() {
+            if base != place && !pairs.contains(&(base, place)) {
+                pairs.push((base, place));
+            }
+        }
+    }
+    pairs.sort_unstable();
+    pairs
+}
+
+/// Test prompts by control prompt.
+fn cluster_sizes(experiment: &Experiment) -> Vec<usize> {
+    let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
+    for pair in experiment.pairs() {
+        *sizes.entry(pair.control_prompt_idx).or_default() += 1;
+    }
+    sizes.into_values().collect()
+}
+
+/// What is stored of all experiments.
+struct Sets<'s> {
+    store: &'s Store,
+    repeats: Vec<StoredLeakSet>,
+    /// Empty where repeats are planned.
+    exact: Vec<StoredExactSet>,
+}
+
+impl<'s> Sets<'s> {
+    fn load(store: &'s Store, experiment: &Experiment) -> anyhow::Result<Self> {
+        let is_exact = experiment.enumeration().is_some();
+        let exact = is_exact.then(|| store.exact_leak_sets()).transpose()?;
+        Ok(Self {
+            store,
+            repeats: store.leak_sets()?,
+            exact: exact.unwrap_or_default(),
+        })
+    }
+
+    /// What is stored of both models, as many as there are: leak probabilities where these are planned and stored, else
+    /// verdicts.
+    fn stored(
+        &self,
+        experiment: &Experiment,
+        base: &ModelPlan,
+        other: &ModelPlan,
+    ) -> anyhow::Result<Option<Stored>> {
+        let (exact, repeats) = (&self.exact, &self.repeats);
+        let is_as_far = |a: &StoredExactSet, b: &StoredExactSet| a.params == b.params;
+        if let Some((base, other)) =
+            most_alike(exact, |it| &it.set, experiment, base, other, is_as_far)
+        {
+            return self.of_exact(base, other);
+        }
+        match most_alike(repeats, |set| set, experiment, base, other, |_, _| true) {
+            Some((base, other)) => self.of_repeats(base, other),
+            None => Ok(None),
+        }
+    }
+
+    fn of_exact(
+        &self,
+        base: &StoredExactSet,
+        other: &StoredExactSet,
+    ) -> anyhow::Result<Option<Stored>> {
+        let pairs = |set: &StoredExactSet| -> anyhow::Result<Vec<ExactPair>> {
+            let leaks = self.store.exact_leaks_of_set(set)?;
+            Ok(leaks.into_iter().map(|leak| leak.pair).collect())
+        };
+        let components = exact_difference_components(&pairs(base)?, &pairs(other)?);
+        Ok(components.map(|components| Stored {
+            components,
+            n_leaks: base.set.n_leaks.min(other.set.n_leaks),
+            is_exact: true,
+        }))
+    }
+
+    fn of_repeats(
+        &self,
+        base: &StoredLeakSet,
+        other: &StoredLeakSet,
+    ) -> anyhow::Result<Option<Stored>> {
+        let pairs = |set: &StoredLeakSet| -> anyhow::Result<Vec<ScoredPair>> {
+            let leaks = self.store.leaks(set.set())?;
+            Ok(leaks.iter().map(StoredLeak::scored_pair).collect())
+        };
+        let components = difference_components(&pairs(base)?, &pairs(other)?);
+        Ok(components.map(|components| Stored {
+            components,
+            n_leaks: base.n_leaks.min(other.n_leaks),
+            is_exact: false,
+        }))
+    }
+}
+
+/// The sets of both models under the same version of the experiment and the same seed with most leaks, which `is_alike`
+/// accepts.
+fn most_alike<'s, S>(
+    sets: &'s [S],
+    set: fn(&S) -> &StoredLeakSet,
+    experiment: &Experiment,
+    base: &ModelPlan,
+    other: &ModelPlan,
+    is_alike: fn(&S, &S) -> bool,
+) -> Option<(&'s S, &'s S)> {
+    let is_of = |found: &StoredLeakSet, model: &ModelPlan| {
+        let quantization = model.quantization.as_ref();
+        found.experiment_name == experiment.name()
+            && found.metric == METRIC
+            && found.label == model.model
+            && quantization.is_none_or(|name| found.quantization.eq_ignore_ascii_case(name))
+    };
+    let of = |model: &ModelPlan| -> Vec<&'s S> {
+        let sets = sets.iter();
+        sets.filter(|found| is_of(set(found), model)).collect()
+    };
+    let (of_base, of_other) = (of(base), of(other));
+    let both = of_base
+        .iter()
+        .flat_map(|&base| of_other.iter().map(move |&other| (base, other)));
+    let alike = both.filter(|&(base, other)| {
+        let (a, b) = (set(base), set(other));
+        a.experiment == b.experiment
+            && a.seed == b.seed
+            && a.sampling == b.sampling
+            && a.model != b.model
+            && a.embedding_model == b.embedding_model
+            && is_alike(base, other)
+    });
+    alike.max_by_key(|&(base, other)| {
+        let (base, other) = (set(base), set(other));
+        (base.n_leaks.min(other.n_leaks), base.experiment)
+    })
+}

@@ -1,0 +1,61 @@
+//! Everything that is stored of an experiment, read for its report.
+//!
+//! Owns the order of its steps. Which leaks are shown, `choice` says; what is read of them, `assemble`, and `exact` of
+//! exact ones; how it is told, the module `report` of the library.
+
+mod assemble;
+mod choice;
+mod exact;
+
+use std::path::Path;
+
+use anyhow::bail;
+
+use crate::leakage::{ClusterUnit, RateKind};
+use crate::results::ReportData;
+use crate::store::StoredLeakSet;
+use crate::study::comparing::Selection;
+use crate::study::comparing::kind::Kinds;
+use crate::study::session::Session;
+use crate::study::stored;
+
+/// The leaks of a report, and how conditions are compared there.
+#[derive(Debug, Clone, Default)]
+pub struct Reporting {
+    /// The leaks that are meant; the latest experiment unless one is named.
+    pub selection: Selection,
+    /// The condition that all others are compared with; of each model the file with most bits per weight unless given.
+    pub base: Option<String>,
+    /// The bond between prompts that are not independent of each other.
+    pub unit: ClusterUnit,
+}
+
+impl Session {
+    /// Everything that a report shows of an experiment stored in `db`.
+    ///
+    /// # Errors
+    /// When nothing is stored of what is meant.
+    pub fn report(&self, db: &Path, reporting: &Reporting) -> anyhow::Result<ReportData> {
+        let store = stored::open(db)?;
+        let (stored, stored_exact) = (store.leak_sets()?, store.exact_leak_sets()?);
+        if stored.is_empty() && stored_exact.is_empty() {
+            bail!(
+                "the database `{}` holds no leaks yet\nhint: `seep run` stores them",
+                db.display()
+            );
+        }
+        let exact_sets: Vec<StoredLeakSet> = stored_exact.iter().map(|it| it.set.clone()).collect();
+        let kinds = Kinds {
+            repeats: &stored,
+            exact: &exact_sets,
+        };
+        let choice = choice::choose(kinds, &reporting.selection)?;
+        for note in &choice.notes {
+            self.note(note);
+        }
+        match choice.kind {
+            RateKind::Repeats => assemble::assemble(self, &store, &choice, reporting),
+            RateKind::Exact => exact::assemble(self, &store, &stored_exact, &choice, reporting),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Prompt pairs that a person pages through.
+//!
+//! Owns which pairs are shown. How they look is the business of `report`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::bail;
+
+use crate::leakage::Leak;
+use crate::results::{ShownCondition, ShownPair, ShownRepeat};
+use crate::store::{ExperimentId, Store, StoredLeak, StoredLeakSet};
+use crate::study::session::Session;
+use crate::study::stored;
+
+/// The pairs that are meant.
+#[derive(Debug, Clone, Default)]
+pub struct Showing {
+    /// Those of this experiment; of all unless given.
+    pub experiment: Option<String>,
+    /// Those of these models, by name or `name:quantization`; of all where there is none.
+    pub models: Vec<String>,
+    /// Verdicts by this metric; by all unless given.
+    pub metric: Option<String>,
+    /// Generations of this seed; of all unless given.
+    pub seed: Option<u64>,
+    /// Pairs with this concept.
+    pub concept: Option<String>,
+    /// Pairs of this category.
+    pub category: Option<String>,
+    /// Only pairs that leak in some repeat.
+    pub leaks: bool,
+    /// Only pairs with an echo.
+    pub echoes: bool,
+    /// Only pairs on which two conditions differ.
+    pub flips: bool,
+}
+
+impl Session {
+    /// The stored pairs of `db` that are meant, in the order of the experiments.
+    ///
+    /// # Errors
+    /// When nothing is scored, or a name is not known.
+    pub fn show(&self, db: &Path, showing: &Showing) -> anyhow::Result<Vec<ShownPair>> {
+        let store = stored::open(db)?;
+        let sets = meant_sets(&store, showing)?;
+        let pairs = pairs(&store, &sets, showing)?.into_iter();
+        Ok(pairs.filter(|pair| is_meant(pair, showing)).collect())
+    }
+}
+
+/// The sets of verdicts that are meant.
+fn meant_sets(store: &Store, showing: &Showing) -> anyhow::Result<Vec<StoredLeakSet>> {
+    let experiments = stored::ids_named(store, showing.experiment.as_deref())?;
+    let mut sets = store.leak_sets()?;
+    sets.retain(|set| {
+        let is_in = |ids: &Vec<ExperimentId>| ids.contains(&set.experiment);
+        experiments.as_ref().is_none_or(is_in)
+    });
+    if sets.is_empty() {
+        bail!(
+            "nothing is scored yet\nhint: a run scores when it ends, `seep score` does it for imports"
+        );
+    }
+    let wanted = [
+        ("model", showing.models.as_slice()),
+        ("metric", showing.metric.as_slice()),
+    ];
+    for (what, names) in wanted {
+        for name in names {
+            check_name(what, name, &sets)?;
+        }
+    }
+    let any = |names: &[String], is: &dyn Fn(&str) -> bool| {
+        names.is_empty() || names.iter().any(|name| is(name))
+    };
+    sets.retain(|set| {
+        any(wanted[0].1, &|name| names_model(name, set))
+            && any(wanted[1].1, &|name| name == set.metric)
+            && showing.seed.is_none_or(|seed| seed == set.seed)
+    });
+    Ok(sets)
+}
+
+/// Whether a name, or a name and a quantization, means the model of a set.
+fn names_model(name: &str, set: &StoredLeakSet) -> bool {
+    name == set.label || name == format!("{}:{}", set.label, set.quantization)
+}
+
+fn check_name(what: &str, name: &str, sets: &[StoredLeakSet]) -> anyhow::Result<()> {
+    let known: Vec<&str> = match what {
+        "metric" => sets.iter().map(|set| set.metric.as_str()).collect(),
+        _ => sets.iter().map(|set| set.label.as_str()).collect(),
+    };
+    let is_known =
+        known.contains(&name) || (what == "model" && sets.iter().any(|set| names_model(name, set)));
+    if !is_known {
+        bail!(
+            "no verdict is stored of the {what} `{name}`{}",
+            stored::hint(name, known)
+        );
+    }
+    Ok(())
+}
+
+/// All pairs that the sets have verdicts on, in the order of the experiments, with one condition for each set.
+fn pairs(
+    store: &Store,
+    sets: &[StoredLeakSet],
+    showing: &Showing,
+) -> anyhow::Result<Vec<ShownPair>> {
+    let mut pairs: BTreeMap<(i64, usize), ShownPair> = BTreeMap::new();
+    for set in sets {
+        let label = label(set, sets);
+        for leak in store.leaks(set.set())? {
+            let is_meant = |wanted: &Option<String>, found: &str| {
+                wanted.as_ref().is_none_or(|wanted| wanted == found)
+            };
+            if !is_meant(&showing.concept, &leak.concept)
+                || !is_meant(&showing.category, &leak.category)
+            {
+                continue;
+            }
+            let key = (set.experiment.get(), leak.pair_idx);
+            let pair = pairs.entry(key).or_insert_with(|| new_pair(set, &leak));
+            if pair
+                .conditions
+                .last()
+                .is_none_or(|last| last.label != label)
+            {
+                pair.conditions.push(ShownCondition {
+                    label: label.clone(),
+                    metric_and_seed: (set.metric.clone(), set.seed),
+                    repeats: Vec::new(),
+                });
+            }
+            let condition = pair.conditions.last_mut().expect("it was made above");
+            condition.repeats.push(shown_repeat(leak));
+        }
+    }
+    Ok(pairs.into_values().collect())
+}
+
+/// Model and quantization, and metric and seed where the sets differ in them.
+fn label(set: &StoredLeakSet, sets: &[StoredLeakSet]) -> String {
+    let label = format!("{} {} {}", set.label, set.quantization, set.sampling_label);
+    let mut label = label.trim_end().to_owned();
+    if sets.iter().any(|other| other.metric != set.metric) {
+        label = format!("{label}, {}", set.metric);
+    }
+    if sets.iter().any(|other| other.seed != set.seed) {
+        label = format!("{label}, seed {}", set.seed);
+    }
+    label
+}
+
+fn new_pair(set: &StoredLeakSet, leak: &StoredLeak) -> ShownPair {
+    ShownPair {
+        experiment: set.experiment_name.clone(),
+        pair_idx: leak.pair_idx,
+        concept: leak.concept.clone(),
+        category: leak.category.clone(),
+        test_prompt: leak.test_prompt.clone(),
+        control_prompt: leak.control_prompt.clone(),
+        conditions: Vec::new(),
+    }
+}
+
+fn shown_repeat(leak: StoredLeak) -> ShownRepeat {
+    ShownRepeat {
+        repeat_idx: leak.repeat_idx,
+        test_generation: leak.test_generation,
+        control_generation: leak.control_generation,
+        similarity_test: leak.similarity_test,
+        similarity_control: leak.similarity_control,
+        leak: leak.leak,
+        is_echo: leak.is_echo,
+    }
+}
+
+/// Whether the pair has what the flags ask for.
+fn is_meant(pair: &ShownPair, showing: &Showing) -> bool {
+    let has = |is: &dyn Fn(&ShownRepeat) -> bool| {
+        let mut repeats = pair
+            .conditions
+            .iter()
+            .flat_map(|condition| &condition.repeats);
+        repeats.any(is)
+    };
+    (!showing.leaks || has(&|repeat| repeat.leak == Leak::Leak))
+        && (!showing.echoes || has(&|repeat| repeat.is_echo))
+        && (!showing.flips || is_flipped(pair))
+}
+
+/// Whether two conditions differ in the verdict on a repeat.
+fn is_flipped(pair: &ShownPair) -> bool {
+    let mut first: BTreeMap<(&(String, u64), u32), Leak> = BTreeMap::new();
+    let conditions = pair.conditions.iter();
+    let mut verdicts = conditions.flat_map(|condition| {
+        let repeats = condition.repeats.iter();
+        repeats.map(|repeat| ((&condition.metric_and_seed, repeat.repeat_idx), repeat.leak))
+    });
+    verdicts.any(|(key, leak)| *first.entry(key).or_insert(leak) != leak)
+}
