@@ -12,7 +12,6 @@ mod ladder;
 mod limit;
 mod lint;
 mod load;
-mod locate;
 mod mode;
 mod models;
 mod node;
@@ -24,11 +23,11 @@ mod problem;
 mod prompts;
 mod read;
 mod sampling;
+mod scalar;
 mod slot;
 mod source;
 mod stop;
 mod suggest;
-mod wire;
 
 #[cfg(test)]
 mod tests;

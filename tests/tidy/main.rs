@@ -23,10 +23,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("rusqlite", &["store/"]),
     ("llama_cpp_2", LLAMA_ROOMS),
     ("llama_cpp_sys_2", LLAMA_ROOMS),
-    (
-        "serde_yaml",
-        &["experiment/wire.rs", "gguf/manifest/", "import/mapping.rs"],
-    ),
+    ("saphyr_parser", &["experiment/node.rs"]),
+    ("serde_yaml", &["gguf/manifest/", "import/mapping.rs"]),
     ("calamine", &["import/workbook.rs"]),
     ("csv", &["export/", "import/delimited.rs"]),
     ("parquet", &["export/"]),
