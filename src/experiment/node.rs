@@ -360,25 +360,25 @@ mod tests {
         check(
             "question: Does it: leak?\n",
             "error: not valid YAML: mapping values are not allowed in this context\n \
-             --> x.yaml:1:18\n  |\n1 | question: Does it: leak?\n  |                  ^\n  \
+             --> x.yaml:1:18\n  |\n1 | question: Does it: leak?\n  |                  ^\n  |\n  \
              = hint: put quotes around a text that holds `: `, or check the indentation of this line",
         );
         check(
             "a:\n  b: 1\n\tc: 2\n",
             "error: not valid YAML: while scanning a plain scalar, found a tab\n \
-             --> x.yaml:3:1\n  |\n3 |  c: 2\n  | ^\n  \
+             --> x.yaml:3:1\n  |\n3 |     c: 2\n  | ^^^^\n  |\n  \
              = hint: YAML is indented with spaces; this line begins with a tab",
         );
         check(
             "a: \"x\nb: 1\n",
             "error: not valid YAML: invalid indentation in quoted scalar\n \
-             --> x.yaml:1:4\n  |\n1 | a: \"x\n  |    ^\n  \
+             --> x.yaml:1:4\n  |\n1 | a: \"x\n  |    ^\n  |\n  \
              = hint: is the closing quote missing?",
         );
         check(
             "a: [1, 2\nb: 3\n",
             "error: not valid YAML: illegal placement of ':' indicator\n \
-             --> x.yaml:2:2\n  |\n2 | b: 3\n  |  ^\n  \
+             --> x.yaml:2:2\n  |\n2 | b: 3\n  |  ^\n  |\n  \
              = hint: is a closing `]` or `}` missing on an earlier line?",
         );
     }
@@ -417,11 +417,11 @@ mod tests {
     fn nothing_and_two_documents_are_refused() {
         check(
             "# only a remark\n",
-            "error: the file is empty\n --> x.yaml\n  = hint: experiments/README.md describes the format",
+            "error: the file is empty\n--> x.yaml\n = hint: experiments/README.md describes the format",
         );
         check(
             "a: 1\n---\nb: 2\n",
-            "error: a second YAML document begins here\n --> x.yaml:2:1\n  |\n2 | ---\n  | ^^^\n  \
+            "error: a second YAML document begins here\n --> x.yaml:2:1\n  |\n2 | ---\n  | ^^^\n  |\n  \
              = hint: an experiment is one document: remove the line `---`",
         );
     }
@@ -512,7 +512,7 @@ mod tests {
         check(
             "a: [b, >-\n  c]\n",
             "error: not valid YAML: a text without quotes begins with `|` or `>`\n \
-             --> x.yaml:1:8\n  |\n1 | a: [b, >-\n  |        ^^\n  = hint: put quotes around it",
+             --> x.yaml:1:8\n  |\n1 | a: [b, >-\n  |        ^^\n  |\n  = hint: put quotes around it",
         );
     }
 
