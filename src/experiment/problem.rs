@@ -1,4 +1,4 @@
-//! What is wrong with an experiment file, and how a person sees it on the terminal.
+//! The mistakes in an experiment file, and their picture on the terminal.
 //!
 //! Owns `Problem` (one finding with its place), `ExperimentErrors` (all findings of a file at once)
 //! and their text. It finds nothing itself; the offending line is drawn by `annotate_snippets`.
@@ -14,7 +14,7 @@ use crate::visible::is_obeyed;
 /// Columns of a source line that are shown at most.
 const EXCERPT_WIDTH: usize = 100;
 
-/// Whether a problem keeps the experiment from running.
+/// The weight of a problem: an error keeps the experiment from running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// The experiment does not run.
@@ -84,7 +84,7 @@ impl Problem {
         }
     }
 
-    /// Whether it keeps the experiment from running.
+    /// Its weight: an error keeps the experiment from running.
     pub fn severity(&self) -> Severity {
         self.severity
     }
@@ -217,7 +217,7 @@ fn picture<'a>(
     snippet.annotations(marks).into()
 }
 
-/// The mark under a place, as far as the end of its first line.
+/// The mark under a place, up to the end of its first line.
 fn mark<'a>(kind: AnnotationKind, position: &Position, label: &str) -> Option<Annotation<'a>> {
     let span = position.span()?;
     let line = line_of(position, span);

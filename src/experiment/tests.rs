@@ -92,7 +92,7 @@ fn load(yaml: &str) -> Result<Experiment, String> {
     Files::new(&[("x.yaml", yaml)]).load("x.yaml")
 }
 
-/// What is shown for the good file with `from`, which it holds once, replaced by `to`.
+/// The message for the good file with `from`, which it holds once, replaced by `to`.
 fn wrong(from: &str, to: &str) -> String {
     assert_eq!(GOOD.matches(from).count(), 1, "{from}");
     let shown = load(&GOOD.replace(from, to)).unwrap_err();
@@ -511,7 +511,7 @@ fn the_readme_describes_every_key() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever a file holds, the answer is an experiment or its problems, each with a text.
+    /// Any file gives an experiment or its problems, each with a text.
     #[test]
     fn a_damaged_file_is_answered(
         start in 0..GOOD.len(),

@@ -7,7 +7,7 @@ use crate::experiment::{Experiment, FilePair, Overrides, PairsFile, PairsLocatio
 /// The end of the good file: its free-standing pair.
 const PAIRS: &str = "pairs:\n  - concept: green\n    category: expression-to-color\n    test: \"The greenhouse is\"\n    control: \"The house is\"\n";
 
-/// What is shown for the good file with this in the place of its pairs.
+/// The message for the good file with this in the place of its pairs.
 fn shown(pairs: &str) -> String {
     wrong(PAIRS, pairs)
 }

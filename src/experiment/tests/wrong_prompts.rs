@@ -1,4 +1,4 @@
-//! What a wrong value of each field prints: concepts, templates and pairs.
+//! The message for a wrong value of each field: concepts, templates and pairs.
 
 use super::wrong;
 

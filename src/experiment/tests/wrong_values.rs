@@ -1,4 +1,4 @@
-//! What a wrong value of each field prints: name, question, prompt, sampling, models, embedding model.
+//! The message for a wrong value of each field: name, question, prompt, sampling, models, embedding model.
 
 use super::wrong;
 
