@@ -63,7 +63,7 @@ pub enum EmbeddingError {
     Tokenizer {
         /// The string.
         text: String,
-        /// What the tokenizer said.
+        /// The tokenizer's reason.
         reason: String,
     },
     /// A vector of zeros or of numbers that are none.
@@ -80,7 +80,7 @@ pub struct Embedder<'m> {
     tokenizer: WordPieceTokenizer,
 }
 
-/// What an encoder makes of the tokens of several strings, one result for each.
+/// An encoder's output for the tokens of several strings, one result for each.
 type Encode<'m, R> = dyn Fn(&mut LlamaEncoder<'m>, &[&[u32]]) -> Result<Vec<R>, LlamaError> + Sync;
 
 impl<'m> Embedder<'m> {
@@ -138,7 +138,7 @@ impl<'m> Embedder<'m> {
         self.each(texts, cancel, on_progress, &embed, &finish)
     }
 
-    /// What `encode` makes of each text, finished by `finish`; the work is shared out among the encoders.
+    /// The output of `encode` for each text, finished by `finish`; the work is shared out among the encoders.
     fn each<R, T: Send>(
         &self,
         texts: &[String],

@@ -36,7 +36,7 @@ pub enum WordPieceError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         problem: String,
     },
     /// A tokenizer of another kind.
@@ -47,7 +47,7 @@ pub enum WordPieceError {
     OtherKind {
         /// The file.
         path: PathBuf,
-        /// What kind it is.
+        /// Its kind.
         found: String,
     },
     /// A key of the GGUF that is missing or has a value that cannot be used.
@@ -75,7 +75,7 @@ pub struct WordPieceTokenizer {
 impl WordPieceTokenizer {
     /// Reads a `tokenizer.json`; texts become at most `n_tokens_max` tokens, those that mark start and end included.
     ///
-    /// What the file says of padding and truncation is replaced: there is no padding.
+    /// The file's rules of padding and truncation are replaced: there is no padding.
     ///
     /// # Errors
     /// `File`, `OtherKind` or `NoRoom`.

@@ -19,7 +19,7 @@ const EXAMPLE: &str = "quantizations: {from: F16, to: [Q4_K_M, Q2_K]}";
 pub struct DerivationSpec {
     /// The quantization to make, such as `Q2_K`.
     pub to: String,
-    /// Whether the parent may be quantized already.
+    /// True if the parent may be quantized already.
     pub allow_requantize: bool,
     /// A file with an importance matrix, joined to the directory of the experiment file.
     pub imatrix: Option<PathBuf>,
@@ -29,7 +29,7 @@ pub struct DerivationSpec {
     pub imatrix_position: Option<Position>,
 }
 
-/// What a mapping of quantizations says.
+/// A mapping of quantizations: the parent and those derived from it.
 pub(crate) struct Ladder {
     /// The parent's quantization and its place; None beside a path.
     pub(crate) from: Option<(String, Position)>,

@@ -1,4 +1,4 @@
-//! What looks wrong in an experiment that can run.
+//! The warnings about an experiment that can run.
 //!
 //! Owns the warnings that need several texts beside each other. What keeps an experiment from running (a control prompt
 //! that holds the concept, a test prompt that comes twice) is an error and found by `prompts` and `expand`; that a test

@@ -1,4 +1,4 @@
-//! What the user asked for: one YAML file, read, checked in full and expanded into prompt pairs.
+//! The user's experiment: one YAML file, read, checked in full and expanded into prompt pairs.
 //!
 //! Owns the format described in `experiments/README.md`, every message about a file that does not
 //! follow it, the choice that `--limit` makes, and the plan of requests for a model.
@@ -12,7 +12,6 @@ mod ladder;
 mod limit;
 mod lint;
 mod load;
-mod locate;
 mod mode;
 mod models;
 mod node;
@@ -24,11 +23,11 @@ mod problem;
 mod prompts;
 mod read;
 mod sampling;
+mod scalar;
 mod slot;
 mod source;
 mod stop;
 mod suggest;
-mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -226,7 +225,7 @@ impl Experiment {
         &self.prompts[pair.control_prompt_idx]
     }
 
-    /// What the user should look at, although the experiment can run.
+    /// The warnings: the user should look, although the experiment can run.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
     }
@@ -262,7 +261,7 @@ impl Experiment {
         Digest::of(lines.as_bytes())
     }
 
-    /// What all requests of one model with one of its samplings share.
+    /// The values that all requests of one model with one of its samplings share.
     pub fn request_context(
         &self,
         model_sha256: Digest,

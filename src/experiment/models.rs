@@ -39,7 +39,7 @@ pub enum ModelSource {
     File {
         /// The path, joined to the directory of the experiment file.
         path: PathBuf,
-        /// What the model is called in tables.
+        /// The name of the model in tables.
         label: String,
     },
 }

@@ -1,15 +1,19 @@
 //! A YAML text as values that know their place.
 //!
-//! Owns `Node` and the joining of the two readings of a text: values from `wire`, places from
-//! `locate`. They must agree on every value; where they do not, or where the text uses a part of
-//! YAML that experiments do without, the problem is reported. What keys mean is decided by `read`.
+//! Owns `Node`, built from the events of the YAML parser; it is the only file that names that parser. Where the text
+//! uses a part of YAML that experiments do without, the problem is reported. `scalar` tells numbers from texts, and
+//! `read` knows the keys.
 
 use std::sync::Arc;
 
-use super::locate::{self, LocateError, Located, Refused, Shape};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
+
 use super::problem::Problem;
-use super::source::{Position, SourceFile};
-use super::wire::{self, Wire};
+use super::scalar::plain;
+use super::source::{Position, SourceFile, Span};
+
+/// Lists and mappings inside each other; a real experiment needs five.
+const DEPTH_MAX: usize = 32;
 
 /// A value and its place.
 #[derive(Debug, Clone)]
@@ -50,62 +54,32 @@ pub(crate) struct Entry {
 
 /// The tree of a file; None where there is a problem that leaves nothing to read.
 pub(crate) fn parse(file: &Arc<SourceFile>, problems: &mut Vec<Problem>) -> Option<Node> {
-    let located = match locate::locate(file.body()) {
-        Ok(located) => located,
-        Err(error) => {
-            problems.push(locate_problem(file, error));
-            return None;
-        }
-    };
-    let mut joining = Joining {
+    let mut builder = Builder {
         file,
+        open: Vec::new(),
+        root: None,
+        n_documents: 0,
         problems: Vec::new(),
     };
-    joining.refuse(&located);
-    let node = match wire::parse(file.body()) {
-        Ok(wire) => Some(joining.join(located, wire)),
-        Err(error) => {
-            // What was refused explains why the second reader could not read on.
-            if joining.problems.is_empty() {
-                joining.problems.push(wire_problem(file, &error));
-            }
+    match builder.read() {
+        Ok(()) => {
+            problems.append(&mut builder.problems);
+            builder.root
+        }
+        Err(problem) => {
+            problems.push(*problem);
             None
         }
-    };
-    problems.append(&mut joining.problems);
-    node
-}
-
-fn wire_problem(file: &Arc<SourceFile>, error: &wire::WireError) -> Problem {
-    let position = match error.place {
-        Some((line, column)) => Position::character(file, line, column),
-        None => Position::whole_file(file),
-    };
-    Problem::error(&position, format!("not valid YAML: {}", error.message))
-}
-
-fn locate_problem(file: &Arc<SourceFile>, error: LocateError) -> Problem {
-    match error {
-        LocateError::Empty => Problem::error(&Position::whole_file(file), "the file is empty")
-            .hint("experiments/README.md describes the format"),
-        LocateError::TooDeep(span) => Problem::error(
-            &Position::new(file, span),
-            "lists and mappings are nested too deep",
-        ),
-        LocateError::SecondDocument(span) => {
-            let message = "a second YAML document begins here";
-            Problem::error(&Position::new(file, span), message)
-                .hint("an experiment is one document: remove the line `---`")
-        }
-        LocateError::Syntax { message, span } => {
-            let (line, hint) = syntax_hint(file, &message, span.line);
-            let position = match line {
-                Some(line) => Position::character(file, line, 1),
-                None => Position::new(file, span),
-            };
-            Problem::error(&position, format!("not valid YAML: {message}")).maybe_hint(hint)
-        }
     }
+}
+
+fn syntax_problem(file: &Arc<SourceFile>, error: &ScanError) -> Problem {
+    let mark = error.marker();
+    let message = error.info();
+    let (line, hint) = syntax_hint(file, message, mark.line());
+    let (line, column) = line.map_or((mark.line(), mark.col() + 1), |line| (line, 1));
+    let position = Position::character(file, line, column);
+    Problem::error(&position, format!("not valid YAML: {message}")).maybe_hint(hint)
 }
 
 /// The line at fault, where it is not the one reported, and a next step, for the usual mistakes.
@@ -166,113 +140,202 @@ fn syntax_hint(
     (None, found.map(|(_, hint)| *hint))
 }
 
-/// The problems found while two readings of one file are joined.
-struct Joining<'f> {
+/// The tree while the parser's events come in.
+struct Builder<'f> {
     file: &'f Arc<SourceFile>,
+    /// Lists and mappings that have begun and not ended, innermost last.
+    open: Vec<Open>,
+    root: Option<Node>,
+    n_documents: usize,
     problems: Vec<Problem>,
 }
 
-impl Joining<'_> {
-    /// Reports every anchor, alias, tag and merge key at or below `located`.
-    fn refuse(&mut self, located: &Located) {
-        let position = Position::new(self.file, located.span);
-        let what = located.refused.map(|refused| match refused {
-            Refused::Anchor => "a YAML anchor (`&name`)",
-            Refused::Alias => "a YAML alias (`*name`)",
-            Refused::Tag => "a YAML tag (`!name`)",
-        });
-        if let Some(what) = what {
-            let message = format!("{what} has no place in an experiment");
-            self.problems.push(
-                Problem::error(&position, message)
-                    .hint("write the value out, or put quotes around it if it is text"),
-            );
+/// A list or mapping that has begun.
+struct Open {
+    span: Span,
+    /// The list or the mapping, with its parts so far.
+    value: Value,
+    has_tag: bool,
+    /// In a mapping, the key whose value comes next; the inner None is a refused key.
+    key: Option<Option<(String, Position)>>,
+}
+
+impl Builder<'_> {
+    fn read(&mut self) -> Result<(), Box<Problem>> {
+        let file = self.file;
+        // The parser would take a NUL for the end of the text.
+        if let Some(n_bytes) = file.body().find(is_control) {
+            let position = Position::after_bytes(file, n_bytes);
+            let message = "not valid YAML: control characters are not allowed";
+            return Err(Problem::error(&position, message).into());
         }
-        match &located.shape {
-            Shape::List(items) => items.iter().for_each(|item| self.refuse(item)),
-            Shape::Mapping(entries) => entries.iter().for_each(|(key, value)| {
-                self.refuse_key(key);
-                self.refuse(value);
-            }),
-            Shape::Scalar(..) | Shape::Alias => {}
+        let mut parser = Parser::new_from_str(file.body());
+        while let Some(event) = parser.next_event() {
+            let (event, span) = event.map_err(|error| syntax_problem(file, &error))?;
+            let span = Span {
+                start: span.start.index(),
+                end: span.end.index(),
+                line: span.start.line(),
+                column: span.start.col() + 1,
+            };
+            self.take(event, span)?;
         }
+        if self.root.is_some() {
+            return Ok(());
+        }
+        let empty = Problem::error(&Position::whole_file(file), "the file is empty");
+        let hint = "experiments/README.md describes the format";
+        Err(empty.hint(hint).into())
     }
 
-    fn refuse_key(&mut self, key: &Located) {
-        let position = Position::new(self.file, key.span);
-        match &key.shape {
-            Shape::Scalar(text, true) if text == "<<" => self.problems.push(
-                Problem::error(
-                    &position,
-                    "a YAML merge key (`<<`) has no place in an experiment",
-                )
-                .hint("write the keys out, or take whole sections from a file with `extends`"),
-            ),
-            Shape::Scalar(..) => self.refuse(key),
-            _ => self.problems.push(
-                Problem::error(&position, "a list or mapping cannot be a key")
-                    .hint("put quotes around the text before the `:`"),
-            ),
-        }
-    }
-
-    fn join(&mut self, located: Located, wire: Wire) -> Node {
-        let position = Position::new(self.file, located.span);
-        let value = match (located.shape, wire) {
-            // An alias or a value with a tag is reported; an anchored value can still be read.
-            _ if matches!(located.refused, Some(Refused::Alias | Refused::Tag)) => Value::Refused,
-            (Shape::List(items), Wire::List(wires)) if items.len() == wires.len() => {
-                let items = items.into_iter().zip(wires);
-                Value::List(items.map(|(item, wire)| self.join(item, wire)).collect())
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Box<Problem>> {
+        let position = Position::new(self.file, span);
+        match event {
+            Event::DocumentStart(_) => return self.begin_document(&position),
+            Event::Alias(_) => {
+                self.refuse(&position, "alias (`*name`)");
+                let value = Value::Refused;
+                self.add(Node { value, position }, None);
             }
-            (Shape::Mapping(entries), Wire::Mapping(wires)) if entries.len() == wires.len() => {
-                Value::Mapping(self.join_entries(entries, wires))
-            }
-            (Shape::Scalar(text, _), Wire::String(string)) if text == string => {
-                Value::String(string)
-            }
-            (Shape::Scalar(_, true), Wire::Null) => Value::Null,
-            (Shape::Scalar(_, true), Wire::Bool(truth)) => Value::Bool(truth),
-            (Shape::Scalar(_, true), Wire::Integer(number)) => Value::Integer(number),
-            (Shape::Scalar(_, true), Wire::Float(number)) => Value::Float(number),
-            _ => self.disagreement(&position),
-        };
-        Node { value, position }
-    }
-
-    fn join_entries(
-        &mut self,
-        entries: Vec<(Located, Located)>,
-        wires: Vec<(Wire, Wire)>,
-    ) -> Mapping {
-        let n_entries = entries.len();
-        let mut joined = Vec::with_capacity(n_entries);
-        for ((key, value), (_, wire)) in entries.into_iter().zip(wires) {
-            let node = self.join(value, wire);
-            match key.shape {
-                Shape::Scalar(text, is_plain) if !(is_plain && text == "<<") => {
-                    joined.push(Entry {
-                        key: text,
-                        key_position: Position::new(self.file, key.span),
-                        node,
-                    });
+            Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_properties(&position, anchor, tag.is_some());
+                let is_plain = style == ScalarStyle::Plain;
+                // The parser takes a block scalar inside brackets for a text without quotes.
+                if is_plain && text.starts_with(['|', '>']) {
+                    let message = "not valid YAML: a text without quotes begins with `|` or `>`";
+                    let hint = "put quotes around it";
+                    return Err(Problem::error(&position, message).hint(hint).into());
                 }
-                _ => {}
+                let value = match tag {
+                    Some(_) => Value::Refused,
+                    None if is_plain => plain(&text),
+                    None => Value::String(text.to_string()),
+                };
+                self.add(
+                    Node { value, position },
+                    Some((text.into_owned(), is_plain)),
+                );
             }
+            Event::SequenceStart(anchor, tag) => {
+                self.refuse_properties(&position, anchor, tag.is_some());
+                return self.begin(Value::List(Vec::new()), span, tag.is_some());
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.refuse_properties(&position, anchor, tag.is_some());
+                let mapping = Mapping {
+                    entries: Vec::new(),
+                    incomplete: false,
+                };
+                return self.begin(Value::Mapping(mapping), span, tag.is_some());
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(span),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
         }
-        Mapping {
-            incomplete: joined.len() < n_entries,
-            entries: joined,
+        Ok(())
+    }
+
+    fn begin_document(&mut self, position: &Position) -> Result<(), Box<Problem>> {
+        self.n_documents += 1;
+        if self.n_documents == 1 {
+            return Ok(());
+        }
+        let message = "a second YAML document begins here";
+        let hint = "an experiment is one document: remove the line `---`";
+        Err(Problem::error(position, message).hint(hint).into())
+    }
+
+    fn begin(&mut self, value: Value, span: Span, has_tag: bool) -> Result<(), Box<Problem>> {
+        if self.open.len() == DEPTH_MAX {
+            let message = "lists and mappings are nested too deep";
+            return Err(Problem::error(&Position::new(self.file, span), message).into());
+        }
+        self.open.push(Open {
+            span,
+            value,
+            has_tag,
+            key: None,
+        });
+        Ok(())
+    }
+
+    fn end(&mut self, span: Span) {
+        let Some(open) = self.open.pop() else {
+            return;
+        };
+        let end = span.end.max(open.span.end);
+        let position = Position::new(self.file, Span { end, ..open.span });
+        let value = if open.has_tag {
+            Value::Refused
+        } else {
+            open.value
+        };
+        self.add(Node { value, position }, None);
+    }
+
+    /// Puts a node into the innermost list or mapping; `scalar` is its text and whether that is plain.
+    fn add(&mut self, node: Node, scalar: Option<(String, bool)>) {
+        let Some(mut open) = self.open.pop() else {
+            self.root = Some(node);
+            return;
+        };
+        match (&mut open.value, open.key.take()) {
+            (Value::Mapping(_), None) => open.key = Some(self.key(node, scalar)),
+            (Value::Mapping(mapping), Some(Some((key, key_position)))) => {
+                mapping.entries.push(Entry {
+                    key,
+                    key_position,
+                    node,
+                });
+            }
+            (Value::Mapping(mapping), Some(None)) => mapping.incomplete = true,
+            (Value::List(items), _) => items.push(node),
+            // Nothing else is ever opened.
+            _ => {}
+        }
+        self.open.push(open);
+    }
+
+    /// The key that a node stands for; None where it is none, which is reported.
+    fn key(&mut self, node: Node, scalar: Option<(String, bool)>) -> Option<(String, Position)> {
+        let (message, hint) = match scalar {
+            Some((text, true)) if text == "<<" => (
+                "a YAML merge key (`<<`) has no place in an experiment",
+                "write the keys out, or take whole sections from a file with `extends`",
+            ),
+            Some((text, _)) => return Some((text, node.position)),
+            // An alias has been reported.
+            None if matches!(node.value, Value::Refused) => return None,
+            None => (
+                "a list or mapping cannot be a key",
+                "put quotes around the text before the `:`",
+            ),
+        };
+        self.problems
+            .push(Problem::error(&node.position, message).hint(hint));
+        None
+    }
+
+    /// Reports an anchor or a tag; the parser numbers anchors from 1, and 0 stands for none.
+    fn refuse_properties(&mut self, position: &Position, anchor: usize, has_tag: bool) {
+        if anchor != 0 {
+            self.refuse(position, "anchor (`&name`)");
+        } else if has_tag {
+            self.refuse(position, "tag (`!name`)");
         }
     }
 
-    fn disagreement(&mut self, position: &Position) -> Value {
+    fn refuse(&mut self, position: &Position, what: &str) {
+        let message = format!("a YAML {what} has no place in an experiment");
         self.problems.push(
-            Problem::error(position, "YAML readers do not agree on this value")
-                .hint("write it on one line, between double quotes"),
+            Problem::error(position, message)
+                .hint("write the value out, or put quotes around it if it is text"),
         );
-        Value::Refused
     }
+}
+
+/// True for the characters that YAML does not allow anywhere.
+fn is_control(character: char) -> bool {
+    character.is_control() && !matches!(character, '\t' | '\n' | '\r' | '\u{85}')
 }
 
 #[cfg(test)]
@@ -297,25 +360,25 @@ mod tests {
         check(
             "question: Does it: leak?\n",
             "error: not valid YAML: mapping values are not allowed in this context\n \
-             --> x.yaml:1:18\n  |\n1 | question: Does it: leak?\n  |                  ^\n  \
+             --> x.yaml:1:18\n  |\n1 | question: Does it: leak?\n  |                  ^\n  |\n  \
              = hint: put quotes around a text that holds `: `, or check the indentation of this line",
         );
         check(
             "a:\n  b: 1\n\tc: 2\n",
             "error: not valid YAML: while scanning a plain scalar, found a tab\n \
-             --> x.yaml:3:1\n  |\n3 |  c: 2\n  | ^\n  \
+             --> x.yaml:3:1\n  |\n3 |     c: 2\n  | ^^^^\n  |\n  \
              = hint: YAML is indented with spaces; this line begins with a tab",
         );
         check(
             "a: \"x\nb: 1\n",
             "error: not valid YAML: invalid indentation in quoted scalar\n \
-             --> x.yaml:1:4\n  |\n1 | a: \"x\n  |    ^\n  \
+             --> x.yaml:1:4\n  |\n1 | a: \"x\n  |    ^\n  |\n  \
              = hint: is the closing quote missing?",
         );
         check(
             "a: [1, 2\nb: 3\n",
             "error: not valid YAML: illegal placement of ':' indicator\n \
-             --> x.yaml:2:2\n  |\n2 | b: 3\n  |  ^\n  \
+             --> x.yaml:2:2\n  |\n2 | b: 3\n  |  ^\n  |\n  \
              = hint: is a closing `]` or `}` missing on an earlier line?",
         );
     }
@@ -354,30 +417,109 @@ mod tests {
     fn nothing_and_two_documents_are_refused() {
         check(
             "# only a remark\n",
-            "error: the file is empty\n --> x.yaml\n  = hint: experiments/README.md describes the format",
+            "error: the file is empty\n--> x.yaml\n = hint: experiments/README.md describes the format",
         );
         check(
             "a: 1\n---\nb: 2\n",
-            "error: a second YAML document begins here\n --> x.yaml:2:1\n  |\n2 | ---\n  | ^^^\n  \
+            "error: a second YAML document begins here\n --> x.yaml:2:1\n  |\n2 | ---\n  | ^^^\n  |\n  \
              = hint: an experiment is one document: remove the line `---`",
         );
     }
 
-    #[test]
-    fn both_readers_agree_on_all_ways_to_write_text() {
-        let text = "a: >\n  one\n  two\n\n  three\n    four\n\nb: |-\n  one\n   two\n\nc: >+\n  one\n\n\
-                    d: \"\\u263a \\x41\\\n  \\ two\\n\"\ne: 'it''s\n\n  two'\nf: one # remark\n  \n\
-                    g: one\n   two #three\nh: [a b, 'c', {d: e}]\ni: |2\n   one\nj: !x\n";
-        let shown = problems_of(&text.replace("j: !x\n", ""));
-        assert_eq!(shown, Vec::<String>::new());
-        assert_eq!(problems_of(text).len(), 1, "the tag alone is refused");
+    /// The keys and values of a mapping without problems.
+    fn entries_of(text: &str) -> Vec<(String, Value)> {
+        let file = SourceFile::new(Path::new("x.yaml"), text.to_owned());
+        let mut problems = Vec::new();
+        let node = parse(&file, &mut problems).unwrap();
+        assert_eq!(problems, Vec::new());
+        let Value::Mapping(mapping) = node.value else {
+            panic!("a mapping");
+        };
+        let entries = mapping.entries.into_iter();
+        entries.map(|entry| (entry.key, entry.node.value)).collect()
     }
 
     #[test]
-    fn values_on_which_readers_differ_are_refused() {
-        // U+2028 is a line break for YAML 1.1 readers and a character for YAML 1.2 readers.
-        let shown = problems_of("a: \"one\u{2028} two\"\n");
-        assert_eq!(shown.len(), 1, "{shown:?}");
-        assert!(shown[0].starts_with("error: YAML readers do not agree on this value"));
+    fn all_ways_to_write_text_are_read() {
+        let text = "a: >\n  one\n  two\n\n  three\n    four\n\nb: |-\n  one\n   two\n\nc: >+\n  one\n\n\
+                    d: \"\\u263a \\x41\\\n  \\ two\\n\"\ne: 'it''s\n\n  two'\nf: one # remark\n  \n\
+                    g: one\n   two #three\ni: |2\n   one\nj: \"one\u{2028} two\"\n";
+        let expected = [
+            ("a", "one two\nthree\n  four\n"),
+            ("b", "one\n two"),
+            ("c", "one\n\n"),
+            ("d", "☺ A two\n"),
+            ("e", "it's\ntwo"),
+            ("f", "one"),
+            ("g", "one two"),
+            ("i", " one\n"),
+            ("j", "one\u{2028} two"),
+        ];
+        let entries = entries_of(text);
+        assert_eq!(entries.len(), expected.len());
+        for ((key, value), (expected_key, expected)) in entries.iter().zip(expected) {
+            assert_eq!(key, expected_key);
+            assert!(
+                matches!(value, Value::String(text) if text == expected),
+                "{value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_value_has_its_place() {
+        let text = "é: 'ü'\nlist:\n  - [a, \"b\"]\n  - >-\n    folded\n    text\n";
+        let file = SourceFile::new(Path::new("x.yaml"), text.to_owned());
+        let root = parse(&file, &mut Vec::new()).unwrap();
+        let mut found = Vec::new();
+        places(&root, &mut found);
+        let expected = [
+            "x.yaml:1:1 é: 'ü'\nlist:\n  - [a, \"b\"]\n  - >-\n    folded\n    text\n",
+            "x.yaml:1:4 'ü'",
+            "x.yaml:3:3 - [a, \"b\"]\n  - >-\n    folded\n    text\n",
+            "x.yaml:3:5 [a, \"b\"]",
+            "x.yaml:3:6 a",
+            "x.yaml:3:9 \"b\"",
+            "x.yaml:5:5 folded\n    text\n",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    /// The place and the text of a node, and of all nodes in it.
+    fn places(node: &Node, found: &mut Vec<String>) {
+        found.push(format!("{} {}", node.position, node.position.source_text()));
+        match &node.value {
+            Value::List(items) => items.iter().for_each(|item| places(item, found)),
+            Value::Mapping(mapping) => {
+                let entries = mapping.entries.iter();
+                entries.for_each(|entry| places(&entry.node, found));
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn a_control_character_is_refused_and_ends_nothing() {
+        check(
+            "a: one\0 two\n",
+            "error: not valid YAML: control characters are not allowed\n \
+             --> x.yaml:1:7\n  |\n1 | a: one\u{fffd} two\n  |       ^",
+        );
+    }
+
+    #[test]
+    fn a_block_of_text_inside_brackets_is_refused() {
+        check(
+            "a: [b, >-\n  c]\n",
+            "error: not valid YAML: a text without quotes begins with `|` or `>`\n \
+             --> x.yaml:1:8\n  |\n1 | a: [b, >-\n  |        ^^\n  |\n  = hint: put quotes around it",
+        );
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_refused() {
+        let shown = problems_of(&"[".repeat(100));
+        assert_eq!(shown.len(), 1);
+        assert!(shown[0].starts_with("error: lists and mappings are nested too deep"));
     }
 }

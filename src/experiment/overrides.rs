@@ -1,4 +1,4 @@
-//! What the command line changes about an experiment.
+//! The changes that the command line makes to an experiment.
 
 use super::Experiment;
 use super::limit::spread;

@@ -36,7 +36,7 @@ pub enum PairsLocation {
     Own {
         /// The path, joined to the directory of the experiment file.
         path: PathBuf,
-        /// What it must be, and where the experiment says so; None where any content will do.
+        /// The hash it must have, and where the experiment says so; None where any content will do.
         sha256: Option<(Digest, Position)>,
         /// The file that says which column is what, with where it is named; None where they are those of the published
         /// workbooks.
@@ -44,7 +44,7 @@ pub enum PairsLocation {
     },
 }
 
-/// What such a file holds.
+/// The content of such a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairsFile {
     /// SHA-256 of its bytes.

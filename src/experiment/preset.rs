@@ -13,9 +13,9 @@ use super::suggest::did_you_mean;
 /// A named set of sampling values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
-    /// What Hugging Face transformers samples with where nothing is set.
+    /// The values of Hugging Face transformers where nothing is set.
     TransformersDefaults,
-    /// What the publisher of each model recommends, in its `generation_config.json`.
+    /// The values that the publisher of each model recommends, in its `generation_config.json`.
     ModelDefaults,
 }
 
@@ -30,12 +30,12 @@ pub struct SamplingDefaults {
     pub top_p: f64,
     /// Which part of the largest probability a token needs to stay; 0 keeps all.
     pub min_p: f64,
-    /// What acts against tokens of the prompt and of the text so far; 1 changes nothing.
+    /// The penalty on tokens of the prompt and of the text so far; 1 changes nothing.
     pub repetition_penalty: f64,
 }
 
 impl SamplingDefaults {
-    /// What Hugging Face transformers takes with `do_sample=True` and nothing else set
+    /// The values of Hugging Face transformers with `do_sample=True` and nothing else set
     /// (`GenerationConfig._get_default_generation_params` of version 5.24.0, as in version 4); it has no min-p then.
     pub const TRANSFORMERS: Self = Self {
         temperature: 1.0,

@@ -1,17 +1,20 @@
-//! What is wrong with an experiment file, and how a person sees it on the terminal.
+//! The mistakes in an experiment file, and their picture on the terminal.
 //!
 //! Owns `Problem` (one finding with its place), `ExperimentErrors` (all findings of a file at once)
-//! and their text with the offending line underlined. It finds nothing itself.
+//! and their text. It finds nothing itself; the offending line is drawn by `annotate_snippets`.
 
 use std::fmt;
 use std::io;
 
+use annotate_snippets::{Annotation, AnnotationKind, Element, Level, Origin, Renderer, Snippet};
+
 use super::source::{Position, Span};
+use crate::visible::is_obeyed;
 
-/// Characters of a source line that are shown at most.
-const EXCERPT_CHARS_MAX: usize = 100;
+/// Columns of a source line that are shown at most.
+const EXCERPT_WIDTH: usize = 100;
 
-/// Whether a problem keeps the experiment from running.
+/// The weight of a problem: an error keeps the experiment from running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// The experiment does not run.
@@ -81,7 +84,7 @@ impl Problem {
         }
     }
 
-    /// Whether it keeps the experiment from running.
+    /// Its weight: an error keeps the experiment from running.
     pub fn severity(&self) -> Severity {
         self.severity
     }
@@ -159,144 +162,88 @@ impl fmt::Display for ExperimentErrors {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = match self.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
         };
-        write!(f, "{severity}: {}", printable(&self.message))?;
-        let margin = self.margin();
-        let same_line = self.same_line();
-        write!(f, "\n{margin}--> {}", self.position)?;
-        let beside = same_line.map(|span| (span, '-'));
-        snippet(f, &margin, &self.position, ('^', &self.label), beside)?;
-        if let Some((position, label)) = self.earlier.as_ref().filter(|_| same_line.is_none()) {
-            write!(f, "\n{margin}::: {position}")?;
-            snippet(f, &margin, position, ('-', label), None)?;
+        let title = level.primary_title(printable(&self.message));
+        let mut group = title.elements(self.pictures());
+        if let Some(hint) = &self.hint {
+            group = group.element(Level::HELP.with_name("hint").message(printable(hint)));
         }
-        match &self.hint {
-            Some(hint) => write!(f, "\n{margin} = hint: {}", printable(hint)),
-            None => Ok(()),
-        }
+        let renderer = Renderer::plain().term_width(EXCERPT_WIDTH);
+        f.write_str(&renderer.render(&[group]))
     }
 }
 
 impl Problem {
-    /// Spaces as wide as the largest line number shown.
-    fn margin(&self) -> String {
-        let earlier = self.earlier.as_ref().map(|(position, _)| position);
-        let positions = [Some(&self.position), earlier];
-        let spans = positions.into_iter().flatten().filter_map(Position::span);
-        let line_max = spans.map(|span| span.line).max().unwrap_or(1);
-        " ".repeat(line_max.to_string().len())
-    }
-
-    /// The earlier place, where it can be underlined in the same picture.
-    fn same_line(&self) -> Option<Span> {
-        let (earlier, _) = self.earlier.as_ref()?;
-        let (here, there) = (self.position.span()?, earlier.span()?);
-        let same_file = earlier.file().path() == self.position.file().path();
-        let fits = here.column + (here.end - here.start) <= EXCERPT_CHARS_MAX;
-        (same_file && fits && here.line == there.line && there.end <= here.start).then_some(there)
-    }
-}
-
-/// The line of `position`, underlined, with a label; `beside` is underlined as well, without one.
-fn snippet(
-    f: &mut fmt::Formatter<'_>,
-    margin: &str,
-    position: &Position,
-    (mark, label): (char, &str),
-    beside: Option<(Span, char)>,
-) -> fmt::Result {
-    let Some(span) = position.span() else {
-        return Ok(());
-    };
-    let line = position.file().line(span.line).unwrap_or_default();
-    let excerpt = Excerpt::of(line, span);
-    let mut underline = excerpt.underline(span, mark);
-    if let Some((other, other_mark)) = beside {
-        underline = overlay(&underline, &excerpt.underline(other, other_mark));
-    }
-    let number = span.line;
-    let width = margin.len();
-    let marked = format!("{underline} {}", printable(label));
-    write!(
-        f,
-        "\n{margin} |\n{number:>width$} | {}\n{margin} | {}",
-        excerpt.text,
-        marked.trim_end()
-    )
-}
-
-/// `top` with the marks of `below` where `top` is blank.
-fn overlay(top: &str, below: &str) -> String {
-    let below: Vec<char> = below.chars().collect();
-    let chars = top.chars().enumerate();
-    chars
-        .map(|(column_idx, mark)| match below.get(column_idx) {
-            Some(other) if mark == ' ' => *other,
-            _ => mark,
-        })
-        .collect()
-}
-
-/// The part of a source line that is shown.
-struct Excerpt {
-    text: String,
-    /// Characters of the line that are cut off on the left.
-    n_cut: usize,
-    /// Characters put in their place.
-    n_dots: usize,
-    /// Characters of the line itself that are shown.
-    n_shown: usize,
-}
-
-impl Excerpt {
-    fn of(line: &str, span: Span) -> Self {
-        let chars: Vec<char> = line.trim_end().chars().collect();
-        let start = span.column - 1;
-        let length = (span.end.saturating_sub(span.start)).max(1);
-        let n_cut = if start + length <= EXCERPT_CHARS_MAX || start < EXCERPT_CHARS_MAX / 2 {
-            0
-        } else {
-            (start - EXCERPT_CHARS_MAX / 3).min(chars.len())
+    /// A picture of each place; one for both where they are close together.
+    fn pictures(&self) -> Vec<Element<'_>> {
+        let here = mark(AnnotationKind::Primary, &self.position, &self.label);
+        let Some((earlier, label)) = &self.earlier else {
+            return vec![picture(&self.position, here)];
         };
-        let n_shown = (chars.len() - n_cut).min(EXCERPT_CHARS_MAX);
-        let middle: String = chars[n_cut..n_cut + n_shown].iter().collect();
-        let before = if n_cut > 0 { "..." } else { "" };
-        let after = if n_cut + n_shown < chars.len() {
-            "..."
+        let there = mark(AnnotationKind::Context, earlier, label);
+        if self.is_close_to(earlier) {
+            vec![picture(&self.position, here.into_iter().chain(there))]
         } else {
-            ""
-        };
-        Self {
-            text: format!("{before}{}{after}", printable(&middle)),
-            n_cut,
-            n_dots: before.len(),
-            n_shown,
+            vec![picture(&self.position, here), picture(earlier, there)]
         }
     }
 
-    /// Blanks and then marks under the span; at least one mark, none beyond the text shown.
-    fn underline(&self, span: Span, mark: char) -> String {
-        let start = (span.column - 1).saturating_sub(self.n_cut);
-        let length = span.end.saturating_sub(span.start);
-        let n_marks = length.min(self.n_shown.saturating_sub(start)).max(1);
-        format!(
-            "{}{}",
-            " ".repeat(self.n_dots + start),
-            mark.to_string().repeat(n_marks)
-        )
+    /// True for a place on the same line, unless the line would be too long to show both.
+    fn is_close_to(&self, earlier: &Position) -> bool {
+        let (Some(here), Some(there)) = (self.position.span(), earlier.span()) else {
+            return false;
+        };
+        let n_chars = here.end.max(there.end) - here.start.min(there.start);
+        self.position.file().path() == earlier.file().path()
+            && here.line == there.line
+            && n_chars <= EXCERPT_WIDTH
     }
 }
 
-/// Text that cannot steer a terminal: a control character is shown as a blank or U+FFFD, one for one.
-pub(crate) fn printable(text: &str) -> String {
+/// The path and the line of a place, with marks under the line; the path alone of a whole file.
+fn picture<'a>(
+    position: &Position,
+    marks: impl IntoIterator<Item = Annotation<'a>>,
+) -> Element<'a> {
+    let path = printable(&position.file().path().display().to_string());
+    let Some(span) = position.span() else {
+        return Origin::path(path).into();
+    };
+    let snippet = Snippet::source(line_of(position, span));
+    let snippet = snippet.path(path).line_start(span.line).fold(false);
+    snippet.annotations(marks).into()
+}
+
+/// The mark under a place, up to the end of its first line.
+fn mark<'a>(kind: AnnotationKind, position: &Position, label: &str) -> Option<Annotation<'a>> {
+    let span = position.span()?;
+    let line = line_of(position, span);
+    let offset = |n_chars| {
+        let mut chars = line.char_indices();
+        chars.nth(n_chars).map_or(line.len(), |(offset, _)| offset)
+    };
+    let start = span.column - 1;
+    // The line is cut where its marks end, so a long stretch is marked in part.
+    let n_chars = span.end.saturating_sub(span.start).min(EXCERPT_WIDTH);
+    let mark = kind.span(offset(start)..offset(start + n_chars));
+    Some(mark.label((!label.is_empty()).then(|| printable(label))))
+}
+
+fn line_of(position: &Position, span: Span) -> String {
+    let line = position.file().line(span.line).unwrap_or_default();
+    printable(line.trim_end())
+}
+
+/// Text that cannot steer a terminal, character by character, so that columns stay what they are: the library that draws
+/// lets some of these characters through, in labels all of them.
+fn printable(text: &str) -> String {
     let shown = |character: char| match character {
-        '\t' | '\n' | '\r' => ' ',
-        // Marks that reorder or hide text would show another line than the file holds.
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        _ if character.is_control() => '\u{fffd}',
+        '\n' | '\r' => ' ',
+        '\t' => '\t',
+        _ if is_obeyed(character) => '\u{fffd}',
         _ => character,
     };
     text.chars().map(shown).collect()
@@ -349,6 +296,7 @@ mod tests {
           |
         2 |   temprature: 0.5
           |   ^^^^^^^^^^ expected one of: temperature
+          |
           = hint: did you mean `temperature`?
 
         1 problem in x.yaml; nothing was run
@@ -366,6 +314,8 @@ mod tests {
           |
         1 | concepts: [red, blue, Red]
           |            ---        ^^^
+          |            |
+          |            first here
         ");
     }
 
@@ -381,6 +331,7 @@ mod tests {
            |
         10 | b: Red
            |    ^^^ again here
+           |
           ::: x.yaml:1:4
            |
          1 | a: red
@@ -402,9 +353,49 @@ mod tests {
     }
 
     #[test]
+    fn marks_stand_under_wide_and_combining_characters() {
+        let file = file("\t- 日本語: cafe\u{301} {x}\r\n");
+        let shown = Problem::error(&place(&file, "{x}"), "unknown slot").to_string();
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!(lines[3], "1 |     - 日本語: cafe\u{301} {x}");
+        // Each of the three wide characters takes two columns, the accent takes none.
+        assert_eq!(lines[4], format!("  | {}^^^", " ".repeat(19)));
+    }
+
+    #[test]
+    fn a_line_of_fifty_thousand_characters_stays_readable() {
+        let text = format!("a: red {} red {}", "x".repeat(50_000), "語".repeat(50_000));
+        let file = file(&text);
+        let first = place(&file, "red");
+        let last = Position::after_bytes(&file, text.rfind("red").unwrap()).narrowed_to_chars(3);
+        let shown = Problem::error(&last, "twice").earlier(&first, "the first");
+        let shown = shown.to_string();
+        assert!(
+            shown.lines().all(|line| line.chars().count() <= 110),
+            "{shown}"
+        );
+        assert_eq!(shown.matches(" red ").count(), 2, "{shown}");
+        let whole = Problem::error(&first.narrowed_to_chars(100_000), "long")
+            .label("too long")
+            .to_string();
+        assert!(whole.ends_with("^ too long"), "{whole}");
+        assert!(
+            whole.lines().all(|line| line.chars().count() <= 210),
+            "{whole}"
+        );
+    }
+
+    #[test]
+    fn a_place_after_the_last_line_is_shown() {
+        let file = file("a: 1\n");
+        let shown = Problem::error(&Position::character(&file, 9, 1), "the end").to_string();
+        assert_eq!(shown, "error: the end\n --> x.yaml:9:1\n  |\n9 |\n  | ^");
+    }
+
+    #[test]
     fn a_problem_of_the_whole_file_shows_no_line() {
         let file = file("");
         let problem = Problem::error(&Position::whole_file(&file), "the file is empty");
-        assert_eq!(problem.to_string(), "error: the file is empty\n --> x.yaml");
+        assert_eq!(problem.to_string(), "error: the file is empty\n--> x.yaml");
     }
 }

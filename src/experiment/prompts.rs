@@ -1,7 +1,7 @@
 //! The sections `concepts`, `templates` and `pairs`.
 //!
 //! Owns what a single text must be like: slots, white space, the concept in its control.
-//! What the texts are together, once every concept is put in, is checked by `expand`.
+//! `expand` checks the texts together, once every concept is put in.
 
 use std::collections::HashMap;
 
@@ -357,12 +357,12 @@ impl Reader {
     }
 }
 
-/// Whether neither templates nor pairs are given in any form.
+/// True if neither templates nor pairs are given in any form.
 pub(crate) fn has_no_prompts(top: &Fields<'_>) -> bool {
     top.lacks("templates") && top.lacks("pairs")
 }
 
-/// Whether the key `concepts` is needed.
+/// True if the key `concepts` is needed.
 pub(crate) fn needs_concepts(top: &Fields<'_>) -> bool {
     let templates = top.get("templates").map(|node| &node.value);
     matches!(templates, Some(Value::List(items)) if !items.is_empty())

@@ -17,7 +17,7 @@ const QUOTED_CHARS_MAX: usize = 40;
 pub(crate) struct Section {
     /// The name before the dot of `sampling.top_k`; empty for the top level.
     pub(crate) name: &'static str,
-    /// What its mapping is called in a message.
+    /// The name of its mapping in a message.
     pub(crate) title: &'static str,
     pub(crate) keys: &'static [&'static str],
 }
@@ -123,7 +123,7 @@ impl<'n> Fields<'n> {
         self.entry(key).map(|entry| &entry.node)
     }
 
-    /// Whether nothing stands for `key`, not even a misspelt or refused one.
+    /// True if nothing stands for `key`, not even a misspelt or refused one.
     pub(crate) fn lacks(&self, key: &str) -> bool {
         self.entry(key).is_none() && !self.incomplete && !self.meant.contains(&key)
     }
@@ -139,7 +139,7 @@ impl<'n> Fields<'n> {
     }
 }
 
-/// What a text may hold besides visible characters and blanks between them.
+/// The characters that a text may hold besides visible ones and blanks between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Text {
     /// One line.
@@ -437,7 +437,7 @@ fn edge_whitespace(node: &Node, name: &str, side: &str, text: &str) -> Problem {
         .hint(hint)
 }
 
-/// What a node is, in words.
+/// The kind and the text of a node, in words.
 pub(crate) fn describe(node: &Node) -> String {
     let source = shortened(&node.position.source_text());
     match &node.value {

@@ -1,7 +1,7 @@
 //! The section `sampling`: the values of every sampling, the repeats and the seed.
 //!
 //! Owns which values may stand there, sweeps (a list where one value is expected) and their product.
-//! What a preset stands for is in `preset`; the defaults of a model are found by those who hold the manifest.
+//! `preset` knows the values of a preset; the defaults of a model are found by those who hold the manifest.
 
 use super::node::{Node, Value};
 use super::preset::{Preset, SamplingDefaults};
@@ -179,7 +179,7 @@ fn vary<T: Clone>(
         .collect();
 }
 
-/// What stands for one kind of value.
+/// The values of one key, each of a sweep.
 enum Values<T> {
     Absent,
     /// A problem has been reported.

@@ -43,7 +43,7 @@ impl SourceFile {
         self.sha256
     }
 
-    /// The text without a byte order mark; what both YAML readers see and what positions count in.
+    /// The text without a byte order mark; what the YAML parser sees and positions count in.
     pub(crate) fn body(&self) -> &str {
         self.text.strip_prefix('\u{feff}').unwrap_or(&self.text)
     }

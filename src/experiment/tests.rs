@@ -92,7 +92,7 @@ fn load(yaml: &str) -> Result<Experiment, String> {
     Files::new(&[("x.yaml", yaml)]).load("x.yaml")
 }
 
-/// What is shown for the good file with `from`, which it holds once, replaced by `to`.
+/// The message for the good file with `from`, which it holds once, replaced by `to`.
 fn wrong(from: &str, to: &str) -> String {
     assert_eq!(GOOD.matches(from).count(), 1, "{from}");
     let shown = load(&GOOD.replace(from, to)).unwrap_err();
@@ -172,6 +172,7 @@ fn models_know_where_they_are_named() {
        |
     19 |   - name: qwen2.5-0.5b-instruct
        |           ^^^^^^^^^^^^^^^^^^^^^
+       |
        = hint: did you mean `qwen2.5-1.5b-instruct`?
 
     1 problem in x.yaml; nothing was run
@@ -258,6 +259,7 @@ fn a_pair_without_its_concept_is_a_warning() {
        |
     38 |     test: "The hothouse is"
        |           ^^^^^^^^^^^^^^^^^ is the word spelt differently here?
+       |
       ::: x.yaml:36:14
        |
     36 |   - concept: green
@@ -295,6 +297,7 @@ fn what_looks_wrong_is_a_warning() {
        |
     38 |     test: "The firewood is"
        |           ^^^^^^^^^^^^^^^^^ it holds `fire`, whose own prompt holds `snow`: are they swapped?
+       |
       ::: x.yaml:36:14
        |
     36 |   - concept: snow
@@ -304,6 +307,7 @@ fn what_looks_wrong_is_a_warning() {
        |
     42 |     test: "The snowman is"
        |           ^^^^^^^^^^^^^^^^ it holds `snow`, whose own prompt holds `fire`: are they swapped?
+       |
       ::: x.yaml:40:14
        |
     40 |   - concept: fire
@@ -507,7 +511,7 @@ fn the_readme_describes_every_key() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever a file holds, the answer is an experiment or its problems, each with a text.
+    /// Any file gives an experiment or its problems, each with a text.
     #[test]
     fn a_damaged_file_is_answered(
         start in 0..GOOD.len(),

@@ -19,7 +19,7 @@ const ARCHITECTURE: &str = "general.architecture";
 const WHAT_GENERATES: &str = "the architectures `qwen2` and `llama` can generate";
 const WHAT_ENCODES: &str = "only the architecture `bert` can embed";
 
-/// What must hold for the models of one architecture.
+/// The rules for the models of one architecture.
 struct Architecture {
     /// Value of `general.architecture` and prefix of its keys.
     name: &'static str,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::manifest::canonical_quantization;
 use crate::digest::Digest;
 
-/// What is passed to the quantizer besides type and importance matrix, in words for the record.
+/// The settings of the quantizer besides type and importance matrix, in words for the record.
 const OPTIONS: &str = "mixed types, output tensor quantized, one file";
 /// Ends the name of the record beside a derived file.
 const RECORD_SUFFIX: &str = ".derivation.json";
@@ -26,7 +26,7 @@ const N_NAME_DIGITS: usize = 8;
 pub struct Target {
     /// The label in upper case, such as `Q2_K`.
     pub label: &'static str,
-    /// Whether llama.cpp refuses to make it without an importance matrix.
+    /// True if llama.cpp refuses to make it without an importance matrix.
     pub needs_imatrix: bool,
 }
 
@@ -99,13 +99,13 @@ pub struct Derivation {
     pub parent_quantization: String,
     /// SHA-256 of the parent (of the digests of its parts, where it is split), in hexadecimal.
     pub parent_sha256: String,
-    /// Whether the parent was quantized already, so that the weights were rounded twice.
+    /// True if the parent was quantized already, so that the weights were rounded twice.
     pub is_requantized: bool,
     /// SHA-256 of the importance matrix, in hexadecimal; None where none was given.
     pub imatrix_sha256: Option<String>,
     /// The program that made it, with its version.
     pub quantizer: String,
-    /// What else it was told.
+    /// Its other settings.
     pub options: String,
 }
 

@@ -35,7 +35,7 @@ pub enum EncoderError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's reason.
         source: io::Error,
     },
     /// The GGUF cannot be written.
@@ -43,7 +43,7 @@ pub enum EncoderError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's reason.
         source: io::Error,
     },
     /// `config.json` is damaged or describes another kind of model.
@@ -51,7 +51,7 @@ pub enum EncoderError {
     Config {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what was expected.
+        /// The fault and what was expected.
         problem: String,
     },
     /// `model.safetensors` is damaged or holds something else than the configuration says.
@@ -59,7 +59,7 @@ pub enum EncoderError {
     Weights {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what was expected.
+        /// The fault and what was expected.
         problem: String,
     },
     /// `vocab.txt` is no WordPiece vocabulary of this model.
@@ -67,7 +67,7 @@ pub enum EncoderError {
     Vocabulary {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what was expected.
+        /// The fault and what was expected.
         problem: String,
     },
 }
@@ -76,7 +76,7 @@ pub enum EncoderError {
 /// becomes its `general.name`.
 ///
 /// # Errors
-/// What is wrong with which file.
+/// A fault of one of the files.
 pub fn convert_encoder(model_dir: &Path, out: &Path, name: &str) -> Result<(), EncoderError> {
     let config = read_config(&model_dir.join(CONFIG))?;
     convert(model_dir, out, name, &config, config.n_blocks)

@@ -13,7 +13,7 @@ pub enum GgufError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The operating system's reason.
         source: io::Error,
     },
     /// The file does not begin as a GGUF does.
@@ -48,7 +48,7 @@ pub enum GgufError {
         path: PathBuf,
         /// Its size.
         size_bytes: u64,
-        /// What was being read.
+        /// The part that was being read.
         what: &'static str,
     },
     /// The file stops before its last tensor is complete.
@@ -74,7 +74,7 @@ pub enum GgufError {
         path: PathBuf,
         /// Where the wrong value starts, counted from 0.
         offset: u64,
-        /// What is wrong with it.
+        /// The fault.
         problem: String,
     },
     /// A metadata key that is missing or has a value that cannot be used.
@@ -84,9 +84,9 @@ pub enum GgufError {
         path: PathBuf,
         /// The key.
         key: String,
-        /// What is wrong, as the rest of the sentence.
+        /// The fault, as the rest of the sentence.
         problem: String,
-        /// What to do.
+        /// The next step.
         hint: &'static str,
     },
     /// A tensor that is missing, unknown, or has a shape or type that cannot be used.
@@ -96,7 +96,7 @@ pub enum GgufError {
         path: PathBuf,
         /// The tensor.
         tensor: String,
-        /// What is wrong, as the rest of the sentence.
+        /// The fault, as the rest of the sentence.
         problem: String,
     },
     /// One of several files of a model is not what the first says.
@@ -104,9 +104,9 @@ pub enum GgufError {
     Split {
         /// The file.
         path: PathBuf,
-        /// What is wrong, as the rest of the sentence.
+        /// The fault, as the rest of the sentence.
         problem: String,
-        /// What to do.
+        /// The next step.
         hint: String,
     },
 }

@@ -154,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    /// What `sha256sum` prints for a file of one million letters `a` (also FIPS 180-4's long example).
+    /// The output of `sha256sum` for a file of one million letters `a` (also FIPS 180-4's long example).
     #[test]
     fn file_longer_than_a_piece() {
         let dir = tempfile::tempdir().unwrap();
@@ -169,7 +169,7 @@ mod tests {
         );
     }
 
-    /// Whether the file was read again, and the hash.
+    /// True if the file was read again; and the hash.
     fn look(dir: &Path, path: &Path) -> (bool, Digest) {
         let mut was_read = false;
         let digest = cached_hash_with(dir, path, |_| {

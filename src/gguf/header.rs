@@ -1,7 +1,7 @@
 //! Parsing the header of one GGUF file.
 //!
 //! Owns the layout of the format and every check of a file against itself: bounds, uniqueness, types, offsets, size.
-//! What the keys mean is not known here. Nothing is allocated that the rest of the file could not fill.
+//! The meaning of the keys is not known here. Nothing is allocated that the rest of the file could not fill.
 
 use std::collections::HashSet;
 use std::io::{self, Read};
@@ -24,7 +24,7 @@ const ARRAY_ELEMENTS_MAX: u64 = 1 << 24;
 const ENTRIES_MAX: u64 = 1 << 16;
 const DIMS_MAX: u32 = 4;
 
-/// What a file says before its data.
+/// The part of a file before its data.
 #[derive(Debug)]
 pub(crate) struct Header {
     pub(crate) entries: Vec<(String, Value)>,

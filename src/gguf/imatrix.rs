@@ -32,7 +32,7 @@ pub enum ImatrixError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The operating system's reason.
         source: io::Error,
     },
     /// The file is a GGUF that cannot be read.
@@ -43,7 +43,7 @@ pub enum ImatrixError {
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         problem: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What a model file is, for people and for the record.
+//! The description of a model file, for people and for the record.
 //!
 //! Owns the measured bits per weight and the composition by tensor type, because a label is no measure. It judges
 //! nothing: a file that cannot be run can still be described.
@@ -34,7 +34,7 @@ pub struct Inspection {
     pub tokenizer_pre: Option<String>,
     /// Number of tokens in the vocabulary.
     pub n_vocab: Option<usize>,
-    /// Whether the file brings a chat template.
+    /// True if the file brings a chat template.
     pub has_chat_template: bool,
 }
 
@@ -99,7 +99,7 @@ pub struct LabelShare {
 }
 
 impl LabelShare {
-    /// Whether most weights are stored otherwise than the label says.
+    /// True if most weights are stored otherwise than the label says.
     pub fn is_misleading(&self) -> bool {
         self.fraction < 0.5
     }

@@ -28,7 +28,7 @@ pub struct Entry {
     sources: Vec<Source>,
 }
 
-/// What all quantizations of a model share.
+/// The facts that all quantizations of a model share.
 #[derive(Debug, PartialEq)]
 struct Model {
     name: String,
@@ -49,11 +49,11 @@ pub struct GenerationConfig {
     pub top_k: u32,
     /// The probability that the tokens that stay reach together, above 0, at most 1.
     pub top_p: f64,
-    /// What acts against tokens of the prompt and of the text so far, above 0; 1 changes nothing.
+    /// The penalty on tokens of the prompt and of the text so far, above 0; 1 changes nothing.
     pub repetition_penalty: f64,
 }
 
-/// What a model is for.
+/// The purpose of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A GGUF that writes text.
@@ -121,7 +121,7 @@ pub enum ManifestError {
     Syntax {
         /// Where the text came from.
         origin: String,
-        /// What the YAML reader said, with the position.
+        /// The YAML reader's message, with the position.
         message: String,
     },
     /// A value breaks a rule.
@@ -137,7 +137,7 @@ pub enum ManifestError {
     /// No model has this name.
     #[error("no model is named `{name}`\nhint: {}", did_you_mean(suggestions))]
     UnknownName {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
         /// Similar names, the most similar first; may be empty.
         suggestions: Vec<String>,
@@ -147,7 +147,7 @@ pub enum ManifestError {
     UnknownQuantization {
         /// The model.
         name: String,
-        /// What was asked for.
+        /// The quantization that was asked for.
         quantization: String,
         /// Those it has, in the manifest's order.
         known: Vec<String>,
@@ -155,7 +155,7 @@ pub enum ManifestError {
     /// The name belongs to a model that writes text.
     #[error("`{name}` writes text and cannot embed it\nhint: encoders are {}", encoders.join(", "))]
     NotAnEncoder {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
         /// The names of all encoders.
         encoders: Vec<String>,
@@ -165,7 +165,7 @@ pub enum ManifestError {
         "`{name}` is an encoder and cannot write text\nhint: encoders are for `embedding_model`"
     )]
     NotAGenerator {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
     },
 }
@@ -296,7 +296,7 @@ impl Entry {
         self.model.parameters
     }
 
-    /// What the model is for.
+    /// The purpose of the model.
     pub fn kind(&self) -> Kind {
         self.model.kind
     }
@@ -306,7 +306,7 @@ impl Entry {
         &self.model.licence
     }
 
-    /// What the licence restricts, where that is unusual.
+    /// The restrictions of the licence, where they are unusual.
     pub fn licence_note(&self) -> Option<&str> {
         self.model.licence_note.as_deref()
     }

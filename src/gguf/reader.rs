@@ -340,7 +340,7 @@ impl Gguf {
     }
 }
 
-/// What stands before `-00001-of-0000N.gguf` in the file's name.
+/// The part of the file's name before `-00001-of-0000N.gguf`.
 fn part_prefix(path: &Path, n_parts: u16) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let prefix = name.strip_suffix(&format!("-00001-of-{n_parts:05}.gguf"))?;

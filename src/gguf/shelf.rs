@@ -29,7 +29,7 @@ pub struct Shelf {
     dir: PathBuf,
 }
 
-/// What is there of an entry.
+/// The state of an entry's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// Nothing.
@@ -41,7 +41,7 @@ pub enum State {
     },
     /// All files, with the right sizes.
     Present {
-        /// Whether their hashes are known to be right; otherwise they are checked when next used.
+        /// True if their hashes are known to be right; otherwise they are checked when next used.
         is_verified: bool,
     },
     /// A file of another size, or known to have another hash.
@@ -190,7 +190,7 @@ impl Shelf {
         self.folder(entry).join(&file.name)
     }
 
-    /// What is there of the entry. Reads no file content, so it is quick.
+    /// The state of the entry's files. Reads no file content, so it is quick.
     pub fn state(&self, entry: &Entry) -> State {
         let (mut arrived_bytes, mut is_complete, mut is_verified) = (0, true, true);
         for file in entry.files() {
@@ -477,7 +477,7 @@ impl Shelf {
     }
 }
 
-/// Whether something has this name: also a link to a disk that is not there now, which is the user's too.
+/// True if something has this name: also a link to a disk that is not there now, which is the user's too.
 fn is_taken(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
@@ -542,7 +542,7 @@ fn lock(path: &Path, reporter: &mut Reporter<'_>) -> Result<File, SourceError> {
 /// process ends. While another process holds it, `waiting` is called now and then and may end the waiting.
 ///
 /// # Errors
-/// What `waiting` returns, and what the operating system refuses, through `io_error`.
+/// Those of `waiting`, and refusals of the operating system, through `io_error`.
 pub fn lock_file<E>(
     path: &Path,
     io_error: impl Fn(io::Error) -> E,

@@ -105,7 +105,7 @@ impl TensorType {
             .map(|row| Self(row.0))
     }
 
-    /// Whether its numbers were rounded to a few bits each, in blocks; false for floating point and integers.
+    /// True if its numbers were rounded to a few bits each, in blocks; false for floating point and integers.
     pub fn is_quantized(self) -> bool {
         self.block_elements() > 1
     }

@@ -119,7 +119,7 @@ impl Array {
         }
     }
 
-    /// Whether there is no item.
+    /// True if there is no item.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

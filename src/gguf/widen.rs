@@ -15,7 +15,7 @@ use super::reader::{Gguf, TensorInfo};
 use super::tensor_type::TensorType;
 use super::writer::GgufWriter;
 
-/// What widening may add to a model at most, in bytes: beyond it, memory is dearer than time.
+/// The most that widening may add to a model, in bytes: beyond it, memory is dearer than time.
 const EXTRA_BYTES_MAX: u64 = 512 << 20;
 const Q5_0_BYTES: usize = 22;
 const Q8_0_BYTES: usize = 34;

@@ -1,4 +1,4 @@
-//! What keeps a whole file from being imported, in the words a person reads.
+//! The faults that keep a whole file from being imported, in the words a person reads.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ pub enum ImportError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What it says.
+        /// The operating system's reason.
         reason: io::Error,
     },
     /// More bytes than are held in memory.
@@ -37,7 +37,7 @@ pub enum ImportError {
     NotAWorkbook {
         /// The file.
         path: PathBuf,
-        /// What the reader says.
+        /// The reader's reason.
         reason: String,
     },
     /// The workbook needs a password.
@@ -71,7 +71,7 @@ pub enum ImportError {
         path: PathBuf,
         /// The line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
         /// The next step.
         hint: &'static str,
@@ -85,7 +85,7 @@ pub enum ImportError {
         path: PathBuf,
         /// The columns, as in "column `a`" or "columns `a`, `b`".
         what: String,
-        /// What was probably meant, ending in "; "; or nothing.
+        /// The name that was probably meant, ending in "; "; or nothing.
         hint: String,
         /// The columns of the file.
         found: String,
@@ -117,7 +117,7 @@ pub enum ImportError {
     NoPairs {
         /// The file.
         path: PathBuf,
-        /// What was found instead, each on a line.
+        /// The findings, each on a line.
         findings: String,
     },
     /// The mapping itself is wrong.
@@ -127,7 +127,7 @@ pub enum ImportError {
     Mapping {
         /// The mapping.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What looks wrong in a file that can be imported.
+//! The oddities of a file that can be imported.
 //!
 //! Owns the kinds of findings, how each names its row and column, and how many are shown.
 
@@ -9,7 +9,7 @@ use super::table::Place;
 /// Findings of one kind that are shown one by one.
 const N_SHOWN_MAX: usize = 20;
 
-/// What a finding is about.
+/// The kinds of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingKind {
     /// A test prompt without a control prompt; left out.
@@ -61,7 +61,7 @@ impl FindingKind {
 /// One thing that looks wrong, with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is about.
+    /// Its kind.
     pub kind: FindingKind,
     place: Place,
     text: String,

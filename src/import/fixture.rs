@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::{ImportError, ImportedFile, Mapping, summary_of};
 
-/// What a test puts into a cell.
+/// The content that a test puts into a cell.
 #[derive(Clone)]
 pub(super) enum Value {
     None,
@@ -61,7 +61,7 @@ impl Folder {
         path
     }
 
-    /// What is found in a workbook with these rows, one line for each.
+    /// The findings in a workbook with these rows, one line for each.
     pub(super) fn findings(&self, rows: &[Vec<Value>]) -> Vec<String> {
         let path = self.workbook(rows);
         let read = ImportedFile::read(&path, &Mapping::published()).unwrap();

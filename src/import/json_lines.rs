@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::ImportError;
 use super::table::{Cell, Table, TableRow};
 
-/// What a line should be.
+/// The hint that says how a line should look.
 const HINT: &str =
     "each line is one object, such as {\"prompt\": \"He is\", \"generation\": [\"tall\", \"old\"]}";
 

@@ -198,7 +198,7 @@ impl Lint<'_> {
     }
 }
 
-/// What is done with a cell that is no text.
+/// The use made of a cell that is no text.
 fn taken(cell: &Cell) -> String {
     match cell.text() {
         Some(text) => format!("`{text}` is taken"),
@@ -206,7 +206,7 @@ fn taken(cell: &Cell) -> String {
     }
 }
 
-/// Whether `text` holds `concept`, in whatever letter case and without the white space around it.
+/// True if `text` holds `concept`, in any letter case and without the white space around it.
 fn holds(text: &str, concept: &str) -> bool {
     let concept = concept.trim().to_lowercase();
     text.to_lowercase().contains(&concept)

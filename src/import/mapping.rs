@@ -151,7 +151,7 @@ impl Mapping {
         self.wire.sheet.as_deref()
     }
 
-    /// Whether the text of a concept or a control means that there is none.
+    /// True if the text of a concept or a control means that there is none.
     pub(super) fn is_none(&self, text: &str) -> bool {
         let text = text.trim();
         let none = |word: &String| word.eq_ignore_ascii_case(text);

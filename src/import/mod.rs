@@ -4,7 +4,7 @@
 //! finding about a row. It stores nothing, scores nothing, and changes no text: prompts, concepts and generations stay
 //! as the file has them.
 //!
-//! What cannot be told from the file at all (a column that is missing, a control that points outside of it) is an
+//! A fault that leaves nothing to import (a column that is missing, a control that points outside of the file) is an
 //! [`ImportError`]; what looks wrong but can be imported, or has to be left out, is a [`Finding`]. Nothing is left out
 //! without one, except rows that are empty from the first cell to the last and stand at the end.
 
@@ -58,7 +58,7 @@ pub struct ImportedFile {
     pub rows: Vec<ImportedRow>,
     /// The prompt pairs, in the order of their test prompts.
     pub pairs: Vec<ImportedPair>,
-    /// What looks wrong, in the order of the rows.
+    /// The findings, in the order of the rows.
     pub findings: Vec<Finding>,
 }
 
@@ -97,7 +97,7 @@ impl ImportedFile {
     /// Reads the file at `path` as `mapping` says.
     ///
     /// # Errors
-    /// Whatever keeps the whole file from being imported, with row and column where there is one.
+    /// Every fault that keeps the whole file from being imported, with row and column where there is one.
     pub fn read(path: &Path, mapping: &Mapping) -> Result<Self, ImportError> {
         let format = Format::of(path)?;
         let bytes = read_bytes(path)?;

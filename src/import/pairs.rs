@@ -15,7 +15,7 @@ use super::{ImportError, ImportedPair, ImportedRow};
 /// Rows that are shown of those that cannot be imported.
 const N_SHOWN_MAX: usize = 10;
 
-/// What the rows of a table come to.
+/// The result of reading the rows of a table.
 pub(super) struct Read {
     pub(super) rows: Vec<Row>,
     pub(super) pairs: Vec<ImportedPair>,
@@ -130,7 +130,7 @@ fn row_of_prompt<'r>(layout: &Layout, rows: &'r [Row]) -> HashMap<&'r str, usize
     first
 }
 
-/// What makes two pairs the same: concept, category, template, test and control prompt.
+/// The values that make two pairs the same: concept, category, template, test and control prompt.
 type PairKey<'r> = (String, String, Option<String>, &'r str, &'r str);
 
 struct PairReader<'a> {
@@ -238,7 +238,7 @@ impl<'a> PairReader<'a> {
         }
     }
 
-    /// Whether the pair has not come before; reports it where it has.
+    /// True if the pair has not come before; reports it where it has.
     fn is_new(&mut self, pair: &ImportedPair) -> bool {
         let rows = self.rows;
         let prompt = |row_idx: usize| rows[row_idx].imported.prompt.as_str();

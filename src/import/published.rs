@@ -6,7 +6,7 @@
 use crate::digest::Digest;
 use crate::experiment::did_you_mean;
 
-/// What a name on the command line begins with when it means a published workbook.
+/// The prefix of a published workbook's name on the command line.
 pub const PUBLISHED_PREFIX: &str = "published:";
 /// The repository, as `owner/name`.
 pub const PUBLISHED_REPOSITORY: &str = "smilni/semantic_leakage_project";
@@ -114,7 +114,7 @@ pub fn published_workbooks(name: &str) -> Result<Vec<&'static PublishedWorkbook>
     ))
 }
 
-/// What may have been meant by `name`, as it is written after `prefix`.
+/// The names that `name` may stand for, as they are written after `prefix`.
 fn names_hint(name: &str, prefix: &str) -> String {
     let mut names: Vec<&str> = vec!["colors", "original", "prompts"];
     names.extend(PUBLISHED_WORKBOOKS.iter().map(|workbook| workbook.stem));

@@ -31,7 +31,7 @@ pub(super) struct TableRow {
     pub(super) cells: Vec<Cell>,
 }
 
-/// What stands in a cell.
+/// The content of a cell.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Cell {
     Empty,
@@ -122,12 +122,12 @@ impl Cell {
         self.text().filter(|text| !text.trim().is_empty())
     }
 
-    /// Whether nothing visible stands in it.
+    /// True if nothing visible stands in it.
     pub(super) fn is_blank(&self) -> bool {
         !matches!(self, Self::Error(_)) && self.text_within().is_none()
     }
 
-    /// What it is, in words, where it is neither text nor a number nor empty.
+    /// Its kind, in words, where it is neither text nor a number nor empty.
     pub(super) fn unusual(&self) -> Option<String> {
         match self {
             Self::Empty | Self::Text(_) | Self::Number(_) => None,

@@ -1,4 +1,4 @@
-//! Whether another tokenizer makes the same tokens of plain text.
+//! The check that another tokenizer makes the same tokens of plain text.
 //!
 //! Owns the comparison and the message about a difference. Who the other is and what follows is the caller's.
 

@@ -92,7 +92,7 @@ impl ChatTemplate {
         })
     }
 
-    /// Whether the template asks for the time, so that a prompt may differ from day to day.
+    /// True if the template asks for the time, so that a prompt may differ from day to day.
     pub fn uses_clock(&self) -> bool {
         self.uses_clock
     }
@@ -132,7 +132,7 @@ impl ChatTemplate {
         template.render(context! { ..given, ..Value::from_serialize(&self.tokens) })
     }
 
-    /// What the template makes of placeholders; `None` if it takes none.
+    /// The template rendered with placeholders; `None` if it takes none.
     fn skeleton(&self, messages: Messages<'_>) -> Option<Skeleton> {
         let places = Placeholders::for_messages(messages);
         let text = self.fill(places.in_place_of(messages)).ok()?;

@@ -29,7 +29,7 @@ pub enum PromptError {
     Template {
         /// The model file.
         path: PathBuf,
-        /// What is wrong, and in which line of the template.
+        /// The fault, and its line in the template.
         problem: String,
     },
     /// The chat template failed, or itself refused the messages.
@@ -39,9 +39,9 @@ pub enum PromptError {
         path: PathBuf,
         /// The messages, for people to read.
         messages: String,
-        /// What is wrong.
+        /// The fault.
         problem: String,
-        /// Whether it takes the user message alone.
+        /// True if it takes the user message alone.
         takes_no_system: bool,
     },
     /// The chat template does not show the model all it was given.
@@ -77,7 +77,7 @@ pub enum PromptError {
     Vocabulary {
         /// The model file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         problem: String,
     },
     /// The tokenizer failed on a text.
@@ -85,7 +85,7 @@ pub enum PromptError {
     Tokenize {
         /// The text.
         text: String,
-        /// What the tokenizer said.
+        /// The tokenizer's reason.
         problem: String,
     },
 }

@@ -29,7 +29,7 @@ pub(super) mod id {
     pub(in crate::prompt) const PAD: [u32; 2] = [271, 272];
 }
 
-/// What transformers calls ChatML, with a system message where none is given.
+/// The template that transformers calls ChatML, with a system message where none is given.
 pub(super) const CHATML: &str = "\
 {% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nzz<|im_end|>\n' }}{% endif %}\
 {% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}\

@@ -39,7 +39,7 @@ pub(super) fn environment(source: &str, now: Moment) -> Result<Environment<'stat
     Ok(environment)
 }
 
-/// What went wrong in a template, with its line where that is known, on one line.
+/// The fault in a template, with its line where that is known, on one line.
 pub(super) fn problem_of(error: &Error) -> String {
     let kind = error.kind().to_string();
     let problem = match error.detail() {
@@ -164,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    /// What `source` gives for a list `messages`, a `none` and a tool-like object.
+    /// The result of `source` for a list `messages`, a `none` and a tool-like object.
     fn render(source: &str) -> Result<String, Error> {
         let environment = environment(source, Moment::from(UNIX_EPOCH))?;
         let context = context! {

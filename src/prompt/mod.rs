@@ -1,4 +1,4 @@
-//! What a model is shown: its chat template rendered, and the text turned into tokens.
+//! The text that a model is shown: its chat template rendered, and the text turned into tokens.
 //!
 //! Owns both steps as Hugging Face's transformers does them, from what the model file says and nothing else.
 //! `chat_template` renders a system and a user message and knows which part of the text is content; `tokenizer`

@@ -40,17 +40,17 @@ impl Family {
         }
     }
 
-    /// Whether text is first brought into Unicode's normalization form C.
+    /// True if text is first brought into Unicode's normalization form C.
     pub(super) fn normalizes(self) -> bool {
         self == Self::Qwen2
     }
 
-    /// Whether a word that is itself a token is taken as it is, also where no merges lead to it.
+    /// True if a word that is itself a token is taken as it is, also where no merges lead to it.
     pub(super) fn keeps_whole_words(self) -> bool {
         self == Self::Llama3
     }
 
-    /// What cuts text into words, and writes their bytes as the characters that tokens consist of.
+    /// The step that cuts text into words, and writes their bytes as the characters that tokens consist of.
     pub(super) fn pre_tokenizer(self) -> tokenizers::Result<PreTokenizerWrapper> {
         let bytes = |has_own_words| ByteLevel::new(false, true, has_own_words);
         Ok(match self {

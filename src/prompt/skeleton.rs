@@ -55,7 +55,7 @@ impl Placeholders {
     }
 }
 
-/// What a template makes of placeholders.
+/// A template rendered with placeholders.
 #[derive(Debug)]
 pub(super) struct Skeleton {
     text: String,
@@ -86,7 +86,7 @@ impl Skeleton {
         Self { text, places }
     }
 
-    /// Whether there is a place for the system message, and one for the user message.
+    /// True if there is a place for the system message; and true if there is one for the user message.
     pub(super) fn places_system_and_user(&self) -> (bool, bool) {
         let has = |wanted| self.places.iter().any(|&(_, role)| role == wanted);
         (has(Role::System), has(Role::User))
@@ -125,7 +125,7 @@ impl Skeleton {
     }
 }
 
-/// What templates make of a message before they place it: nothing, or spaces are cut off.
+/// The change that templates make to a message before they place it: none, or spaces are cut off.
 fn trimmed_forms(content: &str) -> BTreeSet<&str> {
     BTreeSet::from([
         content,

@@ -28,7 +28,7 @@ pub struct TokenTable {
     /// As long as `texts`.
     types: Vec<i32>,
     unused: Vec<u32>,
-    /// Whether the texts stand for bytes, one character for each.
+    /// True if the texts stand for bytes, one character for each.
     is_byte_level: bool,
 }
 

@@ -89,7 +89,7 @@ impl Tokenizer {
         })
     }
 
-    /// Whether the tokens of plain text are ours; if not, they are those of the engine that [`Self::tokenize`] is lent.
+    /// True if the tokens of plain text are ours; if not, they are those of the engine that [`Self::tokenize`] is lent.
     pub fn is_own(&self) -> bool {
         self.own.is_some()
     }

@@ -51,7 +51,7 @@ pub enum SamplingError {
     NoToken,
 }
 
-/// What a draw depends on besides the distribution.
+/// The values that a draw depends on besides the distribution.
 ///
 /// The model is not in it: the same prompt draws the same numbers under every model and quantization,
 /// so that a difference between two of them is not blurred by luck (common random numbers).

@@ -24,7 +24,7 @@ const BLOCK: usize = 1024;
 /// Independent maxima within a run.
 const LANES: usize = 32;
 
-/// What is drawn from instead of the logits, by token, each once: penalised logits, and minus infinity for what may not
+/// The values that replace logits in a draw, by token, each once: penalised logits, and minus infinity for what may not
 /// be drawn.
 pub(super) struct Changes {
     scores: Vec<(u32, f32)>,
@@ -81,7 +81,7 @@ impl Changes {
     }
 }
 
-/// What a pass over a row of logits finds.
+/// The result of a pass over a row of logits.
 pub(super) struct Row<'a> {
     logits: &'a [f32],
     changes: &'a Changes,

@@ -19,7 +19,7 @@ use crate::generation::{SamplingParams, StopRule};
 const TRANSFORMERS_RELATIVE: f64 = 2e-6;
 /// Between two ways to sum up at most 200,000 probabilities in f64, each computed to about 1e-15 of itself.
 const SUMMATION: f64 = 1e-10;
-/// What is documented for `raw_logprob`, whose terms are added up in f32: about 1e-6.
+/// The tolerance documented for `raw_logprob`, whose terms are added up in f32: about 1e-6.
 const RAW_LOGPROB: f64 = 3e-6;
 /// More nats below the most probable token than this and a token may be left out.
 const NEGLIGIBLE_NATS_MIN: f64 = 36.0;

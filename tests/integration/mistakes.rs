@@ -119,6 +119,7 @@ fn misspelt_key() {
   |
 7 |   temprature: 0.5
   |   ^^^^^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, seed, mode, coverage, max_rows_per_prompt
+  |
   = hint: did you mean `temperature`?
 
 1 problem in x.yaml; nothing was run
@@ -136,6 +137,7 @@ fn test_without_control() {
    |
 23 |     test: "He likes {concept}. He works as a"
    |     ^^^^ needs a `control` beside it
+   |
    = hint: the control says the same without the concept
 
 1 problem in x.yaml; nothing was run
@@ -156,6 +158,7 @@ fn concept_in_control() {
    |
 24 |     control: "He wears red and works as a"
    |                        ^^^ a control prompt is without the concept
+   |
    = hint: reword the control, or leave the concept out
 
 1 problem in x.yaml; nothing was run
@@ -176,6 +179,7 @@ fn unknown_model() {
    |
 17 |   - {name: qwen2.5-coder-0.5-instruct, quantizations: [Q4_K_M]}
    |            ^^^^^^^^^^^^^^^^^^^^^^^^^^
+   |
    = hint: did you mean `qwen2.5-coder-0.5b-instruct`?
 
 1 problem in x.yaml; nothing was run
@@ -196,6 +200,7 @@ fn unknown_quantization() {
    |
 17 |   - {name: qwen2.5-coder-0.5b-instruct, quantizations: [Q4_KM]}
    |                                                         ^^^^^
+   |
    = hint: it has Q2_K, Q3_K_M, Q4_0, Q4_K_M, Q8_0
 
 1 problem in x.yaml; nothing was run
@@ -213,6 +218,7 @@ fn missing_model_file() {
    |
 17 |   - path: c.gguf
    |           ^^^^^^
+   |
    = hint: a path counts from the folder of the experiment file
 
 1 problem in x.yaml; nothing was run
@@ -324,6 +330,7 @@ fn duplicate_prompt() {
    |
 27 |     test: "He likes {concept}. He works as a"
    |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ the second, with the concept `red`
+   |
   ::: x.yaml:23:11
    |
 23 |     test: "He likes {concept}. He works as a"
@@ -344,6 +351,7 @@ fn tab_as_indentation() {
   |
 7 |  temperature: 0.5
   | ^
+  |
   = hint: YAML is indented with spaces; this line begins with a tab
 
 1 problem in x.yaml; nothing was run
@@ -357,8 +365,8 @@ fn misspelt_experiment_file() {
     check(&Mistake {
         file: "y.yaml",
         said: "error: cannot read the experiment: no such file or directory
- --> y.yaml
-  = hint: did you mean `x.yaml`?
+--> y.yaml
+ = hint: did you mean `x.yaml`?
 
 1 problem in y.yaml; nothing was run
 ",
@@ -375,6 +383,7 @@ fn two_mistakes_at_once() {
   |
 7 |   temprature: 0.5
   |   ^^^^^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, seed, mode, coverage, max_rows_per_prompt
+  |
   = hint: did you mean `temperature`?
 
 error: `sampling.top_k` is out of range

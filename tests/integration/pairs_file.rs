@@ -171,6 +171,7 @@ fn wrong_files_are_refused_with_the_place_that_names_them() {
        |
     25 | pairs: {published: colours}
        |                    ^^^^^^^
+       |
        = hint: did you mean `colors`?
 
     1 problem in x.yaml; nothing was run
@@ -179,6 +180,7 @@ fn wrong_files_are_refused_with_the_place_that_names_them() {
        |
     25 | pairs: {path: p.csv, sha256: 67f2c23f36e23e59d5c8ae08dba432e147c38adaf75b5b2f5ae78f1d0fa1bb45}
        |                              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ found 472ecbe25435c4fc9408fca25ae805716f672ecb982a030281b98d2d48aab5d6
+       |
        = hint: give the file that was meant, or leave `sha256` out: what is used is recorded
 
     1 problem in x.yaml; nothing was run

@@ -169,10 +169,12 @@ fn model_without_defaults_is_refused() {
        |
     13 |   - {path: a.gguf}
        |            ^^^^^^
+       |
       ::: x.yaml:7:11
        |
      7 |   preset: model-defaults
        |           -------------- which this preset asks for
+       |
        = hint: write every sampling value out, or leave the model to an experiment of its own
 
     error: the manifest has no sampling values of `qwen2.5-coder-0.5b-instruct`
@@ -180,10 +182,12 @@ fn model_without_defaults_is_refused() {
        |
     14 |   - {name: qwen2.5-coder-0.5b-instruct, quantizations: [Q4_K_M]}
        |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |
       ::: x.yaml:7:11
        |
      7 |   preset: model-defaults
        |           -------------- which this preset asks for
+       |
        = hint: write every sampling value out, or leave the model to an experiment of its own
 
     2 problems in x.yaml; nothing was run

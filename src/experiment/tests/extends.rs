@@ -46,12 +46,15 @@ fn problems_name_the_file_they_are_in() {
       |
     2 | concepts: [blue, blue]
       |            ----  ^^^^ the second
+      |            |
+      |            the first
 
     error: unknown key `qestion`
      --> base.yaml:2:1
       |
     2 | qestion: >
       | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, gpu_layers, concepts, templates, pairs, extends
+      |
       = hint: did you mean `question`?
 
     error: `sampling.top_k` has the wrong type
@@ -65,6 +68,7 @@ fn problems_name_the_file_they_are_in() {
        |
     30 |   - idd: wears-sings
        |     ^^^ expected one of: id, category, test, control, concepts
+       |
        = hint: did you mean `id`?
 
     error: `red` is not among the concepts of the experiment
@@ -87,6 +91,7 @@ fn a_key_missing_from_both_files_is_missing() {
       |
     1 | name: larger
       | ^ in the mapping that begins here
+      |
       = hint: add for example `embedding_model: all-minilm-l6-v2`
 
     1 problem in x.yaml; nothing was run
@@ -109,6 +114,7 @@ fn a_missing_file_is_the_only_problem() {
       |
     3 | extends: base.yaml
       |          ^^^^^^^^^
+      |
       = hint: did you mean `bsae.yaml`?
 
     1 problem in x.yaml; nothing was run
@@ -125,6 +131,7 @@ fn a_misspelt_extends_is_the_only_problem() {
       |
     3 | extend: base.yaml
       | ^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, gpu_layers, concepts, templates, pairs, extends
+      |
       = hint: did you mean `extends`?
 
     1 problem in x.yaml; nothing was run
@@ -154,6 +161,7 @@ fn chains_and_circles_are_refused() {
       |
     3 | extends: ./x.yaml
       |          ^^^^^^^^
+      |
       = hint: leave `extends` out, or name another file
 
     1 problem in x.yaml; nothing was run
@@ -166,10 +174,12 @@ fn chains_and_circles_are_refused() {
       |
     3 | extends: base.yaml
       |          ^^^^^^^^^
+      |
      ::: base.yaml:1:1
       |
     1 | extends: third.yaml
       | ------- it extends here
+      |
       = hint: extend the last file of the chain instead
 
     1 problem in x.yaml; nothing was run
@@ -182,10 +192,12 @@ fn chains_and_circles_are_refused() {
       |
     3 | extends: base.yaml
       |          ^^^^^^^^^
+      |
      ::: base.yaml:1:1
       |
     1 | extends: x.yaml
       | ------- it extends here
+      |
       = hint: remove `extends` from one of them
 
     1 problem in x.yaml; nothing was run
@@ -201,6 +213,7 @@ fn syntax_errors_of_the_extended_file_are_shown_there() {
       |
     1 | a: b: c
       |     ^
+      |
       = hint: put quotes around a text that holds `: `, or check the indentation of this line
 
     1 problem in base.yaml; nothing was run

@@ -15,7 +15,6 @@ fn many_mistakes() -> String {
         .replace("    control: \"He works as a\"\n", "")
         .replace("id: wears-sings", "id: likes-works")
         .replace("{concept} hat", "{colour} hat")
-        .replace("The house", "The Green house")
 }
 
 #[test]
@@ -26,6 +25,7 @@ fn all_problems_of_a_file_are_shown_at_once() {
       |
     1 | name: Small
       |       ^^^^^ expected only lowercase letters a to z, digits and hyphens
+      |
       = hint: for example `small`
 
     error: unknown key `temprature`
@@ -33,6 +33,7 @@ fn all_problems_of_a_file_are_shown_at_once() {
       |
     9 |   temprature: 0.5
       |   ^^^^^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, seed, mode, coverage, max_rows_per_prompt
+      |
       = hint: did you mean `temperature`?
 
     error: missing key `seed` in `sampling`
@@ -40,6 +41,7 @@ fn all_problems_of_a_file_are_shown_at_once() {
       |
     9 |   temprature: 0.5
       |   ^ in the mapping that begins here
+      |
       = hint: add for example `seed: 1`
 
     error: `sampling.top_p` is out of range
@@ -53,6 +55,7 @@ fn all_problems_of_a_file_are_shown_at_once() {
        |
     15 |   stop: sentence
        |         ^^^^^^^^ expected `sentence_end`, `none` or a list of strings
+       |
        = hint: did you mean `sentence_end`?
 
     error: the concept `RED` is listed twice
@@ -60,12 +63,15 @@ fn all_problems_of_a_file_are_shown_at_once() {
        |
     23 | concepts: [red, blue, RED]
        |            ---        ^^^ the second
+       |            |
+       |            the first
 
     error: a test prompt without a control prompt
       --> x.yaml:27:5
        |
     27 |     test: "He likes {concept}. He works as a"
        |     ^^^^ needs a `control` beside it
+       |
        = hint: the control says the same without the concept
 
     error: two templates have the id `likes-works`
@@ -73,6 +79,7 @@ fn all_problems_of_a_file_are_shown_at_once() {
        |
     28 |   - id: likes-works
        |         ^^^^^^^^^^^ the second
+       |
       ::: x.yaml:25:9
        |
     25 |   - id: likes-works
@@ -84,14 +91,7 @@ fn all_problems_of_a_file_are_shown_at_once() {
     30 |     test: "In a {colour} hat she sings of"
        |                 ^^^^^^^^ expected `{concept}`, the only slot of a template
 
-    error: the control prompt holds the concept `green`
-      --> x.yaml:37:19
-       |
-    37 |     control: "The Green house is"
-       |                   ^^^^^ a control prompt is without the concept
-       = hint: reword the control, or leave the concept out
-
-    10 problems in x.yaml; nothing was run
+    9 problems in x.yaml; nothing was run
     "#);
 }
 
@@ -100,14 +100,14 @@ fn a_file_that_is_not_there_is_said_so() {
     let files = Files::new(&[("colors.yaml", GOOD)]);
     insta::assert_snapshot!(files.load("colours.yaml").unwrap_err(), @r"
     error: cannot read the experiment: no such file or directory
-     --> colours.yaml
-      = hint: did you mean `colors.yaml`?
+    --> colours.yaml
+     = hint: did you mean `colors.yaml`?
 
     1 problem in colours.yaml; nothing was run
     ");
     insta::assert_snapshot!(files.load("nowhere/experiment.yaml").unwrap_err(), @r"
     error: cannot read the experiment: no such file or directory
-     --> nowhere/experiment.yaml
+    --> nowhere/experiment.yaml
 
     1 problem in nowhere/experiment.yaml; nothing was run
     ");
@@ -124,6 +124,7 @@ fn files_that_are_no_text_are_refused() {
       |
     2 | question: caf�?
       |              ^ the first byte that is not
+      |
       = hint: an experiment is a YAML file; save it as UTF-8
 
     1 problem in latin1.yaml; nothing was run
@@ -131,14 +132,14 @@ fn files_that_are_no_text_are_refused() {
     fs::write(files.path("model.gguf"), vec![b'x'; (16 << 20) + 1]).unwrap();
     insta::assert_snapshot!(files.load("model.gguf").unwrap_err(), @r"
     error: cannot read the experiment: it is larger than 16 MiB, so it is no experiment
-     --> model.gguf
+    --> model.gguf
 
     1 problem in model.gguf; nothing was run
     ");
     fs::create_dir(files.path("directory")).unwrap();
     insta::assert_snapshot!(files.load("directory").unwrap_err(), @r"
     error: cannot read the experiment: is a directory
-     --> directory
+    --> directory
 
     1 problem in directory; nothing was run
     ");
@@ -152,14 +153,15 @@ fn files_of_another_shape_are_refused() {
       |
     1 | - name: small
       | ^^^^^^^^^^^^^ expected a mapping, found a list
+      |
       = hint: for example `name: colors`
 
     1 problem in x.yaml; nothing was run
     ");
     insta::assert_snapshot!(load("").unwrap_err(), @r"
     error: the file is empty
-     --> x.yaml
-      = hint: experiments/README.md describes the format
+    --> x.yaml
+     = hint: experiments/README.md describes the format
 
     1 problem in x.yaml; nothing was run
     ");
@@ -175,6 +177,7 @@ fn files_of_another_shape_are_refused() {
       |
     1 | "\u001b[31m": 1
       | ^ in the mapping that begins here
+      |
       = hint: add for example `name: colors`
 
     error: an experiment needs `templates` or `pairs`
@@ -182,6 +185,7 @@ fn files_of_another_shape_are_refused() {
       |
     1 | "\u001b[31m": 1
       | ^ in the mapping that begins here
+      |
       = hint: templates put each concept into a slot; pairs are written out, or taken from a file
 
     3 problems in x.yaml; nothing was run

@@ -73,6 +73,7 @@ fn quantized_parent() {
        |
     20 |     quantizations: {from: Q4_K_M, to: [Q2_K]}
        |                           ^^^^^^ what is derived from it is quantized twice
+       |
        = hint: derive from F16, or write `allow_requantize: true` beside `quantizations`; its figures are marked then
     ");
     for parent in ["F16", "fp16", "bf16", "F32"] {
@@ -89,6 +90,7 @@ fn from_and_to() {
        |
     20 |     quantizations: {to: [Q2_K]}
        |                    ^ in the mapping that begins here
+       |
        = hint: add for example `from: F16`
     ");
     insta::assert_snapshot!(wrong(PLAIN, "    quantizations: {from: F16}\n"), @r"
@@ -97,6 +99,7 @@ fn from_and_to() {
        |
     20 |     quantizations: {from: F16}
        |                    ^ in the mapping that begins here
+       |
        = hint: add for example `to: [Q4_K_M, Q2_K]`
     ");
     insta::assert_snapshot!(wrong(PLAIN, "    quantizations: {from: F16, to: Q2_K}\n"), @r"
@@ -105,6 +108,7 @@ fn from_and_to() {
        |
     20 |     quantizations: {from: F16, to: Q2_K}
        |                                    ^^^^ expected a list, found the string `Q2_K`
+       |
        = hint: for example `to: [Q4_K_M, Q2_K]`
     ");
     insta::assert_snapshot!(wrong(PLAIN, "    quantizations: {from: 16, to: [Q2_K]}\n"), @r#"
@@ -113,6 +117,7 @@ fn from_and_to() {
        |
     20 |     quantizations: {from: 16, to: [Q2_K]}
        |                           ^^ expected a string, found the number `16`
+       |
        = hint: put quotes around it: "16"
     "#);
     insta::assert_snapshot!(wrong(PLAIN, "    quantizations: {from: F16, to: [Q2_K, f16]}\n"), @r"
@@ -120,7 +125,8 @@ fn from_and_to() {
       --> x.yaml:20:43
        |
     20 |     quantizations: {from: F16, to: [Q2_K, f16]}
-       |                           ---             ^^^ expected another quantization
+       |                           --- the parent  ^^^ expected another quantization
+       |
        = hint: the parent itself is `quantizations: [F16]` of another item
     ");
     insta::assert_snapshot!(wrong(PLAIN, "    quantizations: {from: F16, to: [Q2_K, q2_k]}\n"), @r"
@@ -129,6 +135,8 @@ fn from_and_to() {
        |
     20 |     quantizations: {from: F16, to: [Q2_K, q2_k]}
        |                                     ----  ^^^^ the second
+       |                                     |
+       |                                     the first
     ");
     insta::assert_snapshot!(wrong("    name: mine\n", "    quantizations: {from: F16, to: [Q2_K]}\n"), @r"
     error: `from` cannot stand beside `path`
@@ -154,6 +162,7 @@ fn allow_requantize_and_imatrix() {
        |
     21 |     allow_requantize: true
        |     ^^^^^^^^^^^^^^^^ needs a mapping of `quantizations` beside it
+       |
        = hint: for example `quantizations: {from: F16, to: [Q4_K_M, Q2_K]}`
     ");
     insta::assert_snapshot!(wrong("    name: mine\n", "    name: mine\n    imatrix: m.imatrix\n"), @r"
@@ -162,6 +171,7 @@ fn allow_requantize_and_imatrix() {
        |
     23 |     imatrix: m.imatrix
        |     ^^^^^^^ needs a mapping of `quantizations` beside it
+       |
        = hint: for example `quantizations: {from: F16, to: [Q4_K_M, Q2_K]}`
     ");
     insta::assert_snapshot!(wrong(PLAIN, "    quantizations: {from: F16, to: [Q2_K]}\n    imatrix: 7\n"), @r#"
@@ -170,6 +180,7 @@ fn allow_requantize_and_imatrix() {
        |
     21 |     imatrix: 7
        |              ^ expected a string, found the number `7`
+       |
        = hint: put quotes around it: "7"
     "#);
 }

@@ -39,6 +39,7 @@ fn mode() {
        |
     18 |   mode: exat
        |         ^^^^ expected `repeats` or `exact`
+       |
        = hint: did you mean `exact`?
     ");
     insta::assert_snapshot!(wrong("  seed: 1", "  seed: 1\n  mode: 1"), @r"
@@ -47,6 +48,7 @@ fn mode() {
        |
     18 |   mode: 1
        |         ^ expected `repeats` or `exact`, found the number `1`
+       |
        = hint: for example `mode: exact`
     ");
     insta::assert_snapshot!(wrong("  seed: 1", "  seed: 1\n  mode: exact\n  coverage: 0.9"), @r"
@@ -55,6 +57,7 @@ fn mode() {
       |
     9 |   temperature: 0.5
       |   ^ in the mapping that begins here
+      |
       = hint: add for example `max_rows_per_prompt: 100`
     ");
     insta::assert_snapshot!(wrong("  seed: 1", "  seed: 1\n  coverage: 0.9"), @r"
@@ -63,6 +66,7 @@ fn mode() {
        |
     18 |   coverage: 0.9
        |   ^^^^^^^^ repeats have no coverage
+       |
        = hint: add `mode: exact` to enumerate continuations, or remove this key
     ");
 }

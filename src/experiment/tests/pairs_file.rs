@@ -7,7 +7,7 @@ use crate::experiment::{Experiment, FilePair, Overrides, PairsFile, PairsLocatio
 /// The end of the good file: its free-standing pair.
 const PAIRS: &str = "pairs:\n  - concept: green\n    category: expression-to-color\n    test: \"The greenhouse is\"\n    control: \"The house is\"\n";
 
-/// What is shown for the good file with this in the place of its pairs.
+/// The message for the good file with this in the place of its pairs.
 fn shown(pairs: &str) -> String {
     wrong(PAIRS, pairs)
 }
@@ -142,6 +142,7 @@ fn pairs() {
        |
     35 | pairs: {}
        |        ^ in the mapping that begins here
+       |
        = hint: `published` for a published workbook, `path` for a file
     ");
     insta::assert_snapshot!(shown("pairs: colors\n"), @r#"
@@ -150,6 +151,7 @@ fn pairs() {
        |
     35 | pairs: colors
        |        ^^^^^^ expected a list, or a mapping with `published` or `path`, found the string `colors`
+       |
        = hint: for example `pairs: [{concept: green, category: c, test: "Green tea is", control: "Tea is"}]`
     "#);
     insta::assert_snapshot!(shown("pairs: {publised: colors}\n"), @r"
@@ -158,6 +160,7 @@ fn pairs() {
        |
     35 | pairs: {publised: colors}
        |         ^^^^^^^^ expected one of: published, path, sha256, mapping
+       |
        = hint: did you mean `published`?
     ");
 }
@@ -170,6 +173,7 @@ fn published() {
        |
     35 | pairs: {published: 5}
        |                    ^ expected a string, found the number `5`
+       |
        = hint: put quotes around it: "5"
     "#);
     insta::assert_snapshot!(shown("pairs: {published: colors, path: p.xlsx}\n"), @r"
@@ -178,6 +182,7 @@ fn published() {
        |
     35 | pairs: {published: colors, path: p.xlsx}
        |                            ^^^^ pairs come from one file
+       |
        = hint: name a file of your own, or a published workbook
     ");
 }
@@ -208,6 +213,7 @@ fn sha256() {
        |
     35 | pairs: {published: colors, sha256: 67f2c23f36e2}
        |                            ^^^^^^ of a published workbook it is known
+       |
        = hint: remove it, or name a file of your own with `path`
     ");
 }
@@ -220,6 +226,7 @@ fn mapping() {
        |
     35 | pairs: {published: colors, mapping: m.yaml}
        |                            ^^^^^^^ of a published workbook it is known
+       |
        = hint: remove it, or name a file of your own with `path`
     ");
     insta::assert_snapshot!(shown("pairs: {path: p.xlsx, mapping: ''}\n"), @r"

@@ -91,6 +91,7 @@ fn preset() {
       |
     9 |   preset: model-default
       |           ^^^^^^^^^^^^^ expected one of: transformers-defaults, model-defaults
+      |
       = hint: did you mean `model-defaults`?
     ");
     insta::assert_snapshot!(wrong("  temperature: 0.5\n", "  preset: ollama\n"), @r"
@@ -106,6 +107,7 @@ fn preset() {
       |
     9 |   preset: 1
       |           ^ expected the name of a preset, found the number `1`
+      |
       = hint: for example `preset: model-defaults`
     ");
     insta::assert_snapshot!(wrong("  temperature: 0.5\n", "  preset: [model-defaults]\n"), @r"
@@ -114,6 +116,7 @@ fn preset() {
       |
     9 |   preset: [model-defaults]
       |           ^^^^^^^^^^^^^^^^ expected the name of a preset, found a list
+      |
       = hint: for example `preset: model-defaults`
     ");
     insta::assert_snapshot!(
@@ -123,6 +126,7 @@ fn preset() {
       |
     9 |   temperature: 0.5
       |   ^ in the mapping that begins here
+      |
       = hint: add for example `max_tokens: 10`
     ");
 }
@@ -148,6 +152,8 @@ fn sweeps() {
       |
     9 |   temperature: [0.5, -1, 0.5]
       |                 ---      ^^^ the second
+      |                 |
+      |                 the first
     ");
     insta::assert_snapshot!(wrong("temperature: 0.5", "temperature: []"), @r"
     error: `sampling.temperature` is an empty list
@@ -155,6 +161,7 @@ fn sweeps() {
       |
     9 |   temperature: []
       |                ^^ expected at least one item
+      |
       = hint: for example `temperature: [0.5, 1.0]`
     ");
     insta::assert_snapshot!(wrong("top_k: 0", "top_k: []"), @r"
@@ -163,6 +170,7 @@ fn sweeps() {
        |
     10 |   top_k: []
        |          ^^ expected at least one item
+       |
        = hint: for example `top_k: [10, 20]`
     ");
     insta::assert_snapshot!(wrong("temperature: 0.5", "temperature: [[0.5]]"), @r"
@@ -178,6 +186,8 @@ fn sweeps() {
        |
     10 |   top_k: [20, 20]
        |           --  ^^ the second
+       |           |
+       |           the first
     ");
     insta::assert_snapshot!(wrong("top_p: 1.0", "top_p: [0.5, 1.5]"), @r"
     error: `sampling.top_p` is out of range
@@ -203,6 +213,8 @@ fn sweeps_of_other_values() {
        |
     13 |   repetition_penalty: [1, 1.0]
        |                        -  ^^^ the second
+       |                        |
+       |                        the first
     ");
     insta::assert_snapshot!(wrong("max_tokens: 10", "max_tokens: [10, 5000]"), @r"
     error: `sampling.max_tokens` is out of range
@@ -235,6 +247,7 @@ fn swept_stop_rules() {
        |
     15 |   stop: [sentence_end, ";"]
        |                        ^^^ in a sweep over rules, strings to stop at are a list
+       |
        = hint: for example `[";"]`
     "#);
     insta::assert_snapshot!(wrong("stop: sentence_end", "stop: [none, none]"), @r"
@@ -243,6 +256,8 @@ fn swept_stop_rules() {
        |
     15 |   stop: [none, none]
        |          ----  ^^^^ the second
+       |          |
+       |          the first
     ");
     insta::assert_snapshot!(wrong("stop: sentence_end", "stop: [[\";\"], []]"), @r#"
     error: `sampling.stop` is an empty list
@@ -250,6 +265,7 @@ fn swept_stop_rules() {
        |
     15 |   stop: [[";"], []]
        |                 ^^ expected at least one item
+       |
        = hint: for example `stop: ["."]`
     "#);
 }

@@ -1,4 +1,4 @@
-//! What a wrong value of each field prints: concepts, templates and pairs.
+//! The message for a wrong value of each field: concepts, templates and pairs.
 
 use super::wrong;
 
@@ -10,6 +10,7 @@ fn concepts() {
       |
     1 | name: small
       | ^ in the mapping that begins here
+      |
       = hint: add for example `concepts: [red, blue]`
     ");
     insta::assert_snapshot!(wrong("concepts: [red, blue]", "concepts: []"), @r"
@@ -18,6 +19,7 @@ fn concepts() {
        |
     24 | concepts: []
        |           ^^ expected at least one item
+       |
        = hint: for example `concepts: [red, blue]`
     ");
     insta::assert_snapshot!(wrong("concepts: [red, blue]", "concepts: red"), @r"
@@ -26,6 +28,7 @@ fn concepts() {
        |
     24 | concepts: red
        |           ^^^ expected a list, found the string `red`
+       |
        = hint: for example `concepts: [red, blue]`
     ");
     insta::assert_snapshot!(wrong("concepts: [red, blue]", "concepts: [red, blue, Red]"), @r"
@@ -34,6 +37,8 @@ fn concepts() {
        |
     24 | concepts: [red, blue, Red]
        |            ---        ^^^ the second
+       |            |
+       |            the first
     ");
     insta::assert_snapshot!(wrong("concepts: [red, blue]", "concepts: [red, 1]"), @r#"
     error: `concepts` has the wrong type
@@ -41,6 +46,7 @@ fn concepts() {
        |
     24 | concepts: [red, 1]
        |                 ^ expected a string, found the number `1`
+       |
        = hint: put quotes around it: "1"
     "#);
     insta::assert_snapshot!(wrong("concepts: [red, blue]", "concepts: [red, \" blue\"]"), @r#"
@@ -49,6 +55,7 @@ fn concepts() {
        |
     24 | concepts: [red, " blue"]
        |                 ^^^^^^^ it is invisible and changes the tokens
+       |
        = hint: remove it
     "#);
 }
@@ -61,6 +68,7 @@ fn templates() {
        |
     25 | templates: likes
        |            ^^^^^ expected a list, found the string `likes`
+       |
        = hint: for example `templates: [{id: likes, category: c, test: "I like {concept}", control: "I like it"}]`
     "#);
     insta::assert_snapshot!(wrong("templates:\n  - id: likes-works\n    category: color-to-other\n    test: \"He likes {concept}. He works as a\"\n    control: \"He works as a\"\n  - id: wears-sings\n    category: color-to-color\n    test: \"In a {concept} hat she sings of\"\n    control: \"In a hat she sings of\"\n    concepts: [red]\n", "templates: []\n"), @r#"
@@ -69,6 +77,7 @@ fn templates() {
        |
     25 | templates: []
        |            ^^ expected at least one item
+       |
        = hint: for example `templates: [{id: likes, category: c, test: "I like {concept}", control: "I like it"}]`
     "#);
     insta::assert_snapshot!(wrong("templates:\n  - id: likes-works\n    category: color-to-other\n    test: \"He likes {concept}. He works as a\"\n    control: \"He works as a\"\n  - id: wears-sings\n    category: color-to-color\n    test: \"In a {concept} hat she sings of\"\n    control: \"In a hat she sings of\"\n    concepts: [red]\n", "templates: [likes]\n"), @r"
@@ -77,6 +86,7 @@ fn templates() {
        |
     25 | templates: [likes]
        |             ^^^^^ expected a mapping, found the string `likes`
+       |
        = hint: for example `- id: likes-works`
     ");
     insta::assert_snapshot!(wrong("templates:\n  - id: likes-works\n    category: color-to-other\n    test: \"He likes {concept}. He works as a\"\n    control: \"He works as a\"\n  - id: wears-sings\n    category: color-to-color\n    test: \"In a {concept} hat she sings of\"\n    control: \"In a hat she sings of\"\n    concepts: [red]\npairs:\n  - concept: green\n    category: expression-to-color\n    test: \"The greenhouse is\"\n    control: \"The house is\"\n", ""), @r"
@@ -85,6 +95,7 @@ fn templates() {
       |
     1 | name: small
       | ^ in the mapping that begins here
+      |
       = hint: templates put each concept into a slot; pairs are written out, or taken from a file
     ");
 }
@@ -97,6 +108,7 @@ fn template_id() {
        |
     30 |   - id: likes-works
        |         ^^^^^^^^^^^ the second
+       |
       ::: x.yaml:26:9
        |
     26 |   - id: likes-works
@@ -108,6 +120,7 @@ fn template_id() {
        |
     30 |   - id: Wears sings
        |         ^^^^^^^^^^^ expected only lowercase letters a to z, digits and hyphens
+       |
        = hint: for example `wears-sings`
     ");
     insta::assert_snapshot!(wrong("  - id: wears-sings\n    category: color-to-color\n    test", "  - test"), @r#"
@@ -116,6 +129,7 @@ fn template_id() {
        |
     30 |   - test: "In a {concept} hat she sings of"
        |     ^ in the mapping that begins here
+       |
        = hint: add for example `id: likes-works`
     "#);
 }
@@ -135,6 +149,7 @@ fn template_category() {
        |
     27 |     catgory: color-to-other
        |     ^^^^^^^ expected one of: id, category, test, control, concepts
+       |
        = hint: did you mean `category`?
     ");
 }
@@ -147,6 +162,7 @@ fn template_test() {
        |
     28 |     test: "He likes it. He works as a"
        |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected `{concept}`, where a concept is put in
+       |
        = hint: a prompt that no slot can express belongs under `pairs`
     "#);
     insta::assert_snapshot!(wrong("He likes {concept}. He", "He likes {concpet}. He"), @r#"
@@ -155,6 +171,7 @@ fn template_test() {
        |
     28 |     test: "He likes {concpet}. He works as a"
        |                     ^^^^^^^^^ expected `{concept}`, the only slot of a template
+       |
        = hint: did you mean `{concept}`?
     "#);
     insta::assert_snapshot!(wrong("He likes {concept}. He", "He likes {{concept}}. He"), @r#"
@@ -163,6 +180,7 @@ fn template_test() {
        |
     28 |     test: "He likes {{concept}}. He works as a"
        |                      ^^^^^^^^^ the outer braces would be part of the prompt
+       |
        = hint: write `{concept}`, with one pair of braces
     "#);
     insta::assert_snapshot!(wrong("    test: \"He likes {concept}. He works as a\"\n", ""), @r#"
@@ -171,6 +189,7 @@ fn template_test() {
        |
     28 |     control: "He works as a"
        |     ^^^^^^^ needs a `test` beside it
+       |
        = hint: the test prompt says the same with the concept
     "#);
     insta::assert_snapshot!(wrong("He likes {concept}. He works as a", "He likes {concept}. He works as a "), @r#"
@@ -179,6 +198,7 @@ fn template_test() {
        |
     28 |     test: "He likes {concept}. He works as a "
        |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ it is invisible and changes the tokens
+       |
        = hint: remove it
     "#);
     insta::assert_snapshot!(wrong("He likes {concept}. He works", "He likes {concept}.\\nHe works"), @r#"
@@ -194,6 +214,7 @@ fn template_test() {
        |
     28 |     test: {concept} is
        |                     ^
+       |
        = hint: is this line indented like its neighbours? a text that begins with a brace, a bracket or a quote needs quotes around all of it
     ");
 }
@@ -206,6 +227,7 @@ fn template_control() {
        |
     28 |     test: "He likes {concept}. He works as a"
        |     ^^^^ needs a `control` beside it
+       |
        = hint: the control says the same without the concept
     "#);
     insta::assert_snapshot!(wrong("control: \"He works as a\"", "control: \"He {concept} works as a\""), @r#"
@@ -221,6 +243,7 @@ fn template_control() {
        |
     29 |     control: "He works as a Red, blue or bored"
        |                             ^^^ a control prompt is without the concept
+       |
        = hint: reword the control, or leave the concept out
     "#);
     insta::assert_snapshot!(wrong("control: \"He works as a\"", "control: \"\""), @r#"
@@ -240,6 +263,7 @@ fn template_concepts() {
        |
     34 |     concepts: [rad]
        |                ^^^ expected a part of the top-level `concepts`
+       |
        = hint: did you mean `red`?
     ");
     insta::assert_snapshot!(wrong("concepts: [red]", "concepts: []"), @r"
@@ -248,6 +272,7 @@ fn template_concepts() {
        |
     34 |     concepts: []
        |               ^^ expected at least one item
+       |
        = hint: for example `concepts: [red, blue]`
     ");
     insta::assert_snapshot!(wrong("concepts: [red]", "concepts: [red, red]"), @r"
@@ -256,6 +281,8 @@ fn template_concepts() {
        |
     34 |     concepts: [red, red]
        |                ---  ^^^ the second
+       |                |
+       |                the first
     ");
     insta::assert_snapshot!(wrong("concepts: [red]", "concepts: red"), @r"
     error: `templates.concepts` has the wrong type
@@ -263,6 +290,7 @@ fn template_concepts() {
        |
     34 |     concepts: red
        |               ^^^ expected a list, found the string `red`
+       |
        = hint: for example `concepts: [red, blue]`
     ");
 }
@@ -275,6 +303,7 @@ fn pairs() {
        |
     35 | pairs: []
        |        ^^ expected at least one item
+       |
        = hint: for example `pairs: [{concept: green, category: c, test: "Green tea is", control: "Tea is"}]`
     "#);
     insta::assert_snapshot!(wrong("  - concept: green\n    category: expression-to-color\n    test", "  - test"), @r#"
@@ -283,6 +312,7 @@ fn pairs() {
        |
     36 |   - test: "The greenhouse is"
        |     ^ in the mapping that begins here
+       |
        = hint: add for example `concept: green`
     "#);
 }
@@ -295,6 +325,7 @@ fn pair_concept() {
        |
     37 |     concepts: [green]
        |     ^^^^^^^^ expected one of: concept, category, test, control
+       |
        = hint: did you mean `concept`?
     ");
     insta::assert_snapshot!(wrong("concept: green", "concept: true"), @r#"
@@ -303,6 +334,7 @@ fn pair_concept() {
        |
     36 |   - concept: true
        |              ^^^^ expected a string, found the boolean `true`
+       |
        = hint: put quotes around it: "true"
     "#);
 }
@@ -326,6 +358,7 @@ fn pair_test() {
        |
     38 |     control: "The house is"
        |     ^^^^^^^ needs a `test` beside it
+       |
        = hint: the test prompt says the same with the concept
     "#);
     insta::assert_snapshot!(wrong("The greenhouse is", "The {concept}house is"), @r#"
@@ -334,6 +367,7 @@ fn pair_test() {
        |
     38 |     test: "The {concept}house is"
        |                ^^^^^^^^^ nothing is put in here
+       |
        = hint: write the concept out, or make it a template
     "#);
     insta::assert_snapshot!(wrong("The greenhouse is", "The house is"), @r#"
@@ -342,10 +376,12 @@ fn pair_test() {
        |
     39 |     control: "The house is"
        |              ^^^^^^^^^^^^^^ the control
+       |
       ::: x.yaml:38:11
        |
     38 |     test: "The house is"
        |           -------------- the test
+       |
        = hint: the control says the same without the concept
     "#);
     insta::assert_snapshot!(wrong("The greenhouse is", "The green\\u0007house is"), @r#"
@@ -365,6 +401,7 @@ fn pair_control() {
        |
     38 |     test: "The greenhouse is"
        |     ^^^^ needs a `control` beside it
+       |
        = hint: the control says the same without the concept
     "#);
     insta::assert_snapshot!(wrong("The house is", "The green house is"), @r#"
@@ -373,6 +410,7 @@ fn pair_control() {
        |
     39 |     control: "The green house is"
        |                   ^^^^^ a control prompt is without the concept
+       |
        = hint: reword the control, or leave the concept out
     "#);
 }
@@ -385,6 +423,7 @@ fn doubled_prompts() {
        |
     32 |     test: "He likes {concept}. He works as a"
        |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ the second, with the concept `red`
+       |
       ::: x.yaml:28:11
        |
     28 |     test: "He likes {concept}. He works as a"
@@ -396,6 +435,7 @@ fn doubled_prompts() {
        |
     38 |     test: "He likes red. He works as a"
        |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ the second, with the concept `green`
+       |
       ::: x.yaml:28:11
        |
     28 |     test: "He likes {concept}. He works as a"

@@ -1,4 +1,4 @@
-//! What a wrong value of each field prints: name, question, prompt, sampling, models, embedding model.
+//! The message for a wrong value of each field: name, question, prompt, sampling, models, embedding model.
 
 use super::wrong;
 
@@ -10,6 +10,7 @@ fn name() {
       |
     1 | name: Small Test
       |       ^^^^^^^^^^ expected only lowercase letters a to z, digits and hyphens
+      |
       = hint: for example `small-test`
     ");
     insta::assert_snapshot!(wrong("name: small\n", ""), @r"
@@ -18,6 +19,7 @@ fn name() {
       |
     1 | question: >
       | ^ in the mapping that begins here
+      |
       = hint: add for example `name: colors`
     ");
     insta::assert_snapshot!(wrong("name: small", "name: 7"), @r#"
@@ -26,6 +28,7 @@ fn name() {
       |
     1 | name: 7
       |       ^ expected a string, found the number `7`
+      |
       = hint: put quotes around it: "7"
     "#);
 }
@@ -56,6 +59,7 @@ fn prompt() {
       |
     5 | prompt: "{prompt}"
       |         ^^^^^^^^^^ expected a mapping, found the string `{prompt}`
+      |
       = hint: for example `user: "{prompt}"`
     "#);
     insta::assert_snapshot!(wrong("  system: \"Be brief.\"\n", ""), @r#"
@@ -64,6 +68,7 @@ fn prompt() {
       |
     6 |   user: "{prompt}"
       |   ^ in the mapping that begins here
+      |
       = hint: add for example `system: null`
     "#);
     insta::assert_snapshot!(wrong("system: \"Be brief.\"", "system: \"\""), @r#"
@@ -72,6 +77,7 @@ fn prompt() {
       |
     6 |   system: ""
       |           ^^ expected some text or null
+      |
       = hint: `system: null` sends no system message
     "#);
     insta::assert_snapshot!(wrong("system: \"Be brief.\"", "system: >\n    Be brief."), @r"
@@ -80,6 +86,7 @@ fn prompt() {
       |
     7 |     Be brief.
       |     ^^^^^^^^^ it is invisible and changes the tokens
+      |
       = hint: write `>-` or `|-` instead of `>` or `|`: it leaves the last line break out
     ");
 }
@@ -92,6 +99,7 @@ fn prompt_user() {
       |
     7 |   user: {prompt}
       |         ^^^^^^^^ expected a string, found a mapping
+      |
       = hint: a text that begins with a brace needs quotes: "{prompt}"
     "#);
     insta::assert_snapshot!(wrong("user: \"{prompt}\"", "user: \"{promt}\""), @r#"
@@ -100,6 +108,7 @@ fn prompt_user() {
       |
     7 |   user: "{promt}"
       |          ^^^^^^^
+      |
       = hint: did you mean `{prompt}`?
     "#);
     insta::assert_snapshot!(wrong("user: \"{prompt}\"", "user: \"Go on:\""), @r#"
@@ -122,6 +131,7 @@ fn prompt_user() {
       |
     7 |   user: "{concept}"
       |         ^^^^^^^^^^^ expected `{prompt}` once, where a prompt is put in
+      |
       = hint: `{concept}` belongs into templates
     "#);
 }
@@ -148,6 +158,7 @@ fn temperature() {
       |
     9 |   temperature: "0.5"
       |                ^^^^^ expected a number, found the string `0.5`
+      |
       = hint: remove the quotes: 0.5
     "#);
     insta::assert_snapshot!(wrong("temperature: 0.5", "temperature: .nan"), @r"
@@ -163,6 +174,7 @@ fn temperature() {
       |
     9 |   temprature: 0.5
       |   ^^^^^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, seed, mode, coverage, max_rows_per_prompt
+      |
       = hint: did you mean `temperature`?
     ");
 }
@@ -258,6 +270,7 @@ fn stop() {
        |
     15 |   stop: sentence-end
        |         ^^^^^^^^^^^^ expected `sentence_end`, `none` or a list of strings
+       |
        = hint: did you mean `sentence_end`?
     ");
     insta::assert_snapshot!(wrong("stop: sentence_end", "stop: \".\""), @r#"
@@ -266,6 +279,7 @@ fn stop() {
        |
     15 |   stop: "."
        |         ^^^ expected `sentence_end`, `none` or a list of strings
+       |
        = hint: strings to stop at are a list: `stop: ["."]`
     "#);
     insta::assert_snapshot!(wrong("stop: sentence_end", "stop: []"), @r#"
@@ -274,6 +288,7 @@ fn stop() {
        |
     15 |   stop: []
        |         ^^ expected at least one item
+       |
        = hint: for example `stop: ["."]`
     "#);
     insta::assert_snapshot!(wrong("stop: sentence_end", "stop: [\".\", \"\"]"), @r#"
@@ -282,6 +297,7 @@ fn stop() {
        |
     15 |   stop: [".", ""]
        |               ^^ expected at least one character
+       |
        = hint: `stop: none` stops at no string
     "#);
     insta::assert_snapshot!(wrong("stop: sentence_end", "stop: null"), @r"
@@ -290,6 +306,7 @@ fn stop() {
        |
     15 |   stop: null
        |         ^^^^ expected `sentence_end`, `none` or a list of strings, found `null`, which stands for nothing
+       |
        = hint: for example `stop: sentence_end`
     ");
     insta::assert_snapshot!(wrong("stop: sentence_end", "stop: [1]"), @r#"
@@ -298,6 +315,7 @@ fn stop() {
        |
     15 |   stop: [1]
        |          ^ expected a string, found the number `1`
+       |
        = hint: put quotes around it: "1"
     "#);
 }
@@ -346,6 +364,7 @@ fn sampling() {
       |
     9 |   temperature: 0.5
       |   ^ in the mapping that begins here
+      |
       = hint: add for example `top_k: 0`
     ");
     insta::assert_snapshot!(wrong("  seed: 1\n", "  seed: 1\n  seed: 2\n"), @r"
@@ -354,6 +373,7 @@ fn sampling() {
        |
     18 |   seed: 2
        |   ^^^^ the second
+       |
       ::: x.yaml:17:3
        |
     17 |   seed: 1
@@ -365,6 +385,7 @@ fn sampling() {
        |
     18 |   system: null
        |   ^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, seed, mode, coverage, max_rows_per_prompt
+       |
        = hint: `system` belongs under `prompt`
     ");
 }
@@ -377,6 +398,7 @@ fn models() {
        |
     21 |   - qwen2.5-1.5b-instruct
        |     ^^^^^^^^^^^^^^^^^^^^^ expected a mapping, found the string `qwen2.5-1.5b-instruct`
+       |
        = hint: for example `- name: qwen2.5-0.5b-instruct`
     ");
     insta::assert_snapshot!(wrong("models:\n  - name: qwen2.5-0.5b-instruct\n    quantizations: [Q4_K_M, Q8_0]\n  - path: own/my.gguf\n    name: mine\n", "models: []\n"), @r"
@@ -385,6 +407,7 @@ fn models() {
        |
     18 | models: []
        |         ^^ expected at least one item
+       |
        = hint: for example `models: [{name: qwen2.5-0.5b-instruct, quantizations: [Q4_K_M]}]`
     ");
     insta::assert_snapshot!(wrong("  - path: own/my.gguf\n    name: mine", "  - {}"), @r"
@@ -393,6 +416,7 @@ fn models() {
        |
     21 |   - {}
        |     ^ in the mapping that begins here
+       |
        = hint: `name` for a model of the manifest, `path` for a GGUF file
     ");
 }
@@ -405,6 +429,7 @@ fn model_name() {
        |
     19 |   - name: 0.5
        |           ^^^ expected a string, found the number `0.5`
+       |
        = hint: put quotes around it: "0.5"
     "#);
     insta::assert_snapshot!(wrong("    name: mine", "    name: qwen2.5-0.5b-instruct"), @r"
@@ -413,10 +438,12 @@ fn model_name() {
        |
     21 |   - path: own/my.gguf
        |           ^^^^^^^^^^^ this file
+       |
       ::: x.yaml:19:11
        |
     19 |   - name: qwen2.5-0.5b-instruct
        |           --------------------- and this model
+       |
        = hint: give the file another `name`
     ");
 }
@@ -429,6 +456,7 @@ fn model_quantizations() {
        |
     19 |   - name: qwen2.5-0.5b-instruct
        |     ^ in the mapping that begins here
+       |
        = hint: add for example `quantizations: [Q4_K_M]`
     ");
     insta::assert_snapshot!(wrong("quantizations: [Q4_K_M, Q8_0]", "quantizations: Q4_K_M"), @r"
@@ -437,6 +465,7 @@ fn model_quantizations() {
        |
     20 |     quantizations: Q4_K_M
        |                    ^^^^^^ expected a list, or a mapping with `from` and `to`, found the string `Q4_K_M`
+       |
        = hint: for example `quantizations: [Q4_K_M]`
     ");
     insta::assert_snapshot!(wrong("quantizations: [Q4_K_M, Q8_0]", "quantizations: []"), @r"
@@ -445,6 +474,7 @@ fn model_quantizations() {
        |
     20 |     quantizations: []
        |                    ^^ expected at least one item
+       |
        = hint: for example `quantizations: [Q4_K_M]`
     ");
     insta::assert_snapshot!(wrong("quantizations: [Q4_K_M, Q8_0]", "quantizations: [Q4_K_M, q4_k_m]"), @r"
@@ -453,6 +483,8 @@ fn model_quantizations() {
        |
     20 |     quantizations: [Q4_K_M, q4_k_m]
        |                     ------  ^^^^^^ the second
+       |                     |
+       |                     the first
     ");
     insta::assert_snapshot!(wrong("    name: mine", "    quantizations: [Q4_K_M]"), @r"
     error: `quantizations` cannot stand beside `path`
@@ -460,6 +492,7 @@ fn model_quantizations() {
        |
     22 |     quantizations: [Q4_K_M]
        |     ^^^^^^^^^^^^^ a GGUF file has the quantization it has
+       |
        = hint: list each file as a model of its own, or derive others: `quantizations: {to: [Q2_K]}`
     ");
 }
@@ -486,6 +519,7 @@ fn model_path() {
        |
     23 |   - path: own/my.gguf
        |           ^^^^^^^^^^^ the second
+       |
       ::: x.yaml:21:11
        |
     21 |   - path: own/my.gguf
@@ -501,6 +535,7 @@ fn embedding_model() {
        |
     23 | embedding_model: [all-minilm-l6-v2]
        |                  ^^^^^^^^^^^^^^^^^^ expected the name of a model, or a mapping with its `path`, found a list
+       |
        = hint: for example `embedding_model: all-minilm-l6-v2`
     ");
     insta::assert_snapshot!(wrong("embedding_model: all-minilm-l6-v2", "embedding_model: {name: all-minilm-l6-v2}"), @r"
@@ -509,6 +544,7 @@ fn embedding_model() {
        |
     23 | embedding_model: {name: all-minilm-l6-v2}
        |                  ^ in the mapping that begins here
+       |
        = hint: add for example `path: my-encoder.gguf`
 
     error: unknown key `name`
@@ -527,6 +563,7 @@ fn embedding_path() {
        |
     23 | embedding_model: {path: 7}
        |                         ^ expected a string, found the number `7`
+       |
        = hint: put quotes around it: "7"
     "#);
 }
@@ -558,6 +595,7 @@ fn syntax() {
       |
     4 | answer: It may: leak
       |               ^
+      |
       = hint: put quotes around a text that holds `: `, or check the indentation of this line
     ");
 }
@@ -570,6 +608,7 @@ fn top_level() {
       |
     1 | name: small
       | ^ in the mapping that begins here
+      |
       = hint: add for example `concepts: [red, blue]`
 
     error: unknown key `colours`
@@ -584,6 +623,7 @@ fn top_level() {
       |
     2 | repeats: 3
       | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, gpu_layers, concepts, templates, pairs, extends
+      |
       = hint: `repeats` belongs under `sampling`
     ");
     insta::assert_snapshot!(wrong("name: small", "- name: small"), @r"
@@ -592,6 +632,7 @@ fn top_level() {
       |
     2 | question: >
       | ^
+      |
       = hint: does this line begin in the same column as its neighbours?
     ");
 }

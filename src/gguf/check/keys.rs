@@ -15,14 +15,14 @@ const COUNT_MAX: u32 = 1 << 30;
 /// A key without its prefix, whether it must be there, and what it must be.
 pub(super) type KeyRule = (&'static str, Need, Rule);
 
-/// Whether something may be missing.
+/// The need for a key or a tensor: some may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
     Required,
     Optional,
 }
 
-/// What a value must be.
+/// The condition that a value must meet.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Rule {
     /// A `u32` from the first to the second.

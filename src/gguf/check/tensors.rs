@@ -174,7 +174,7 @@ fn check_complete(gguf: &Gguf, expected: &HashMap<String, Row>) -> Result<(), Gg
     }
 }
 
-/// What is wrong with a tensor, if anything.
+/// The fault of a tensor, if there is one.
 fn problem(tensor: &TensorInfo, row: &Row, sizes: &Sizes) -> Option<String> {
     let (_, dims, stored, _) = row;
     let dims: Vec<u64> = dims.iter().map(|dim| dim.length(sizes)).collect();

@@ -173,7 +173,7 @@ fn encoder() -> Header {
 
 type Change = fn(&mut Header);
 
-/// What the change makes wrong; the message names the file.
+/// The problem that the change makes; the message names the file.
 fn problem(header: &Header, change: impl Fn(&mut Header)) -> Option<String> {
     let mut header = header.clone();
     change(&mut header);

@@ -30,9 +30,9 @@ pub(super) struct Architecture {
     blocks: &'static str,
     /// The parts of a block, in the order of [`PARTS`].
     parts: [&'static str; 8],
-    /// Whether there are vectors for token types.
+    /// True if there are vectors for token types.
     pub(super) has_token_types: bool,
-    /// What a checkpoint may hold beside the encoder: heads of its training, and a constant table of positions.
+    /// The parts that may lie beside the encoder: heads of its training, and a constant table of positions.
     pub(super) dropped: &'static [&'static str],
 }
 
@@ -127,7 +127,7 @@ pub(super) struct Tensor {
     pub(super) block_idx: Option<u32>,
 }
 
-/// What of `config.json` matters here.
+/// The values of `config.json` that matter here.
 #[derive(Debug)]
 pub(super) struct Config {
     pub(super) architecture: &'static Architecture,

@@ -356,7 +356,7 @@ fn is_made_of(text: &str, characters: &str) -> bool {
     !text.is_empty() && text.chars().all(|character| characters.contains(character))
 }
 
-/// Whether `text` is a relative path of plain names, which also needs no escaping in a URL.
+/// True if `text` is a relative path of plain names, which also needs no escaping in a URL.
 /// A leading `-` is refused because packages become arguments, a leading `.` because such names are ours.
 fn is_file_path(text: &str) -> bool {
     text.split('/').all(|name| {

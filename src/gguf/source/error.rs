@@ -1,4 +1,4 @@
-//! What can go wrong at one source, in the words a person reads.
+//! The faults at one source, in the words a person reads.
 //!
 //! Owns `SourceError` and the short form of a size. What to do about an error is decided by `shelf`.
 
@@ -15,13 +15,13 @@ pub enum SourceError {
     Unreachable {
         /// The hub's address.
         endpoint: String,
-        /// What the connection said.
+        /// The connection's reason.
         reason: String,
     },
     /// The server answered, but not with the file.
     #[error("`{url}` answered {status}{}", status_hint(*status))]
     Status {
-        /// What was asked for.
+        /// The address that was asked for.
         url: String,
         /// The HTTP status.
         status: u16,
@@ -29,11 +29,11 @@ pub enum SourceError {
     /// The connection ended early, again and again.
     #[error("the connection broke at {} of {}: {reason}", size_text(*done_bytes), size_text(*total_bytes))]
     Interrupted {
-        /// What has arrived and is kept.
+        /// The bytes that have arrived and are kept.
         done_bytes: u64,
         /// The size of the file.
         total_bytes: u64,
-        /// What the connection said.
+        /// The connection's reason.
         reason: String,
     },
     /// The source has a file of another size.
@@ -92,7 +92,7 @@ pub enum SourceError {
     /// pip got no connection.
     #[error("pip cannot reach the package index: {reason}")]
     IndexUnreachable {
-        /// What pip's connection said.
+        /// The reason given by pip's connection.
         reason: String,
     },
     /// pip failed for another reason.
@@ -110,7 +110,7 @@ pub enum SourceError {
     BadWheel {
         /// Its file name.
         wheel: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// The wheel lacks the member.
@@ -151,7 +151,7 @@ pub enum SourceError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's reason.
         error: io::Error,
     },
     /// The user asked to stop.
@@ -160,7 +160,7 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// Whether the fault is on this machine, so that no other source helps.
+    /// True if the fault is on this machine, so that no other source helps.
     pub(crate) fn is_local(&self) -> bool {
         matches!(
             self,

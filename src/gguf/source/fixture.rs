@@ -1,4 +1,4 @@
-//! What the tests of fetching share: a hub on this machine, wheels, a manifest of one small model.
+//! The ground of the tests of fetching: a hub on this machine, wheels, a manifest of one small model.
 
 use std::cell::RefCell;
 use std::fs;
@@ -28,7 +28,7 @@ pub(crate) struct Seen {
     pub(crate) authorization: Option<String>,
 }
 
-/// What the server does with a request.
+/// The server's answer to a request.
 pub(crate) enum Reply {
     /// A status, further headers, and a body that is cut after so many bytes.
     Answer {

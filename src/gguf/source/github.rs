@@ -22,7 +22,7 @@ pub fn github_endpoint() -> String {
 /// Makes sure that `file` of the repository lies at `path` and is the right one; false where it did already.
 ///
 /// # Errors
-/// What the server or this machine said, or that the file there is another one.
+/// The reason given by the server or this machine, or that the file there is another one.
 pub fn fetch_from_github(
     endpoint: &str,
     source: &HubSource,

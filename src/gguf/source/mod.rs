@@ -58,7 +58,7 @@ fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// What happens while files are fetched or verified.
+/// The events while files are fetched or verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FetchEvent<'a> {
     /// From now on bytes come from this source.

@@ -185,7 +185,7 @@ impl<'a> PartFile<'a> {
 
 /// Receives one file through `receive`, which must leave it complete, and proves it.
 ///
-/// What an earlier attempt left may be damaged, so a wrong hash after resuming is followed by one attempt from the
+/// The bytes of an earlier attempt may be damaged, so a wrong hash after resuming is followed by one attempt from the
 /// start before the source is blamed.
 pub(crate) fn receive_file(
     final_path: &Path,

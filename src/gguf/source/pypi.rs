@@ -216,7 +216,7 @@ impl Drop for Wheels<'_> {
     }
 }
 
-/// Whether two parts come from one wheel.
+/// True if two parts come from one wheel.
 pub(crate) fn same_wheel(a: &WheelPart, b: &WheelPart) -> bool {
     (&a.package, &a.version) == (&b.package, &b.version)
 }
@@ -243,7 +243,7 @@ fn last_line(log: &str) -> String {
         .to_owned()
 }
 
-/// What the last connection said that pip gave up. pip itself then claims that no such package exists.
+/// The reason of the last connection that pip gave up. pip itself then claims that no such package exists.
 fn connection_error(log: &str) -> Option<String> {
     let (_, said) = log.rsplit_once("after connection broken by '")?;
     let said = said.lines().next()?;
@@ -360,7 +360,7 @@ mod tests {
         wheels
     }
 
-    /// What is printed after the line of the source, if fetching fails.
+    /// The text printed after the line of the source, if fetching fails.
     fn error_of(python: PathBuf) -> String {
         let dir = tempfile::tempdir().unwrap();
         let (result, _) = fetch(python, "", dir.path());
@@ -508,7 +508,7 @@ mod tests {
         );
     }
 
-    /// What pip 23.2 prints when nothing listens at the index's address.
+    /// The output of pip 23.2 when nothing listens at the index's address.
     #[test]
     fn index_that_is_not_there_is_not_a_missing_package() {
         let log = "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after \
