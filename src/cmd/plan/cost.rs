@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::cmd::enumerating::{as_enumeration_request, as_generation_request, with_room};
+use crate::cmd::enumerating::{as_enumeration_request, as_generation_request};
 use crate::cmd::generating;
 use crate::cmd::prepare::{Planned, Prepared};
 use crate::cmd::session::Session;
@@ -53,7 +53,7 @@ impl Missing<'_> {
         let max_tokens = prepared.context.sampling.max_tokens;
         let limits = generating::limits(requests, prepared.placement.schedule, max_tokens);
         match self.enumeration() {
-            Some(_) => with_room(limits),
+            Some(_) => limits.for_enumerations(),
             None => limits,
         }
     }
