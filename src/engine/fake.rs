@@ -21,6 +21,8 @@ pub(super) struct FakeDecoder {
     pub(super) n_cells: usize,
     pub(super) n_seqs: u32,
     pub(super) n_rows: usize,
+    /// Tokens of the vocabulary; the logits of those beyond the first `N_VOCAB` repeat theirs.
+    pub(super) n_vocab: usize,
     /// Batches evaluated, as (rows, outputs).
     pub(super) batches: Vec<(usize, usize)>,
     /// Fail this batch, counted from 0.
@@ -37,6 +39,7 @@ impl FakeDecoder {
             n_cells,
             n_seqs,
             n_rows,
+            n_vocab: N_VOCAB,
             batches: Vec::new(),
             fail_at: None,
             company_effect: 0.0,
@@ -108,10 +111,9 @@ impl Decoder for FakeDecoder {
             assert_eq!(tokens.len(), row.position as usize + 1);
             let offset = self.company_effect * self.cells.len() as f32;
             let logits = || {
-                logits_after(&tokens)
-                    .into_iter()
-                    .map(|logit| logit + offset)
-                    .collect()
+                let logits = logits_after(&tokens);
+                let logits = logits.iter().cycle().take(self.n_vocab);
+                logits.map(|logit| logit + offset).collect()
             };
             self.logits.push(row.output.then(logits));
         }

@@ -21,14 +21,14 @@ use crate::sampling::{self, AllowedTokens};
 const EOG: u32 = 0;
 const SEED: u64 = 5;
 
-fn vocabulary() -> Vocabulary {
-    let pieces = (0..N_VOCAB).map(|token| match token {
+fn vocabulary(n_vocab: usize) -> Vocabulary {
+    let pieces = (0..n_vocab).map(|token| match token {
         7 => b". x".to_vec(),
         // The same text as two tokens, so that continuations of equal text differ in their tokens.
         8 | 9 => b"same ".to_vec(),
         _ => format!("t{token} ").into_bytes(),
     });
-    Vocabulary::new(pieces.collect(), &[EOG], AllowedTokens::all(N_VOCAB))
+    Vocabulary::new(pieces.collect(), &[EOG], AllowedTokens::all(n_vocab))
 }
 
 fn sampling(top_k: u32, max_tokens: u32) -> SamplingParams {
@@ -88,7 +88,7 @@ impl Asked {
         prompts: &[Vec<u32>],
         limits: GroupLimits,
     ) -> Vec<EnumerationOutcome> {
-        let vocabulary = vocabulary();
+        let vocabulary = vocabulary(decoder.n_vocab);
         let requests = self.requests(prompts);
         let cancel = AtomicBool::new(false);
         let mut enumerator = Enumerator::new(
@@ -149,7 +149,7 @@ impl Asked {
 
     /// Every continuation of `prompt` by a plain recursion, and every node that is not one with its probability.
     fn whole_tree(&self, prompt: &[u32]) -> (Vec<Continuation>, Vec<f64>) {
-        let vocabulary = vocabulary();
+        let vocabulary = vocabulary(N_VOCAB);
         let context = DrawContext {
             sampling: &self.sampling,
             seed: self.seed,
@@ -392,6 +392,27 @@ fn a_failed_batch_fails_its_group_only() {
     assert_eq!(counts, [(0, 1), (1, 0)]);
     assert!(outcomes[0].failed[0].1.contains("made to fail"));
     assert_eq!(outcomes[1].enumerations[0], asked.alone(&prompts[1]));
+}
+
+/// Of a wide vocabulary of which sampling cuts off nothing, some children of a node are kept; what is not counts as
+/// uncovered.
+#[test]
+fn whole_coverage_of_a_wide_vocabulary_keeps_a_bounded_number_of_children() {
+    let asked = Asked::new(sampling(0, 2), params(1.0, 5, 3));
+    let mut decoder = FakeDecoder::new(4096, 64, 128);
+    decoder.n_vocab = 3000;
+    let outcomes = asked.outcomes(&mut decoder, &[vec![1, 2, 3]], limits(64, 4096, 8));
+    let found = &outcomes[0].enumerations[0];
+    assert_eq!(found.n_rows, 5);
+    let (covered, drawn): (Vec<Continuation>, Vec<_>) = found
+        .continuations
+        .iter()
+        .cloned()
+        .partition(|continuation| continuation.tail_draw_idx.is_none());
+    let n_kept = covered.len() + found.n_open + 4;
+    assert_eq!(n_kept, 5 * EnumerationParams::N_CHILDREN_MAX);
+    assert_eq!(drawn.len(), 3);
+    assert!((sum(&covered) + found.uncovered - 1.0).abs() < 1e-9);
 }
 
 /// The cells of a group are counted for the prompts that are in it, not for the first of them.
