@@ -489,16 +489,22 @@ fn check(args: &CheckArgs) -> anyhow::Result<Status> {
     let requests = planned.plan.requests();
     let max_tokens = prepared.context.sampling.max_tokens;
     let limits = generating::limits(requests, placement.schedule, max_tokens);
-    let prompts = generating::self_check_prompts(requests);
+    let prompts = generating::prompts(requests);
     let mut rows = Vec::new();
     for (name, schedule) in [
         ("strict", placement.schedule),
         ("usual settings", Schedule::USUAL),
     ] {
-        let check = self_check(&prompts, schedule, session.n_threads, &mut |n_threads| {
-            let config = generating::decoder_config(limits, schedule, n_threads);
-            Ok(Box::new(LlamaDecoder::new(&backend, &model, config)?))
-        })?;
+        let check = self_check(
+            &prompts,
+            schedule,
+            limits.n_cells,
+            session.n_threads,
+            &mut |n_threads| {
+                let config = generating::decoder_config(limits, schedule, n_threads);
+                Ok(Box::new(LlamaDecoder::new(&backend, &model, config)?))
+            },
+        )?;
         rows.push(vec![
             name.to_owned(),
             check.determinism.to_string(),

@@ -21,6 +21,8 @@ pub(super) struct FakeDecoder {
     pub(super) n_cells: usize,
     pub(super) n_seqs: u32,
     pub(super) n_rows: usize,
+    /// Tokens of the vocabulary; the logits of those beyond the first `N_VOCAB` repeat theirs.
+    pub(super) n_vocab: usize,
     /// Batches evaluated, as (rows, outputs).
     pub(super) batches: Vec<(usize, usize)>,
     /// Fail this batch, counted from 0.
@@ -37,6 +39,7 @@ impl FakeDecoder {
             n_cells,
             n_seqs,
             n_rows,
+            n_vocab: N_VOCAB,
             batches: Vec::new(),
             fail_at: None,
             company_effect: 0.0,
@@ -76,6 +79,13 @@ pub(super) fn logits_after(tokens: &[u32]) -> Vec<f32> {
         .collect()
 }
 
+/// A prompt of `n_shared` tokens that all such prompts begin with, and `n_own` of its own.
+pub(super) fn long_prompt((id, n_shared, n_own): (u32, usize, usize)) -> Vec<u32> {
+    let shared = (0..n_shared).map(|at| (at % 39) as u32);
+    let own = (0..n_own).map(|at| (id + 3 * at as u32) % 40);
+    shared.chain(own).chain([id]).collect()
+}
+
 impl Decoder for FakeDecoder {
     fn evaluate(&mut self, rows: &[Row]) -> Result<(), EngineError> {
         let n_outputs = rows.iter().filter(|row| row.output).count();
@@ -83,6 +93,9 @@ impl Decoder for FakeDecoder {
         if self.fail_at == Some(self.batches.len()) {
             self.fail_at = None;
             return Err(EngineError::Decode("made to fail".to_owned()));
+        }
+        if self.cells.len() + rows.len() > self.n_cells {
+            return Err(EngineError::Decode("the KV cache is full".to_owned()));
         }
         self.batches.push((rows.len(), n_outputs));
         self.logits.clear();
@@ -94,19 +107,13 @@ impl Decoder for FakeDecoder {
                 position: row.position,
                 seqs,
             });
-            assert!(
-                self.cells.len() <= self.n_cells,
-                "more than {} cells",
-                self.n_cells
-            );
             let tokens = self.tokens_of(row.first_seq);
             assert_eq!(tokens.len(), row.position as usize + 1);
             let offset = self.company_effect * self.cells.len() as f32;
             let logits = || {
-                logits_after(&tokens)
-                    .into_iter()
-                    .map(|logit| logit + offset)
-                    .collect()
+                let logits = logits_after(&tokens);
+                let logits = logits.iter().cycle().take(self.n_vocab);
+                logits.map(|logit| logit + offset).collect()
             };
             self.logits.push(row.output.then(logits));
         }

@@ -11,7 +11,8 @@ use rayon::prelude::*;
 
 use super::batch::{FIRST_FREE, Schedule};
 use super::branch::{Branch, DrawContext, ForcedTokens, Step};
-use super::group::{self, GroupLimits, PromptWork, Queue};
+use super::budget::GroupLimits;
+use super::group::{self, PromptWork, Queue};
 use super::prefill::PromptCache;
 use super::vocabulary::Vocabulary;
 use super::{Decoder, EngineError, Row, SeqId};

@@ -7,28 +7,26 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::batch::{FIRST_FREE, Schedule};
+use super::budget::{GroupLimits, GroupSize, n_cells_alone};
 use super::trie::common_prefix;
 use crate::generation::{GenerationRequest, RequestId};
 
 /// How much more than it took before a prompt is expected to take.
 const MARGIN: f64 = 1.1;
 
-/// What a context has room for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GroupLimits {
-    /// Sequences of the context, those of trunk and padding included.
-    pub n_seqs: u32,
-    /// Cells of the KV cache.
-    pub n_cells: u32,
-    /// Prompts in a group at most; bounds what a killed run loses.
-    pub n_prompts: usize,
-}
-
 /// One prompt and the repeats asked of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct PromptWork {
     pub(super) tokens: Arc<[u32]>,
     pub(super) repeats: Vec<(u32, RequestId)>,
+}
+
+impl PromptWork {
+    /// The size of a group with this prompt behind `previous`.
+    fn counted_in(&self, size: GroupSize, previous: Option<&Self>) -> GroupSize {
+        let previous = previous.map(|previous| &*previous.tokens);
+        size.with(previous, &self.tokens, self.repeats.len())
+    }
 }
 
 /// The requests by prompt, prompts sorted by their tokens, repeats in order.
@@ -129,7 +127,7 @@ impl Queue {
         let mut group: Vec<PromptWork> = Vec::new();
         let mut size = GroupSize::empty(self.n_trunk, self.schedule, self.max_tokens);
         while let Some(prompt) = self.prompts.front() {
-            let with_prompt = size.with(group.last(), prompt);
+            let with_prompt = prompt.counted_in(size, group.last());
             if !group.is_empty() && !self.is_expected_to_fit(&with_prompt) {
                 break;
             }
@@ -197,27 +195,17 @@ fn cut(
     let mut group: Vec<PromptWork> = Vec::new();
     let mut size = GroupSize::empty(n_trunk, schedule, max_tokens);
     for prompt in prompts.flat_map(|prompt| split_repeats(prompt, limits, schedule, max_tokens)) {
-        let with_prompt = size.with(group.last(), &prompt);
+        let with_prompt = prompt.counted_in(size, group.last());
         if group.is_empty() || (with_prompt.fits(limits) && group.len() < limits.n_prompts) {
             size = with_prompt;
         } else {
             groups.push(std::mem::take(&mut group));
-            size = GroupSize::empty(n_trunk, schedule, max_tokens).with(None, &prompt);
+            size = prompt.counted_in(GroupSize::empty(n_trunk, schedule, max_tokens), None);
         }
         group.push(prompt);
     }
     groups.extend((!group.is_empty()).then_some(group));
     groups
-}
-
-/// The cells that one repeat of a prompt of `n_tokens` tokens can need at most, alone in a group.
-pub fn n_cells_alone(n_tokens: usize, schedule: Schedule, max_tokens: u32) -> u32 {
-    let mut size = GroupSize::empty(0, schedule, max_tokens);
-    size.n_prefill = n_tokens as u32;
-    size.n_prompts = 1;
-    size.n_repeats = 1;
-    // The trunk is evaluated in batches of its own, hence one more padding.
-    size.n_cells() + schedule.pad_to
 }
 
 /// Chunks of a prompt's repeats, each small enough to fit a group of its own.
@@ -241,67 +229,4 @@ fn split_repeats(
             repeats: repeats.to_vec(),
         })
         .collect()
-}
-
-/// Upper bounds of what a group takes.
-#[derive(Clone, Copy)]
-struct GroupSize {
-    n_trunk: u32,
-    n_prefill: u32,
-    n_prompts: u32,
-    n_repeats: u32,
-    max_tokens: u32,
-    schedule: Schedule,
-}
-
-impl GroupSize {
-    fn empty(n_trunk: usize, schedule: Schedule, max_tokens: u32) -> Self {
-        Self {
-            n_trunk: n_trunk as u32,
-            n_prefill: 0,
-            n_prompts: 0,
-            n_repeats: 0,
-            max_tokens,
-            schedule,
-        }
-    }
-
-    fn with(self, previous: Option<&PromptWork>, prompt: &PromptWork) -> Self {
-        let shared = previous.map_or(0, |previous| {
-            common_prefix(&previous.tokens, &prompt.tokens)
-        });
-        let n_new =
-            prompt.tokens.len() - shared.max(self.n_trunk as usize).min(prompt.tokens.len());
-        Self {
-            n_prefill: self.n_prefill + n_new as u32,
-            n_prompts: self.n_prompts + 1,
-            n_repeats: self.n_repeats + prompt.repeats.len() as u32,
-            ..self
-        }
-    }
-
-    /// Cells once the first token after every prompt is drawn.
-    fn n_prefilled_cells(&self) -> u32 {
-        let n_batches = self.n_prefill_batches() + self.schedule.n_output_batches(self.n_prompts);
-        self.n_trunk + self.n_prefill + self.n_prompts + n_batches * (self.schedule.pad_to - 1)
-    }
-
-    /// Prompts, last tokens, every token of every repeat as if none were equal, and padding.
-    fn n_cells(&self) -> u32 {
-        let n_steps = self.max_tokens.saturating_sub(1);
-        let n_batches = self.n_prefill_batches()
-            + self.schedule.n_output_batches(self.n_prompts)
-            + n_steps * self.schedule.n_output_batches(self.n_repeats);
-        let n_padding = n_batches * (self.schedule.pad_to - 1);
-        self.n_trunk + self.n_prefill + self.n_prompts + n_steps * self.n_repeats + n_padding
-    }
-
-    fn n_prefill_batches(&self) -> u32 {
-        self.schedule.n_batches(self.n_trunk) + self.schedule.n_batches(self.n_prefill)
-    }
-
-    fn fits(&self, limits: GroupLimits) -> bool {
-        self.n_repeats <= limits.n_seqs.saturating_sub(FIRST_FREE)
-            && self.n_cells() <= limits.n_cells
-    }
 }

@@ -7,6 +7,7 @@
 
 mod batch;
 mod branch;
+mod budget;
 mod enumerate;
 mod generate;
 mod group;
@@ -23,9 +24,9 @@ mod tests;
 
 pub use batch::{Schedule, ValueType};
 pub use branch::ForcedTokens;
+pub use budget::GroupLimits;
 pub use enumerate::{EnumerationJob, EnumerationOutcome, Enumerator};
 pub use generate::{Generator, GroupOutcome, Job, Work};
-pub use group::{GroupLimits, n_cells_alone};
 pub use self_check::{Determinism, MakeDecoder, SelfCheck, self_check};
 pub use trie::prefill_rows;
 pub use vocabulary::Vocabulary;

@@ -1,16 +1,21 @@
 //! The self-check: does a prompt's logits row depend on what is evaluated beside it, here and with this model?
 //!
-//! Owns the measurement, made before each run on prompts of the run itself. It promises nothing:
-//! the level it finds is recorded and shown.
+//! Owns the measurement, made before each run on prompts of the run itself, and which of them it takes. It promises
+//! nothing: the level it finds is recorded and shown.
 
 use std::fmt;
 
 use super::batch::{Batcher, FIRST_FREE, Schedule};
+use super::budget::GroupSize;
 use super::trie::prefill_rows;
 use super::{Decoder, EngineError, Row, SeqId};
 
 /// Steps after the prompt at which logits are compared.
 const N_STEPS: usize = 3;
+/// Prompts of a run that are evaluated together.
+const N_PROMPTS: usize = 4;
+/// So many at least, however long they are: a single one has no neighbours.
+const N_PROMPTS_MIN: usize = 2;
 
 /// How far a generation is independent of its neighbours.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,18 +47,22 @@ pub struct SelfCheck {
 /// Makes a decoder for a number of threads; the self-check compares several.
 pub type MakeDecoder<'a> = dyn FnMut(u32) -> Result<Box<dyn Decoder + 'a>, EngineError> + 'a;
 
-/// Evaluates prompts together, in another company, alone, and alone on one thread, and compares the logits bit by bit.
+/// Evaluates some of a run's prompts together, in another company, alone, and alone on one thread, and compares the
+/// logits bit by bit.
 ///
-/// `prompts` are sorted, distinct and not empty; a handful of them shows what there is to see.
+/// `prompts` are those of the run, in any order, at least one of them; the decoders have `n_cells` cells, at least those
+/// of [`GroupLimits::for_generations`](super::GroupLimits::for_generations).
 ///
 /// # Errors
 /// What the decoder reports.
 pub fn self_check(
     prompts: &[&[u32]],
     schedule: Schedule,
+    n_cells: u32,
     n_threads: u32,
     make_decoder: &mut MakeDecoder<'_>,
 ) -> Result<SelfCheck, EngineError> {
+    let prompts = &chosen(prompts, schedule, n_cells)[..];
     let mut decoder = make_decoder(n_threads)?;
     let together = observe(decoder.as_mut(), schedule, prompts)?;
     let mut largest = Comparison::default();
@@ -72,6 +81,37 @@ pub fn self_check(
     let alone = observe(single_threaded.as_mut(), schedule, &prompts[..1])?;
     largest.compare(&alone[0], &together[0]);
     Ok(largest.finish())
+}
+
+/// A few prompts, spread over all of them and sorted; without the longest ones where all do not fit into `n_cells` cells.
+fn chosen<'p>(prompts: &[&'p [u32]], schedule: Schedule, n_cells: u32) -> Vec<&'p [u32]> {
+    let mut prompts = prompts.to_vec();
+    prompts.sort_unstable();
+    prompts.dedup();
+    let step = prompts.len().div_ceil(N_PROMPTS).max(1);
+    let mut chosen: Vec<&[u32]> = prompts.into_iter().step_by(step).collect();
+    while chosen.len() > N_PROMPTS_MIN && n_cells_of(&chosen, schedule) > n_cells {
+        let lengths = chosen.iter().map(|prompt| prompt.len());
+        let longest = lengths.enumerate().max_by_key(|&(_, length)| length);
+        chosen.remove(longest.map_or(0, |(prompt_idx, _)| prompt_idx));
+    }
+    chosen
+}
+
+/// The cells that `prompts`, sorted and distinct, take when they are observed together.
+fn n_cells_of(prompts: &[&[u32]], schedule: Schedule) -> u32 {
+    let mut size = GroupSize::empty(0, schedule, N_STEPS as u32 + 1);
+    let mut previous = None;
+    for prompt in prompts {
+        size = size.with(previous, prompt, 1);
+        previous = Some(*prompt);
+    }
+    size.n_cells()
+}
+
+/// The cells without which a run with these prompts cannot be checked.
+pub(super) fn n_cells_min(prompts: &[&[u32]], schedule: Schedule) -> u32 {
+    n_cells_of(&chosen(prompts, schedule, 0), schedule)
 }
 
 /// The largest difference seen so far.

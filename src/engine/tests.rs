@@ -1,13 +1,13 @@
 //! Tests of the schedule on the fake decoder: every request ends once, and as if it had been alone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::*;
 
-use super::fake::{FakeDecoder, N_VOCAB, logits_after};
-use super::group::n_cells_alone;
+use super::budget::n_cells_alone;
+use super::fake::{FakeDecoder, N_VOCAB, logits_after, long_prompt};
 use super::{
     Determinism, ForcedTokens, Generator, GroupLimits, Job, Schedule, Vocabulary, self_check,
 };
@@ -263,7 +263,7 @@ fn a_failed_batch_fails_its_group_only() {
 fn the_self_check_sees_rows_that_depend_on_their_neighbours() {
     let prompts: [&[u32]; 3] = [&[1, 2, 3], &[1, 4], &[5, 6, 7, 8]];
     let determinism_with = |company_effect: f32| {
-        let check = self_check(&prompts, Schedule::STRICT, 2, &mut |_| {
+        let check = self_check(&prompts, Schedule::STRICT, 256, 2, &mut |_| {
             let mut decoder = FakeDecoder::new(256, 8, 128);
             decoder.company_effect = company_effect;
             Ok(Box::new(decoder))
@@ -274,6 +274,41 @@ fn the_self_check_sees_rows_that_depend_on_their_neighbours() {
     };
     assert_eq!(determinism_with(0.0), Determinism::Bitwise);
     assert!(matches!(determinism_with(0.01), Determinism::Within(difference) if difference > 0.01));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn long_prompts_in_any_company_give_what_a_loop_gives(
+        prompts in prop::collection::vec((0u32..40, 0usize..700, 0usize..700), 1..6),
+        n_short in 0usize..6,
+        n_repeats in 1u32..5,
+        max_tokens in 1u32..4,
+        n_cells in 64u32..3000,
+    ) {
+        let short = (0..n_short as u32).map(|id| vec![id]);
+        let prompts: BTreeSet<Vec<u32>> = prompts.into_iter().map(long_prompt).chain(short).collect();
+        let prompts: Vec<Vec<u32>> = prompts.into_iter().collect();
+        check(&prompts, n_repeats, max_tokens, limits(32, n_cells, 96));
+    }
+
+    #[test]
+    fn a_context_for_long_prompts_has_room_for_their_self_check(
+        prompts in prop::collection::vec((0u32..40, 0usize..900, 0usize..1500), 1..9),
+        max_tokens in 1u32..20,
+    ) {
+        let prompts: BTreeSet<Vec<u32>> = prompts.into_iter().map(long_prompt).collect();
+        let views: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
+        let limits = GroupLimits::for_generations(&views, Schedule::STRICT, max_tokens);
+        let longest = views.iter().map(|prompt| prompt.len()).max().unwrap();
+        let alone = n_cells_alone(longest, Schedule::STRICT, max_tokens);
+        prop_assert!(limits.n_cells <= (2 * alone + 8).max(2048));
+        let found = self_check(&views, Schedule::STRICT, limits.n_cells, 2, &mut |_| {
+            let decoder = FakeDecoder::new(limits.n_cells as usize, limits.n_seqs, 128);
+            Ok(Box::new(decoder))
+        });
+        prop_assert_eq!(found.unwrap().determinism, Determinism::Bitwise);
+    }
 }
 
 proptest! {

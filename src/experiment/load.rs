@@ -111,7 +111,8 @@ fn read_sections(
     let listed = concepts.as_deref().unwrap_or_default();
     let pairs = expand(&templates, &free_pairs, listed, &mut reader.problems)?;
     refuse_doubled(&pairs, &mut reader.problems);
-    let warnings = lint(&templates, &free_pairs, listed, &pairs);
+    let mut warnings = std::mem::take(&mut reader.warnings);
+    warnings.extend(lint(&templates, &free_pairs, listed, &pairs));
     let sampling = sampling?;
     let mut experiment = Experiment {
         source: Arc::clone(main),

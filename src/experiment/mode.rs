@@ -55,6 +55,24 @@ impl Reader {
         }))
     }
 
+    /// Warns where the whole probability is asked for, of samplings that leave more tokens than are followed.
+    pub(crate) fn warn_of_whole_coverage(
+        &mut self,
+        fields: &Fields<'_>,
+        enumeration: Option<EnumerationParams>,
+    ) {
+        let is_whole = enumeration.is_some_and(|params| params.coverage >= 1.0);
+        if let Some(node) = fields.get("coverage").filter(|_| is_whole) {
+            let n_max = EnumerationParams::N_CHILDREN_MAX;
+            let message = "the whole probability is asked for, but nothing is cut off";
+            self.warnings.push(
+                Problem::warning(&node.position, message)
+                    .label(format!("at most {n_max} tokens are followed after each beginning; the others count as not covered"))
+                    .hint(format!("set `top_k` to {n_max} at most, or ask for less, such as `coverage: 0.99`")),
+            );
+        }
+    }
+
     fn mode(&mut self, node: &Node) -> Option<Mode> {
         let expected = "`repeats` or `exact`";
         let Value::String(word) = &node.value else {

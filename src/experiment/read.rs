@@ -158,6 +158,7 @@ pub(crate) struct NumberRange {
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<Problem>,
 }
 
 impl Reader {

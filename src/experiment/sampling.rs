@@ -126,6 +126,20 @@ impl SamplingGrid {
         largest.expect("an empty list was refused")
     }
 
+    /// Whether each sampling leaves few enough tokens to follow all of them, as far as the file says.
+    fn cuts_off(&self) -> bool {
+        let may_be = |values: &Option<Vec<f64>>, value| {
+            let values = values.as_ref();
+            values.is_none_or(|values| values.contains(&value))
+        };
+        let n_max = EnumerationParams::N_CHILDREN_MAX;
+        let keeps_more = |&top_k: &u32| top_k == 0 || top_k as usize > n_max;
+        let top_k = self.top_k.as_ref();
+        !(top_k.is_some_and(|values| values.iter().any(keeps_more))
+            && may_be(&self.top_p, 1.0)
+            && may_be(&self.min_p, 0.0))
+    }
+
     fn n_samplings(&self) -> usize {
         let n = |values: &Option<Vec<f64>>| values.as_ref().map_or(1, Vec::len);
         [
@@ -231,6 +245,9 @@ impl Reader {
             stop: stop?,
         };
         self.refuse_too_many(&fields, &grid)?;
+        if !grid.cuts_off() {
+            self.warn_of_whole_coverage(&fields, enumeration?);
+        }
         Some(Sampling {
             grid,
             n_repeats: n_repeats?,

@@ -19,6 +19,12 @@ pub struct EnumerationParams {
     pub n_tail_draws: u32,
 }
 
+impl EnumerationParams {
+    /// Tokens that are followed after one beginning at most where `coverage` is 1: the most probable ones. The others
+    /// count as uncovered.
+    pub const N_CHILDREN_MAX: usize = 1024;
+}
+
 /// The identity of an enumeration: a hash of all that determines it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EnumerationId(pub Digest);

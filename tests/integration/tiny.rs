@@ -54,6 +54,8 @@ pub(crate) struct TinyModel {
     pub(crate) is_tied: bool,
     /// Width of an embedding; heads and feed-forward layer grow with it.
     pub(crate) n_embd: usize,
+    /// Positions that it says it was trained for.
+    pub(crate) n_ctx: u32,
     /// How matrices are stored; the numbers of other types than `F32` are any bytes.
     pub(crate) matrix_type: &'static str,
 }
@@ -65,6 +67,7 @@ impl TinyModel {
         seed: 1,
         is_tied: true,
         n_embd: 64,
+        n_ctx: 512,
         matrix_type: "F32",
     };
 
@@ -86,7 +89,7 @@ impl TinyModel {
             .set("tokenizer.chat_template", CHAT_TEMPLATE);
         for (key, value) in [
             ("block_count", N_BLOCKS as u32),
-            ("context_length", 512),
+            ("context_length", self.n_ctx),
             ("embedding_length", n_embd),
             ("feed_forward_length", n_ff),
             ("attention.head_count", N_HEADS as u32),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::tree::{NodeIdx, Pending, Rest, Task, Tree};
 use crate::engine::EngineError;
 use crate::engine::branch::DrawContext;
-use crate::generation::StopReason;
+use crate::generation::{EnumerationParams, StopReason};
 use crate::sampling::{self, Distribution};
 
 /// Part of the uncovered probability that is allowed which may lie in rests.
@@ -131,11 +131,13 @@ fn n_kept(tree: &Tree, probability: f64, beyond: &[f64]) -> usize {
     let params = tree.params();
     let allowed = REST_PART * (1.0 - params.coverage) / f64::from(params.max_rows_per_prompt);
     let n_needed = beyond.partition_point(|&rest| probability * rest > allowed);
-    if allowed > 0.0 {
-        n_needed.min((KEPT_MIN + KEPT_OF_ONE * probability) as usize)
+    let n_useful = if allowed > 0.0 {
+        (KEPT_MIN + KEPT_OF_ONE * probability) as usize
     } else {
-        n_needed
-    }
+        // Nothing may be kept back, so that what sampling leaves is followed whole, unless that is most of a vocabulary.
+        EnumerationParams::N_CHILDREN_MAX
+    };
+    n_needed.min(n_useful)
 }
 
 fn draw(tree: &Tree, draws: &[u32], rest_idx: Option<usize>, beginning: &Beginning<'_>) -> Found {

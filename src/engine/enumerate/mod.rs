@@ -22,7 +22,7 @@ use rayon::prelude::*;
 
 use super::batch::Schedule;
 use super::branch::{DrawContext, prompt_distribution};
-use super::group::GroupLimits;
+use super::budget::{GroupLimits, GroupSize};
 use super::prefill::PromptCache;
 use super::trie::common_prefix;
 use super::{Decoder, EngineError, Vocabulary, Work};
@@ -85,7 +85,7 @@ pub struct Enumerator<'a> {
     /// Prompts of which nothing is known, sorted.
     waiting: VecDeque<EnumerationRequest>,
     /// Trees that found the cache full, or were prefilled and not begun.
-    parked: Vec<Tree>,
+    parked: VecDeque<Tree>,
     /// None where the context has too few sequences.
     seqs: Option<Seqs>,
     expected: Expected,
@@ -138,7 +138,7 @@ impl<'a> Enumerator<'a> {
             cache: PromptCache::new(decoder, job.schedule, trunk, job.cancel),
             job,
             waiting: requests.into(),
-            parked: Vec::new(),
+            parked: VecDeque::new(),
             seqs: Seqs::new(
                 job.limits.n_seqs,
                 job.schedule.n_output_rows_max,
@@ -183,31 +183,54 @@ impl<'a> Enumerator<'a> {
 
     /// The trees of the next group: those that were parked, and as many new ones as are expected to fit; sorted.
     fn take_trees(&mut self, outcome: &mut EnumerationOutcome) -> Vec<Tree> {
-        let n_trees = self.n_expected_to_fit();
-        let n_parked = self.parked.len().min(n_trees);
-        let mut trees: Vec<Tree> = self.parked.drain(..n_parked).collect();
-        while trees.len() < n_trees {
-            let Some(request) = self.waiting.pop_front() else {
+        let mut trees: Vec<Tree> = Vec::new();
+        let max_tokens = self.job.sampling.max_tokens;
+        let mut size = GroupSize::empty(self.cache.n_trunk(), self.job.schedule, max_tokens);
+        while let Some(prompt) = self.next_prompt() {
+            let previous = trees.last().map(|tree| &*tree.request.prompt_tokens);
+            let with_prompt = size.with(previous, prompt, 1);
+            if !trees.is_empty() && !self.is_expected_to_fit(&with_prompt) {
                 break;
-            };
-            let id = request.id;
-            match Tree::new(request, *self.job.params) {
-                Ok(tree) => trees.push(tree),
-                Err(error) => outcome.failed.push((id, error.to_string())),
+            }
+            match self.take_tree() {
+                Ok(tree) => {
+                    size = with_prompt;
+                    trees.extend(tree);
+                }
+                Err((id, error)) => outcome.failed.push((id, error.to_string())),
             }
         }
         trees.sort_by(|a, b| a.request.prompt_tokens.cmp(&b.request.prompt_tokens));
         trees
     }
 
-    fn n_expected_to_fit(&self) -> usize {
-        let n_trunk = self.cache.n_trunk();
-        let own = |request: &EnumerationRequest| request.prompt_tokens.len() - n_trunk;
-        let next = self.waiting.front().map_or(0, own);
-        let n_cells = f64::from(self.job.limits.n_cells) - n_trunk as f64;
-        let n_expected = n_cells / (self.expected.rows + next as f64);
+    /// The prompt that is next in turn.
+    fn next_prompt(&self) -> Option<&[u32]> {
+        let parked = self.parked.front().map(|tree| &tree.request);
+        let next = parked.or_else(|| self.waiting.front());
+        next.map(|request| &*request.prompt_tokens)
+    }
+
+    /// The tree of the prompt that is next in turn.
+    fn take_tree(&mut self) -> Result<Option<Tree>, (EnumerationId, EngineError)> {
+        if let Some(tree) = self.parked.pop_front() {
+            return Ok(Some(tree));
+        }
+        let new = |request: EnumerationRequest| {
+            let id = request.id;
+            Tree::new(request, *self.job.params).map_err(|error| (id, error))
+        };
+        self.waiting.pop_front().map(new).transpose()
+    }
+
+    /// Whether prompts of this size have room for all that trees are expected to take, and certainly for one path.
+    fn is_expected_to_fit(&self, size: &GroupSize) -> bool {
         let n_prompts = self.seqs.map_or(1, |seqs| seqs.n_prompts as usize);
-        (n_expected as usize).clamp(1, self.job.limits.n_prompts.min(n_prompts))
+        let n_rows = f64::from(size.n_prompts) * self.expected.rows;
+        let limits = self.job.limits;
+        size.n_prompts as usize <= limits.n_prompts.min(n_prompts)
+            && size.n_cells_of_path() <= limits.n_cells
+            && f64::from(size.n_prefilled_cells()) + n_rows <= f64::from(limits.n_cells)
     }
 
     /// Returns whether the group went on until all trees were done or the cache was full, rather than cancelled.

@@ -1,6 +1,6 @@
 //! Tests of the enumeration on the fake decoder: against the whole tree written out, and in any company.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use super::{EnumerationJob, EnumerationOutcome, Enumerator};
 use crate::digest::Digest;
 use crate::engine::branch::DrawContext;
-use crate::engine::fake::{FakeDecoder, N_VOCAB, logits_after};
-use crate::engine::group::n_cells_alone;
+use crate::engine::budget::n_cells_alone;
+use crate::engine::fake::{FakeDecoder, N_VOCAB, logits_after, long_prompt};
 use crate::engine::{GroupLimits, Schedule, Vocabulary};
 use crate::generation::{
     Continuation, Enumeration, EnumerationParams, EnumerationRequest, RequestContext,
@@ -21,14 +21,14 @@ use crate::sampling::{self, AllowedTokens};
 const EOG: u32 = 0;
 const SEED: u64 = 5;
 
-fn vocabulary() -> Vocabulary {
-    let pieces = (0..N_VOCAB).map(|token| match token {
+fn vocabulary(n_vocab: usize) -> Vocabulary {
+    let pieces = (0..n_vocab).map(|token| match token {
         7 => b". x".to_vec(),
         // The same text as two tokens, so that continuations of equal text differ in their tokens.
         8 | 9 => b"same ".to_vec(),
         _ => format!("t{token} ").into_bytes(),
     });
-    Vocabulary::new(pieces.collect(), &[EOG], AllowedTokens::all(N_VOCAB))
+    Vocabulary::new(pieces.collect(), &[EOG], AllowedTokens::all(n_vocab))
 }
 
 fn sampling(top_k: u32, max_tokens: u32) -> SamplingParams {
@@ -88,7 +88,7 @@ impl Asked {
         prompts: &[Vec<u32>],
         limits: GroupLimits,
     ) -> Vec<EnumerationOutcome> {
-        let vocabulary = vocabulary();
+        let vocabulary = vocabulary(decoder.n_vocab);
         let requests = self.requests(prompts);
         let cancel = AtomicBool::new(false);
         let mut enumerator = Enumerator::new(
@@ -149,7 +149,7 @@ impl Asked {
 
     /// Every continuation of `prompt` by a plain recursion, and every node that is not one with its probability.
     fn whole_tree(&self, prompt: &[u32]) -> (Vec<Continuation>, Vec<f64>) {
-        let vocabulary = vocabulary();
+        let vocabulary = vocabulary(N_VOCAB);
         let context = DrawContext {
             sampling: &self.sampling,
             seed: self.seed,
@@ -392,6 +392,59 @@ fn a_failed_batch_fails_its_group_only() {
     assert_eq!(counts, [(0, 1), (1, 0)]);
     assert!(outcomes[0].failed[0].1.contains("made to fail"));
     assert_eq!(outcomes[1].enumerations[0], asked.alone(&prompts[1]));
+}
+
+/// Of a wide vocabulary of which sampling cuts off nothing, some children of a node are kept; what is not counts as
+/// uncovered.
+#[test]
+fn whole_coverage_of_a_wide_vocabulary_keeps_a_bounded_number_of_children() {
+    let asked = Asked::new(sampling(0, 2), params(1.0, 5, 3));
+    let mut decoder = FakeDecoder::new(4096, 64, 128);
+    decoder.n_vocab = 3000;
+    let outcomes = asked.outcomes(&mut decoder, &[vec![1, 2, 3]], limits(64, 4096, 8));
+    let found = &outcomes[0].enumerations[0];
+    assert_eq!(found.n_rows, 5);
+    let (covered, drawn): (Vec<Continuation>, Vec<_>) = found
+        .continuations
+        .iter()
+        .cloned()
+        .partition(|continuation| continuation.tail_draw_idx.is_none());
+    let n_kept = covered.len() + found.n_open + 4;
+    assert_eq!(n_kept, 5 * EnumerationParams::N_CHILDREN_MAX);
+    assert_eq!(drawn.len(), 3);
+    assert!((sum(&covered) + found.uncovered - 1.0).abs() < 1e-9);
+}
+
+/// The cells of a group are counted for the prompts that are in it, not for the first of them.
+#[test]
+fn a_short_prompt_before_long_ones_does_not_fill_the_cache() {
+    let asked = Asked::new(sampling(3, 3), params(0.9, 20, 2));
+    let long = (1..=40u32).map(|first| (0..200).map(|at| (first + at) % 40).collect());
+    let prompts: Vec<Vec<u32>> = std::iter::once(vec![0]).chain(long).collect();
+    let found = asked.enumerate(&prompts, limits(256, 4096, 96));
+    assert_eq!(found[0], asked.alone(&prompts[0]));
+    assert_eq!(found[40], asked.alone(&prompts[40]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn long_prompts_in_any_company_give_the_same(
+        prompts in prop::collection::vec((0u32..40, 0usize..700, 0usize..700), 1..6),
+        n_short in 0usize..6,
+        max_tokens in 1u32..4,
+        n_cells in 64u32..3000,
+    ) {
+        let short = (0..n_short as u32).map(|id| vec![id]);
+        let prompts = prompts.into_iter().map(long_prompt).chain(short);
+        let prompts: BTreeSet<Vec<u32>> = prompts.collect();
+        let prompts: Vec<Vec<u32>> = prompts.into_iter().collect();
+        let asked = Asked::new(sampling(2, max_tokens), params(0.9, 6, 2));
+        let found = asked.enumerate(&prompts, limits(32, n_cells, 96));
+        for (prompt, found) in prompts.iter().zip(found) {
+            prop_assert_eq!(found, asked.alone(prompt));
+        }
+    }
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! The modes of `sampling`: what a file with `mode: exact` gives, and what a wrong one prints.
 
-use super::{GOOD, load, wrong};
-use crate::experiment::Overrides;
+use super::{Files, GOOD, load, wrong};
+use crate::experiment::{Overrides, Problem};
 use crate::generation::EnumerationParams;
 
 const EXACT: &str = "  seed: 1\n  mode: exact\n  coverage: 0.99\n  max_rows_per_prompt: 100\n";
@@ -88,4 +88,25 @@ fn coverage_and_rows() {
     20 |   max_rows_per_prompt: 0
        |                        ^ expected a whole number from 1 to 1000000, found 0
     ");
+}
+
+#[test]
+fn whole_coverage_of_all_tokens_is_a_warning() {
+    let exact = GOOD.replace("  seed: 1\n", &EXACT.replace("0.99", "1"));
+    let shown = |text: &str| {
+        let files = Files::new(&[("x.yaml", text)]);
+        let experiment = files.load("x.yaml").unwrap();
+        let warnings = experiment.warnings().iter().map(Problem::to_string);
+        files.relative(&warnings.collect::<String>())
+    };
+    insta::assert_snapshot!(shown(&exact), @r"
+    warning: the whole probability is asked for, but nothing is cut off
+      --> x.yaml:19:13
+       |
+    19 |   coverage: 1
+       |             ^ at most 1024 tokens are followed after each beginning; the others count as not covered
+       = hint: set `top_k` to 1024 at most, or ask for less, such as `coverage: 0.99`
+    ");
+    assert_eq!(shown(&exact.replace("top_k: 0", "top_k: 1024")), "");
+    assert_eq!(shown(&exact.replace("coverage: 1", "coverage: 0.999")), "");
 }

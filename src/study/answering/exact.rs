@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::engine::{EnumerationJob, EnumerationOutcome, Enumerator, GroupLimits, Work};
+use crate::engine::{EnumerationJob, EnumerationOutcome, Enumerator, Work};
 use crate::generation::{
     EnumerationId, EnumerationParams, EnumerationRequest, GenerationRequest, RequestId,
 };
@@ -17,12 +17,6 @@ use crate::study::answering::repeats::{self as generating, Destination, Loaded, 
 use crate::study::asking::{Planned, Prepared};
 use crate::study::session::Session;
 use crate::watch::Unit;
-
-/// Sequences of the context; llama.cpp keeps no more apart.
-const N_SEQS: u32 = 256;
-/// Cells of the KV cache, unless one prompt alone needs more: many, because what a tree that is not done at the end of
-/// its group goes on from is evaluated again.
-const N_CELLS: u32 = 4096;
 
 /// The enumerations planned for one model, with how far they go.
 pub(crate) struct EnumerationPlan {
@@ -108,7 +102,7 @@ pub(crate) fn enumerate(
         &mut done,
     )?;
     let schedule = prepared.placement.schedule;
-    let limits = with_room(limits);
+    let limits = limits.for_enumerations();
     let config = generating::decoder_config(limits, schedule, session.n_threads);
     let mut decoder = LlamaDecoder::new(backend, &loaded.model, config)?;
     let requests: Vec<EnumerationRequest> = fitting.iter().map(as_enumeration_request).collect();
@@ -129,15 +123,6 @@ pub(crate) fn enumerate(
     run_groups(destination, prepared, &mut done, groups, job, &shown)?;
     shown.progress.finish(done.n_generated as u64);
     Ok(done)
-}
-
-/// The size of the context for enumerations, by that for generations: each sequence more lets more trees go on at a time.
-pub(crate) fn with_room(limits: GroupLimits) -> GroupLimits {
-    GroupLimits {
-        n_seqs: N_SEQS,
-        n_cells: limits.n_cells.max(N_CELLS),
-        ..limits
-    }
 }
 
 /// The request as one for a generation, for what does not depend on what is asked: length, self-check, failures.

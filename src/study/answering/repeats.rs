@@ -11,8 +11,8 @@ use anyhow::{Context as _, bail};
 
 use crate::digest::Digest;
 use crate::engine::{
-    Determinism, EngineError, Generator, GroupLimits, GroupOutcome, Job, MakeDecoder, Schedule,
-    SelfCheck, Vocabulary, Work, n_cells_alone, self_check,
+    Determinism, EngineError, Generator, GroupLimits, GroupOutcome, Job, Schedule, SelfCheck,
+    Vocabulary, Work, self_check,
 };
 use crate::generation::{GenerationRequest, RequestId};
 use crate::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
@@ -23,16 +23,6 @@ use crate::study::asking::Prepared;
 use crate::study::session::Session;
 use crate::watch::{Gauge, Unit, duration};
 
-/// Prompts in a group at most: few enough that little is lost when a run is killed.
-const GROUP_PROMPTS: usize = 96;
-/// Sequences of the context, which bound a group: each continuation that differs takes one, and each costs llama.cpp
-/// memory for a row of logits.
-const GROUP_SEQS: u32 = 192;
-/// Cells of the KV cache, unless one prompt alone needs more. Attention looks at each cell for each row, if only to find
-/// that another prompt holds it; with fewer cells more repeats find no room and begin again (benches/README.md).
-const GROUP_CELLS: u32 = 2048;
-/// Prompts of the run that the self-check evaluates.
-const SELF_CHECK_PROMPTS: usize = 4;
 /// A model is given up when more than this part of its requests has failed.
 const FAILED_FRACTION_MAX: f64 = 0.1;
 
@@ -183,10 +173,16 @@ pub(crate) fn check_requests(
     // Another sampling of the same model may have been checked before.
     if !fitting.is_empty() && done.determinism.is_none() {
         let started = Instant::now();
-        let check = check(&fitting, schedule, session.n_threads, &mut |n_threads| {
-            let config = decoder_config(limits, schedule, n_threads);
-            Ok(Box::new(LlamaDecoder::new(backend, model, config)?))
-        })?;
+        let check = self_check(
+            &prompts(&fitting),
+            schedule,
+            limits.n_cells,
+            session.n_threads,
+            &mut |n_threads| {
+                let config = decoder_config(limits, schedule, n_threads);
+                Ok(Box::new(LlamaDecoder::new(backend, model, config)?))
+            },
+        )?;
         record_check(
             session,
             done,
@@ -279,43 +275,13 @@ pub(crate) fn limits(
     schedule: Schedule,
     max_tokens: u32,
 ) -> GroupLimits {
-    let longest = requests
-        .iter()
-        .map(|request| request.prompt_tokens.len())
-        .max()
-        .unwrap_or(1);
-    GroupLimits {
-        n_seqs: GROUP_SEQS,
-        n_cells: n_cells_alone(longest, schedule, max_tokens).max(GROUP_CELLS),
-        n_prompts: GROUP_PROMPTS,
-    }
+    GroupLimits::for_generations(&prompts(requests), schedule, max_tokens)
 }
 
-/// The self-check on a few prompts of the run.
-fn check<'m>(
-    requests: &[GenerationRequest],
-    schedule: Schedule,
-    n_threads: u32,
-    make_decoder: &mut MakeDecoder<'m>,
-) -> Result<SelfCheck, EngineError> {
-    self_check(
-        &self_check_prompts(requests),
-        schedule,
-        n_threads,
-        make_decoder,
-    )
-}
-
-/// A few prompts of the run, spread over all of them.
-pub(crate) fn self_check_prompts(requests: &[GenerationRequest]) -> Vec<&[u32]> {
-    let mut prompts: Vec<&[u32]> = requests
-        .iter()
-        .map(|request| &*request.prompt_tokens)
-        .collect();
-    prompts.sort_unstable();
-    prompts.dedup();
-    let step = prompts.len().div_ceil(SELF_CHECK_PROMPTS).max(1);
-    prompts.into_iter().step_by(step).collect()
+/// The prompts of these requests, in any order.
+pub(crate) fn prompts(requests: &[GenerationRequest]) -> Vec<&[u32]> {
+    let prompts = requests.iter().map(|request| &*request.prompt_tokens);
+    prompts.collect()
 }
 
 fn record_check(

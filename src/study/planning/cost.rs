@@ -11,7 +11,7 @@ use crate::gguf::Gguf;
 use crate::llama::{Backend, LlamaDecoder};
 use crate::results::Cost;
 use crate::store::Store;
-use crate::study::answering::exact::{as_enumeration_request, as_generation_request, with_room};
+use crate::study::answering::exact::{as_enumeration_request, as_generation_request};
 use crate::study::answering::repeats as generating;
 use crate::study::asking::{Planned, Prepared};
 use crate::study::session::Session;
@@ -38,7 +38,7 @@ impl Missing<'_> {
         let max_tokens = prepared.context.sampling.max_tokens;
         let limits = generating::limits(requests, prepared.placement.schedule, max_tokens);
         match self.enumeration() {
-            Some(_) => with_room(limits),
+            Some(_) => limits.for_enumerations(),
             None => limits,
         }
     }
