@@ -45,7 +45,7 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Status> {
     for file in &files {
         let label = label(args, &file.path);
         let imported = store_file(&mut store, args, &mapping, file, &label)?;
-        if imported.is_known {
+        if imported.is_known && imported.n_new_generations == 0 {
             let path = file.path.display();
             progress::note(format_args!("{path}: imported before; nothing was added"));
         }
@@ -104,9 +104,12 @@ pub(super) fn show_findings(file: &ImportedFile, is_strict: bool, has_mapping: b
     for line in summary_of(&file.findings) {
         progress::warning(format_args!("{severity}: {path}, {line}"));
     }
-    if let (Some((sheet, 2..)), false) = (&file.sheet, has_mapping) {
+    if let (Some(sheet), false) = (&file.sheet, has_mapping)
+        && sheet.n_sheets > 1
+    {
         progress::note(format_args!(
-            "{path}: only its first sheet, `{sheet}`, is read; a mapping may name another"
+            "{path}: only its first sheet, `{}`, is read; a mapping may name another",
+            sheet.name
         ));
     }
 }
@@ -139,10 +142,12 @@ fn store_file(
         })
         .collect();
     let commit = machine::COMMIT.strip_suffix("-dirty");
+    let sheet = file.sheet.as_ref().filter(|sheet| sheet.idx > 0);
     Ok(store.insert_import(&NewImport {
         experiment: &args.experiment,
         model: label,
         sha256: file.sha256,
+        later_sheet: sheet.map(|sheet| sheet.name.as_str()),
         path: &file.path.to_string_lossy(),
         mapping: mapping.text(),
         columns: &file.columns,

@@ -24,6 +24,7 @@ mod mistakes;
 mod pairs_file;
 mod real_models;
 mod record;
+mod regression;
 mod report;
 mod run;
 mod samplings;
