@@ -209,9 +209,7 @@ fn lock(session: &Session, folder: &Path) -> anyhow::Result<File> {
         |error| anyhow::Error::new(error).context(format!("failed to lock `{}`", path.display()));
     let mut is_told = false;
     lock_file(&path, io_error, &mut || {
-        if session.cancelled() {
-            bail!("interrupted while another process derives this model");
-        }
+        session.check_interrupted()?;
         if !is_told {
             progress::note("another process is deriving a file of this model; waiting for it");
             is_told = true;
@@ -252,9 +250,9 @@ fn make_part(
     let progress = Progress::start(format!("{label}: deriving"), needed_bytes, Unit::Bytes);
     let mut child = Quantizer::start(session, parent, wish, part, false)?;
     while !child.has_ended()? {
-        if session.cancelled() {
+        if let Err(interrupted) = session.check_interrupted() {
             child.kill();
-            bail!("interrupted while deriving {label}");
+            return Err(interrupted.into());
         }
         progress.set(size(part).min(needed_bytes));
         thread::sleep(POLL);

@@ -63,6 +63,16 @@ pub(super) fn open_encoder_for(
     wanted: &Wanted,
     encoder_use: EncoderUse,
 ) -> anyhow::Result<EncoderFile> {
+    let opened = open_uninterrupted(session, wanted, encoder_use);
+    session.check_interrupted()?;
+    opened
+}
+
+fn open_uninterrupted(
+    session: &Session,
+    wanted: &Wanted,
+    encoder_use: EncoderUse,
+) -> anyhow::Result<EncoderFile> {
     match wanted {
         Wanted::Entry(entry) => {
             fetching::fetch(session, entry)?;

@@ -38,6 +38,7 @@ pub(super) fn fetch(session: &Session, entry: &Entry) -> anyhow::Result<Vec<Path
     if let Some(progress) = shown.progress.take() {
         progress.finish(shown.done_bytes);
     }
+    session.check_interrupted()?;
     fetched.with_context(|| format!("failed to fetch {}", shown.name))
 }
 

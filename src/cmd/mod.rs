@@ -39,6 +39,7 @@ mod verdicts;
 use std::process::ExitCode;
 
 use crate::cli::Command;
+use session::Interrupted;
 
 /// How a command ended, if it ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl Status {
 /// # Errors
 /// Whatever keeps the command from starting or finishing, as a person should read it.
 pub fn run(command: Command) -> anyhow::Result<Status> {
-    match command {
+    let ended = match command {
         Command::Run(args) => run::run(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Drift(args) => drift::drift_command(&args),
@@ -84,6 +85,10 @@ pub fn run(command: Command) -> anyhow::Result<Status> {
         Command::Compare(args) => compare::compare(&args),
         Command::Quantize(args) => quantize::quantize(&args),
         Command::Simulate(args) => simulate::simulate(&args),
+    };
+    match ended {
+        Err(error) if error.is::<Interrupted>() => Ok(Status::Interrupted),
+        ended => ended,
     }
 }
 

@@ -248,7 +248,16 @@ pub(super) fn file_label(path: &Path) -> String {
 }
 
 /// Fetches or derives a generation model where it is missing, and reads and checks its header.
+///
+/// # Errors
+/// `Interrupted` where Ctrl-C was pressed meanwhile, and whatever is wrong with the file or its sources.
 pub(super) fn open_model(session: &Session, wanted: &Wanted) -> anyhow::Result<ModelFile> {
+    let opened = open_uninterrupted(session, wanted);
+    session.check_interrupted()?;
+    opened
+}
+
+fn open_uninterrupted(session: &Session, wanted: &Wanted) -> anyhow::Result<ModelFile> {
     match wanted {
         Wanted::Entry(entry) => {
             let paths = fetching::fetch(session, entry)?;

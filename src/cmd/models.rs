@@ -477,6 +477,8 @@ fn usable_text(gguf: &Gguf, architecture: Option<&str>) -> String {
 
 /// Measures the independence of neighbours under our schedule and, beside it, under the usual settings.
 fn check(args: &CheckArgs) -> anyhow::Result<Status> {
+    let loaded = pairs_file::load(&args.experiment, USUAL_DB.as_ref(), false, false)?;
+    let experiment = loaded.experiment;
     let session = Session::start(&args.model.shelf, false, args.threads)?;
     let file = match Path::new(&args.model.model) {
         path if path.is_file() => Wanted::File {
@@ -489,8 +491,6 @@ fn check(args: &CheckArgs) -> anyhow::Result<Status> {
         )?),
     };
     let file = model_file::open_model(&session, &file)?;
-    let loaded = pairs_file::load(&args.experiment, USUAL_DB.as_ref(), false, false)?;
-    let experiment = loaded.experiment;
     let backend = Backend::init()?;
     // The self-check draws nothing, so any values stand in for those that a model lacks.
     let samplings = experiment.samplings(Some(&SamplingDefaults::TRANSFORMERS));

@@ -9,14 +9,14 @@ use super::encoder_file;
 use super::encoding::similarity_text;
 use super::enumerating::{self, EnumerationPlan};
 use super::generating::{self, Destination, Loaded};
-use super::model_file::{self, WantedModels, look_up};
+use super::model_file::{self, look_up};
 use super::pairs_file;
 use super::prepare::{
     Planned, Prepared, plan_all, register_experiment, register_model, register_planned,
 };
 use super::scoring::{METRIC, Scored, Scorer, generation_texts};
 use super::scoring_exact::{Enumerations, ExactScored, continuation_texts};
-use super::session::Session;
+use super::session::{Interrupted, Session};
 use super::{Status, print};
 use crate::cli::{ExperimentArgs, Format, RunArgs};
 use crate::experiment::{Experiment, Overrides, Preset};
@@ -26,12 +26,6 @@ use crate::machine;
 use crate::progress;
 use crate::report::{self, DifferenceFromBase, DriftSummary, ModelSummary, Summary};
 use crate::store::{ExperimentId, ModelId, NewRun, RunId, RunModel, RunOutcome, Store};
-
-/// What a run that went through or was interrupted came to.
-enum Outcome {
-    Finished(Box<Summary>),
-    Interrupted,
-}
 
 /// Runs an experiment and prints what it found.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<Status> {
@@ -45,9 +39,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Status> {
     // A database that is there must be usable before anything is fetched; a new one is made when all else is right.
     let db = &args.experiment.places.db;
     let existing = db.exists().then(|| Store::open(db)).transpose()?;
-    let Some(models) = open_models(&session, &wanted)? else {
-        return Ok(Status::Interrupted);
-    };
+    let models = wanted.models.iter();
+    let models = models.map(|model| model_file::open_model(&session, model));
+    let models = models.collect::<anyhow::Result<Vec<_>>>()?;
     let encoder = encoder_file::open_encoder(&session, &wanted.encoder)?;
     let backend = Backend::init()?;
     let planned = plan_all(&experiment, &backend, models, &wanted.samplings)?;
@@ -97,22 +91,6 @@ pub(super) fn load(args: &ExperimentArgs) -> anyhow::Result<Experiment> {
     Ok(experiment)
 }
 
-/// Fetches and checks every model; `None` once Ctrl-C was pressed.
-fn open_models(
-    session: &Session,
-    wanted: &WantedModels,
-) -> anyhow::Result<Option<Vec<model_file::ModelFile>>> {
-    let mut files = Vec::new();
-    for model in &wanted.models {
-        let opened = model_file::open_model(session, model);
-        if session.cancelled() {
-            return Ok(None);
-        }
-        files.push(opened?);
-    }
-    Ok(Some(files))
-}
-
 /// A new row for a run of the experiment on this machine.
 pub(super) fn start_run(
     store: &mut Store,
@@ -148,7 +126,7 @@ fn generate_and_score(
     run: RunId,
     planned: &[Planned],
     models: &[ModelId],
-) -> anyhow::Result<Outcome> {
+) -> anyhow::Result<Summary> {
     if let Some(params) = scorer.experiment.enumeration() {
         let plans = planned
             .iter()
@@ -160,9 +138,7 @@ fn generate_and_score(
     let mut last = None;
     for (planned, &model) in planned.iter().zip(models) {
         done.push(make_missing(scorer, store, run, planned, model, &mut last)?);
-        if scorer.session.cancelled() {
-            return Ok(Outcome::Interrupted);
-        }
+        scorer.session.check_interrupted()?;
     }
     drop(last);
     let generations = planned
@@ -170,7 +146,7 @@ fn generate_and_score(
         .map(|planned| planned.generations(store))
         .collect::<anyhow::Result<Vec<_>>>()?;
     if !scorer.embed(store, generations.iter().flat_map(generation_texts))? {
-        return Ok(Outcome::Interrupted);
+        return Err(Interrupted.into());
     }
     let mut summary = new_summary(scorer, store, run);
     for (model_idx, planned) in planned.iter().enumerate() {
@@ -178,7 +154,7 @@ fn generate_and_score(
         add_model(&mut summary, &planned.prepared, &done[model_idx], scored);
     }
     summary.drifts = drifts(scorer, store, planned, models)?;
-    Ok(Outcome::Finished(Box::new(summary)))
+    Ok(summary)
 }
 
 /// How far each quantization lies from the first of the same model, as far as the prompts were generated for.
@@ -220,7 +196,7 @@ fn enumerate_and_score(
     planned: &[Planned],
     plans: &[EnumerationPlan],
     models: &[ModelId],
-) -> anyhow::Result<Outcome> {
+) -> anyhow::Result<Summary> {
     let (session, backend) = (scorer.session, scorer.backend);
     let mut done = Vec::new();
     let mut last = None;
@@ -240,15 +216,13 @@ fn enumerate_and_score(
             plan,
             &mut last,
         )?);
-        if session.cancelled() {
-            return Ok(Outcome::Interrupted);
-        }
+        session.check_interrupted()?;
     }
     drop(last);
     let enumerations = plans.iter().map(|plan| store.enumerations(&plan.ids()));
     let enumerations = enumerations.collect::<Result<Vec<Enumerations>, _>>()?;
     if !scorer.embed(store, enumerations.iter().flat_map(continuation_texts))? {
-        return Ok(Outcome::Interrupted);
+        return Err(Interrupted.into());
     }
     let mut summary = new_summary(scorer, store, run);
     let mut pairs_of: Vec<(&Prepared, Vec<ExactPair>)> = Vec::new();
@@ -270,7 +244,7 @@ fn enumerate_and_score(
         add_exact_model(&mut summary, &planned.prepared, &done[model_idx], scored);
     }
     summary.drifts = drifts(scorer, store, planned, models)?;
-    Ok(Outcome::Finished(Box::new(summary)))
+    Ok(summary)
 }
 
 /// How much more leaks under another quantization than under the first of the same model.
@@ -404,11 +378,11 @@ fn model_summary(prepared: &Prepared, done: &RunModel) -> ModelSummary {
 fn finish(
     store: &mut Store,
     run: RunId,
-    outcome: anyhow::Result<Outcome>,
+    outcome: anyhow::Result<Summary>,
     format: Format,
 ) -> anyhow::Result<Status> {
     match outcome {
-        Ok(Outcome::Finished(summary)) => {
+        Ok(summary) => {
             store.finish_run(run, RunOutcome::Success)?;
             print(&match format {
                 Format::Table => report::table(&summary),
@@ -420,10 +394,10 @@ fn finish(
                 Status::Done
             })
         }
-        Ok(Outcome::Interrupted) => {
+        Err(error) if error.is::<Interrupted>() => {
             store.finish_run(run, RunOutcome::Cancelled)?;
             progress::note("what was made is stored; the same command goes on from there");
-            Ok(Status::Interrupted)
+            Err(error)
         }
         Err(error) => {
             // The first error matters more than one about recording it.

@@ -1,6 +1,7 @@
 //! What holds for a whole command: the machine, the shelf of model files, the number of threads, Ctrl-C.
 //!
-//! Owns the reaction to Ctrl-C: the first ends the work before the next batch, the second ends the program.
+//! Owns the reaction to Ctrl-C: the first ends the work before the next batch, the second ends the program. Work that
+//! it ended returns [`Interrupted`], which `cmd::run` turns into the status.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,11 @@ use crate::gguf::shelf::Shelf;
 use crate::gguf::source::FetchOptions;
 use crate::machine::Machine;
 use crate::progress;
+
+/// Ctrl-C was pressed.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub(super) struct Interrupted;
 
 /// What holds for a whole command.
 pub(super) struct Session {
@@ -51,6 +57,14 @@ impl Session {
     /// Whether Ctrl-C was pressed.
     pub(super) fn cancelled(&self) -> bool {
         self.cancel.load(Ordering::Relaxed)
+    }
+
+    /// An error once Ctrl-C was pressed. It goes before the one that a fetch or a process ended with because of it.
+    pub(super) fn check_interrupted(&self) -> Result<(), Interrupted> {
+        if self.cancelled() {
+            return Err(Interrupted);
+        }
+        Ok(())
     }
 }
 

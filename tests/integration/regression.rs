@@ -2,9 +2,13 @@
 //!
 //! Owns no feature: how a part behaves is tested where that part is. Here stands what it once did wrong.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
 use rust_xlsxwriter::Workbook;
 
-use crate::harness::TestEnv;
+use crate::experiment_file::ExperimentFile;
+use crate::harness::{TestEnv, wait_until};
 
 /// Writes a workbook with a sheet for each, of a control and a test prompt in a layout of its own.
 fn write_sheets(env: &TestEnv, sheets: &[(&str, [&str; 2])]) {
@@ -112,4 +116,71 @@ fn sheets_and_prompt_columns_of_one_workbook_are_told_apart() {
         assert_eq!(record.n_generations(), 6, "{name}");
     }
     record.check_integrity();
+}
+
+/// The address of a hub that gives out a byte of one file now and then, until whoever asked has gone.
+fn slow_hub() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // The request is not looked at: whatever was asked for, the answer never ends.
+            let n_read = stream.read(&mut [0; 4096]).unwrap();
+            assert!(n_read > 0, "nothing was asked for");
+            let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+            wait_until("the program to go", || stream.write_all(b"x").is_err());
+        }
+    });
+    format!("http://{address}")
+}
+
+/// Only `run` looked at Ctrl-C after it had opened its models; an encoder whose fetch was ended, and every fetch of
+/// `score`, `drift` and `models`, ended the program as an error does.
+#[test]
+fn ctrl_c_while_a_file_is_fetched_ends_as_an_interruption() {
+    let env = TestEnv::with_tiny_models();
+    let tiny = ExperimentFile::tiny(1, 1);
+    env.experiment(&tiny);
+    env.seep("run x.yaml").ok();
+    let experiment = ExperimentFile {
+        embedding_model: "all-minilm-l6-v2".to_owned(),
+        ..tiny.clone()
+    };
+    env.write("encoder.yaml", &experiment.text());
+    let experiment = ExperimentFile {
+        models: vec!["{name: qwen2.5-0.5b-instruct, quantizations: [Q8_0]}".to_owned()],
+        ..tiny
+    };
+    env.write("model.yaml", &experiment.text());
+    let hub = slow_hub();
+    for arguments in [
+        "run encoder.yaml",
+        "run model.yaml",
+        "score",
+        "drift model.yaml",
+        "models fetch all-minilm-l6-v2",
+        "models show all-minilm-l6-v2",
+    ] {
+        let mut command = env.command(&format!("{arguments} --models-dir fetched"));
+        command
+            .env("HF_ENDPOINT", &hub)
+            .env("SEEP_PYTHON", "no-python");
+        let mut running = env.spawn(&mut command);
+        let is_part = |name: &String| name.ends_with(".part");
+        running.wait_until("the first bytes are here", || {
+            env.files().iter().any(is_part)
+        });
+        running.interrupt();
+        let ran = running.finish();
+        assert_eq!(ran.exit_code, Some(130), "{arguments}: {}", ran.stderr);
+        assert!(
+            !ran.stderr.contains("error:"),
+            "{arguments}: {}",
+            ran.stderr
+        );
+        std::fs::remove_dir_all(env.path("fetched")).unwrap();
+    }
+    assert_eq!(env.record("db/seep.sqlite").statuses(), ["success"]);
 }

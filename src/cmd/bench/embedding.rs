@@ -8,6 +8,7 @@ use super::end_to_end::Bench;
 use super::median;
 use crate::cmd::encoder_file::{self, EncoderFile};
 use crate::cmd::model_file::Wanted;
+use crate::cmd::session::Interrupted;
 use crate::embedding::Embedder;
 use crate::gguf::manifest::Manifest;
 use crate::leakage::{Leak, ScoredPair, cosine, leak_rates};
@@ -47,7 +48,7 @@ pub(super) fn measure(bench: &Bench<'_>, texts: &[String]) -> anyhow::Result<Emb
     for _ in 0..N_ROUNDS {
         let started = Instant::now();
         let Some(embedded) = embedder.embed(texts, cancel, &|_| {})? else {
-            anyhow::bail!("interrupted");
+            return Err(Interrupted.into());
         };
         rates.push(super::per_second(texts.len(), started.elapsed()));
         vectors = embedded;

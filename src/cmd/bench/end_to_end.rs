@@ -118,7 +118,7 @@ impl<'a> Bench<'a> {
             0,
             &mut None,
         )?;
-        anyhow::ensure!(!self.session.cancelled(), "interrupted");
+        self.session.check_interrupted()?;
         let ids: Vec<RequestId> = requests.iter().map(|request| request.id).collect();
         let generations = store.generations(&ids)?;
         let n_prompt_tokens: usize = requests

@@ -60,8 +60,8 @@ struct Round {
 /// Measures, and prints a table for each part when it ends; with `--output` also a JSON file, written anew after each
 /// measurement, so that a run that is killed loses only the one it was in.
 pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Status> {
-    let session = Session::start(&args.shelf, false, args.threads)?;
     let loaded = pairs_file::load(&args.experiment, USUAL_DB.as_ref(), false, false)?;
+    let session = Session::start(&args.shelf, false, args.threads)?;
     let experiment = loaded.experiment.with_overrides(&Overrides {
         repeats: Some(args.repeats),
         ..Overrides::default()
@@ -73,9 +73,7 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Status> {
     let prepared = prepare(&experiment, &prompts, &backend, file, &sampling)?;
     let bench = Bench::new(&session, &backend, &experiment, &prompts, &prepared)?;
     let measured = measure(args, &bench);
-    if session.cancelled() {
-        return Ok(Status::Interrupted);
-    }
+    session.check_interrupted()?;
     measured?;
     Ok(Status::Done)
 }
