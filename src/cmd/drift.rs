@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use super::generating;
 use super::model_file::{self, ModelFile, look_up};
 use super::prepare::{Generations, Planned, plan_all, register_experiment, register_planned};
+use super::prompt_date::PromptDate;
 use super::run::load;
 use super::session::Session;
 use super::{Status, print};
@@ -56,8 +57,10 @@ pub(super) fn drift_command(args: &DriftArgs) -> anyhow::Result<Status> {
         .samplings
         .iter()
         .map(|samplings| samplings[..1].to_vec());
-    let planned = plan_all(&experiment, &backend, files, &first.collect::<Vec<_>>())?;
-    let registered = register_experiment(&mut store, &experiment)?;
+    let date = PromptDate::of(&experiment, Some(&store))?;
+    let samplings: Vec<_> = first.collect();
+    let planned = plan_all(&experiment, date, &backend, files, &samplings)?;
+    let registered = register_experiment(&mut store, &experiment, &planned)?;
     let mut models = Vec::new();
     for planned in planned {
         let id = register_planned(&mut store, &registered, &planned)?;

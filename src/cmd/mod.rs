@@ -23,6 +23,7 @@ mod pairs_file;
 mod placement;
 mod plan;
 mod prepare;
+mod prompt_date;
 mod published;
 mod quantize;
 mod report;

@@ -13,6 +13,7 @@ use super::encoder_file;
 use super::model_file::{self, Wanted};
 use super::pairs_file::{self, USUAL_DB};
 use super::prepare::plan;
+use super::prompt_date::PromptDate;
 use super::session::Session;
 use super::{Status, fetching, generating, print};
 use crate::cli::{
@@ -494,7 +495,8 @@ fn check(args: &CheckArgs) -> anyhow::Result<Status> {
     let backend = Backend::init()?;
     // The self-check draws nothing, so any values stand in for those that a model lacks.
     let samplings = experiment.samplings(Some(&SamplingDefaults::TRANSFORMERS));
-    let planned = plan(&experiment, &backend, file, &samplings[..1])?.swap_remove(0);
+    let date = PromptDate::of(&experiment, None)?;
+    let planned = plan(&experiment, date, &backend, file, &samplings[..1])?.swap_remove(0);
     let prepared = &planned.prepared;
     let placement = &prepared.placement;
     let model = placement.load(&backend, &prepared.file)?;

@@ -15,6 +15,7 @@ use super::enumerating::EnumerationPlan;
 use super::model_file::{self, Wanted, look_up};
 use super::models::state_text;
 use super::prepare;
+use super::prompt_date::PromptDate;
 use super::run::load;
 use super::session::Session;
 use super::{Status, print};
@@ -99,6 +100,7 @@ pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Status> {
         None
     };
     let backend = Backend::init()?;
+    let date = PromptDate::of(&experiment, store.as_ref())?;
     let models = wanted
         .models
         .iter()
@@ -111,6 +113,7 @@ pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Status> {
                 &session,
                 &backend,
                 &experiment,
+                date,
                 store.as_ref(),
                 model,
                 samplings.map_or(&[], Vec::as_slice),
@@ -175,6 +178,7 @@ fn plan_model(
     session: &Session,
     backend: &Backend,
     experiment: &Experiment,
+    date: PromptDate,
     store: Option<&Store>,
     wanted: &Wanted,
     samplings: &[SamplingParams],
@@ -185,6 +189,7 @@ fn plan_model(
     }
     let planned = prepare::plan(
         experiment,
+        date,
         backend,
         model_file::open_model(session, wanted)?,
         samplings,

@@ -12,12 +12,14 @@ use rayon::prelude::*;
 
 use super::model_file::ModelFile;
 use super::placement::Placement;
+use super::prompt_date::PromptDate;
 use crate::experiment::{Experiment, Plan, Preset, plan_requests};
 use crate::generation::{
     GenerationRequest, RequestContext, RequestId, SamplingParams, sampling_labels,
 };
 use crate::gguf::inspect::composition_json;
 use crate::llama::{Backend, Model};
+use crate::progress;
 use crate::prompt::{ChatTemplate, RenderedPrompt, Tokenizer};
 use crate::store::{
     ExperimentId, ModelId, NewDerivation, NewExperiment, NewModel, NewPair, NewPrompt,
@@ -40,6 +42,8 @@ pub(super) struct Prepared {
     pub(super) context: RequestContext,
     /// Where its logits are computed.
     pub(super) placement: Placement,
+    /// The date that its chat template shows; None where it shows none.
+    pub(super) shown_date: Option<PromptDate>,
     /// Time that rendering and tokenizing took.
     pub(super) took: Duration,
 }
@@ -56,6 +60,7 @@ pub(super) struct Planned {
 /// Plans the experiment for each of `files` with each of its samplings, in this order.
 pub(super) fn plan_all(
     experiment: &Experiment,
+    date: PromptDate,
     backend: &Backend,
     files: Vec<ModelFile>,
     samplings: &[Vec<SamplingParams>],
@@ -63,7 +68,7 @@ pub(super) fn plan_all(
     let planned = files
         .into_par_iter()
         .zip(samplings)
-        .map(|(file, samplings)| plan(experiment, backend, file, samplings))
+        .map(|(file, samplings)| plan(experiment, date, backend, file, samplings))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut planned: Vec<Planned> = planned.into_iter().flatten().collect();
     let all = planned
@@ -79,6 +84,7 @@ pub(super) fn plan_all(
 /// Renders and tokenizes every prompt of the experiment, and plans the requests of each sampling.
 pub(super) fn plan(
     experiment: &Experiment,
+    date: PromptDate,
     backend: &Backend,
     file: ModelFile,
     samplings: &[SamplingParams],
@@ -86,7 +92,7 @@ pub(super) fn plan(
     let Some(first) = samplings.first() else {
         return Ok(Vec::new());
     };
-    let prepared = prepare(experiment, experiment.prompts(), backend, file, first)?;
+    let prepared = prepare(experiment, date, experiment.prompts(), backend, file, first)?;
     let tokens: Vec<Arc<[u32]>> = prepared
         .prompts
         .iter()
@@ -115,13 +121,20 @@ impl Prepared {
 /// Renders `prompts` in the experiment's messages and tokenizes them.
 pub(super) fn prepare(
     experiment: &Experiment,
+    date: PromptDate,
     prompts: &[String],
     backend: &Backend,
     mut file: ModelFile,
     sampling: &SamplingParams,
 ) -> anyhow::Result<Prepared> {
     let failed = || format!("failed to prepare the prompts for {}", file.label());
-    let template = ChatTemplate::from_gguf(&file.gguf).with_context(failed)?;
+    let template = ChatTemplate::from_gguf(&file.gguf, date.date()).with_context(failed)?;
+    if template.shows_date() {
+        let label = file.label();
+        progress::note(format_args!(
+            "{label}: its chat template shows the date; {date}"
+        ));
+    }
     let tokenizer = Tokenizer::from_gguf(&file.gguf).with_context(failed)?;
     let vocabulary = if tokenizer.is_own() {
         None
@@ -147,6 +160,7 @@ pub(super) fn prepare(
     file.gguf.drop_lists();
     Ok(Prepared {
         took: started.elapsed(),
+        shown_date: template.shows_date().then_some(date),
         tokenizer_name: tokenizer.name(),
         unused_tokens: tokenizer.table().unused().to_vec(),
         prompts: prompts.into(),
@@ -194,9 +208,13 @@ pub(super) struct Registered {
 }
 
 /// Registers the experiment, its messages and its pairs.
+///
+/// # Errors
+/// Where the prompts of `planned` show another date than the experiment's, and what the database reports.
 pub(super) fn register_experiment(
     store: &mut Store,
     experiment: &Experiment,
+    planned: &[Planned],
 ) -> anyhow::Result<Registered> {
     let experiment_id = store.register_experiment(&NewExperiment {
         sha256: experiment.sha256(),
@@ -206,6 +224,12 @@ pub(super) fn register_experiment(
         extended_yaml: experiment.extended().map(|file| file.text()),
         pairs_sha256: experiment.pairs_sha256(),
     })?;
+    let shown = planned
+        .iter()
+        .find_map(|planned| planned.prepared.shown_date);
+    if let Some(date) = shown {
+        date.check_recorded(experiment, store)?;
+    }
     let messages: Vec<String> = experiment
         .prompts()
         .iter()

@@ -14,6 +14,7 @@ use super::pairs_file;
 use super::prepare::{
     Planned, Prepared, plan_all, register_experiment, register_model, register_planned,
 };
+use super::prompt_date::PromptDate;
 use super::scoring::{METRIC, Scored, Scorer, generation_texts};
 use super::scoring_exact::{Enumerations, ExactScored, continuation_texts};
 use super::session::{Interrupted, Session};
@@ -44,9 +45,10 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Status> {
     let models = models.collect::<anyhow::Result<Vec<_>>>()?;
     let encoder = encoder_file::open_encoder(&session, &wanted.encoder)?;
     let backend = Backend::init()?;
-    let planned = plan_all(&experiment, &backend, models, &wanted.samplings)?;
+    let date = PromptDate::of(&experiment, existing.as_ref())?;
+    let planned = plan_all(&experiment, date, &backend, models, &wanted.samplings)?;
     let mut store = existing.map_or_else(|| Store::open(db), Ok)?;
-    let registered = register_experiment(&mut store, &experiment)?;
+    let registered = register_experiment(&mut store, &experiment, &planned)?;
     let encoder_id = register_model(&mut store, &encoder.file)?;
     let models = planned
         .iter()

@@ -9,6 +9,7 @@ use rust_xlsxwriter::Workbook;
 
 use crate::experiment_file::ExperimentFile;
 use crate::harness::{TestEnv, wait_until};
+use crate::tiny::TinyModel;
 
 /// Writes a workbook with a sheet for each, of a control and a test prompt in a layout of its own.
 fn write_sheets(env: &TestEnv, sheets: &[(&str, [&str; 2])]) {
@@ -183,4 +184,65 @@ fn ctrl_c_while_a_file_is_fetched_ends_as_an_interruption() {
         std::fs::remove_dir_all(env.path("fetched")).unwrap();
     }
     assert_eq!(env.record("db/seep.sqlite").statuses(), ["success"]);
+}
+
+/// The template of a model that is told the date, as Llama 3 is.
+const DATED: &str = "{{ '<|im_start|>system\nToday Date: ' + strftime_now('%d %b %Y') + '<|im_end|>\n' }}\
+    {% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}\
+    {% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+
+/// Such a template was told the time of each run. On the next day every prompt was another one, so that nothing that was
+/// stored was of use; and a model that was added on that day was compared with models that had been told another date.
+#[test]
+fn a_template_that_shows_the_date_shows_that_of_the_first_run() {
+    let env = TestEnv::with_tiny_models();
+    for (name, seed) in [("a.gguf", 1), ("b.gguf", 2)] {
+        let model = TinyModel {
+            seed,
+            chat_template: DATED,
+            ..TinyModel::QWEN2
+        };
+        model.write(&env.path(name));
+    }
+    let experiment = ExperimentFile::tiny(1, 1);
+    env.experiment(&experiment);
+    let today = || jiff::Timestamp::now().to_string()[..10].to_owned();
+    let before = today();
+    let plan = env.seep("plan x.yaml").ok();
+    let said = |date: &str, origin: &str| {
+        format!("a F32: its chat template shows the date; {date} is used, {origin}\n")
+    };
+    let first = "the date of the experiment's first run";
+    let days = [before, today()];
+    assert!(
+        days.iter()
+            .any(|day| plan.stderr.contains(&said(day, first))),
+        "{}",
+        plan.stderr
+    );
+    env.write(
+        "x.yaml",
+        &format!("date: 2020-01-02\n{}", experiment.text()),
+    );
+    let ran = env.seep("run x.yaml --format json").ok();
+    let given = said("2020-01-02", "as the experiment says");
+    assert!(ran.stderr.contains(&given), "{}", ran.stderr);
+    let (n_generated, _) = ran.made_and_reused();
+    // As if it had been run then; the file without the date is an edited one.
+    let database = rusqlite::Connection::open(env.path("db/seep.sqlite")).unwrap();
+    let long_ago = "UPDATE experiments SET created_at = '2020-01-02T23:59:59.999Z'";
+    database.execute(long_ago, []).unwrap();
+    env.experiment(&experiment);
+    let again = env.seep("run x.yaml --format json").ok();
+    assert_eq!(again.made_and_reused(), (0, n_generated));
+    let kept = said("2020-01-02", first);
+    assert!(again.stderr.contains(&kept), "{}", again.stderr);
+    env.experiment(&experiment.models(&["a.gguf", "b.gguf"]));
+    env.seep("run x.yaml").ok();
+    env.seep("compare a b").ok();
+    let shown = env.record("db/seep.sqlite").column::<String>(
+        "SELECT DISTINCT models.label || substr(text, instr(text, ': '), 13)
+         FROM rendered_prompts JOIN models ON models.id = model_id ORDER BY 1",
+    );
+    assert_eq!(shown, ["a: 02 Jan 2020", "b: 02 Jan 2020"]);
 }

@@ -56,6 +56,8 @@ pub(crate) struct TinyModel {
     pub(crate) n_embd: usize,
     /// How matrices are stored; the numbers of other types than `F32` are any bytes.
     pub(crate) matrix_type: &'static str,
+    /// What becomes of its messages.
+    pub(crate) chat_template: &'static str,
 }
 
 impl TinyModel {
@@ -66,6 +68,7 @@ impl TinyModel {
         is_tied: true,
         n_embd: 64,
         matrix_type: "F32",
+        chat_template: CHAT_TEMPLATE,
     };
 
     /// Writes the model to `path`.
@@ -83,7 +86,7 @@ impl TinyModel {
         writer
             .set("general.name", "Tiny")
             .set("general.file_type", ALL_F32)
-            .set("tokenizer.chat_template", CHAT_TEMPLATE);
+            .set("tokenizer.chat_template", self.chat_template);
         for (key, value) in [
             ("block_count", N_BLOCKS as u32),
             ("context_length", 512),

@@ -154,7 +154,7 @@ impl<'a> Bench<'a> {
         store: &mut Store,
         chosen: &[usize],
     ) -> anyhow::Result<(ExperimentId, ModelId)> {
-        let registered = register_experiment(store, self.experiment)?;
+        let registered = register_experiment(store, self.experiment, &[])?;
         let model = register_model(store, &self.prepared.file)?;
         let messages: Vec<String> = chosen
             .iter()

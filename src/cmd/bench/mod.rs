@@ -18,6 +18,7 @@ use super::model_file::{self, ModelFile, Wanted};
 use super::models::one_entry;
 use super::pairs_file::{self, USUAL_DB};
 use super::prepare::{Prepared, prepare};
+use super::prompt_date::PromptDate;
 use super::session::Session;
 use super::{Status, print};
 use crate::cli::BenchArgs;
@@ -70,7 +71,8 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Status> {
     let file = model(&session, &args.model)?;
     let backend = Backend::init()?;
     let sampling = sampling(&experiment)?;
-    let prepared = prepare(&experiment, &prompts, &backend, file, &sampling)?;
+    let date = PromptDate::of(&experiment, None)?;
+    let prepared = prepare(&experiment, date, &prompts, &backend, file, &sampling)?;
     let bench = Bench::new(&session, &backend, &experiment, &prompts, &prepared)?;
     let measured = measure(args, &bench);
     session.check_interrupted()?;
