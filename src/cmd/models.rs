@@ -30,6 +30,7 @@ use crate::study::models::deriving::Wish;
 use crate::study::models::encoder as encoder_file;
 use crate::study::models::fetching::{self, state_text};
 use crate::study::models::file::{self as model_file, Wanted};
+use crate::study::prompt_date::PromptDate;
 use crate::study::{Loading, Session};
 
 /// Runs a subcommand of `seep models`.
@@ -482,7 +483,9 @@ fn check(args: &CheckArgs) -> anyhow::Result<Status> {
     let backend = Backend::init()?;
     // The self-check draws nothing, so any values stand in for those that a model lacks.
     let samplings = experiment.samplings(Some(&SamplingDefaults::TRANSFORMERS));
-    let planned = plan(&experiment, &backend, file, &samplings[..1])?.swap_remove(0);
+    let date = PromptDate::of(&experiment, None)?;
+    let planned =
+        plan(&session, &experiment, date, &backend, file, &samplings[..1])?.swap_remove(0);
     let prepared = &planned.prepared;
     let placement = &prepared.placement;
     let model = placement.load(&backend, &prepared.file)?;

@@ -1,4 +1,6 @@
-//! The sections of an experiment that are single values: name, question, prompt and GPU layers.
+//! The sections of an experiment that are single values: name, question, prompt, GPU layers and date.
+
+use jiff::civil::Date;
 
 use super::PromptFormat;
 use super::node::{Node, Value};
@@ -9,6 +11,7 @@ use super::suggest::did_you_mean;
 
 /// More layers than any model has.
 const GPU_LAYERS_MAX: u64 = 10_000;
+const DATE_EXAMPLE: &str = "date: 2026-11-28";
 
 impl Reader {
     pub(crate) fn name(&mut self, fields: &Fields<'_>) -> Option<String> {
@@ -40,6 +43,26 @@ impl Reader {
         let node = fields.get("gpu_layers")?;
         let number = self.whole_number(node, "gpu_layers", 0..=GPU_LAYERS_MAX)?;
         u32::try_from(number).ok()
+    }
+
+    /// The date that chat templates are told; None where the key is absent, and after a problem was reported.
+    pub(crate) fn date(&mut self, fields: &Fields<'_>) -> Option<Date> {
+        let node = fields.get("date")?;
+        let Value::String(text) = &node.value else {
+            self.wrong_type(node, "date", "a date", Some(DATE_EXAMPLE));
+            return None;
+        };
+        // The parser takes shorter forms and times too, which are written otherwise than they were read.
+        let parsed: Option<Date> = text.parse().ok();
+        let date = parsed.filter(|date| date.to_string() == *text);
+        if date.is_none() {
+            self.report(
+                Problem::error(&node.position, "`date` is no date")
+                    .label("expected year, month and day of the calendar")
+                    .hint(format!("for example `{DATE_EXAMPLE}`")),
+            );
+        }
+        date
     }
 
     fn system(&mut self, node: &Node) -> Option<Option<String>> {

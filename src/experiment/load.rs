@@ -104,6 +104,7 @@ fn read_sections(
     let models = reader.models(&fields);
     let embedding_model = reader.embedding_model(&fields);
     let n_gpu_layers = reader.gpu_layers(&fields);
+    let date = reader.date(&fields);
     let concepts = reader.concepts(&fields);
     let templates = reader.templates(&fields, concepts.as_deref());
     let free_pairs = reader.free_pairs(&fields);
@@ -127,6 +128,7 @@ fn read_sections(
         models: models?,
         embedding_model: embedding_model?,
         n_gpu_layers,
+        date,
         concepts: concepts?.into_iter().map(|concept| concept.text).collect(),
         pairs: Vec::new(),
         prompts: Vec::new(),

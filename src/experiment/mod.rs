@@ -36,6 +36,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::civil::Date;
+
 use crate::digest::Digest;
 use crate::generation::{EnumerationParams, RequestContext, SamplingParams};
 
@@ -68,6 +70,7 @@ pub struct Experiment {
     models: Vec<ModelSpec>,
     embedding_model: EmbeddingModelSpec,
     n_gpu_layers: Option<u32>,
+    date: Option<Date>,
     concepts: Vec<String>,
     pairs: Vec<PromptPair>,
     prompts: Vec<String>,
@@ -198,6 +201,11 @@ impl Experiment {
     /// Layers of each model to put on the GPU; None puts all there where there is one.
     pub fn n_gpu_layers(&self) -> Option<u32> {
         self.n_gpu_layers
+    }
+
+    /// The date that chat templates are told where they ask for it; None where the file leaves it to the first run.
+    pub fn date(&self) -> Option<Date> {
+        self.date
     }
 
     /// The top-level concepts in file order; empty where there are only free-standing pairs.

@@ -33,6 +33,7 @@ pub(crate) const TOP_LEVEL: Section = Section {
         "models",
         "embedding_model",
         "gpu_layers",
+        "date",
         "concepts",
         "templates",
         "pairs",

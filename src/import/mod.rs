@@ -37,6 +37,7 @@ pub use published::{
     PUBLISHED_COMMIT, PUBLISHED_PREFIX, PUBLISHED_REPOSITORY, PUBLISHED_WORKBOOKS,
     PublishedWorkbook, published_prompts, published_workbooks,
 };
+pub use table::Sheet;
 
 use table::Table;
 
@@ -50,8 +51,8 @@ pub struct ImportedFile {
     pub path: PathBuf,
     /// SHA-256 of its bytes.
     pub sha256: Digest,
-    /// The sheet that was read, with the number of sheets; None for a file without sheets.
-    pub sheet: Option<(String, usize)>,
+    /// The sheet that was read; None for a file without sheets.
+    pub sheet: Option<Sheet>,
     /// The columns with generations, one for each repeat.
     pub columns: Vec<String>,
     /// All rows that have a prompt, in the order of the file.

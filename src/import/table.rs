@@ -14,12 +14,23 @@ pub(super) struct Table {
     pub(super) columns: Vec<String>,
     /// The rows below it.
     pub(super) rows: Vec<TableRow>,
-    /// The sheet, with the number of sheets, in a workbook.
-    pub(super) sheet: Option<(String, usize)>,
+    /// The sheet, in a workbook.
+    pub(super) sheet: Option<Sheet>,
     /// Columns of the sheet before the first that is used, in a workbook.
     pub(super) n_columns_before: usize,
     /// Which cells hold a formula: row and column, counted as in `rows`.
     pub(super) formulas: HashSet<(usize, usize)>,
+}
+
+/// A sheet of a workbook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sheet {
+    /// Its name.
+    pub name: String,
+    /// Its place in the workbook, from 0.
+    pub idx: usize,
+    /// How many sheets the workbook has.
+    pub n_sheets: usize,
 }
 
 /// One row below the header.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::fixture::{Folder, Value, rows};
-use super::{FindingKind, ImportedFile, ImportedPair, Mapping, summary_of};
+use super::{FindingKind, ImportedFile, ImportedPair, Mapping, Sheet, summary_of};
 
 /// The layout of the published colour workbooks: an index without a name, controls that are empty.
 const COLORS: &str = "
@@ -50,7 +50,12 @@ fn the_layout_of_the_colour_workbooks_is_read() {
     assert_eq!(generations, [Some("a fireman"), Some("angry")]);
     assert_eq!(read.findings, []);
     assert_eq!(read.n_unused_rows(), 1);
-    assert_eq!(read.sheet, Some(("Sheet1".to_owned(), 1)));
+    let sheet = Sheet {
+        name: "Sheet1".to_owned(),
+        idx: 0,
+        n_sheets: 1,
+    };
+    assert_eq!(read.sheet, Some(sheet));
 }
 
 #[test]

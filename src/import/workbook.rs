@@ -8,16 +8,16 @@ use std::path::Path;
 use calamine::{Data, Range, Reader as _, Xlsx, XlsxError};
 
 use super::ImportError;
-use super::table::{Cell, Table, TableRow};
+use super::table::{Cell, Sheet, Table, TableRow};
 
 /// The rows of a sheet.
 pub(super) fn read(path: &Path, bytes: &[u8], sheet: Option<&str>) -> Result<Table, ImportError> {
     let failure = |error: XlsxError| workbook_error(path, &error);
     let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(failure)?;
     let names = workbook.sheet_names();
-    let name = chosen(path, &names, sheet)?;
-    let range = workbook.worksheet_range(&name).map_err(failure)?;
-    let formulas = workbook.worksheet_formula(&name).map_err(failure)?;
+    let sheet = chosen(path, &names, sheet)?;
+    let range = workbook.worksheet_range(&sheet.name).map_err(failure)?;
+    let formulas = workbook.worksheet_formula(&sheet.name).map_err(failure)?;
     let mut table = table(range);
     // Both ranges begin at their own first used cell.
     if let (Some((first_row, first_column)), Some(start)) = (table_start(&table), formulas.start())
@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], sheet: Option<&str>) -> Result<Tab
             })
             .collect();
     }
-    table.sheet = Some((name, names.len()));
+    table.sheet = Some(sheet);
     table.drop_empty_end();
     if table.rows.is_empty() {
         return Err(ImportError::NoRows {
@@ -43,15 +43,18 @@ pub(super) fn read(path: &Path, bytes: &[u8], sheet: Option<&str>) -> Result<Tab
     Ok(table)
 }
 
-fn chosen(path: &Path, names: &[String], wanted: Option<&str>) -> Result<String, ImportError> {
-    let found = match wanted {
-        Some(wanted) => names.iter().find(|name| *name == wanted),
-        None => names.first(),
-    };
-    found.cloned().ok_or_else(|| ImportError::NoSheet {
+fn chosen(path: &Path, names: &[String], wanted: Option<&str>) -> Result<Sheet, ImportError> {
+    let is_wanted = |name: &String| wanted.is_none_or(|wanted| name == wanted);
+    let idx = names.iter().position(is_wanted);
+    let idx = idx.ok_or_else(|| ImportError::NoSheet {
         path: path.to_owned(),
         wanted: wanted.unwrap_or_default().to_owned(),
         found: names.join(", "),
+    })?;
+    Ok(Sheet {
+        name: names[idx].clone(),
+        idx,
+        n_sheets: names.len(),
     })
 }
 

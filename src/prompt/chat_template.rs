@@ -6,13 +6,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
+use jiff::civil::Date;
 use minijinja::{Environment, Error, Value, context};
 
 use super::error::PromptError;
 use super::jinja::{TEMPLATE, environment, problem_of};
-use super::moment::Moment;
 use super::skeleton::{Messages, Placeholders, Skeleton};
 use super::token_table::{SpecialTokens, TokenTable};
 use crate::gguf::Gguf;
@@ -38,7 +37,7 @@ pub struct ChatTemplate {
     environment: Environment<'static>,
     tokens: BTreeMap<&'static str, String>,
     specials: SpecialTokens,
-    uses_clock: bool,
+    shows_date: bool,
 }
 
 /// The text that a chat template made of the messages.
@@ -61,40 +60,31 @@ impl Rendering {
 }
 
 impl ChatTemplate {
-    /// Reads and compiles the template of `gguf`; a template that asks for the time is told when this was called.
+    /// Reads and compiles the template of `gguf`; a template that asks for the time is told midnight on `date`.
     ///
     /// # Errors
     /// `NoTemplate` and `Template`, or what is wrong with the vocabulary.
-    pub fn from_gguf(gguf: &Gguf) -> Result<Self, PromptError> {
-        Self::from_gguf_at(gguf, SystemTime::now())
-    }
-
-    /// As [`Self::from_gguf`], for a template that is to believe it is `now`.
-    ///
-    /// # Errors
-    /// As [`Self::from_gguf`].
-    pub fn from_gguf_at(gguf: &Gguf, now: SystemTime) -> Result<Self, PromptError> {
+    pub fn from_gguf(gguf: &Gguf, date: Date) -> Result<Self, PromptError> {
         let path = gguf.path().to_owned();
         let Some(source) = gguf.opt_str(KEY)? else {
             return Err(PromptError::NoTemplate { path });
         };
-        let environment =
-            environment(source, Moment::from(now)).map_err(|error| PromptError::Template {
-                path: path.clone(),
-                problem: problem_of(&error),
-            })?;
+        let environment = environment(source, date).map_err(|error| PromptError::Template {
+            path: path.clone(),
+            problem: problem_of(&error),
+        })?;
         Ok(Self {
             path,
             environment,
             tokens: token_variables(gguf)?,
             specials: SpecialTokens::new(&TokenTable::from_gguf(gguf)?),
-            uses_clock: source.contains("strftime_now"),
+            shows_date: source.contains("strftime_now"),
         })
     }
 
-    /// True if the template asks for the time, so that a prompt may differ from day to day.
-    pub fn uses_clock(&self) -> bool {
-        self.uses_clock
+    /// True if the template asks for the date, so that another one makes other prompts.
+    pub fn shows_date(&self) -> bool {
+        self.shows_date
     }
 
     /// Renders the messages with the start of the model's answer, as transformers'

@@ -7,19 +7,19 @@
 use std::borrow::Cow;
 use std::io;
 
+use jiff::civil::Date;
+use jiff::fmt::strtime;
 use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, ErrorKind, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde::Serialize as _;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
-use super::moment::Moment;
-
 /// The name of the one template; it has no ending, so that nothing is escaped.
 pub(super) const TEMPLATE: &str = "chat template";
 
-/// An environment that holds `source` as [`TEMPLATE`]; `now` is what `strftime_now` says the time is.
-pub(super) fn environment(source: &str, now: Moment) -> Result<Environment<'static>, Error> {
+/// An environment that holds `source` as [`TEMPLATE`]; `strftime_now` says that it is midnight on `date`.
+pub(super) fn environment(source: &str, date: Date) -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
@@ -32,8 +32,10 @@ pub(super) fn environment(source: &str, now: Moment) -> Result<Environment<'stat
     environment.add_filter("tojson", to_json);
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("strftime_now", move |format: &str| {
-        now.format(format)
-            .map_err(|problem| Error::new(ErrorKind::InvalidOperation, problem))
+        strtime::format(format, date.at(0, 0, 0, 0)).map_err(|error| {
+            let problem = format!("`strftime_now` cannot write `{format}`: {error}");
+            Error::new(ErrorKind::InvalidOperation, problem)
+        })
     });
     environment.add_template_owned(TEMPLATE, python_source(source))?;
     Ok(environment)
@@ -158,15 +160,14 @@ fn replace_tag<'s>(source: &'s str, word: &str, by: &str) -> Cow<'s, str> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
-
+    use jiff::civil::date;
     use minijinja::context;
 
     use super::*;
 
     /// The result of `source` for a list `messages`, a `none` and a tool-like object.
     fn render(source: &str) -> Result<String, Error> {
-        let environment = environment(source, Moment::from(UNIX_EPOCH))?;
+        let environment = environment(source, date(2000, 2, 29))?;
         let context = context! {
             messages => vec![context! { role => "user", content => " Hi <b> " }],
             nothing => (),
@@ -226,8 +227,20 @@ mod tests {
         check("a\n\n", "a\n");
         check(
             "{{ strftime_now('%d %b %Y') if strftime_now is defined }}",
-            "01 Jan 1970",
+            "29 Feb 2000",
         );
+    }
+
+    /// Expected values: `datetime(2000, 2, 29).strftime(format)` of CPython 3.11.
+    #[test]
+    fn dates_are_written_as_python_writes_them() {
+        let all = "%a %A %b %B %d %-d %m %-m %Y %y %j %H %I %M %S %p %F %T %%";
+        check(
+            &format!("{{{{ strftime_now('{all}') }}}}"),
+            "Tue Tuesday Feb February 29 29 02 2 2000 00 060 00 12 00 00 AM 2000-02-29 00:00:00 %",
+        );
+        check("{{ strftime_now('%B %d, %Y') }}", "February 29, 2000");
+        check("{{ strftime_now('Heute: é %d') }}", "Heute: é 29");
     }
 
     #[test]
@@ -241,6 +254,12 @@ mod tests {
         assert!(problem_of(&error).contains("undefined"), "{error}");
         assert!(render("{% if %}").is_err());
         assert!(render("{{ value | tojson(ensure_ascii=true) }}").is_err());
-        assert!(render("{{ strftime_now('%Q') }}").is_err());
+        for format in ["%d %Z", "%Q", "%"] {
+            let error = render(&format!("{{{{ strftime_now('{format}') }}}}")).unwrap_err();
+            assert!(
+                problem_of(&error).contains(&format!("`{format}`")),
+                "{error}"
+            );
+        }
     }
 }

@@ -10,7 +10,6 @@ mod agreement;
 pub mod chat_template;
 pub mod error;
 mod jinja;
-mod moment;
 mod pre_tokenizer;
 mod skeleton;
 mod token_table;

@@ -7,6 +7,8 @@ use super::fixture::{CHATML, id, small, small_with};
 use super::*;
 use crate::gguf::Gguf;
 
+const DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 28);
+
 fn no_engine(text: &str) -> Vec<u32> {
     panic!("the engine was asked for {text:?}")
 }
@@ -15,11 +17,11 @@ fn rendering(template: &str, system: Option<&str>, user: &str) -> Result<Renderi
     let gguf = small_with(|writer| {
         writer.set("tokenizer.chat_template", template);
     });
-    ChatTemplate::from_gguf(&gguf)?.render(system, user)
+    ChatTemplate::from_gguf(&gguf, DATE)?.render(system, user)
 }
 
 fn prompt(gguf: &Gguf, system: Option<&str>, user: &str) -> RenderedPrompt {
-    let rendering = ChatTemplate::from_gguf(gguf)
+    let rendering = ChatTemplate::from_gguf(gguf, DATE)
         .unwrap()
         .render(system, user)
         .unwrap();
@@ -245,7 +247,7 @@ fn templates_and_prompts_that_cannot_be_used_are_told() {
         assert!(parts.iter().all(|part| text.contains(part)), "{text}");
     };
     let none = fixture::gguf(|_| {});
-    let error = ChatTemplate::from_gguf(&none).unwrap_err();
+    let error = ChatTemplate::from_gguf(&none, DATE).unwrap_err();
     check(
         error,
         &["has no chat template", "hint: use an instruct model"],
@@ -301,18 +303,18 @@ fn vocabularies_that_make_no_tokenizer_are_refused() {
 }
 
 #[test]
-fn the_clock_is_asked_only_by_templates_that_name_it() {
+fn the_date_is_shown_only_by_templates_that_ask_for_it() {
     let at = |template: &str| {
         let gguf = small_with(|writer| {
             writer.set("tokenizer.chat_template", template);
         });
-        let template = ChatTemplate::from_gguf_at(&gguf, std::time::UNIX_EPOCH).unwrap();
+        let template = ChatTemplate::from_gguf(&gguf, DATE).unwrap();
         let rendering = template.render(None, "a").unwrap();
-        (template.uses_clock(), rendering.text().to_owned())
+        (template.shows_date(), rendering.text().to_owned())
     };
     assert_eq!(
         at("{{ strftime_now('%Y') ~ messages[0].content }}"),
-        (true, "1970a".to_owned())
+        (true, "2026a".to_owned())
     );
     assert!(!at(CHATML).0);
 }

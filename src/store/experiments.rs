@@ -69,6 +69,19 @@ impl Store {
         })
     }
 
+    /// When an experiment of this name was stored first; None where none was, imports aside.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn first_run_at(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.read("read the experiment", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT min(created_at) FROM experiments WHERE name = ?1 AND yaml IS NOT NULL",
+            )?;
+            Ok(select.query_row([name], |row| row.get(0))?)
+        })
+    }
+
     /// Stores those of `pairs` that are missing; a run with a limit has only some of an experiment's.
     ///
     /// # Errors

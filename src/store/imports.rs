@@ -1,7 +1,7 @@
 //! Generations made elsewhere: the tables `imports` and `imported_pairs`, and their rows in the tables of runs.
 //!
 //! Owns the identity of what has no YAML file, no model file and no request: an experiment is its name, a model its
-//! label, a generation its cell. One import is one transaction, and importing the same again changes nothing.
+//! label, a generation its cell and what was read there. One import is one transaction, and importing the same again changes nothing.
 
 use std::collections::HashMap;
 
@@ -25,6 +25,8 @@ pub struct NewImport<'a> {
     pub model: &'a str,
     /// SHA-256 of the file.
     pub sha256: Digest,
+    /// The sheet of a workbook; None for the first, and for a file without sheets.
+    pub later_sheet: Option<&'a str>,
     /// Where the file lies.
     pub path: &'a str,
     /// The YAML file that says which column is what, word for word.
@@ -304,7 +306,8 @@ fn insert_row(
             ids.push(None);
             continue;
         };
-        let request_id = request_id(place.new, row.number, column, repeat_idx);
+        let cell = cell_identity(place.new, row.number, column, repeat_idx);
+        let request_id = request_id(connection, place, row.prompt, text, cell)?;
         n_new += insert.execute(params![
             request_id,
             place.model,
@@ -320,13 +323,38 @@ fn insert_row(
     Ok((ids, n_new))
 }
 
-/// The identity of the generation in a cell. The mapping is no part of it: it says which cell, not what stands there.
-fn request_id(new: &NewImport<'_>, row: usize, column: &str, repeat_idx: u32) -> String {
+/// The identity of a cell of the first sheet.
+fn cell_identity(new: &NewImport<'_>, row: usize, column: &str, repeat_idx: u32) -> String {
     let (file, model) = (new.sha256, new.model);
-    let identity = format!(
+    format!(
         "seep imported generation 1|file={file}|model={model:?}|row={row}|column={column:?}|repeat={repeat_idx}"
-    );
-    Digest::of(identity.as_bytes()).to_string()
+    )
+}
+
+/// The identity of the generation in a cell.
+///
+/// It is that of the cell. Where the cell lies on another sheet, or was stored with another prompt or text because
+/// another mapping took it for something else, the sheet and what was read are added. A cell of another sheet that this
+/// import stored before sheets were told apart stays what it is.
+fn request_id(
+    connection: &Connection,
+    place: &Place<'_>,
+    prompt: &str,
+    text: &str,
+    mut identity: String,
+) -> Result<String, Failure> {
+    let plain = Digest::of(identity.as_bytes()).to_string();
+    let sheet = place.new.later_sheet;
+    let mut select = connection.prepare_cached(
+        "SELECT prompt_id = ?2 AND text = ?3 AND (?4 OR import_id = ?5) FROM generations WHERE request_id = ?1",
+    )?;
+    let key = params![plain, place.prompt, text, sheet.is_none(), place.import];
+    let is_stored_as_it = select.query_row(key, |row| row.get(0)).optional()?;
+    if is_stored_as_it.unwrap_or(sheet.is_none()) {
+        return Ok(plain);
+    }
+    identity += &format!("|sheet={sheet:?}|prompt={prompt:?}|text={text:?}");
+    Ok(Digest::of(identity.as_bytes()).to_string())
 }
 
 /// Which pair of which model.

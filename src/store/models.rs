@@ -46,7 +46,7 @@ pub struct NewDerivation<'a> {
 
 impl Store {
     /// The row of the model file with this SHA-256, made if it is missing; what describes the file is
-    /// brought up to date.
+    /// brought up to date. How it was derived stays known where it is now named by its path.
     ///
     /// # Errors
     /// What SQLite reports, also about text that is no JSON.
@@ -64,7 +64,8 @@ impl Store {
                      architecture = excluded.architecture, n_parameters = excluded.n_parameters,
                      bits_per_weight = excluded.bits_per_weight, size_bytes = excluded.size_bytes,
                      metadata = excluded.metadata, composition = excluded.composition,
-                     parent_sha256 = excluded.parent_sha256, derivation = excluded.derivation
+                     parent_sha256 = coalesce(excluded.parent_sha256, parent_sha256),
+                     derivation = coalesce(excluded.derivation, derivation)
                  RETURNING id",
             )?;
             let values = named_params! {

@@ -23,6 +23,8 @@ use crate::store::{
 };
 use crate::study::models::file::ModelFile;
 use crate::study::models::placement::Placement;
+use crate::study::prompt_date::PromptDate;
+use crate::study::session::Session;
 
 /// A model with one of its samplings, and the prompts as it sees them.
 #[derive(Clone)]
@@ -40,6 +42,8 @@ pub(crate) struct Prepared {
     pub(crate) context: RequestContext,
     /// Where its logits are computed.
     pub(crate) placement: Placement,
+    /// The date that its chat template shows; None where it shows none.
+    pub(crate) shown_date: Option<PromptDate>,
     /// Time that rendering and tokenizing took.
     pub(crate) took: Duration,
 }
@@ -55,7 +59,9 @@ pub(crate) struct Planned {
 
 /// Plans the experiment for each of `files` with each of its samplings, in this order.
 pub(crate) fn plan_all(
+    session: &Session,
     experiment: &Experiment,
+    date: PromptDate,
     backend: &Backend,
     files: Vec<ModelFile>,
     samplings: &[Vec<SamplingParams>],
@@ -63,7 +69,7 @@ pub(crate) fn plan_all(
     let planned = files
         .into_par_iter()
         .zip(samplings)
-        .map(|(file, samplings)| plan(experiment, backend, file, samplings))
+        .map(|(file, samplings)| plan(session, experiment, date, backend, file, samplings))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut planned: Vec<Planned> = planned.into_iter().flatten().collect();
     let all = planned
@@ -78,7 +84,9 @@ pub(crate) fn plan_all(
 
 /// Renders and tokenizes every prompt of the experiment, and plans the requests of each sampling.
 pub(crate) fn plan(
+    session: &Session,
     experiment: &Experiment,
+    date: PromptDate,
     backend: &Backend,
     file: ModelFile,
     samplings: &[SamplingParams],
@@ -86,7 +94,15 @@ pub(crate) fn plan(
     let Some(first) = samplings.first() else {
         return Ok(Vec::new());
     };
-    let prepared = prepare(experiment, experiment.prompts(), backend, file, first)?;
+    let prepared = prepare(
+        session,
+        experiment,
+        date,
+        experiment.prompts(),
+        backend,
+        file,
+        first,
+    )?;
     let tokens: Vec<Arc<[u32]>> = prepared
         .prompts
         .iter()
@@ -114,14 +130,22 @@ impl Prepared {
 
 /// Renders `prompts` in the experiment's messages and tokenizes them.
 pub(crate) fn prepare(
+    session: &Session,
     experiment: &Experiment,
+    date: PromptDate,
     prompts: &[String],
     backend: &Backend,
     mut file: ModelFile,
     sampling: &SamplingParams,
 ) -> anyhow::Result<Prepared> {
     let failed = || format!("failed to prepare the prompts for {}", file.label());
-    let template = ChatTemplate::from_gguf(&file.gguf).with_context(failed)?;
+    let template = ChatTemplate::from_gguf(&file.gguf, date.date()).with_context(failed)?;
+    if template.shows_date() {
+        let label = file.label();
+        session.note(format_args!(
+            "{label}: its chat template shows the date; {date}"
+        ));
+    }
     let tokenizer = Tokenizer::from_gguf(&file.gguf).with_context(failed)?;
     let vocabulary = if tokenizer.is_own() {
         None
@@ -147,6 +171,7 @@ pub(crate) fn prepare(
     file.gguf.drop_lists();
     Ok(Prepared {
         took: started.elapsed(),
+        shown_date: template.shows_date().then_some(date),
         tokenizer_name: tokenizer.name(),
         unused_tokens: tokenizer.table().unused().to_vec(),
         prompts: prompts.into(),
@@ -194,9 +219,13 @@ pub(crate) struct Registered {
 }
 
 /// Registers the experiment, its messages and its pairs.
+///
+/// # Errors
+/// Where the prompts of `planned` show another date than the experiment's, and what the database reports.
 pub(crate) fn register_experiment(
     store: &mut Store,
     experiment: &Experiment,
+    planned: &[Planned],
 ) -> anyhow::Result<Registered> {
     let experiment_id = store.register_experiment(&NewExperiment {
         sha256: experiment.sha256(),
@@ -206,6 +235,12 @@ pub(crate) fn register_experiment(
         extended_yaml: experiment.extended().map(|file| file.text()),
         pairs_sha256: experiment.pairs_sha256(),
     })?;
+    let shown = planned
+        .iter()
+        .find_map(|planned| planned.prepared.shown_date);
+    if let Some(date) = shown {
+        date.check_recorded(experiment, store)?;
+    }
     let messages: Vec<String> = experiment
         .prompts()
         .iter()

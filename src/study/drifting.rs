@@ -18,6 +18,7 @@ use crate::store::{DistributionPair, ExperimentId, GenerationId, ModelId, NewSco
 use crate::study::answering::repeats as generating;
 use crate::study::asking::{Generations, Planned, plan_all, register_experiment, register_planned};
 use crate::study::models::file::{ModelFile, look_up, open_model};
+use crate::study::prompt_date::PromptDate;
 use crate::study::session::Session;
 use crate::watch::Unit;
 
@@ -56,8 +57,10 @@ impl Session {
             .samplings
             .iter()
             .map(|samplings| samplings[..1].to_vec());
-        let planned = plan_all(experiment, &backend, files, &first.collect::<Vec<_>>())?;
-        let registered = register_experiment(&mut store, experiment)?;
+        let date = PromptDate::of(experiment, Some(&store))?;
+        let samplings: Vec<_> = first.collect();
+        let planned = plan_all(self, experiment, date, &backend, files, &samplings)?;
+        let registered = register_experiment(&mut store, experiment, &planned)?;
         let mut models = Vec::new();
         for planned in planned {
             let id = register_planned(&mut store, &registered, &planned)?;
@@ -248,7 +251,7 @@ impl Pass<'_> {
             progress.set(n_scored as u64);
         }
         progress.finish(n_scored as u64);
-        Ok(self.session.go_on()?)
+        Ok(self.session.check_interrupted()?)
     }
 
     fn store(&self, store: &mut Store, outcome: &GroupOutcome) -> anyhow::Result<()> {

@@ -62,7 +62,7 @@ impl Session {
         for file in files {
             let model = label(importing, &file.path);
             let added = store_file(self, &mut store, importing, &mapping, &file, &model)?;
-            if added.is_known {
+            if added.is_known && added.n_new_generations == 0 {
                 let path = file.path.display();
                 self.note(format_args!("{path}: imported before; nothing was added"));
             }
@@ -131,9 +131,12 @@ pub(crate) fn show_findings(
     for line in summary_of(&file.findings) {
         session.warning(format_args!("{severity}: {path}, {line}"));
     }
-    if let (Some((sheet, 2..)), false) = (&file.sheet, has_mapping) {
+    if let (Some(sheet), false) = (&file.sheet, has_mapping)
+        && sheet.n_sheets > 1
+    {
         session.note(format_args!(
-            "{path}: only its first sheet, `{sheet}`, is read; a mapping may name another"
+            "{path}: only its first sheet, `{}`, is read; a mapping may name another",
+            sheet.name
         ));
     }
 }
@@ -167,10 +170,12 @@ fn store_file(
         })
         .collect();
     let commit = machine::COMMIT.strip_suffix("-dirty");
+    let sheet = file.sheet.as_ref().filter(|sheet| sheet.idx > 0);
     Ok(store.insert_import(&NewImport {
         experiment: &importing.experiment,
         model: label,
         sha256: file.sha256,
+        later_sheet: sheet.map(|sheet| sheet.name.as_str()),
         path: &file.path.to_string_lossy(),
         mapping: mapping.text(),
         columns: &file.columns,

@@ -12,6 +12,7 @@ mod exporting;
 mod importing;
 pub(crate) mod models;
 mod planning;
+pub(crate) mod prompt_date;
 pub(crate) mod published;
 mod reporting;
 pub(crate) mod running;

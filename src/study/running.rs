@@ -20,6 +20,7 @@ use crate::study::comparing::FLIPS;
 use crate::study::drifting::{self, Side};
 use crate::study::models::encoder::open_encoder;
 use crate::study::models::file::{look_up, open_model};
+use crate::study::prompt_date::PromptDate;
 use crate::study::scoring::encoding::similarity_text;
 use crate::study::scoring::exact::{Enumerations, ExactScored, continuation_texts};
 use crate::study::scoring::repeats::{METRIC, Scored, Scorer, generation_texts};
@@ -38,9 +39,10 @@ impl Session {
         let models = models.collect::<anyhow::Result<Vec<_>>>()?;
         let encoder = open_encoder(self, &wanted.encoder)?;
         let backend = Backend::init()?;
-        let planned = plan_all(experiment, &backend, models, &wanted.samplings)?;
+        let date = PromptDate::of(experiment, existing.as_ref())?;
+        let planned = plan_all(self, experiment, date, &backend, models, &wanted.samplings)?;
         let mut store = existing.map_or_else(|| Store::open(db), Ok)?;
-        let registered = register_experiment(&mut store, experiment)?;
+        let registered = register_experiment(&mut store, experiment, &planned)?;
         let encoder_id = register_model(&mut store, &encoder.file)?;
         let models = planned
             .iter()
@@ -130,7 +132,7 @@ fn generate_and_score(
     let mut last = None;
     for (planned, &model) in planned.iter().zip(models) {
         done.push(make_missing(scorer, store, run, planned, model, &mut last)?);
-        scorer.session.go_on()?;
+        scorer.session.check_interrupted()?;
     }
     drop(last);
     let generations = planned
@@ -206,7 +208,7 @@ fn enumerate_and_score(
             plan,
             &mut last,
         )?);
-        session.go_on()?;
+        session.check_interrupted()?;
     }
     drop(last);
     let enumerations = plans.iter().map(|plan| store.enumerations(&plan.ids()));

@@ -110,7 +110,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Interrupted`].
-    pub(crate) fn go_on(&self) -> Result<(), Interrupted> {
+    pub(crate) fn check_interrupted(&self) -> Result<(), Interrupted> {
         if self.cancelled() {
             return Err(Interrupted);
         }

@@ -156,8 +156,13 @@ impl TestEnv {
 
     /// Starts the program.
     pub(crate) fn start(&self, arguments: &str) -> Running<'_> {
+        self.spawn(&mut self.command(arguments))
+    }
+
+    /// Starts a command made by [`Self::command`].
+    pub(crate) fn spawn(&self, command: &mut Command) -> Running<'_> {
         Running {
-            child: self.command(arguments).spawn().unwrap(),
+            child: command.spawn().unwrap(),
             started: Instant::now(),
             env: self,
         }

@@ -1,10 +1,251 @@
-//! One test for each fault that a user met or could have met, with its story above it.
+//! Faults that were found and mended, one test each, with the story of each above it.
 //!
-//! Owns nothing else: what holds by design is tested where it belongs.
+//! Owns no feature: how a part behaves is tested where that part is. Here stands what it once did wrong.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+use rust_xlsxwriter::Workbook;
 
 use crate::experiment_file::ExperimentFile;
-use crate::harness::TestEnv;
+use crate::harness::{TestEnv, wait_until};
 use crate::tiny::TinyModel;
+
+/// Writes a workbook with a sheet for each, of a control and a test prompt in a layout of its own.
+fn write_sheets(env: &TestEnv, sheets: &[(&str, [&str; 2])]) {
+    let mut workbook = Workbook::new();
+    for (name, generations) in sheets {
+        let sheet = workbook.add_worksheet().set_name(*name).unwrap();
+        let header = [
+            "prompt",
+            "n_control",
+            "concept",
+            "generation_1",
+            "other_prompt",
+        ];
+        let control = ["He is", "", "", generations[0], "She is"];
+        let test = [
+            "He likes red. He is",
+            "0",
+            "red",
+            generations[1],
+            "She likes red. She is",
+        ];
+        for (row, cells) in (0..).zip([header, control, test]) {
+            for (column, text) in (0..).zip(cells) {
+                match text.parse::<f64>() {
+                    Ok(number) => drop(sheet.write(row, column, number).unwrap()),
+                    Err(_) => drop(sheet.write(row, column, text).unwrap()),
+                }
+            }
+        }
+    }
+    workbook.save(env.path("a.xlsx")).unwrap();
+}
+
+/// A mapping of those columns, with what else is given.
+fn write_mapping(env: &TestEnv, name: &str, prompt: &str, more: &str) {
+    let columns = "concept: concept\ncontrol: {row_index: n_control}\ngenerations: [generation_1]";
+    env.write(name, &format!("prompt: {prompt}\n{columns}\n{more}"));
+}
+
+/// The prompt and the text of each generation that an experiment compares, control before test.
+fn compared(env: &TestEnv, experiment: &str) -> Vec<String> {
+    env.record("db/seep.sqlite").column(&format!(
+        "SELECT user_message || ': ' || text
+         FROM imported_pairs
+             JOIN experiments ON experiments.id = experiment_id
+             JOIN generations ON generations.id IN (test_generation_id, control_generation_id)
+             JOIN prompts ON prompts.id = prompt_id
+         WHERE experiments.name = '{experiment}' ORDER BY import_row"
+    ))
+}
+
+/// An imported generation was known by file, model, row, column and repeat. Two sheets of one workbook agree in all of
+/// them, so that the second was scored with the texts of the first; a cell that a second mapping gave another prompt
+/// kept its first.
+#[test]
+fn sheets_and_prompt_columns_of_one_workbook_are_told_apart() {
+    let env = TestEnv::empty();
+    let sheets = [("one", ["tall", "angry"]), ("two", ["old", "a fireman"])];
+    write_sheets(&env, &sheets);
+    write_mapping(&env, "one.yaml", "prompt", "sheet: one\n");
+    write_mapping(&env, "two.yaml", "prompt", "sheet: two\n");
+    write_mapping(&env, "other.yaml", "other_prompt", "");
+    let import = |name: &str| {
+        env.seep(&format!(
+            "import a.xlsx --experiment {name} --mapping {name}.yaml"
+        ))
+        .ok()
+    };
+    for name in ["one", "two", "other"] {
+        import(name);
+    }
+    assert_eq!(
+        compared(&env, "one"),
+        ["He is: tall", "He likes red. He is: angry"]
+    );
+    assert_eq!(
+        compared(&env, "two"),
+        ["He is: old", "He likes red. He is: a fireman"]
+    );
+    assert_eq!(
+        compared(&env, "other"),
+        ["She is: tall", "She likes red. She is: angry"]
+    );
+    // The only sheets that were known before there were several keep their identity, whatever names them.
+    let request = |cell: &str| {
+        let identity = format!("seep imported generation 1|{cell}");
+        seep::digest::Digest::of(identity.as_bytes()).to_string()
+    };
+    let file = seep::digest::Digest::of(&std::fs::read(env.path("a.xlsx")).unwrap());
+    let record = env.record("db/seep.sqlite");
+    assert_eq!(
+        record.value::<String>("SELECT request_id FROM generations WHERE text = 'tall'"),
+        request(&format!(
+            "file={file}|model=\"a\"|row=2|column=\"generation_1\"|repeat=0"
+        ))
+    );
+    for name in ["one", "two", "other"] {
+        let ran = import(name);
+        assert!(
+            ran.stderr
+                .ends_with("a.xlsx: imported before; nothing was added\n"),
+            "{}",
+            ran.stderr
+        );
+        assert_eq!(record.n_generations(), 6, "{name}");
+    }
+    record.check_integrity();
+}
+
+/// The address of a hub that gives out a byte of one file now and then, until whoever asked has gone.
+fn slow_hub() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // The request is not looked at: whatever was asked for, the answer never ends.
+            let n_read = stream.read(&mut [0; 4096]).unwrap();
+            assert!(n_read > 0, "nothing was asked for");
+            let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+            wait_until("the program to go", || stream.write_all(b"x").is_err());
+        }
+    });
+    format!("http://{address}")
+}
+
+/// Only `run` looked at Ctrl-C after it had opened its models; an encoder whose fetch was ended, and every fetch of
+/// `score`, `drift` and `models`, ended the program as an error does.
+#[test]
+fn ctrl_c_while_a_file_is_fetched_ends_as_an_interruption() {
+    let env = TestEnv::with_tiny_models();
+    let tiny = ExperimentFile::tiny(1, 1);
+    env.experiment(&tiny);
+    env.seep("run x.yaml").ok();
+    let experiment = ExperimentFile {
+        embedding_model: "all-minilm-l6-v2".to_owned(),
+        ..tiny.clone()
+    };
+    env.write("encoder.yaml", &experiment.text());
+    let experiment = ExperimentFile {
+        models: vec!["{name: qwen2.5-0.5b-instruct, quantizations: [Q8_0]}".to_owned()],
+        ..tiny
+    };
+    env.write("model.yaml", &experiment.text());
+    let hub = slow_hub();
+    for arguments in [
+        "run encoder.yaml",
+        "run model.yaml",
+        "score",
+        "drift model.yaml",
+        "models fetch all-minilm-l6-v2",
+        "models show all-minilm-l6-v2",
+    ] {
+        let mut command = env.command(&format!("{arguments} --models-dir fetched"));
+        command
+            .env("HF_ENDPOINT", &hub)
+            .env("SEEP_PYTHON", "no-python");
+        let mut running = env.spawn(&mut command);
+        let is_part = |name: &String| name.ends_with(".part");
+        running.wait_until("the first bytes are here", || {
+            env.files().iter().any(is_part)
+        });
+        running.interrupt();
+        let ran = running.finish();
+        assert_eq!(ran.exit_code, Some(130), "{arguments}: {}", ran.stderr);
+        assert!(
+            !ran.stderr.contains("error:"),
+            "{arguments}: {}",
+            ran.stderr
+        );
+        std::fs::remove_dir_all(env.path("fetched")).unwrap();
+    }
+    assert_eq!(env.record("db/seep.sqlite").statuses(), ["success"]);
+}
+
+/// The template of a model that is told the date, as Llama 3 is.
+const DATED: &str = "{{ '<|im_start|>system\nToday Date: ' + strftime_now('%d %b %Y') + '<|im_end|>\n' }}\
+    {% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}\
+    {% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+
+/// Such a template was told the time of each run. On the next day every prompt was another one, so that nothing that was
+/// stored was of use; and a model that was added on that day was compared with models that had been told another date.
+#[test]
+fn a_template_that_shows_the_date_shows_that_of_the_first_run() {
+    let env = TestEnv::with_tiny_models();
+    for (name, seed) in [("a.gguf", 1), ("b.gguf", 2)] {
+        let model = TinyModel {
+            seed,
+            chat_template: DATED,
+            ..TinyModel::QWEN2
+        };
+        model.write(&env.path(name));
+    }
+    let experiment = ExperimentFile::tiny(1, 1);
+    env.experiment(&experiment);
+    let today = || jiff::Timestamp::now().to_string()[..10].to_owned();
+    let before = today();
+    let plan = env.seep("plan x.yaml").ok();
+    let said = |date: &str, origin: &str| {
+        format!("a F32: its chat template shows the date; {date} is used, {origin}\n")
+    };
+    let first = "the date of the experiment's first run";
+    let days = [before, today()];
+    assert!(
+        days.iter()
+            .any(|day| plan.stderr.contains(&said(day, first))),
+        "{}",
+        plan.stderr
+    );
+    env.write(
+        "x.yaml",
+        &format!("date: 2020-01-02\n{}", experiment.text()),
+    );
+    let ran = env.seep("run x.yaml --format json").ok();
+    let given = said("2020-01-02", "as the experiment says");
+    assert!(ran.stderr.contains(&given), "{}", ran.stderr);
+    let (n_generated, _) = ran.made_and_reused();
+    // As if it had been run then; the file without the date is an edited one.
+    let database = rusqlite::Connection::open(env.path("db/seep.sqlite")).unwrap();
+    let long_ago = "UPDATE experiments SET created_at = '2020-01-02T23:59:59.999Z'";
+    database.execute(long_ago, []).unwrap();
+    env.experiment(&experiment);
+    let again = env.seep("run x.yaml --format json").ok();
+    assert_eq!(again.made_and_reused(), (0, n_generated));
+    let kept = said("2020-01-02", first);
+    assert!(again.stderr.contains(&kept), "{}", again.stderr);
+    env.experiment(&experiment.models(&["a.gguf", "b.gguf"]));
+    env.seep("run x.yaml").ok();
+    env.seep("compare a b").ok();
+    let shown = env.record("db/seep.sqlite").column::<String>(
+        "SELECT DISTINCT models.label || substr(text, instr(text, ': '), 13)
+         FROM rendered_prompts JOIN models ON models.id = model_id ORDER BY 1",
+    );
+    assert_eq!(shown, ["a: 02 Jan 2020", "b: 02 Jan 2020"]);
+}
 
 /// The self-check evaluated four prompts of a run together, in a cache of cells that was sized for one of them: a few
 /// prompts of some hundred tokens ended a run with "the KV cache is full" before it had made anything.

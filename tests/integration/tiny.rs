@@ -58,6 +58,8 @@ pub(crate) struct TinyModel {
     pub(crate) n_ctx: u32,
     /// How matrices are stored; the numbers of other types than `F32` are any bytes.
     pub(crate) matrix_type: &'static str,
+    /// What becomes of its messages.
+    pub(crate) chat_template: &'static str,
 }
 
 impl TinyModel {
@@ -69,6 +71,7 @@ impl TinyModel {
         n_embd: 64,
         n_ctx: 512,
         matrix_type: "F32",
+        chat_template: CHAT_TEMPLATE,
     };
 
     /// Writes the model to `path`.
@@ -86,7 +89,7 @@ impl TinyModel {
         writer
             .set("general.name", "Tiny")
             .set("general.file_type", ALL_F32)
-            .set("tokenizer.chat_template", CHAT_TEMPLATE);
+            .set("tokenizer.chat_template", self.chat_template);
         for (key, value) in [
             ("block_count", N_BLOCKS as u32),
             ("context_length", self.n_ctx),

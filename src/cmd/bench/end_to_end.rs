@@ -118,7 +118,7 @@ impl<'a> Bench<'a> {
             0,
             &mut None,
         )?;
-        self.session.go_on()?;
+        self.session.check_interrupted()?;
         let ids: Vec<RequestId> = requests.iter().map(|request| request.id).collect();
         let generations = store.generations(&ids)?;
         let n_prompt_tokens: usize = requests
@@ -154,7 +154,7 @@ impl<'a> Bench<'a> {
         store: &mut Store,
         chosen: &[usize],
     ) -> anyhow::Result<(ExperimentId, ModelId)> {
-        let registered = register_experiment(store, self.experiment)?;
+        let registered = register_experiment(store, self.experiment, &[])?;
         let model = register_model(store, &self.prepared.file)?;
         let messages: Vec<String> = chosen
             .iter()

@@ -24,6 +24,7 @@ use crate::llama::{Backend, Model};
 use crate::progress;
 use crate::study::asking::{Prepared, prepare};
 use crate::study::models::file::{self as model_file, ModelFile, Wanted};
+use crate::study::prompt_date::PromptDate;
 use crate::study::{Loading, Session};
 use embedding::EmbeddingFigures;
 use end_to_end::{Bench, EndToEnd};
@@ -74,9 +75,20 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Status> {
     let file = model(&session, &args.model)?;
     let backend = Backend::init()?;
     let sampling = sampling(&experiment)?;
-    let prepared = prepare(&experiment, &prompts, &backend, file, &sampling)?;
+    let date = PromptDate::of(&experiment, None)?;
+    let prepared = prepare(
+        &session,
+        &experiment,
+        date,
+        &prompts,
+        &backend,
+        file,
+        &sampling,
+    )?;
     let bench = Bench::new(&session, &backend, &experiment, &prompts, &prepared)?;
-    measure(args, &bench)?;
+    let measured = measure(args, &bench);
+    session.check_interrupted()?;
+    measured?;
     Ok(Status::Done)
 }
 

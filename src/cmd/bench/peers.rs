@@ -129,7 +129,7 @@ impl Call<'_> {
 
     /// Runs a program and reads the rate at the end of its last line, such as `4.20 generations/s`.
     fn run(&self, program: &str, paths: &[&Path], numbers: &[String]) -> anyhow::Result<f64> {
-        anyhow::ensure!(!self.session.cancelled(), "interrupted");
+        self.session.check_interrupted()?;
         progress::note(format_args!("running {program}"));
         let n_threads = self.session.n_threads.to_string();
         let path = self.args.peer_programs.join(program);

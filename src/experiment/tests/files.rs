@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Files, GOOD, load};
+use super::{Files, GOOD, load, wrong};
 
 /// The good file with ten mistakes.
 fn many_mistakes() -> String {
@@ -170,7 +170,7 @@ fn files_of_another_shape_are_refused() {
      --> x.yaml:1:1
       |
     1 | "\u001b[31m": 1
-      | ^^^^^^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, gpu_layers, concepts, templates, pairs, extends
+      | ^^^^^^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, gpu_layers, date, concepts, templates, pairs, extends
 
     error: missing keys `name`, `question`, `prompt`, `sampling`, `models`, `embedding_model` at the top level
      --> x.yaml:1:1
@@ -205,4 +205,42 @@ fn more_pairs_than_fit_are_refused() {
 
     1 problem in x.yaml; nothing was run
     "#);
+}
+
+#[test]
+fn dates() {
+    let encoder = "embedding_model: all-minilm-l6-v2";
+    let with = |date: &str| format!("{encoder}\ndate: {date}");
+    let date = load(&GOOD.replace(encoder, &with("2024-02-29")))
+        .unwrap()
+        .date();
+    assert_eq!(date, Some(jiff::civil::date(2024, 2, 29)));
+    assert_eq!(load(GOOD).unwrap().date(), None);
+    insta::assert_snapshot!(wrong(encoder, &with("2026-02-29")), @r"
+    error: `date` is no date
+      --> x.yaml:24:7
+       |
+    24 | date: 2026-02-29
+       |       ^^^^^^^^^^ expected year, month and day of the calendar
+       = hint: for example `date: 2026-11-28`
+    ");
+    insta::assert_snapshot!(wrong(encoder, &with("20261128")), @r"
+    error: `date` has the wrong type
+      --> x.yaml:24:7
+       |
+    24 | date: 20261128
+       |       ^^^^^^^^ expected a date, found the number `20261128`
+       = hint: for example `date: 2026-11-28`
+    ");
+    for date in [
+        "today",
+        "2026-1-5",
+        "28.11.2026",
+        "\"20261128\"",
+        "2026-11-28T00:00",
+        "\" 2026-11-28\"",
+    ] {
+        let shown = wrong(encoder, &with(date));
+        assert!(shown.starts_with("error: `date` is no date\n"), "{shown}");
+    }
 }

@@ -42,6 +42,7 @@ fn import(store: &mut Store, model: &str, word: &str) -> Result<Imported, StoreE
         experiment: "published",
         model,
         sha256: Digest::of(word.as_bytes()),
+        later_sheet: None,
         path: "a b.xlsx",
         mapping: "prompt: prompt\n",
         columns: &["g_1".to_owned(), "g_2".to_owned()],

@@ -48,6 +48,10 @@ fn models_say_their_licence_and_whether_they_were_quantized_twice() {
         let found = store.model_record(derived).unwrap();
         assert_eq!(found.licence.as_deref(), Some("mit"));
         assert_eq!(found.requantized_from.as_deref(), expected);
+        // The file that was made, named by its path.
+        let by_path = store.register_model(&new_model("derived")).unwrap();
+        let found = store.model_record(by_path).unwrap();
+        assert_eq!(found.requantized_from.as_deref(), expected);
     }
 }
 

@@ -209,7 +209,7 @@ fn lock(session: &Session, folder: &Path) -> anyhow::Result<File> {
         |error| anyhow::Error::new(error).context(format!("failed to lock `{}`", path.display()));
     let mut is_told = false;
     lock_file(&path, io_error, &mut || {
-        session.go_on()?;
+        session.check_interrupted()?;
         if !is_told {
             session.note("another process is deriving a file of this model; waiting for it");
             is_told = true;
@@ -250,7 +250,7 @@ fn make_part(
     let progress = session.begin(format!("{label}: deriving"), needed_bytes, Unit::Bytes);
     let mut child = Quantizer::start(session, parent, wish, part, false)?;
     while !child.has_ended()? {
-        if let Err(interrupted) = session.go_on() {
+        if let Err(interrupted) = session.check_interrupted() {
             child.kill();
             return Err(interrupted.into());
         }

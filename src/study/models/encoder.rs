@@ -65,6 +65,7 @@ pub(crate) fn open_encoder_for(
     wanted: &Wanted,
     encoder_use: EncoderUse,
 ) -> anyhow::Result<EncoderFile> {
+    session.check_interrupted()?;
     match wanted {
         Wanted::Entry(entry) => {
             fetching::fetch(session, entry)?;

@@ -40,7 +40,7 @@ pub(crate) fn fetch(session: &Session, entry: &Entry) -> anyhow::Result<Vec<Path
         progress.finish(shown.done_bytes);
     }
     if fetched.is_err() {
-        session.go_on()?;
+        session.check_interrupted()?;
     }
     fetched.with_context(|| format!("failed to fetch {}", shown.name))
 }

@@ -247,7 +247,11 @@ pub(crate) fn file_label(path: &Path) -> String {
 }
 
 /// Fetches or derives a generation model where it is missing, and reads and checks its header.
+///
+/// # Errors
+/// `Interrupted` where the work is to end, and whatever is wrong with the file or its sources.
 pub(crate) fn open_model(session: &Session, wanted: &Wanted) -> anyhow::Result<ModelFile> {
+    session.check_interrupted()?;
     match wanted {
         Wanted::Entry(entry) => {
             let paths = fetching::fetch(session, entry)?;

@@ -23,6 +23,7 @@ use crate::study::asking as prepare;
 use crate::study::models::deriving::{self, DerivedState, Wish};
 use crate::study::models::fetching::state_text;
 use crate::study::models::file::{self as model_file, Wanted, look_up};
+use crate::study::prompt_date::PromptDate;
 use crate::study::session::Session;
 use cost::Missing;
 
@@ -39,6 +40,7 @@ impl Session {
     pub fn plan(&self, experiment: &Experiment, db: &Path) -> anyhow::Result<RunPlan> {
         let wanted = look_up(experiment)?;
         let store = db.exists().then(|| Store::open(db)).transpose()?;
+        let date = PromptDate::of(experiment, store.as_ref())?;
         let backend = Backend::init()?;
         let models = wanted
             .models
@@ -51,6 +53,7 @@ impl Session {
                 plan_model(
                     self,
                     &backend,
+                    date,
                     experiment,
                     store.as_ref(),
                     model,
@@ -111,6 +114,7 @@ fn bytes_per_generation(store: Option<&Store>) -> anyhow::Result<u64> {
 fn plan_model(
     session: &Session,
     backend: &Backend,
+    date: PromptDate,
     experiment: &Experiment,
     store: Option<&Store>,
     wanted: &Wanted,
@@ -121,7 +125,9 @@ fn plan_model(
         return Ok(plan);
     }
     let planned = prepare::plan(
+        session,
         experiment,
+        date,
         backend,
         model_file::open_model(session, wanted)?,
         samplings,
