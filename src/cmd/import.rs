@@ -138,7 +138,7 @@ fn store_file(
             control_row_idx: pair.control_row_idx,
         })
         .collect();
-    let commit = machine::COMMIT.strip_suffix("-dirty");
+    let build = machine::build();
     Ok(store.insert_import(&NewImport {
         experiment: &args.experiment,
         model: label,
@@ -151,8 +151,8 @@ fn store_file(
         n_findings: file.findings.len(),
         command_line: &std::env::args().collect::<Vec<_>>().join(" "),
         seep_version: machine::VERSION,
-        seep_commit: commit.unwrap_or(machine::COMMIT),
-        seep_is_dirty: commit.is_some(),
+        seep_commit: build.commit,
+        seep_is_dirty: build.is_dirty,
     })?)
 }
 

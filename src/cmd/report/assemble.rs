@@ -325,7 +325,7 @@ fn making(store: &Store) -> Making {
     Making {
         database: store.path().display().to_string(),
         command_line: std::env::args().collect::<Vec<_>>().join(" "),
-        program: format!("seep {} ({})", machine::VERSION, machine::COMMIT),
+        program: format!("seep {} ({})", machine::VERSION, machine::build()),
         flip_seed: FLIPS.seed,
     }
 }
