@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::ModelSummary;
-use super::table::{SAMPLING, condition_table};
+use super::columns::{SAMPLING, condition_table};
 use crate::leakage::{Diagnostics, Flaw};
 
 /// The columns of the table; those marked hold text.

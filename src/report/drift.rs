@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::plain_table;
+use super::columns::plain_table;
 
 /// How far one model lies from a base on the prompts of an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::table::{SAMPLING, bits_text, condition_table};
+use super::columns::{SAMPLING, bits_text, condition_table};
 use super::{ModelSummary, Summary};
 use crate::leakage::{ExactDifference, ExactLeakRate};
 use crate::visible::visible;

@@ -4,6 +4,7 @@
 //! of comparisons is in `compare`.
 //! It reads no database and computes no statistic.
 
+mod columns;
 mod compare;
 mod diagnostics;
 mod drift;
@@ -16,6 +17,7 @@ mod sampling_object;
 mod table;
 mod text;
 
+pub use columns::plain_table;
 pub use compare::{
     ComparisonReport, Condition, ConditionComparison, ExactBounds, ExactCompared, FlippedText,
     MetricAgreement, MetricDifference, ModelTrend, MovedPair, MovedSide, RepeatText,
@@ -31,7 +33,7 @@ pub use html::{
 };
 pub use json::{json, json_list};
 pub use pairs::{ShownCondition, ShownPair, ShownRepeat, pairs};
-pub use table::{mode_text, plain_table, table, tables};
+pub use table::{mode_text, table, tables};
 
 use crate::generation::{EnumerationParams, SamplingParams};
 use crate::leakage::{Diagnostics, ExactLeakRate, LeakRate};

@@ -13,12 +13,15 @@ use super::data::{
 };
 use super::rows::rows;
 use super::words::{AnswerPart, answer, count, enumeration_words, thousands};
-use super::{SCRIPT, STYLE};
 use crate::digest::Digest;
 use crate::leakage::{ScoredPair, striking_leaks};
 use crate::report::LikelyText;
 use crate::report::text::{visible, visible_block};
 
+/// The page's style sheet.
+pub(super) const STYLE: &str = include_str!("report.css");
+/// The page's script.
+pub(super) const SCRIPT: &str = include_str!("report.js");
 /// Leaks shown for each condition.
 const N_EXAMPLES: usize = 3;
 

@@ -31,11 +31,9 @@ pub use data::{
 
 use super::figure::Figure;
 use charts::Chart;
-use context::Context;
+use context::{Context, SCRIPT, STYLE};
 
 const TEMPLATE: &str = include_str!("report.html.jinja");
-const STYLE: &str = include_str!("report.css");
-const SCRIPT: &str = include_str!("report.js");
 
 /// A report that can be written.
 #[derive(Debug)]
