@@ -77,7 +77,7 @@ test-vulkan:
 
 # Check formatting, lints and documentation
 check:
-    cargo fmt --check
+    cargo fmt --all --check
     cargo clippy --release --all-targets --features '{{ features }}' -- -D warnings
     RUSTDOCFLAGS='-D warnings' cargo doc --release --no-deps --features '{{ features }}'
 

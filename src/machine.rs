@@ -2,6 +2,9 @@
 //!
 //! Owns what is recorded with each run: processor, cores, memory, operating system, version and commit of the program.
 
+use std::fmt;
+use std::sync::OnceLock;
+
 use sysinfo::System;
 
 /// The machine a run ran on.
@@ -39,5 +42,38 @@ impl Machine {
 
 /// The program's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The commit the program was built from, with `-dirty` behind it for uncommitted changes; `unknown` outside a checkout.
-pub const COMMIT: &str = env!("SEEP_COMMIT");
+
+/// The sources that the program was built from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Build {
+    /// The commit; `unknown` outside a checkout.
+    pub commit: &'static str,
+    /// Whether the sources differed from the commit.
+    pub is_dirty: bool,
+}
+
+static BUILD: OnceLock<Build> = OnceLock::new();
+
+/// Takes the build from the program, which says it once, before anything else.
+///
+/// The library does not find it out itself: then each commit would compile all of it again.
+pub fn set_build(build: Build) {
+    // A second program in one process does not exist, so there is no other value to lose.
+    BUILD.get_or_init(|| build);
+}
+
+/// The build that the program gave; in the library's own tests there is none, and the commit is `unknown`.
+pub fn build() -> Build {
+    *BUILD.get().unwrap_or(&Build {
+        commit: "unknown",
+        is_dirty: false,
+    })
+}
+
+impl fmt::Display for Build {
+    /// The commit, with `-dirty` behind it if the sources differed from it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dirty = if self.is_dirty { "-dirty" } else { "" };
+        write!(f, "{}{dirty}", self.commit)
+    }
+}

@@ -7,9 +7,11 @@ mod allocator;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use seep::{cli, cmd, progress};
+use seep::{cli, cmd, machine, progress};
 
 fn main() -> ExitCode {
+    let (commit, is_dirty) = seep_commit::checkout!();
+    machine::set_build(machine::Build { commit, is_dirty });
     let arguments = cli::Cli::parse();
     progress::start_log(arguments.quiet);
     cmd::set_give_back(allocator::give_back);

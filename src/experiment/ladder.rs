@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 
-use super::models::beside;
 use super::problem::Problem;
 use super::read::{Fields, QUANTIZATIONS, Reader, Text};
 use super::source::Position;
@@ -78,7 +77,7 @@ impl Reader {
             rungs.push(DerivationSpec {
                 to: to.to_owned(),
                 allow_requantize,
-                imatrix: imatrix.map(|(node, path)| beside(&node.position, path)),
+                imatrix: imatrix.map(|(node, path)| node.position.file().beside(path)),
                 position: item.position.clone(),
                 imatrix_position: imatrix.map(|(node, _)| node.position.clone()),
             });

@@ -55,7 +55,7 @@ fn read_experiment(reader: &mut Reader, main: &Arc<SourceFile>) -> Option<Experi
 /// The problem that the file named by `first` extends a file itself, or even this one.
 fn extended_twice(main: &SourceFile, first: &Entry, second: &Entry) -> Problem {
     let target = match &second.node.value {
-        Value::String(name) => beside(second.node.position.file(), name),
+        Value::String(name) => second.node.position.file().beside(name),
         _ => PathBuf::new(),
     };
     let (message, hint) = if is_same_file(&target, main.path()) {
@@ -72,12 +72,6 @@ fn extended_twice(main: &SourceFile, first: &Entry, second: &Entry) -> Problem {
     Problem::error(&first.node.position, message)
         .earlier(&second.key_position, "it extends here")
         .hint(hint)
-}
-
-/// `name` as seen from the directory of `file`.
-fn beside(file: &SourceFile, name: &str) -> PathBuf {
-    let directory = file.path().parent().unwrap_or(Path::new(""));
-    directory.join(name)
 }
 
 fn is_same_file(left: &Path, right: &Path) -> bool {
@@ -171,7 +165,7 @@ impl Reader {
     /// The file named by `extends`.
     fn base_file(&mut self, main: &SourceFile, node: &Node) -> Option<Arc<SourceFile>> {
         let name = self.text(node, "extends", Text::Line)?;
-        let path = beside(main, name);
+        let path = main.beside(name);
         if is_same_file(&path, main.path()) {
             let problem = Problem::error(&node.position, "the file extends itself");
             self.report(problem.hint("leave `extends` out, or name another file"));

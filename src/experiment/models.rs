@@ -4,7 +4,7 @@
 //! manifest and a file exists is found out by those who hold the manifest and the files.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::ladder::DerivationSpec;
 use super::node::{Node, Value};
@@ -219,7 +219,7 @@ impl Reader {
             }
         };
         let node = fields.get("path")?;
-        let path = beside(&node.position, path?);
+        let path = node.position.file().beside(path?);
         let stem = path.file_stem().map(|stem| stem.to_string_lossy());
         let label = match (name, stem) {
             (Some(name), _) => name?.to_owned(),
@@ -303,7 +303,7 @@ impl Reader {
                 self.require(&fields, "`embedding_model`", &keys);
                 let node = fields.get("path")?;
                 let path = self.text(node, "embedding_model.path", Text::Line)?;
-                let path = beside(&node.position, path);
+                let path = node.position.file().beside(path);
                 EmbeddingModelSource::File { path }
             }
             Value::String(_) => EmbeddingModelSource::Manifest {
@@ -337,10 +337,4 @@ fn derived(
         quantization_position: quantization_position.clone(),
     });
     models.collect()
-}
-
-/// `path` as seen from the directory of the file that holds `position`.
-pub(crate) fn beside(position: &Position, path: &str) -> PathBuf {
-    let directory = position.file().path().parent().unwrap_or(Path::new(""));
-    directory.join(path)
 }

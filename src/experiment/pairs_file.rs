@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 use super::Experiment;
 use super::expand::too_many_pairs;
-use super::models::beside;
 use super::node::{Entry, Node, Value};
 use super::problem::{ExperimentErrors, Problem};
 use super::read::{Fields, PAIRS_FILE, Reader, Text};
@@ -128,11 +127,11 @@ impl Reader {
         let sha256 = fields.get("sha256").map(|node| self.sha256(node));
         let mapping = fields.get("mapping").map(|node| {
             let path = self.text(node, "pairs.mapping", Text::Line)?;
-            Some((beside(&node.position, path), node.position.clone()))
+            Some((node.position.file().beside(path), node.position.clone()))
         });
         Some(PairsSource {
             file: PairsLocation::Own {
-                path: beside(&node.position, path?),
+                path: node.position.file().beside(path?),
                 sha256: sha256.map_or(Some(None), |found| found.map(Some))?,
                 mapping: mapping.map_or(Some(None), |found| found.map(Some))?,
             },

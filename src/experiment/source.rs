@@ -33,6 +33,12 @@ impl SourceFile {
         &self.path
     }
 
+    /// `name` as seen from the directory of this file.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        let directory = self.path.parent().unwrap_or(Path::new(""));
+        directory.join(name)
+    }
+
     /// The text, word for word.
     pub fn text(&self) -> &str {
         &self.text

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::io::Write;
 
-use super::{Document, ExportError, looks_like_formula};
+use super::{Document, ExportError};
 use crate::table::{Cell, Column};
 
 /// A CSV document: one table.
@@ -80,6 +80,13 @@ fn failure(error: csv::Error) -> ExportError {
             reason: format!("{kind:?}"),
         },
     }
+}
+
+/// Whether a spreadsheet that reads this text from a CSV file would take it for a formula.
+///
+/// The characters are those of the OWASP page on CSV injection.
+fn looks_like_formula(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
 #[cfg(test)]

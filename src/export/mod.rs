@@ -94,12 +94,5 @@ impl ExportFormat {
     }
 }
 
-/// Whether a spreadsheet that reads this text from a CSV file would take it for a formula.
-///
-/// The characters are those of the OWASP page on CSV injection.
-fn looks_like_formula(text: &str) -> bool {
-    text.starts_with(['=', '+', '-', '@', '\t', '\r'])
-}
-
 #[cfg(test)]
 mod fixture;

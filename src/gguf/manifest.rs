@@ -3,10 +3,13 @@
 //! Owns the validated form of `gguf/models.yaml` and finding an entry in it, with a helpful answer to a typo.
 //! The YAML form and its checks are in `wire`; where files lie and how they get there is `shelf` and `source`.
 
+mod label;
 mod wire;
 
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
+
+pub use label::canonical_quantization;
 
 use crate::digest::Digest;
 
@@ -334,15 +337,6 @@ impl Entry {
     /// Size of all files together.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
-    }
-}
-
-/// The one spelling of a quantization's label: upper case, `F16` for `fp16`, `F32` for `fp32`.
-pub fn canonical_quantization(label: &str) -> String {
-    match label.to_ascii_uppercase().as_str() {
-        "FP16" => "F16".to_owned(),
-        "FP32" => "F32".to_owned(),
-        upper => upper.to_owned(),
     }
 }
 

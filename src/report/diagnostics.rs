@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::table::{SAMPLING, condition_table};
+use super::columns::{SAMPLING, condition_table};
 use crate::leakage::{Diagnostics, Flaw};
 use crate::results::ModelSummary;
 

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::plain_table;
+use super::columns::plain_table;
 use crate::results::{DriftSummary, ScoreSummary};
 
 /// The summaries as a person reads them.

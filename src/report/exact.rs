@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::table::{SAMPLING, bits_text, condition_table};
+use super::columns::{SAMPLING, bits_text, condition_table};
 use crate::leakage::ExactLeakRate;
 use crate::results::{DifferenceFromBase, ExactExample, LikelyText, ModelSummary, Summary};
 use crate::visible::visible;

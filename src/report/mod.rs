@@ -2,6 +2,7 @@
 //!
 //! Owns words and layout. It reads no database and computes no statistic: every figure stands in `results` already.
 
+mod columns;
 mod compare;
 mod diagnostics;
 mod drift;
@@ -15,6 +16,7 @@ mod sampling_object;
 mod table;
 mod text;
 
+pub use columns::plain_table;
 pub use compare::{comparison_json, comparison_table};
 pub use drift::{drift_json, drift_table};
 pub use figure::{Figure, FigureError, figure_files};
@@ -22,4 +24,4 @@ pub use html::Report;
 pub use json::{json, json_list};
 pub use pairs::pairs;
 pub use plan::plan_table;
-pub use table::{mode_text, plain_table, table, tables};
+pub use table::{mode_text, table, tables};

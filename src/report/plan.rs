@@ -4,7 +4,8 @@
 
 use indicatif::HumanBytes;
 
-use super::table::{mode_text, plain_table};
+use super::columns::plain_table;
+use super::table::mode_text;
 use crate::results::{ComparisonPlan, Cost, RunPlan};
 use crate::watch::duration;
 

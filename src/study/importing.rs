@@ -169,7 +169,7 @@ fn store_file(
             control_row_idx: pair.control_row_idx,
         })
         .collect();
-    let commit = machine::COMMIT.strip_suffix("-dirty");
+    let build = machine::build();
     let sheet = file.sheet.as_ref().filter(|sheet| sheet.idx > 0);
     Ok(store.insert_import(&NewImport {
         experiment: &importing.experiment,
@@ -184,7 +184,7 @@ fn store_file(
         n_findings: file.findings.len(),
         command_line: &session.command_line,
         seep_version: machine::VERSION,
-        seep_commit: commit.unwrap_or(machine::COMMIT),
-        seep_is_dirty: commit.is_some(),
+        seep_commit: build.commit,
+        seep_is_dirty: build.is_dirty,
     })?)
 }

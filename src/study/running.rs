@@ -93,7 +93,7 @@ pub(crate) fn start_run(
     experiment: &Experiment,
     experiment_id: ExperimentId,
 ) -> anyhow::Result<RunId> {
-    let commit = machine::COMMIT.strip_suffix("-dirty");
+    let build = machine::build();
     Ok(store.start_run(&NewRun {
         experiment: experiment_id,
         seed: experiment.seed(),
@@ -101,8 +101,8 @@ pub(crate) fn start_run(
         n_prompt_pairs: experiment.pairs().len(),
         command_line: &session.command_line,
         seep_version: machine::VERSION,
-        seep_commit: commit.unwrap_or(machine::COMMIT),
-        seep_is_dirty: commit.is_some(),
+        seep_commit: build.commit,
+        seep_is_dirty: build.is_dirty,
         llama_cpp_2_version: llama::BINDINGS_VERSION,
         llama_cpp_version: &llama::version(),
         system_info: &backend.system_info(),

@@ -216,7 +216,7 @@ pub(super) fn json(figures: &Figures) -> String {
         })
     });
     let document = json!({
-        "seep": { "version": machine::VERSION, "commit": machine::COMMIT },
+        "seep": { "version": machine::VERSION, "commit": machine::build().to_string() },
         "machine": figures.machine,
         "model": figures.model,
         "n_threads": figures.n_threads,

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::tree::{NodeIdx, Pending, Rest, Task, Tree};
+use super::tree::{Child, Found, NodeIdx, Pending, Rest, Task, Tree};
 use crate::engine::EngineError;
 use crate::engine::branch::DrawContext;
-use crate::generation::{EnumerationParams, StopReason};
+use crate::generation::EnumerationParams;
 use crate::sampling::{self, Distribution};
 
 /// Part of the uncovered probability that is allowed which may lie in rests.
@@ -17,29 +17,6 @@ const REST_PART: f64 = 0.25;
 const KEPT_MIN: f64 = 16.0;
 /// Children that are kept of a node of probability 1 in addition.
 const KEPT_OF_ONE: f64 = 1024.0;
-
-/// A token after a node.
-#[derive(Debug, Clone)]
-pub(super) struct Child {
-    pub(super) token: u32,
-    /// That it follows the node.
-    pub(super) probability: f64,
-    pub(super) model_logprob: f32,
-    /// Why the text ends with it, and the text; None where it goes on.
-    pub(super) end: Option<(StopReason, String)>,
-}
-
-/// What came of a row.
-#[derive(Debug, Clone)]
-pub(super) enum Found {
-    /// The children, most probable first.
-    Following {
-        children: Vec<Child>,
-        rest: Option<Rest>,
-    },
-    /// The children that draws went on with, by token.
-    Drawing(Vec<(Child, Vec<u32>)>),
-}
 
 /// What follows a node, by the `logits` of its row.
 ///

@@ -31,9 +31,9 @@ use crate::generation::{
     SamplingParams,
 };
 use cache::{FIRST_PROMPT, NodeCache, Seqs, TreeNode};
-use grow::{Found, grow};
+use grow::grow;
 use round::{Round, Wanted};
-use tree::{ROOT, Task, Tree};
+use tree::{Found, ROOT, Task, Tree};
 
 /// How much more than it took before a prompt is expected to take.
 const MARGIN: f64 = 1.1;

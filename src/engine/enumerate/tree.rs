@@ -17,13 +17,37 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::grow::{Child, Found};
 use crate::digest::Digest;
 use crate::engine::EngineError;
 use crate::engine::branch::DrawContext;
 use crate::engine::generate::digest_of;
-use crate::generation::{Continuation, Enumeration, EnumerationParams, EnumerationRequest};
+use crate::generation::{
+    Continuation, Enumeration, EnumerationParams, EnumerationRequest, StopReason,
+};
 use crate::sampling::{self, DrawKey};
+
+/// A token after a node.
+#[derive(Debug, Clone)]
+pub(super) struct Child {
+    pub(super) token: u32,
+    /// That it follows the node.
+    pub(super) probability: f64,
+    pub(super) model_logprob: f32,
+    /// Why the text ends with it, and the text; None where it goes on.
+    pub(super) end: Option<(StopReason, String)>,
+}
+
+/// What came of a row.
+#[derive(Debug, Clone)]
+pub(super) enum Found {
+    /// The children, most probable first.
+    Following {
+        children: Vec<Child>,
+        rest: Option<Rest>,
+    },
+    /// The children that draws went on with, by token.
+    Drawing(Vec<(Child, Vec<u32>)>),
+}
 
 /// A node's place in its tree; parents come before their children.
 pub(super) type NodeIdx = usize;

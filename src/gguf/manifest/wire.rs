@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::label::canonical_quantization;
 use super::{
     Entry, GenerationConfig, HubSource, Kind, Manifest, ManifestError, ManifestFile, Model,
-    PypiSource, Source, WheelPart, canonical_quantization,
+    PypiSource, Source, WheelPart,
 };
 
 #[derive(Deserialize)]

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use super::hub::{Hub, HubOptions};
-use super::{FetchEvent, Reporter, SourceError, variable};
+use super::variable::variable;
+use super::{FetchEvent, Reporter, SourceError};
 use crate::gguf::file_hash::hash_file;
 use crate::gguf::manifest::{HubSource, ManifestFile};
 

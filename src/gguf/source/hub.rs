@@ -17,7 +17,8 @@ use hf_hub::api::sync::{ApiBuilder, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 
 use super::part::{CopyError, PartFile, part_path, receive_file};
-use super::{Reporter, SourceError, variable};
+use super::variable::variable;
+use super::{Reporter, SourceError};
 use crate::gguf::file_hash::hash_file_with;
 use crate::gguf::manifest::{HubSource, ManifestFile};
 

@@ -13,9 +13,8 @@ pub(crate) mod hub;
 pub(crate) mod local;
 pub(crate) mod part;
 pub(crate) mod pypi;
+mod variable;
 
-use std::env;
-use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +24,7 @@ pub use error::SourceError;
 pub(crate) use error::size_text;
 pub use github::{fetch_from_github, github_endpoint};
 pub use hub::{HubOptions, Token};
+use variable::variable;
 
 /// How files may be fetched.
 #[derive(Debug, Clone)]
@@ -51,11 +51,6 @@ impl FetchOptions {
             cancelled: Arc::default(),
         }
     }
-}
-
-/// An environment variable; an empty one counts as not set.
-fn variable(name: &str) -> Option<OsString> {
-    env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// The events while files are fetched or verified.

@@ -2,10 +2,10 @@
 //!
 //! Owns the certain bounds of rates and differences and the pairs that moved: plain data, tables, legends.
 
-use super::table::{base, condition_cells, difference_cells, indented, range};
+use super::cells::{base, condition_cells, difference_cells, indented, range};
 use super::words::{certain_words, points};
 use crate::generation::EnumerationParams;
-use crate::report::table::plain_table;
+use crate::report::columns::plain_table;
 use crate::results::{ComparisonReport, Condition, ConditionComparison, LikelyText, MovedPair};
 use crate::stats::Interval;
 use crate::visible::visible;

@@ -4,15 +4,16 @@
 
 use std::collections::HashMap;
 
+use super::cells::{base, condition_cells, difference_cells, indented, range};
 use super::exact;
 use super::words::{difference_words, few_clusters_words, p_value_text, points, trend_words};
-use crate::leakage::{Comparison, Flips, Leak, RepeatFlips};
+use crate::leakage::{Flips, Leak, RepeatFlips};
+use crate::report::columns::plain_table;
 use crate::report::drift::drift_table;
-use crate::report::table::plain_table;
 use crate::results::{
     ComparisonReport, Condition, ConditionComparison, DriftSummary, FlippedText, RepeatText,
 };
-use crate::stats::{Interval, N_EXACT_MAX};
+use crate::stats::N_EXACT_MAX;
 use crate::visible::visible;
 
 /// The comparison as a person reads it.
@@ -87,10 +88,6 @@ fn requantized_notes(report: &ComparisonReport) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn base(report: &ComparisonReport) -> &str {
-    report.conditions.first().map_or("", |base| &base.name)
-}
-
 fn rate_table(report: &ComparisonReport) -> String {
     let columns = [
         "condition",
@@ -109,22 +106,6 @@ fn rate_table(report: &ComparisonReport) -> String {
     };
     let rows = report.conditions.iter().map(row);
     plain_table(&columns, rows.collect(), &|column_idx| column_idx > 0)
-}
-
-/// Name, bits per weight, rate, interval and number of prompts.
-pub(super) fn condition_cells(condition: &Condition) -> Vec<String> {
-    let rate = &condition.rate;
-    vec![
-        condition.name.clone(),
-        condition
-            .bits_per_weight
-            .map_or("none".to_owned(), |bits| format!("{bits:.2}")),
-        format!("{:.1} %", rate.mean_leak_rate),
-        rate.interval.map_or("none".to_owned(), |interval| {
-            format!("{:.1} to {:.1}", interval.lower, interval.upper)
-        }),
-        rate.n_prompts.to_string(),
-    ]
 }
 
 fn difference_table(report: &ComparisonReport) -> String {
@@ -149,27 +130,6 @@ fn difference_table(report: &ComparisonReport) -> String {
         row
     });
     plain_table(&columns, rows.collect(), &|column_idx| column_idx > 0)
-}
-
-pub(super) fn difference_cells(found: &Comparison) -> Vec<String> {
-    vec![
-        points(found.difference),
-        range(found.interval),
-        p_value_text(found.p_value.value),
-        p_value_text(found.holm_p_value),
-        found.n_prompts.to_string(),
-        found.n_clusters.to_string(),
-        found
-            .design_effect
-            .map_or("none".to_owned(), |effect| format!("{effect:.2}")),
-        range(found.naive_interval),
-    ]
-}
-
-pub(super) fn range(interval: Option<Interval>) -> String {
-    interval.map_or("none".to_owned(), |interval| {
-        format!("{} to {}", points(interval.lower), points(interval.upper))
-    })
 }
 
 fn difference_legend(report: &ComparisonReport) -> String {
@@ -305,11 +265,6 @@ fn metric_tables(report: &ComparisonReport) -> String {
         report.metric,
         differences.join("\n")
     )
-}
-
-pub(super) fn indented(lines: &[String]) -> String {
-    let lines = lines.iter().map(|line| format!("  {line}"));
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn flipped_texts(report: &ComparisonReport, comparison: &ConditionComparison) -> Option<String> {

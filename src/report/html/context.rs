@@ -10,7 +10,6 @@ use serde::Serialize;
 use super::charts::{Chart, Table};
 use super::rows::rows;
 use super::words::{AnswerPart, answer, count, enumeration_words, thousands};
-use super::{SCRIPT, STYLE};
 use crate::digest::Digest;
 use crate::leakage::{ScoredPair, striking_leaks};
 use crate::report::text::{visible, visible_block};
@@ -19,6 +18,10 @@ use crate::results::{
     ReportVerdict,
 };
 
+/// The page's style sheet.
+pub(super) const STYLE: &str = include_str!("report.css");
+/// The page's script.
+pub(super) const SCRIPT: &str = include_str!("report.js");
 /// Leaks shown for each condition.
 const N_EXAMPLES: usize = 3;
 

@@ -25,11 +25,9 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 use super::figure::Figure;
 use crate::results::ReportData;
 use charts::Chart;
-use context::Context;
+use context::{Context, SCRIPT, STYLE};
 
 const TEMPLATE: &str = include_str!("report.html.jinja");
-const STYLE: &str = include_str!("report.css");
-const SCRIPT: &str = include_str!("report.js");
 
 /// A report that can be written.
 #[derive(Debug)]

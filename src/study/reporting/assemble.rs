@@ -334,7 +334,7 @@ fn making(session: &Session, store: &Store) -> Making {
     Making {
         database: store.path().display().to_string(),
         command_line: session.command_line.clone(),
-        program: format!("seep {} ({})", machine::VERSION, machine::COMMIT),
+        program: format!("seep {} ({})", machine::VERSION, machine::build()),
         flip_seed: FLIPS.seed,
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Owns what they show and what is said under them.
 
+use super::parts::range;
 use super::{Chart, Table};
 use crate::leakage::{Comparison, Flips};
 use crate::report::compare::words::{self, p_value_text};
@@ -106,14 +107,14 @@ fn forest_caption(data: &ReportData) -> String {
     let flips = n_draws.map_or("all sign flips of clusters".to_owned(), |n| {
         format!("{n} random sign flips of clusters, seed {} (all, where at most {N_EXACT_MAX} clusters differ)", data.making.flip_seed)
     });
-    let prompts = super::range(
+    let prompts = range(
         found(data)
             .map(|found| found.n_prompts)
             .collect::<Vec<_>>()
             .into_iter(),
         "prompt pair",
     );
-    let clusters = super::range(
+    let clusters = range(
         found(data)
             .map(|found| found.n_clusters)
             .collect::<Vec<_>>()
@@ -263,7 +264,7 @@ fn flip_caption(
     data: &ReportData,
     compared: &[(&BaseComparisons, &ConditionComparison, Flips)],
 ) -> String {
-    let n = super::range(
+    let n = range(
         compared
             .iter()
             .map(|(_, _, flips)| flips.n())

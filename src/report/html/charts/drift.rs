@@ -2,7 +2,8 @@
 //!
 //! Owns what it shows and what is said under it.
 
-use super::{Chart, Table, range, series, star_words, starred};
+use super::parts::{range, series, star_words, starred};
+use super::{Chart, Table};
 use crate::leakage::Comparison;
 use crate::report::compare::words;
 use crate::report::figure::{Figure, Point, Scatter, XAxis, scatter};

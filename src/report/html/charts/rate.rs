@@ -2,7 +2,8 @@
 //!
 //! Owns what they show and what is said under them.
 
-use super::{Chart, METHOD, Table, has_sweep, n_words, overall, series, star_words, starred};
+use super::parts::{METHOD, has_sweep, n_words, overall, series, star_words, starred};
+use super::{Chart, Table};
 use crate::report::figure::{
     DotRow, Dots, Figure, Grid, GridCell, Point, Scale, Scatter, XAxis, dots, grid, scatter,
 };

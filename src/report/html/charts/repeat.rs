@@ -2,7 +2,8 @@
 //!
 //! Owns what they show and what is said under them.
 
-use super::{Chart, Table, overall, range};
+use super::parts::{overall, range};
+use super::{Chart, Table};
 use crate::leakage::Diversity;
 use crate::report::figure::{DotRow, Dots, Figure, Scale, dots};
 use crate::report::html::words::rate_numbers;

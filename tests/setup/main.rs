@@ -1,9 +1,12 @@
 //! Tests of `justw` on machines made of fakes: a PATH with nothing but scripts that tell how they were called.
+//! Beside them, in `commit.rs`, those of how the commit gets into the program.
 //!
 //! Owns what `justw` says, which commands it runs and in which order, and what it hands over to `just`.
 //! No package manager of this machine is called and nothing is installed.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod commit;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
