@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::Experiment;
 use super::expand::{expand, refuse_doubled};
 use super::lint::lint;
-use super::node::{self, Entry, Node, Value};
+use super::node::{self, Field, Node, Value};
 use super::problem::{ExperimentErrors, Problem, io_reason};
 use super::prompts::{has_no_prompts, needs_concepts};
 use super::read::{Fields, Reader, TOP_LEVEL, Text};
@@ -53,7 +53,7 @@ fn read_experiment(reader: &mut Reader, main: &Arc<SourceFile>) -> Option<Experi
 }
 
 /// The problem that the file named by `first` extends a file itself, or even this one.
-fn extended_twice(main: &SourceFile, first: &Entry, second: &Entry) -> Problem {
+fn extended_twice(main: &SourceFile, first: &Field, second: &Field) -> Problem {
     let target = match &second.node.value {
         Value::String(name) => second.node.position.file().beside(name),
         _ => PathBuf::new(),
@@ -173,11 +173,11 @@ impl Reader {
         }
         match read_file(&path) {
             Ok(file) => Some(file),
-            Err(Failure::NotUtf8(problem)) => {
+            Err(Unreadable::NotUtf8(problem)) => {
                 self.report(*problem);
                 None
             }
-            Err(Failure::NotRead { reason, hint, .. }) => {
+            Err(Unreadable::NotRead { reason, hint, .. }) => {
                 let message = format!("cannot read `{}`: {reason}", path.display());
                 self.report(Problem::error(&node.position, message).maybe_hint(hint));
                 None
@@ -187,7 +187,7 @@ impl Reader {
 }
 
 /// Why a file has no text.
-enum Failure {
+enum Unreadable {
     NotRead {
         file: Arc<SourceFile>,
         reason: String,
@@ -196,7 +196,7 @@ enum Failure {
     NotUtf8(Box<Problem>),
 }
 
-impl Failure {
+impl Unreadable {
     fn problem(self) -> Problem {
         match self {
             Self::NotUtf8(problem) => *problem,
@@ -208,10 +208,10 @@ impl Failure {
     }
 }
 
-fn read_file(path: &Path) -> Result<Arc<SourceFile>, Failure> {
+fn read_file(path: &Path) -> Result<Arc<SourceFile>, Unreadable> {
     let bytes = read_bytes(path).map_err(|error| {
         let is_missing = error.kind() == io::ErrorKind::NotFound;
-        Failure::NotRead {
+        Unreadable::NotRead {
             file: SourceFile::new(path, String::new()),
             reason: io_reason(&error),
             hint: is_missing.then(|| neighbour_hint(path)).flatten(),
@@ -228,7 +228,7 @@ fn read_file(path: &Path) -> Result<Arc<SourceFile>, Failure> {
     Err(not_utf8(n_valid_bytes))
 }
 
-fn not_utf8((n_valid_bytes, file): (usize, Arc<SourceFile>)) -> Failure {
+fn not_utf8((n_valid_bytes, file): (usize, Arc<SourceFile>)) -> Unreadable {
     // The replacement text begins with the same valid bytes, less a byte order mark.
     let n_mark_bytes = file.text().len() - file.body().len();
     let n_bytes = n_valid_bytes.saturating_sub(n_mark_bytes);
@@ -236,7 +236,7 @@ fn not_utf8((n_valid_bytes, file): (usize, Arc<SourceFile>)) -> Failure {
     let problem = Problem::error(&position, "the file is not UTF-8 text")
         .label("the first byte that is not")
         .hint("an experiment is a YAML file; save it as UTF-8");
-    Failure::NotUtf8(Box::new(problem))
+    Unreadable::NotUtf8(Box::new(problem))
 }
 
 fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {

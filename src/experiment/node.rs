@@ -39,14 +39,14 @@ pub(crate) enum Value {
 /// Keys and values in the order of the file; a key can come twice.
 #[derive(Debug, Clone)]
 pub(crate) struct Mapping {
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<Field>,
     /// A part was refused, so what seems to be missing may stand there.
     pub(crate) incomplete: bool,
 }
 
 /// A key with its value.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
+pub(crate) struct Field {
     pub(crate) key: String,
     pub(crate) key_position: Position,
     pub(crate) node: Node,
@@ -281,7 +281,7 @@ impl Builder<'_> {
         match (&mut open.value, open.key.take()) {
             (Value::Mapping(_), None) => open.key = Some(self.key(node, scalar)),
             (Value::Mapping(mapping), Some(Some((key, key_position)))) => {
-                mapping.entries.push(Entry {
+                mapping.entries.push(Field {
                     key,
                     key_position,
                     node,

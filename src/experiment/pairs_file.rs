@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::Experiment;
 use super::expand::too_many_pairs;
-use super::node::{Entry, Node, Value};
+use super::node::{Field, Node, Value};
 use super::problem::{ExperimentErrors, Problem};
 use super::read::{Fields, PAIRS_FILE, Reader, Text};
 use super::source::Position;
@@ -102,7 +102,7 @@ impl Reader {
         }
     }
 
-    fn published_pairs(&mut self, fields: &Fields<'_>, entry: &Entry) -> Option<PairsSource> {
+    fn published_pairs(&mut self, fields: &Fields<'_>, entry: &Field) -> Option<PairsSource> {
         let own = ["sha256", "mapping"].map(|key| fields.entry(key));
         if let Some(entry) = own.into_iter().flatten().next() {
             let message = format!("`{}` cannot stand beside `published`", entry.key);

@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::node::{Entry, Mapping, Node, Value};
+use super::node::{Field, Mapping, Node, Value};
 use super::problem::Problem;
 use super::source::Position;
 use super::suggest::did_you_mean;
@@ -107,7 +107,7 @@ const SECTIONS: [&Section; 4] = [&TOP_LEVEL, &PROMPT, &SAMPLING, &TEMPLATES];
 /// The known keys of a mapping, each once.
 #[derive(Debug, Clone)]
 pub(crate) struct Fields<'n> {
-    entries: Vec<&'n Entry>,
+    entries: Vec<&'n Field>,
     /// Known keys that an unknown key probably stands for.
     meant: Vec<&'static str>,
     incomplete: bool,
@@ -116,7 +116,7 @@ pub(crate) struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
-    pub(crate) fn entry(&self, key: &str) -> Option<&'n Entry> {
+    pub(crate) fn entry(&self, key: &str) -> Option<&'n Field> {
         self.entries.iter().copied().find(|entry| entry.key == key)
     }
 
@@ -131,7 +131,7 @@ impl<'n> Fields<'n> {
 
     /// These fields, with those of `base` for keys that are not here.
     pub(crate) fn over(mut self, base: Fields<'n>) -> Fields<'n> {
-        let missing = |entry: &&Entry| self.entry(&entry.key).is_none();
+        let missing = |entry: &&Field| self.entry(&entry.key).is_none();
         let inherited: Vec<_> = base.entries.iter().copied().filter(missing).collect();
         self.entries.extend(inherited);
         self.meant.extend(base.meant);
@@ -193,7 +193,7 @@ impl Reader {
     fn add_entry<'n>(
         &mut self,
         fields: &mut Fields<'n>,
-        entry: &'n Entry,
+        entry: &'n Field,
         mapping: &'n Mapping,
         section: &Section,
     ) {
@@ -409,7 +409,7 @@ impl Reader {
     }
 }
 
-fn unknown_key(entry: &Entry, meant: Option<&str>, section: &Section) -> Problem {
+fn unknown_key(entry: &Field, meant: Option<&str>, section: &Section) -> Problem {
     let key = &entry.key;
     // Many things have a name, so where one is misplaced says nothing.
     let elsewhere = SECTIONS.iter().find(|other| {

@@ -20,26 +20,26 @@ const WHAT_GENERATES: &str = "the architectures `qwen2` and `llama` can generate
 const WHAT_ENCODES: &str = "only the architecture `bert` can embed";
 
 /// The rules for the models of one architecture.
-struct Architecture {
+struct ArchitectureRules {
     /// Value of `general.architecture` and prefix of its keys.
     name: &'static str,
     keys: &'static [KeyRule],
     layout: Layout,
 }
 
-const GENERATING: [Architecture; 2] = [
-    Architecture {
+const GENERATING: [ArchitectureRules; 2] = [
+    ArchitectureRules {
         name: "qwen2",
         keys: keys::DECODER,
         layout: tensors::QWEN2,
     },
-    Architecture {
+    ArchitectureRules {
         name: "llama",
         keys: keys::DECODER,
         layout: tensors::LLAMA,
     },
 ];
-const BERT: Architecture = Architecture {
+const BERT: ArchitectureRules = ArchitectureRules {
     name: "bert",
     keys: keys::ENCODER,
     layout: tensors::BERT,
@@ -73,9 +73,9 @@ pub fn check_encoder(gguf: &Gguf) -> Result<(), GgufError> {
 
 fn find_architecture<'a>(
     gguf: &Gguf,
-    known: &'a [Architecture],
+    known: &'a [ArchitectureRules],
     hint: &'static str,
-) -> Result<&'a Architecture, GgufError> {
+) -> Result<&'a ArchitectureRules, GgufError> {
     let name = gguf.str(ARCHITECTURE)?;
     let found = known.iter().find(|architecture| architecture.name == name);
     found.ok_or_else(|| {

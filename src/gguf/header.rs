@@ -58,19 +58,19 @@ pub(crate) fn parse_header(
     reader: impl Read,
     size_bytes: u64,
 ) -> Result<Header, GgufError> {
-    let mut source = Source {
+    let mut input = Input {
         path,
         reader,
         position: 0,
         size_bytes,
     };
-    source.check_magic()?;
-    let n_tensors = source.count("tensors")?;
-    let n_entries = source.count("keys")?;
-    let entries = source.entries(n_entries)?;
+    input.check_magic()?;
+    let n_tensors = input.count("tensors")?;
+    let n_entries = input.count("keys")?;
+    let entries = input.entries(n_entries)?;
     let alignment = alignment(path, &entries)?;
-    let placed = source.tensors(n_tensors)?;
-    let tensors = source.place(placed, alignment)?;
+    let placed = input.tensors(n_tensors)?;
+    let tensors = input.place(placed, alignment)?;
     Ok(Header { entries, tensors })
 }
 
@@ -92,14 +92,14 @@ fn alignment(path: &Path, entries: &[(String, Value)]) -> Result<u64, GgufError>
 }
 
 /// A reader that knows where it is and how much there can be.
-struct Source<'a, R> {
+struct Input<'a, R> {
     path: &'a Path,
     reader: R,
     position: u64,
     size_bytes: u64,
 }
 
-impl<R: Read> Source<'_, R> {
+impl<R: Read> Input<'_, R> {
     fn check_magic(&mut self) -> Result<(), GgufError> {
         let magic = self.bytes::<4>("the first four bytes")?;
         if &magic != MAGIC {

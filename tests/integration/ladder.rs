@@ -206,7 +206,7 @@ fn killed_derivation_leaves_nothing_that_looks_finished() {
         names.iter().any(|name| !left.contains(name))
     });
     running.interrupt();
-    running.finish().with_code(2);
+    running.finish().with_code(130);
     assert_eq!(on_shelf(&env, "shelf"), Vec::<String>::new());
     let whole = derive(&env, "wide.gguf Q3_K_M --models-dir shelf");
     assert!(fs::read(whole).unwrap() == reference, "the bytes differ");
