@@ -6,6 +6,7 @@ mod ladders;
 mod mode;
 mod pairs_file;
 mod samplings;
+mod wrong_models;
 mod wrong_prompts;
 mod wrong_values;
 
@@ -468,6 +469,7 @@ fn the_readme_shows_what_is_printed() {
         include_str!("tests/mode.rs"),
         include_str!("tests/pairs_file.rs"),
         include_str!("tests/samplings.rs"),
+        include_str!("tests/wrong_models.rs"),
         include_str!("tests/wrong_prompts.rs"),
         include_str!("tests/wrong_values.rs"),
     ];

@@ -349,8 +349,8 @@ fn tab_as_indentation() {
         said: "error: not valid YAML: tabs disallowed within this context (block indentation)
  --> x.yaml:7:1
   |
-7 |  temperature: 0.5
-  | ^
+7 |     temperature: 0.5
+  | ^^^^
   |
   = hint: YAML is indented with spaces; this line begins with a tab
 
