@@ -9,6 +9,7 @@ use super::batch::{Batcher, FIRST_FREE, Schedule};
 use super::budget::GroupSize;
 use super::trie::prefill_rows;
 use super::{Decoder, EngineError, Row, SeqId};
+use crate::digest::Digest;
 
 /// Steps after the prompt at which logits are compared.
 const N_STEPS: usize = 3;
@@ -16,6 +17,12 @@ const N_STEPS: usize = 3;
 const N_PROMPTS: usize = 4;
 /// So many at least, however long they are: a single one has no neighbours.
 const N_PROMPTS_MIN: usize = 2;
+/// Tokens behind the digest of logits: all but the last fill one batch without outputs.
+const N_DIGEST_TOKENS: usize = 16;
+/// Steps after them. Each takes as long as a batch filled up with padding, and every run waits for it.
+const N_DIGEST_STEPS: usize = 1;
+/// What the digest of logits begins with: another value wherever something else is evaluated for it.
+const DIGEST_VERSION: &[u8] = b"seep logits 1\n";
 
 /// How far a generation is independent of its neighbours.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,6 +49,10 @@ pub struct SelfCheck {
     pub determinism: Determinism,
     /// Logits rows compared.
     pub n_rows: usize,
+    /// Names the arithmetic with this model file and schedule: the hash of the bits of logits that follow a few fixed
+    /// tokens, on one thread. Equal digests mean equal arithmetic, whatever the processor is called. Neither the run's
+    /// prompts nor the size of its context are in it.
+    pub logits_digest: Digest,
 }
 
 /// Makes a decoder for a number of threads; the self-check compares several.
@@ -64,23 +75,41 @@ pub fn self_check(
 ) -> Result<SelfCheck, EngineError> {
     let prompts = &chosen(prompts, schedule, n_cells)[..];
     let mut decoder = make_decoder(n_threads)?;
-    let together = observe(decoder.as_mut(), schedule, prompts)?;
+    let together = observe(decoder.as_mut(), schedule, prompts, N_STEPS)?;
     let mut largest = Comparison::default();
     let half = &prompts[..prompts.len().div_ceil(2)];
-    for (row, reference) in observe(decoder.as_mut(), schedule, half)?
+    for (row, reference) in observe(decoder.as_mut(), schedule, half, N_STEPS)?
         .iter()
         .zip(&together)
     {
         largest.compare(row, reference);
     }
     let last = prompts.len() - 1;
-    let alone = observe(decoder.as_mut(), schedule, &prompts[last..])?;
+    let alone = observe(decoder.as_mut(), schedule, &prompts[last..], N_STEPS)?;
     largest.compare(&alone[0], &together[last]);
     drop(decoder);
     let mut single_threaded = make_decoder(1)?;
-    let alone = observe(single_threaded.as_mut(), schedule, &prompts[..1])?;
+    // Before any of the run's prompts have been in this cache.
+    let logits_digest = logits_digest(single_threaded.as_mut(), schedule, together[0][0].len())?;
+    let alone = observe(single_threaded.as_mut(), schedule, &prompts[..1], N_STEPS)?;
     largest.compare(&alone[0], &together[0]);
-    Ok(largest.finish())
+    Ok(largest.finish(logits_digest))
+}
+
+/// The digest of the logits that follow fixed tokens of a vocabulary of `n_vocab`.
+fn logits_digest(
+    decoder: &mut dyn Decoder,
+    schedule: Schedule,
+    n_vocab: usize,
+) -> Result<Digest, EngineError> {
+    // Spread over the vocabulary: 7919 is a prime.
+    let tokens = (1..=N_DIGEST_TOKENS).map(|number| (number * 7919 % n_vocab) as u32);
+    let tokens: Vec<u32> = tokens.collect();
+    let observed = observe(decoder, schedule, &[&tokens], N_DIGEST_STEPS)?;
+    let logits = observed.iter().flatten().flatten();
+    let mut bytes = DIGEST_VERSION.to_vec();
+    bytes.extend(logits.flat_map(|logit| logit.to_bits().to_le_bytes()));
+    Ok(Digest::of(&bytes))
 }
 
 /// A few prompts, spread over all of them and sorted; without the longest ones where all do not fit into `n_cells` cells.
@@ -135,7 +164,7 @@ impl Comparison {
         }
     }
 
-    fn finish(self) -> SelfCheck {
+    fn finish(self, logits_digest: Digest) -> SelfCheck {
         let determinism = if self.bits_differ {
             Determinism::Within(self.largest)
         } else {
@@ -144,17 +173,19 @@ impl Comparison {
         SelfCheck {
             determinism,
             n_rows: self.n_rows,
+            logits_digest,
         }
     }
 }
 
-/// The logits after each prompt and after each of `N_STEPS` tokens fed behind it, by prompt and step.
+/// The logits after each prompt and after each of `n_steps` tokens fed behind it, by prompt and step.
 ///
 /// The tokens fed are the prompt's own first ones: which they are matters not, that they are the same does.
 fn observe(
     decoder: &mut dyn Decoder,
     schedule: Schedule,
     prompts: &[&[u32]],
+    n_steps: usize,
 ) -> Result<Vec<Vec<Vec<f32>>>, EngineError> {
     let mut batcher = Batcher::new(decoder, schedule);
     batcher.clear();
@@ -164,7 +195,7 @@ fn observe(
         rows.clear();
     }
     let mut observed = vec![Vec::new(); prompts.len()];
-    for step in 0..=N_STEPS {
+    for step in 0..=n_steps {
         rows.extend(
             (FIRST_FREE..)
                 .zip(prompts)

@@ -276,6 +276,32 @@ fn the_self_check_sees_rows_that_depend_on_their_neighbours() {
     assert!(matches!(determinism_with(0.01), Determinism::Within(difference) if difference > 0.01));
 }
 
+/// The digest of logits under such a decoder, and with so many threads.
+fn logits_digest(prompts: &[&[u32]], n_cells: usize, n_threads: u32, n_vocab: usize) -> Digest {
+    let check = self_check(
+        prompts,
+        Schedule::STRICT,
+        n_cells as u32,
+        n_threads,
+        &mut |_| {
+            let mut decoder = FakeDecoder::new(n_cells, 8, 128);
+            decoder.n_vocab = n_vocab;
+            Ok(Box::new(decoder))
+        },
+    );
+    check.unwrap().logits_digest
+}
+
+#[test]
+fn the_digest_of_logits_depends_on_the_model_only() {
+    let digest = logits_digest(&[&[1, 2, 3], &[1, 4]], 256, 2, N_VOCAB);
+    assert_eq!(logits_digest(&[&[5, 6, 7, 8, 9]], 1024, 1, N_VOCAB), digest);
+    assert_ne!(
+        logits_digest(&[&[1, 2, 3], &[1, 4]], 256, 2, N_VOCAB + 1),
+        digest
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::experiment_file::ExperimentFile;
 use crate::harness::TestEnv;
+use crate::real_models::turn;
 use crate::tiny::TinyModel;
 
 /// Between products of the same probabilities; a row has the same bits alone and among others.
@@ -175,6 +176,7 @@ fn vocabulary(model: &Model) -> Vocabulary {
 #[test]
 fn all_continuations_are_those_of_single_evaluations() {
     let folder = tempfile::tempdir().unwrap();
+    let _turn = turn();
     let (backend, model) = tiny_model(folder.path());
     let vocabulary = vocabulary(&model);
     let whole = EnumerationParams {
@@ -221,6 +223,7 @@ fn all_continuations_are_those_of_single_evaluations() {
 #[test]
 fn neighbours_change_no_bit_of_an_enumeration() {
     let folder = tempfile::tempdir().unwrap();
+    let _turn = turn();
     let (backend, model) = tiny_model(folder.path());
     let vocabulary = vocabulary(&model);
     // Too few rows for the coverage, so that the tail is drawn from as well.

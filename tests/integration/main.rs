@@ -28,4 +28,5 @@ mod regression;
 mod report;
 mod run;
 mod samplings;
+mod self_check;
 mod tiny;

@@ -261,7 +261,7 @@ fn long_prompts_pass_the_self_check() {
     for template in &mut experiment.templates {
         // No two begin alike.
         let subject = template.id.trim_start_matches("likes-").to_owned();
-        let story = format!("The {subject} was old and it was blue. ").repeat(60);
+        let story = format!("The {subject} was old and it was tall. ").repeat(60);
         template.test = format!("{subject}: {{concept}}. {story}{}", template.test);
         template.control = format!("{subject}: {story}{}", template.control);
     }
