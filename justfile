@@ -1,4 +1,5 @@
-# Every recipe builds with the release profile and the same features, so that llama.cpp is compiled once.
+# Every recipe builds with the release profile and the same features, so that llama.cpp is compiled once; those for
+# editing change it for seep alone.
 #
 # Cargo features (`cuda`, `metal`, `vulkan`; several with commas between them) are given in one of two ways:
 #     just features=cuda run experiments/colors.yaml
@@ -14,6 +15,9 @@ set positional-arguments
 export OMP_WAIT_POLICY := env('OMP_WAIT_POLICY', 'passive')
 
 features := env('SEEP_FEATURES', '')
+# The recipes for editing: all but seep itself is as the release profile built it, and of seep only what changed is
+# compiled again, without optimisation. Its files lie beside those of the other recipes.
+editing := "--release --config profile.release.package.seep.opt-level=0 --config profile.release.package.seep.debug=0"
 browser := justfile_directory() / '.tools' / 'browser'
 seep := env('CARGO_TARGET_DIR', 'target') / 'release' / 'seep'
 
@@ -63,6 +67,19 @@ bench-micro *FLAGS:
 # Run the tests; FLAGS go to `cargo test`
 test *FLAGS:
     cargo test --release --features '{{ features }}' "$@"
+
+# While editing: check that everything compiles
+check-fast:
+    CARGO_INCREMENTAL=1 cargo check {{ editing }} --all-targets --features '{{ features }}'
+
+# While editing: run the unit tests that have one of NAMES in theirs
+test-unit *NAMES:
+    CARGO_INCREMENTAL=1 cargo test {{ editing }} --lib --features '{{ features }}' -- "$@"
+
+# While editing: run the program; ARGS as in `seep --help`
+[no-exit-message]
+run-fast *ARGS:
+    @CARGO_INCREMENTAL=1 cargo run {{ editing }} --features '{{ features }}' -- "$@"
 
 # Test the report in a real browser: needs Chromium (`apt install chromium`) and Python
 test-report:

@@ -19,6 +19,8 @@ pub(crate) const SEED: u64 = 1;
 const SIMILARITY_CONTROL: f64 = 0.25;
 /// Words between which the concept stands, by the number of the pair.
 const CONCEPTS: [&str; 4] = ["red", "blue", "sky blue", "été"];
+/// Of three pairs each, and then again.
+const TEMPLATES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 const CATEGORIES: [&str; 2] = ["color-to-other", "color-to-color"];
 
 /// How much there is.
@@ -104,7 +106,7 @@ impl Filling {
             pair_idx,
             concept: concept(pair_idx),
             category: CATEGORIES[pair_idx % CATEGORIES.len()],
-            template_id: None,
+            template_id: Some(TEMPLATES[pair_idx / 3 % TEMPLATES.len()]),
             test_prompt: &tests[pair_idx],
             control_prompt: &controls[pair_idx],
             test_prompt_id: self.prompts[pair_idx],

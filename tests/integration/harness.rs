@@ -13,8 +13,16 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::experiment_file::ExperimentFile;
+use crate::filling::{Extent, FilledModel, Filling};
 use crate::record::Record;
 use crate::tiny::{TinyModel, write_encoder_folder};
+
+/// What [`TestEnv::filled`] holds.
+pub(crate) const FILLED: Extent = Extent {
+    n_pairs: 24,
+    n_repeats: 3,
+    n_texts: 12,
+};
 
 /// What a test waits for has to happen within this time.
 const TIME_MAX: Duration = Duration::from_secs(120);
@@ -55,6 +63,24 @@ impl TestEnv {
         Self {
             folder: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// With `filled.sqlite`, which holds [`FILLED`]: three quantizations of `tiny`, of which the smallest leaks more.
+    pub(crate) fn filled() -> Self {
+        let env = Self::empty();
+        let mut filling = Filling::start(&env.path("filled.sqlite"), FILLED);
+        for (quantization, bits_per_weight, n_leaks) in
+            [("Q4_0", 4.5, 2), ("Q8_0", 8.5, 2), ("Q2_K", 2.6, 4)]
+        {
+            filling.add_model(FilledModel {
+                label: "tiny",
+                quantization,
+                bits_per_weight,
+                n_leaks,
+                text: &|n| format!("{quantization} says {n}"),
+            });
+        }
+        env
     }
 
     /// With two models, `a.gguf` and `b.gguf`, and `encoder.gguf`.

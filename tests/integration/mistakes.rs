@@ -1,6 +1,7 @@
 //! The mistakes people make most: what is printed, that nothing is run and nothing of theirs is changed.
 //!
-//! Owns a small right experiment and its wrong variants. Every field's wrong values are tested in `experiment`.
+//! Owns a small right experiment and its wrong variants. What is wrong in a file is tested in `experiment`, text by text;
+//! here such mistakes show what comes of them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,7 +41,6 @@ templates:
 struct Mistake {
     /// A text of the experiment that stands there once, and what is written instead.
     change: (&'static str, &'static str),
-    file: &'static str,
     flags: &'static str,
     /// All of stderr.
     said: &'static str,
@@ -51,7 +51,6 @@ struct Mistake {
 impl Mistake {
     const NONE: Self = Self {
         change: ("", ""),
-        file: "x.yaml",
         flags: "",
         said: "",
         made: &[],
@@ -88,7 +87,7 @@ fn check(mistake: &Mistake) {
         env.write("x.yaml", &RIGHT.replace(right, wrong));
     }
     let before = contents(&env);
-    let ran = env.seep(&format!("run {} {}", mistake.file, mistake.flags));
+    let ran = env.seep(&format!("run x.yaml {}", mistake.flags));
     assert_eq!(ran.stable(&ran.stderr), mistake.said);
     assert_eq!(ran.stdout, "");
     assert_eq!(ran.exit_code, Some(2));
@@ -111,42 +110,6 @@ fn without_a_mistake_it_runs() {
 }
 
 #[test]
-fn misspelt_key() {
-    check(&Mistake {
-        change: ("temperature: 0.5", "temprature: 0.5"),
-        said: "error: unknown key `temprature`
- --> x.yaml:7:3
-  |
-7 |   temprature: 0.5
-  |   ^^^^^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, seed, mode, coverage, max_rows_per_prompt
-  |
-  = hint: did you mean `temperature`?
-
-1 problem in x.yaml; nothing was run
-",
-        ..Mistake::NONE
-    });
-}
-
-#[test]
-fn test_without_control() {
-    check(&Mistake {
-        change: ("    control: \"He works as a\"\n", ""),
-        said: r#"error: a test prompt without a control prompt
-  --> x.yaml:23:5
-   |
-23 |     test: "He likes {concept}. He works as a"
-   |     ^^^^ needs a `control` beside it
-   |
-   = hint: the control says the same without the concept
-
-1 problem in x.yaml; nothing was run
-"#,
-        ..Mistake::NONE
-    });
-}
-
-#[test]
 fn concept_in_control() {
     check(&Mistake {
         change: (
@@ -158,7 +121,6 @@ fn concept_in_control() {
    |
 24 |     control: "He wears red and works as a"
    |                        ^^^ a control prompt is without the concept
-   |
    = hint: reword the control, or leave the concept out
 
 1 problem in x.yaml; nothing was run
@@ -179,7 +141,6 @@ fn unknown_model() {
    |
 17 |   - {name: qwen2.5-coder-0.5-instruct, quantizations: [Q4_K_M]}
    |            ^^^^^^^^^^^^^^^^^^^^^^^^^^
-   |
    = hint: did you mean `qwen2.5-coder-0.5b-instruct`?
 
 1 problem in x.yaml; nothing was run
@@ -200,7 +161,6 @@ fn unknown_quantization() {
    |
 17 |   - {name: qwen2.5-coder-0.5b-instruct, quantizations: [Q4_KM]}
    |                                                         ^^^^^
-   |
    = hint: it has Q2_K, Q3_K_M, Q4_0, Q4_K_M, Q8_0
 
 1 problem in x.yaml; nothing was run
@@ -218,7 +178,6 @@ fn missing_model_file() {
    |
 17 |   - path: c.gguf
    |           ^^^^^^
-   |
    = hint: a path counts from the folder of the experiment file
 
 1 problem in x.yaml; nothing was run
@@ -319,56 +278,17 @@ hint: give another file with `--db`; this one is left as it is
 }
 
 #[test]
-fn duplicate_prompt() {
-    check(&Mistake {
-        change: (
-            "    control: \"He works as a\"\n",
-            "    control: \"He works as a\"\n  - id: again\n    category: color-to-other\n    test: \"He likes {concept}. He works as a\"\n    control: \"He is a\"\n",
-        ),
-        said: r#"error: the test prompt `He likes red. He works as a` comes twice
-  --> x.yaml:27:11
-   |
-27 |     test: "He likes {concept}. He works as a"
-   |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ the second, with the concept `red`
-   |
-  ::: x.yaml:23:11
-   |
-23 |     test: "He likes {concept}. He works as a"
-   |           ----------------------------------- the first, with the concept `red`
-
-1 problem in x.yaml; nothing was run
-"#,
-        ..Mistake::NONE
-    });
-}
-
-#[test]
 fn tab_as_indentation() {
     check(&Mistake {
         change: ("  temperature: 0.5", "\ttemperature: 0.5"),
         said: "error: not valid YAML: tabs disallowed within this context (block indentation)
  --> x.yaml:7:1
   |
-7 |     temperature: 0.5
-  | ^^^^
-  |
+7 |  temperature: 0.5
+  | ^
   = hint: YAML is indented with spaces; this line begins with a tab
 
 1 problem in x.yaml; nothing was run
-",
-        ..Mistake::NONE
-    });
-}
-
-#[test]
-fn misspelt_experiment_file() {
-    check(&Mistake {
-        file: "y.yaml",
-        said: "error: cannot read the experiment: no such file or directory
---> y.yaml
- = hint: did you mean `x.yaml`?
-
-1 problem in y.yaml; nothing was run
 ",
         ..Mistake::NONE
     });
@@ -383,7 +303,6 @@ fn two_mistakes_at_once() {
   |
 7 |   temprature: 0.5
   |   ^^^^^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, seed, mode, coverage, max_rows_per_prompt
-  |
   = hint: did you mean `temperature`?
 
 error: `sampling.top_k` is out of range
@@ -417,7 +336,6 @@ fn missing_model_when_offline() {
         said: "error: failed to fetch qwen2.5-coder-0.5b-instruct Q4_K_M: `qwen2.5-coder-0.5b-instruct` Q4_K_M lacks `[FOLDER]/shelf/qwen2.5-coder-0.5b-instruct/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf` (491.4 MB), and nothing is fetched when offline
 hint: `seep models fetch qwen2.5-coder-0.5b-instruct Q4_K_M` fetches it
 ",
-        ..Mistake::NONE
     });
 }
 

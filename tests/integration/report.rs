@@ -4,31 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::filling::{Extent, FilledModel, Filling};
-use crate::harness::{Ran, TestEnv};
-
-const EXTENT: Extent = Extent {
-    n_pairs: 24,
-    n_repeats: 3,
-    n_texts: 12,
-};
-
-fn filled() -> TestEnv {
-    let env = TestEnv::empty();
-    let mut filling = Filling::start(&env.path("filled.sqlite"), EXTENT);
-    for (quantization, bits_per_weight, n_leaks) in
-        [("Q4_0", 4.5, 2), ("Q8_0", 8.5, 2), ("Q2_K", 2.6, 4)]
-    {
-        filling.add_model(FilledModel {
-            label: "tiny",
-            quantization,
-            bits_per_weight,
-            n_leaks,
-            text: &|n| format!("{quantization} says {n}"),
-        });
-    }
-    env
-}
+use crate::harness::{FILLED, Ran, TestEnv};
 
 fn report(env: &TestEnv, arguments: &str) -> Ran {
     env.seep(&format!("report --db filled.sqlite {arguments}"))
@@ -41,7 +17,7 @@ fn rows(page: &str) -> Value {
 
 #[test]
 fn everything_that_is_stored_is_in_the_page() {
-    let env = filled();
+    let env = TestEnv::filled();
     let ran = report(&env, "-o out/page.html");
     assert_eq!(
         (ran.exit_code, ran.stdout.as_str()),
@@ -55,7 +31,7 @@ fn everything_that_is_stored_is_in_the_page() {
     );
     let page = fs::read_to_string(env.path("out/page.html")).unwrap();
     let rows = rows(&page);
-    assert_eq!(rows["pairs"].as_array().unwrap().len(), EXTENT.n_pairs);
+    assert_eq!(rows["pairs"].as_array().unwrap().len(), FILLED.n_pairs);
     // The file with most bits per weight is the base, wherever it stands.
     let bases: Vec<_> = rows["conditions"]
         .as_array()
@@ -86,7 +62,7 @@ fn everything_that_is_stored_is_in_the_page() {
 
 #[test]
 fn the_base_can_be_chosen() {
-    let env = filled();
+    let env = TestEnv::filled();
     let ran = report(&env, "--base Q2_K");
     assert_eq!(ran.exit_code, Some(2));
     assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
@@ -102,7 +78,7 @@ fn the_base_can_be_chosen() {
 
 #[test]
 fn figures_are_files_of_their_own() {
-    let env = filled();
+    let env = TestEnv::filled();
     let ran = report(&env, "--figures figures");
     assert_eq!(ran.exit_code, Some(0), "{ran:?}");
     for name in [
@@ -123,7 +99,7 @@ fn figures_are_files_of_their_own() {
 
 #[test]
 fn what_cannot_be_reported_is_said() {
-    let env = filled();
+    let env = TestEnv::filled();
     let refused = |arguments: &str, expected: &str| {
         let ran = report(&env, arguments);
         assert_eq!((ran.exit_code, ran.stdout.as_str()), (Some(2), ""));
