@@ -1,7 +1,8 @@
 //! `seep compare`: conditions against a base, from the leaks that are stored.
 
+use super::Status;
+use super::output::print;
 use super::program::quiet_session;
-use super::{Status, print};
 use crate::cli::{CompareArgs, Format};
 use crate::report::{comparison_json, comparison_table};
 use crate::study::{Comparing, Selection};

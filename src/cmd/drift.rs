@@ -1,8 +1,9 @@
 //! `seep drift`: how far models lie from a base, and what they find the base's generations worth.
 
+use super::Status;
 use super::experiment::load;
+use super::output::print;
 use super::program::session;
-use super::{Status, print};
 use crate::cli::{DriftArgs, Format};
 use crate::report;
 

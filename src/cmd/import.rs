@@ -1,7 +1,8 @@
 //! `seep import`: generations made elsewhere, into the tables of runs.
 
+use super::Status;
+use super::output::print;
 use super::program::quiet_session;
-use super::{Status, print};
 use crate::cli::ImportArgs;
 use crate::report::plain_table;
 use crate::study::{ImportedNow, Importing};

@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 
 use serde_json::{Map, Value, json};
 
-use super::{Status, print};
+use super::Status;
+use super::output::print;
 use crate::cli::{Format, ListArgs};
 use crate::report::plain_table;
 use crate::store::{ExperimentId, Store, View, view};

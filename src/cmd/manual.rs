@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use clap::CommandFactory as _;
 
-use super::{Status, print};
+use super::Status;
+use super::output::print;
 use crate::cli::{Cli, Shell};
 
 /// Prints the completions of a shell.

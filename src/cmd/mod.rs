@@ -12,6 +12,7 @@ mod import;
 mod list;
 mod manual;
 mod models;
+mod output;
 mod pager;
 mod plan;
 mod program;
@@ -80,14 +81,5 @@ pub fn run(command: Command) -> anyhow::Result<Status> {
             Ok(Status::Interrupted)
         }
         ended => ended,
-    }
-}
-
-/// Writes a result to stdout; a reader that has gone away is no error.
-fn print(text: &str) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
     }
 }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use indicatif::HumanBytes;
 
+use super::Status;
+use super::output::print;
 use super::program::session;
-use super::{Status, print};
 use crate::cli::{
     CheckArgs, DeriveArgs, FetchArgs, ModelsCommand, NamedModelArgs, ShelfArgs, ShowArgs,
 };
@@ -29,7 +30,9 @@ use crate::study::asking::plan;
 use crate::study::models::deriving::Wish;
 use crate::study::models::encoder as encoder_file;
 use crate::study::models::fetching::{self, state_text};
-use crate::study::models::file::{self as model_file, Wanted};
+use crate::study::models::file::file_label;
+use crate::study::models::opening::open_model;
+use crate::study::models::wanted::{Wanted, one_entry, targets_text};
 use crate::study::prompt_date::PromptDate;
 use crate::study::{Loading, Session};
 
@@ -104,19 +107,15 @@ fn derived_file(shelf: &Shelf, model: &str, label: &str) -> Option<PathBuf> {
 
 fn derive(args: &DeriveArgs) -> anyhow::Result<Status> {
     let targets = args.to.iter().map(|label| {
-        Target::find(label).with_context(|| {
-            format!(
-                "the quantizer makes no `{label}`\nhint: {}",
-                model_file::targets_text()
-            )
-        })
+        Target::find(label)
+            .with_context(|| format!("the quantizer makes no `{label}`\nhint: {}", targets_text()))
     });
     let targets = targets.collect::<anyhow::Result<Vec<Target>>>()?;
     let session = session(&args.shelf, args.offline, args.threads)?;
     let parent = match Path::new(&args.model) {
         path if path.is_file() => Wanted::File {
             path: path.to_owned(),
-            label: model_file::file_label(path),
+            label: file_label(path),
         },
         _ => Wanted::Entry(one_entry(&args.model, args.from.as_deref())?),
     };
@@ -129,7 +128,7 @@ fn derive(args: &DeriveArgs) -> anyhow::Result<Status> {
                 imatrix: args.imatrix.clone(),
             },
         };
-        let file = model_file::open_model(&session, &wanted)?;
+        let file = open_model(&session, &wanted)?;
         print(&format!("{}\n", file.gguf.path().display()))?;
     }
     Ok(Status::Done)
@@ -147,10 +146,7 @@ fn fetch(args: &FetchArgs) -> anyhow::Result<Status> {
     let session = session(&args.shelf, false, None)?;
     let wanted = Wanted::Entry(entry);
     let path = match entry.kind() {
-        Kind::Generation => model_file::open_model(&session, &wanted)?
-            .gguf
-            .path()
-            .to_owned(),
+        Kind::Generation => open_model(&session, &wanted)?.gguf.path().to_owned(),
         Kind::Encoder => encoder_file::open_encoder(&session, &wanted)?
             .file
             .gguf
@@ -159,24 +155,6 @@ fn fetch(args: &FetchArgs) -> anyhow::Result<Status> {
     };
     print(&format!("{}\n", path.display()))?;
     Ok(Status::Done)
-}
-
-/// The entry that a name and perhaps a quantization mean.
-pub(super) fn one_entry(name: &str, quantization: Option<&str>) -> anyhow::Result<&'static Entry> {
-    let manifest = Manifest::builtin();
-    if let Some(quantization) = quantization {
-        return Ok(manifest.find(name, quantization)?);
-    }
-    match manifest.quantizations(name)?.as_slice() {
-        [entry] => Ok(entry),
-        entries => {
-            let known: Vec<&str> = entries.iter().map(|entry| entry.quantization()).collect();
-            bail!(
-                "`{name}` has several quantizations: {}\nhint: name one of them behind the model",
-                known.join(", ")
-            )
-        }
-    }
 }
 
 fn verify(args: &NamedModelArgs) -> anyhow::Result<Status> {
@@ -478,7 +456,7 @@ fn check(args: &CheckArgs) -> anyhow::Result<Status> {
             args.model.quantization.as_deref(),
         )?),
     };
-    let file = model_file::open_model(&session, &file)?;
+    let file = open_model(&session, &file)?;
     let experiment = session.load(&args.experiment, &Loading::default())?;
     let backend = Backend::init()?;
     // The self-check draws nothing, so any values stand in for those that a model lacks.

@@ -5,7 +5,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
-use super::print;
+use super::output::print;
 
 /// Exit codes with which a shell says that there is no such program, or that it is none.
 const NOT_STARTED: [i32; 2] = [126, 127];

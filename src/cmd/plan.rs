@@ -1,8 +1,9 @@
 //! `seep plan`: what a run would do, without doing it.
 
+use super::Status;
 use super::experiment::load;
+use super::output::print;
 use super::program::session;
-use super::{Status, print};
 use crate::cli::{Format, PlanArgs};
 use crate::report::plan_table;
 

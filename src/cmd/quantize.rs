@@ -6,7 +6,8 @@
 use std::io::Read as _;
 use std::thread;
 
-use super::{Status, print};
+use super::Status;
+use super::output::print;
 use crate::cli::QuantizeArgs;
 use crate::gguf::imatrix::{Importance, read_imatrix};
 use crate::gguf::tensor_type::file_type_id;

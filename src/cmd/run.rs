@@ -1,8 +1,9 @@
 //! `seep run`: the main job, from an experiment file to a table.
 
+use super::Status;
 use super::experiment::load;
+use super::output::print;
 use super::program::session;
-use super::{Status, print};
 use crate::cli::{Format, RunArgs};
 use crate::report;
 

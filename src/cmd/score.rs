@@ -1,7 +1,8 @@
 //! `seep score`: leak rates of what is stored, without generating.
 
+use super::Status;
+use super::output::print;
 use super::program::session;
-use super::{Status, print};
 use crate::cli::{Format, ScoreArgs};
 use crate::leakage::Rounding;
 use crate::report;

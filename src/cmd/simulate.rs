@@ -6,7 +6,8 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{Status, print};
+use super::Status;
+use super::output::print;
 use crate::cli::{Format, SimulateArgs};
 use crate::report::plain_table;
 use crate::stats::{

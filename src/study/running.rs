@@ -19,7 +19,8 @@ use crate::study::asking::{
 use crate::study::comparing::FLIPS;
 use crate::study::drifting::{self, Side};
 use crate::study::models::encoder::open_encoder;
-use crate::study::models::file::{look_up, open_model};
+use crate::study::models::opening::open_model;
+use crate::study::models::wanted::look_up;
 use crate::study::prompt_date::PromptDate;
 use crate::study::scoring::encoding::similarity_text;
 use crate::study::scoring::exact::{Enumerations, ExactScored, continuation_texts};

@@ -12,7 +12,7 @@ use crate::leakage::{Leak, ScoredPair, cosine, leak_rates};
 use crate::llama::Model;
 use crate::study::Interrupted;
 use crate::study::models::encoder::{self as encoder_file, EncoderFile};
-use crate::study::models::file::Wanted;
+use crate::study::models::wanted::Wanted;
 
 /// The encoder that is measured.
 const ENCODER: &str = "all-minilm-l6-v2";

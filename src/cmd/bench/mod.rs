@@ -9,21 +9,23 @@ mod figures;
 mod peers;
 mod raw;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::models::one_entry;
+use super::Status;
+use super::output::print;
 use super::program::session;
-use super::{Status, print};
 use crate::cli::BenchArgs;
 use crate::experiment::{Experiment, Overrides};
 use crate::generation::SamplingParams;
 use crate::llama::{Backend, Model};
 use crate::progress;
 use crate::study::asking::{Prepared, prepare};
-use crate::study::models::file::{self as model_file, ModelFile, Wanted};
+use crate::study::models::file::{ModelFile, file_label};
+use crate::study::models::opening::open_model;
+use crate::study::models::wanted::{Wanted, one_entry};
 use crate::study::prompt_date::PromptDate;
 use crate::study::{Loading, Session};
 use embedding::EmbeddingFigures;
@@ -134,14 +136,9 @@ fn spread<T: Clone>(items: &[T], n: usize) -> Vec<T> {
 fn model(session: &Session, name: &str) -> anyhow::Result<ModelFile> {
     let path = Path::new(name);
     let wanted = if path.is_file() {
-        let label = path
-            .file_stem()
-            .unwrap_or(path.as_os_str())
-            .to_string_lossy()
-            .into_owned();
         Wanted::File {
-            path: PathBuf::from(path),
-            label,
+            path: path.to_owned(),
+            label: file_label(path),
         }
     } else {
         let (name, quantization) = name
@@ -149,7 +146,7 @@ fn model(session: &Session, name: &str) -> anyhow::Result<ModelFile> {
             .map_or((name, None), |(name, q)| (name, Some(q)));
         Wanted::Entry(one_entry(name, quantization)?)
     };
-    model_file::open_model(session, &wanted)
+    open_model(session, &wanted)
 }
 
 /// What a part has measured is shown before the error that ended it, if one did, is returned.

@@ -12,9 +12,8 @@ use crate::embedding::wordpiece::WordPieceTokenizer;
 use crate::gguf::manifest::Manifest;
 use crate::gguf::{check_encoder, convert_encoder_to_layer, encoder_layers};
 use crate::study::models::fetching;
-use crate::study::models::file::{
-    ModelFile, Wanted, file_label, hash_parts, model_file, read_checked,
-};
+use crate::study::models::file::{ModelFile, file_label, hash_parts, model_file, read_checked};
+use crate::study::models::wanted::Wanted;
 use crate::study::session::Session;
 
 /// Layers that bert_score takes of models whose last is not the best: `model2layers` of bert_score 0.3.13.

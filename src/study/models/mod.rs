@@ -6,4 +6,6 @@ pub(crate) mod deriving;
 pub(crate) mod encoder;
 pub(crate) mod fetching;
 pub(crate) mod file;
+pub(crate) mod opening;
 pub(crate) mod placement;
+pub(crate) mod wanted;

@@ -22,7 +22,8 @@ use crate::study::answering::exact::EnumerationPlan;
 use crate::study::asking as prepare;
 use crate::study::models::deriving::{self, DerivedState, Wish};
 use crate::study::models::fetching::state_text;
-use crate::study::models::file::{self as model_file, Wanted, look_up};
+use crate::study::models::opening::open_model;
+use crate::study::models::wanted::{Wanted, look_up};
 use crate::study::prompt_date::PromptDate;
 use crate::study::session::Session;
 use cost::Missing;
@@ -129,7 +130,7 @@ fn plan_model(
         experiment,
         date,
         backend,
-        model_file::open_model(session, wanted)?,
+        open_model(session, wanted)?,
         samplings,
     )?;
     let first = &planned[0];
@@ -249,7 +250,7 @@ fn derived_plan(session: &Session, parent: &Wanted, wish: &Wish) -> anyhow::Resu
             ..plan
         });
     }
-    let parent = model_file::open_model(session, parent)?;
+    let parent = open_model(session, parent)?;
     let label = derived_label(
         wish.target.label,
         &parent.quantization,
