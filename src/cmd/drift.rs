@@ -9,7 +9,9 @@ use anyhow::{Context as _, bail};
 
 use super::generating;
 use super::model_file::{self, ModelFile, look_up};
-use super::prepare::{Generations, Planned, plan_all, register_experiment, register_planned};
+use super::prepare::{
+    Generations, Planned, Prepared, plan_all, register_experiment, register_planned,
+};
 use super::run::load;
 use super::session::Session;
 use super::{Status, print};
@@ -20,7 +22,10 @@ use crate::llama::{Backend, LlamaDecoder, Model};
 use crate::progress::{self, Progress, Unit};
 use crate::report::{self, DriftSummary, ScoreSummary};
 use crate::stats::{Drift, TopTokens, drift, mean_logprobs};
-use crate::store::{DistributionPair, ExperimentId, GenerationId, ModelId, NewScore, Store};
+use crate::store::{
+    ConditionKey, DistributionPair, DriftSide, ExperimentId, GenerationId, ModelId, NewScore,
+    NumericsId, Store,
+};
 
 /// A model of the experiment with its row.
 struct Registered {
@@ -70,15 +75,16 @@ pub(super) fn drift_command(args: &DriftArgs) -> anyhow::Result<Status> {
         progress::note("what was scored is stored; the same command goes on from there");
         return Ok(Status::Interrupted);
     }
-    let side = |model: &Registered| Side::of(&model.planned.prepared.file, model.id);
+    let side = |model: &Registered| Side::of(&store, &model.planned.prepared, model.id);
+    let base_side = side(&base)?;
     let summaries = models.iter().map(|other| {
         let seed = experiment.seed();
         summary(
             &store,
             registered.experiment,
             seed,
-            &side(&base),
-            &side(other),
+            &base_side,
+            &side(other)?,
         )
     });
     let summaries = summaries.collect::<anyhow::Result<Vec<_>>>()?;
@@ -153,11 +159,11 @@ fn score(
     other: &Registered,
     generations: &Generations,
 ) -> anyhow::Result<bool> {
-    let schedule = &other.planned.prepared.context.schedule;
+    let numerics = generating::register_numerics(store, &other.planned.prepared)?;
     let label = other.planned.prepared.file.label();
     let ids = generation_ids(&base.planned, generations);
     let unscored: HashSet<GenerationId> = store
-        .unscored(other.id, schedule, &ids)?
+        .unscored(other.id, numerics, &ids)?
         .into_iter()
         .collect();
     let seen: HashSet<&[u32]> = other
@@ -204,6 +210,7 @@ fn score(
         backend,
         model: &model,
         other,
+        numerics,
         generations,
     };
     pass.run(store, &requests, &forced)
@@ -215,6 +222,7 @@ struct Pass<'a> {
     backend: &'a Backend,
     model: &'a Model,
     other: &'a Registered,
+    numerics: NumericsId,
     generations: &'a Generations,
 }
 
@@ -262,8 +270,8 @@ impl Pass<'_> {
     }
 
     fn store(&self, store: &mut Store, outcome: &GroupOutcome) -> anyhow::Result<()> {
-        let schedule = &self.other.planned.prepared.context.schedule;
-        store.insert_next_token_distributions(self.other.id, schedule, &outcome.next_tokens)?;
+        let (other, numerics) = (self.other.id, self.numerics);
+        store.insert_next_token_distributions(other, numerics, &outcome.next_tokens)?;
         let scores: Vec<NewScore<'_>> = outcome
             .generations
             .iter()
@@ -272,14 +280,14 @@ impl Pass<'_> {
                 token_logprobs: &scored.token_logprobs,
             })
             .collect();
-        Ok(store.insert_scores(self.other.id, schedule, &scores)?)
+        Ok(store.insert_scores(other, numerics, &scores)?)
     }
 }
 
 /// A model whose drift is looked at, as the database and people know it.
 #[derive(Debug, Clone)]
 pub(super) struct Side {
-    pub(super) id: ModelId,
+    pub(super) source: DriftSide,
     pub(super) name: String,
     pub(super) quantization: String,
     pub(super) sha256: String,
@@ -288,35 +296,40 @@ pub(super) struct Side {
 }
 
 impl Side {
-    pub(super) fn of(file: &ModelFile, id: ModelId) -> Self {
-        Self {
-            id,
+    /// A model as it is computed with here.
+    pub(super) fn of(store: &Store, prepared: &Prepared, id: ModelId) -> anyhow::Result<Self> {
+        let file = &prepared.file;
+        Ok(Self {
+            source: DriftSide {
+                model: id,
+                numerics: generating::numerics(store, prepared)?,
+            },
             name: file.name.clone(),
             quantization: file.quantization.clone(),
             sha256: file.sha256.to_string(),
             bits_per_weight: Some(file.inspection.bits_per_weight),
-        }
+        })
     }
 }
 
 /// How far two models' stored next-token distributions lie apart on the experiment's prompts; None where none are.
 pub(super) fn model_drift(
     store: &Store,
-    experiment: ExperimentId,
-    base: ModelId,
-    other: ModelId,
+    base: &ConditionKey,
+    other: &ConditionKey,
 ) -> anyhow::Result<Option<Drift>> {
-    Ok(drift_of_pairs(&pairs(store, experiment, base, other)?))
+    let pairs = pairs(store, base.experiment, base.into(), other.into())?;
+    Ok(drift_of_pairs(&pairs))
 }
 
 /// What is stored of both models; nothing where they are one, which does not lie apart from itself.
 fn pairs(
     store: &Store,
     experiment: ExperimentId,
-    base: ModelId,
-    other: ModelId,
+    base: DriftSide,
+    other: DriftSide,
 ) -> anyhow::Result<Vec<DistributionPair>> {
-    if base == other {
+    if base.model == other.model {
         return Ok(Vec::new());
     }
     Ok(store.distribution_pairs(experiment, base, other)?)
@@ -338,7 +351,7 @@ pub(super) fn summary(
     base: &Side,
     other: &Side,
 ) -> anyhow::Result<Option<DriftSummary>> {
-    let pairs = pairs(store, experiment, base.id, other.id)?;
+    let pairs = pairs(store, experiment, base.source, other.source)?;
     let Some(drift) = drift_of_pairs(&pairs) else {
         return Ok(None);
     };
@@ -360,7 +373,7 @@ pub(super) fn summary(
         max_kl: drift.max_kl,
         same_top: drift.same_top,
         mean_rest: drift.mean_rest,
-        scores: scores(store, experiment, seed, base.id, other.id)?,
+        scores: scores(store, experiment, seed, base.source, other.source)?,
     }))
 }
 
@@ -368,8 +381,8 @@ fn scores(
     store: &Store,
     experiment: ExperimentId,
     seed: u64,
-    base: ModelId,
-    other: ModelId,
+    base: DriftSide,
+    other: DriftSide,
 ) -> anyhow::Result<Option<ScoreSummary>> {
     let scored = store.scored_generations(experiment, seed, base, other)?;
     let logprobs: Vec<(&[f32], &[f32])> = scored

@@ -18,11 +18,13 @@ use crate::engine::{
     SelfCheck, Vocabulary, Work, n_cells_alone, self_check,
 };
 use crate::generation::{GenerationRequest, RequestId};
-use crate::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
+use crate::llama::{self, Backend, DecoderConfig, LlamaDecoder, Model};
 use crate::progress::{self, Progress, Unit};
 use crate::prompt::first_disagreement;
 use crate::sampling::AllowedTokens;
-use crate::store::{ModelId, NewFailure, NewGeneration, RunId, RunModel, SamplingId, Store};
+use crate::store::{
+    ModelId, NewFailure, NewGeneration, Numerics, NumericsId, RunId, RunModel, SamplingId, Store,
+};
 
 /// Prompts in a group at most: few enough that little is lost when a run is killed.
 const GROUP_PROMPTS: usize = 96;
@@ -43,6 +45,30 @@ pub(super) struct Destination<'a> {
     pub(super) run: RunId,
     pub(super) model: ModelId,
     pub(super) sampling: SamplingId,
+    pub(super) numerics: NumericsId,
+}
+
+/// How logits of a model are computed here; no digest of them is known yet.
+fn numerics_here(prepared: &Prepared) -> Numerics {
+    Numerics {
+        schedule: prepared.context.schedule.clone(),
+        llama_cpp_version: llama::version(),
+        logits_sha256: None,
+    }
+}
+
+/// The row of how logits of a model are computed here; None where nothing is stored of it.
+pub(super) fn numerics(store: &Store, prepared: &Prepared) -> anyhow::Result<Option<NumericsId>> {
+    let here = numerics_here(prepared);
+    Ok(store.undigested(&here.schedule, &here.llama_cpp_version)?)
+}
+
+/// The same row, made if it is missing.
+pub(super) fn register_numerics(
+    store: &mut Store,
+    prepared: &Prepared,
+) -> anyhow::Result<NumericsId> {
+    Ok(store.register_numerics(&numerics_here(prepared))?)
 }
 
 /// A model that is loaded, kept for its next sampling.
@@ -171,6 +197,7 @@ pub(super) fn check_requests(
     requests: &[GenerationRequest],
     done: &mut RunModel,
 ) -> anyhow::Result<(Vec<GenerationRequest>, GroupLimits)> {
+    done.numerics = Some(destination.numerics);
     (done.determinism, done.logit_difference_max) = loaded.checked.clone();
     let model = &loaded.model;
     let (fitting, too_long) = split_too_long(requests, prepared, model.n_ctx_train());
@@ -196,6 +223,7 @@ pub(super) fn new_run_model(prepared: &Prepared, n_reused: usize) -> RunModel {
         sampling_label: prepared.sampling_label.clone(),
         preset: prepared.preset.map(|preset| preset.as_str().to_owned()),
         schedule: prepared.context.schedule.clone(),
+        numerics: None,
         backend: prepared.placement.backend.clone(),
         device: prepared.placement.device.clone(),
         n_gpu_layers: prepared.placement.n_gpu_layers,
@@ -408,12 +436,13 @@ fn store_generations(
         .collect();
     destination.store.insert_next_token_distributions(
         destination.model,
-        &prepared.context.schedule,
+        destination.numerics,
         &outcome.next_tokens,
     )?;
     destination.store.insert_generations(
         destination.run,
         destination.model,
+        destination.numerics,
         &prepared.context,
         &new,
     )?;

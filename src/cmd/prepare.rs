@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use rayon::prelude::*;
 
+use super::generating;
 use super::model_file::ModelFile;
 use super::placement::Placement;
 use crate::experiment::{Experiment, Plan, Preset, plan_requests};
@@ -165,7 +166,10 @@ pub(super) fn prepare(
 impl Planned {
     /// The planned requests that have no generation yet.
     pub(super) fn missing(&self, store: &Store) -> anyhow::Result<Vec<GenerationRequest>> {
-        let missing = store.missing(&self.request_ids())?;
+        let Some(numerics) = generating::numerics(store, &self.prepared)? else {
+            return Ok(self.plan.requests().to_vec());
+        };
+        let missing = store.missing(&self.request_ids(), numerics)?;
         // Both are in the order of the plan.
         let mut missing = missing.into_iter().peekable();
         let requests = self.plan.requests().iter();
@@ -177,7 +181,10 @@ impl Planned {
 
     /// The stored generations of the planned requests.
     pub(super) fn generations(&self, store: &Store) -> anyhow::Result<Generations> {
-        Ok(store.generations(&self.request_ids())?)
+        match generating::numerics(store, &self.prepared)? {
+            Some(numerics) => Ok(store.generations(&self.request_ids(), numerics)?),
+            None => Ok(Generations::new()),
+        }
     }
 
     fn request_ids(&self) -> Vec<RequestId> {
@@ -246,7 +253,9 @@ pub(super) fn register_planned(
     registered: &Registered,
     planned: &Planned,
 ) -> anyhow::Result<ModelId> {
-    let model = register_model(store, &planned.prepared.file)?;
+    let file = &planned.prepared.file;
+    let model = register_model(store, file)?;
+    store.name_model(registered.experiment, model, &file.name, &file.quantization)?;
     let rendered: Vec<NewRenderedPrompt<'_>> = planned
         .prepared
         .prompts

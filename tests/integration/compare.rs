@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use seep::digest::Digest;
-use seep::generation::{Generation, RequestContext, SamplingParams, StopReason, StopRule};
+use seep::generation::{Generation, Method, RequestContext, SamplingParams, StopReason, StopRule};
 use seep::leakage::Leak;
 use seep::store::{
-    ExperimentId, GenerationId, LeakSet, ModelId, NewExperiment, NewGeneration, NewLeak, NewModel,
-    NewPair, NewPrompt, NewRenderedPrompt, NewRun, PromptId, RunId, ScoredWith, Store,
+    ConditionKey, ExperimentId, GenerationId, ModelId, NewExperiment, NewGeneration, NewLeak,
+    NewModel, NewPair, NewPrompt, NewRenderedPrompt, NewRun, Numerics, NumericsId, PromptId, RunId,
+    Store,
 };
 use serde_json::Value;
 
@@ -120,20 +121,21 @@ impl Filling {
                 });
             }
         }
-        let set = LeakSet {
+        // The embedding model is any row.
+        let encoder = ladder_encoder(&mut self.store);
+        let key = ConditionKey {
             experiment: self.experiment,
             model,
             sampling: seep::store::SamplingId::UNKNOWN,
-            metric: "sbert",
             seed: SEED,
-        };
-        // The embedding model is any row.
-        let encoder = ladder_encoder(&mut self.store);
-        let with = ScoredWith {
+            method: Method::Repeats,
+            numerics: numerics(&mut self.store),
+            metric: "sbert".to_owned(),
             embedding_model: encoder,
-            signature: "sbert_encoder_L2_mean_round3_sha256=0123456789ab_seep=0.1.0",
+            signature: "sbert_encoder_L2_mean_round3_sha256=0123456789ab_seep=0.1.0".to_owned(),
         };
-        self.store.save_leaks(set, with, &leaks).unwrap();
+        let condition = self.store.register_condition(&key).unwrap();
+        self.store.save_leaks(condition, &leaks).unwrap();
     }
 
     /// Generations of all prompts, by prompt and then repeat.
@@ -144,6 +146,7 @@ impl Filling {
         quantization: &str,
     ) -> Vec<GenerationId> {
         let context = context(model_sha256);
+        let numerics = numerics(&mut self.store);
         let tokens: Vec<Arc<[u32]>> = (0..self.prompts.len() as u32)
             .map(|n| Arc::from([n]))
             .collect();
@@ -180,10 +183,16 @@ impl Filling {
                 generation,
             });
         self.store
-            .insert_generations(self.run, model, &context, &new.collect::<Vec<_>>())
+            .insert_generations(
+                self.run,
+                model,
+                numerics,
+                &context,
+                &new.collect::<Vec<_>>(),
+            )
             .unwrap();
         let ids: Vec<_> = requests.iter().map(|request| request.id).collect();
-        let stored = self.store.generations(&ids).unwrap();
+        let stored = self.store.generations(&ids, numerics).unwrap();
         ids.iter().map(|id| stored[id].id).collect()
     }
 }
@@ -221,6 +230,16 @@ fn context(model_sha256: Digest) -> RequestContext {
         seed: SEED,
         schedule: "strict-pad8-vbf16".to_owned(),
     }
+}
+
+/// How the logits of all generations are computed.
+fn numerics(store: &mut Store) -> NumericsId {
+    let numerics = Numerics {
+        schedule: "strict-pad8-vbf16".to_owned(),
+        llama_cpp_version: "b10252".to_owned(),
+        logits_sha256: None,
+    };
+    store.register_numerics(&numerics).unwrap()
 }
 
 fn new_run(experiment: ExperimentId) -> NewRun<'static> {

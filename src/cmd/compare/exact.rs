@@ -8,6 +8,7 @@ use anyhow::bail;
 use super::choice::check_embedding_model;
 use super::{FLIPS, cluster_unit, condition, condition_name, number_clusters, trends, with_drift};
 use crate::cli::{ClusterUnit, CompareArgs};
+use crate::cmd::verdicts::COMPUTING;
 use crate::generation::EnumerationParams;
 use crate::leakage::{
     Clusters, ExactDifference, ExactMover, ExactPair, PairRates, exact_differences,
@@ -18,14 +19,14 @@ use crate::report::{
     ComparisonReport, Condition, ConditionComparison, ExactBounds, ExactCompared, LikelyText,
     MovedPair, MovedSide,
 };
-use crate::store::{EnumerationRowId, Store, StoredExactLeak, StoredExactSet, StoredLeakSet};
+use crate::store::{EnumerationRowId, KeyField, Store, StoredCondition, StoredExactLeak};
 
 /// Texts shown of each prompt of a pair that moved.
 const N_TEXTS: usize = 3;
 
 /// The leak probabilities of one condition.
 pub(in crate::cmd) struct Exact<'a> {
-    pub(in crate::cmd) set: &'a StoredLeakSet,
+    pub(in crate::cmd) set: &'a StoredCondition,
     pub(in crate::cmd) leaks: Vec<StoredExactLeak>,
     pub(in crate::cmd) pairs: Vec<ExactPair>,
     pub(in crate::cmd) rates: PairRates,
@@ -34,8 +35,8 @@ pub(in crate::cmd) struct Exact<'a> {
 /// Compares exact leaks; `sets` name the base and then the others.
 pub(super) fn assemble(
     store: &Store,
-    stored: &[StoredExactSet],
-    sets: &[&StoredLeakSet],
+    stored: &[StoredCondition],
+    sets: &[&StoredCondition],
     args: &CompareArgs,
 ) -> anyhow::Result<ComparisonReport> {
     let (params, chosen) = with_common_params(stored, sets)?;
@@ -54,8 +55,8 @@ pub(super) fn assemble(
         experiment: set.experiment_name.clone(),
         experiment_sha256: set.experiment_sha256.clone(),
         database: store.path().display().to_string(),
-        metric: set.metric.clone(),
-        seed: set.seed,
+        metric: set.key.metric.clone(),
+        seed: set.key.seed,
         unit: cluster_unit(args.unit).to_owned(),
         flip_seed: FLIPS.seed,
         enumeration: Some(params),
@@ -72,24 +73,28 @@ pub(super) fn assemble(
 
 /// The sets of each condition that were enumerated as far as those of all others; of several, those stored last.
 fn with_common_params<'a>(
-    stored: &'a [StoredExactSet],
-    sets: &[&StoredLeakSet],
-) -> anyhow::Result<(EnumerationParams, Vec<&'a StoredExactSet>)> {
-    let of = |set: &StoredLeakSet, params: EnumerationParams| {
-        let alike = |it: &&StoredExactSet| it.set.set() == set.set() && it.params == params;
+    stored: &'a [StoredCondition],
+    sets: &[&StoredCondition],
+) -> anyhow::Result<(EnumerationParams, Vec<&'a StoredCondition>)> {
+    let of = |set: &StoredCondition, params: EnumerationParams| {
+        let alike =
+            |it: &&StoredCondition| is_alike(it, set) && it.key.enumeration() == Some(params);
         stored.iter().rfind(alike)
     };
-    let base = stored.iter().filter(|it| it.set.set() == sets[0].set());
+    let base = stored.iter().filter(|it| is_alike(it, sets[0]));
     let mut common: Vec<EnumerationParams> = Vec::new();
-    for params in base.map(|it| it.params) {
+    for params in base.filter_map(|it| it.key.enumeration()) {
         if !common.contains(&params) && sets.iter().all(|set| of(set, params).is_some()) {
             common.push(params);
         }
     }
     let Some(&params) = common.last() else {
         let conditions = sets.iter().map(|set| {
-            let of_set = stored.iter().filter(|it| it.set.set() == set.set());
-            let found: Vec<String> = of_set.map(|it| params_words(it.params)).collect();
+            let of_set = stored.iter().filter(|it| is_alike(it, set));
+            let found: Vec<String> = of_set
+                .filter_map(|it| it.key.enumeration())
+                .map(params_words)
+                .collect();
             format!("\n  {}: {}", condition_name(set), found.join("; "))
         });
         bail!(
@@ -104,9 +109,15 @@ fn with_common_params<'a>(
             params_words(params)
         ));
     }
-    let chosen: Vec<&StoredExactSet> = sets.iter().filter_map(|set| of(set, params)).collect();
-    check_embedding_model(&chosen.iter().map(|it| &it.set).collect::<Vec<_>>())?;
+    let chosen: Vec<&StoredCondition> = sets.iter().filter_map(|set| of(set, params)).collect();
+    check_embedding_model(&chosen)?;
     Ok((params, chosen))
+}
+
+/// Whether two conditions differ only in how far was enumerated and in how they were computed.
+pub(in crate::cmd) fn is_alike(a: &StoredCondition, b: &StoredCondition) -> bool {
+    let except = [&[KeyField::Method], &COMPUTING[..]].concat();
+    a.key.difference(&b.key, &except).is_none()
 }
 
 /// The cluster of each pair.
@@ -129,13 +140,13 @@ pub(in crate::cmd) fn params_words(params: EnumerationParams) -> String {
 /// The leak probabilities of each of the sets, in their order.
 pub(in crate::cmd) fn read<'a>(
     store: &Store,
-    sets: &[&'a StoredExactSet],
+    sets: &[&'a StoredCondition],
 ) -> anyhow::Result<Vec<Exact<'a>>> {
     let conditions = sets.iter().map(|set| {
-        let leaks = store.exact_leaks_of_set(set)?;
+        let leaks = store.exact_leaks(set.id)?;
         let pairs: Vec<ExactPair> = leaks.iter().map(|leak| leak.pair.clone()).collect();
         Ok(Exact {
-            set: &set.set,
+            set,
             rates: exact_pair_rates(&pairs),
             leaks,
             pairs,

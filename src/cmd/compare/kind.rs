@@ -6,13 +6,13 @@ use anyhow::bail;
 
 use super::choice::{Choice, Wanted, choose, is_of_condition, is_of_experiment};
 use crate::cli::RateKind;
-use crate::store::StoredLeakSet;
+use crate::store::StoredCondition;
 
 /// The sets that the database holds, of each kind.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cmd) struct Kinds<'a> {
-    pub(in crate::cmd) repeats: &'a [StoredLeakSet],
-    pub(in crate::cmd) exact: &'a [StoredLeakSet],
+    pub(in crate::cmd) repeats: &'a [StoredCondition],
+    pub(in crate::cmd) exact: &'a [StoredCondition],
 }
 
 /// Chooses among the sets of one kind: of that asked for, or else of the one that has all of the conditions.
@@ -61,7 +61,7 @@ impl<'a> Kinds<'a> {
         })
     }
 
-    pub(in crate::cmd) fn of(self, kind: RateKind) -> &'a [StoredLeakSet] {
+    pub(in crate::cmd) fn of(self, kind: RateKind) -> &'a [StoredCondition] {
         match kind {
             RateKind::Repeats => self.repeats,
             RateKind::Exact => self.exact,

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use anyhow::bail;
 
 use super::drift::{self, Side};
-use super::verdicts::{Verdicts, read_verdicts};
+use super::verdicts::{COMPUTING, Verdicts, read_verdicts, stored_conditions};
 use super::{Status, print, stored};
 use crate::cli::{ClusterUnit, CompareArgs, Format, RateKind};
 use crate::leakage::{
@@ -26,7 +26,7 @@ use crate::report::{
     MetricDifference, ModelTrend, RepeatText, comparison_json, comparison_table,
 };
 use crate::stats::SignFlips;
-use crate::store::{LeakSet, PromptId, Store, StoredLeak, StoredLeakSet};
+use crate::store::{DriftSide, KeyField, PromptId, Store, StoredCondition, StoredLeak};
 use choice::{Choice, Wanted};
 pub(super) use choice::{condition_name, is_of_condition, is_of_experiment};
 pub(super) use kind::Kinds;
@@ -41,18 +41,17 @@ pub(super) const FLIPS: SignFlips = SignFlips {
 /// Compares conditions and prints what was found.
 pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<Status> {
     let store = stored::open(&args.db)?;
-    let (stored, stored_exact) = (store.leak_sets()?, store.exact_leak_sets()?);
-    if stored.is_empty() && stored_exact.is_empty() {
+    let (stored, exact) = stored_conditions(&store)?;
+    if stored.is_empty() && exact.is_empty() {
         bail!(
             "the database `{}` holds no leaks yet\nhint: `seep run` stores them",
             args.db.display()
         );
     }
     let names = [&args.base].into_iter().chain(&args.others);
-    let exact_sets: Vec<StoredLeakSet> = stored_exact.iter().map(|it| it.set.clone()).collect();
     let kinds = Kinds {
         repeats: &stored,
-        exact: &exact_sets,
+        exact: &exact,
     };
     let wanted = Wanted {
         conditions: &names.map(String::as_str).collect::<Vec<_>>(),
@@ -66,7 +65,7 @@ pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<Status> {
     }
     let report = match kind {
         RateKind::Repeats => assemble(&store, &stored, &sets, args)?,
-        RateKind::Exact => exact::assemble(&store, &stored_exact, &sets, args)?,
+        RateKind::Exact => exact::assemble(&store, &exact, &sets, args)?,
     };
     print(&match args.format {
         Format::Table => comparison_table(&report),
@@ -77,8 +76,8 @@ pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<Status> {
 
 fn assemble(
     store: &Store,
-    stored: &[StoredLeakSet],
-    sets: &[&StoredLeakSet],
+    stored: &[StoredCondition],
+    sets: &[&StoredCondition],
     args: &CompareArgs,
 ) -> anyhow::Result<ComparisonReport> {
     let verdicts = read_verdicts(store, sets)?;
@@ -109,8 +108,8 @@ fn assemble(
         experiment: set.experiment_name.clone(),
         experiment_sha256: set.experiment_sha256.clone(),
         database: store.path().display().to_string(),
-        metric: set.metric.clone(),
-        seed: set.seed,
+        metric: set.key.metric.clone(),
+        seed: set.key.seed,
         unit: cluster_unit(args.unit).to_owned(),
         flip_seed: FLIPS.seed,
         enumeration: None,
@@ -184,7 +183,7 @@ fn n_repeats(verdicts: &Verdicts<'_>) -> Option<usize> {
 }
 
 fn condition(
-    set: &StoredLeakSet,
+    set: &StoredCondition,
     rates: &PairRates,
     n_repeats: usize,
     clusters: &Clusters,
@@ -227,18 +226,24 @@ fn condition_comparison(
 /// Adds how far the next-token distributions lie apart, where they are stored.
 fn with_drift(
     store: &Store,
-    base: &StoredLeakSet,
-    other: &StoredLeakSet,
+    base: &StoredCondition,
+    other: &StoredCondition,
     comparison: ConditionComparison,
 ) -> anyhow::Result<ConditionComparison> {
-    let side = |set: &StoredLeakSet| Side {
-        id: set.model,
+    let side = |set: &StoredCondition| Side {
+        source: DriftSide::from(&set.key),
         name: set.label.clone(),
         quantization: set.quantization.clone(),
         sha256: set.model_sha256.clone(),
         bits_per_weight: set.bits_per_weight,
     };
-    let drift = drift::summary(store, base.experiment, base.seed, &side(base), &side(other))?;
+    let drift = drift::summary(
+        store,
+        base.key.experiment,
+        base.key.seed,
+        &side(base),
+        &side(other),
+    )?;
     Ok(ConditionComparison {
         drift,
         ..comparison
@@ -284,7 +289,7 @@ fn repeat_text(leak: &StoredLeak) -> RepeatText {
 
 /// One trend for each model; of different models, bits per weight mean different things.
 pub(super) fn trends<'a>(
-    conditions: impl Iterator<Item = (&'a StoredLeakSet, &'a PairRates)>,
+    conditions: impl Iterator<Item = (&'a StoredCondition, &'a PairRates)>,
     clusters: &Clusters,
 ) -> Vec<ModelTrend> {
     // A trend over files is one under the same sampling values.
@@ -310,23 +315,20 @@ pub(super) fn trends<'a>(
 
 /// The sets of each other metric that there is for all conditions, in their order.
 fn other_metrics<'a>(
-    stored: &'a [StoredLeakSet],
-    sets: &[&StoredLeakSet],
-) -> Vec<Vec<&'a StoredLeakSet>> {
-    let mut metrics: BTreeMap<&str, Vec<&StoredLeakSet>> = BTreeMap::new();
+    stored: &'a [StoredCondition],
+    sets: &[&StoredCondition],
+) -> Vec<Vec<&'a StoredCondition>> {
+    let mut metrics: BTreeMap<&str, Vec<&StoredCondition>> = BTreeMap::new();
     for set in sets {
+        let except = [&[KeyField::Metric], &COMPUTING[..]].concat();
         let same = stored.iter().filter(|other| {
-            let asked = LeakSet {
-                metric: &other.metric,
-                ..set.set()
-            };
-            other.set() == asked && other.metric != set.metric
+            other.key.metric != set.key.metric && set.key.difference(&other.key, &except).is_none()
         });
         for other in same {
-            metrics.entry(&other.metric).or_default().push(other);
+            metrics.entry(&other.key.metric).or_default().push(other);
         }
     }
-    let is_complete = |found: &Vec<&StoredLeakSet>| found.len() == sets.len();
+    let is_complete = |found: &Vec<&StoredCondition>| found.len() == sets.len();
     metrics.into_values().filter(is_complete).collect()
 }
 
@@ -334,7 +336,7 @@ fn agreement(a: &Verdicts<'_>, b: &Verdicts<'_>) -> Option<MetricAgreement> {
     let found = metric_agreement(&a.pairs, &b.pairs)?;
     Some(MetricAgreement {
         condition: condition_name(a.set),
-        metric: b.set.metric.clone(),
+        metric: b.set.key.metric.clone(),
         share: found.share,
         kappa: found.kappa,
         n: found.n,
@@ -356,7 +358,7 @@ fn add_metric(
         comparison
             .other_metrics
             .extend(found.map(|found| MetricDifference {
-                metric: base.set.metric.clone(),
+                metric: base.set.key.metric.clone(),
                 comparison: found,
             }));
     }

@@ -14,26 +14,25 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 
 use super::compare::Kinds;
+use super::verdicts::stored_conditions;
 use super::{Status, stored};
 use crate::cli::{RateKind, ReportArgs};
 use crate::progress;
 use crate::report::{Report, figure_files};
-use crate::store::StoredLeakSet;
 
 /// Writes the report, and the figures where they are asked for.
 pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Status> {
     let store = stored::open(&args.db)?;
-    let (stored, stored_exact) = (store.leak_sets()?, store.exact_leak_sets()?);
-    if stored.is_empty() && stored_exact.is_empty() {
+    let (stored, exact) = stored_conditions(&store)?;
+    if stored.is_empty() && exact.is_empty() {
         bail!(
             "the database `{}` holds no leaks yet\nhint: `seep run` stores them",
             args.db.display()
         );
     }
-    let exact_sets: Vec<StoredLeakSet> = stored_exact.iter().map(|it| it.set.clone()).collect();
     let kinds = Kinds {
         repeats: &stored,
-        exact: &exact_sets,
+        exact: &exact,
     };
     let choice = choice::choose(kinds, args)?;
     for note in &choice.notes {
@@ -41,7 +40,7 @@ pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Status> {
     }
     let data = match choice.kind {
         RateKind::Repeats => assemble::assemble(&store, &choice)?,
-        RateKind::Exact => exact::assemble(&store, &stored_exact, &choice)?,
+        RateKind::Exact => exact::assemble(&store, &exact, &choice)?,
     };
     let report = Report::new(&data);
     let size = write_page(&report, &args.output)?;
