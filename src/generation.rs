@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::digest::Digest;
 
 pub use enumeration::{
-    Continuation, Enumeration, EnumerationId, EnumerationParams, EnumerationRequest,
+    Continuation, Enumeration, EnumerationId, EnumerationParams, EnumerationRequest, Method,
 };
 pub use label::sampling_labels;
 

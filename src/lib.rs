@@ -79,7 +79,9 @@
 //! | template, category | a pair with a slot for the concept; the kind of association asked about |
 //! | sampling | one set of sampling values; a sweep gives a model several |
 //! | preset | a named source of sampling values that the file does not write out |
-//! | condition | one model file with one sampling and one seed: what is compared |
+//! | condition | one model file with one sampling and one seed: what is compared; in the database with all else that a verdict depends on besides pair and repeat |
+//! | method | how leak probabilities are found: from repeats, or exactly |
+//! | numerics | how logits are computed: schedule, build of llama.cpp, and a digest of what they come to |
 //! | request | one planned generation; its id is a hash of all that determines it |
 //! | generation | the model's text for one request |
 //! | repeat | the n-th generation of one prompt, with its own draws |

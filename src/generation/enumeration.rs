@@ -25,6 +25,25 @@ impl EnumerationParams {
     pub const N_CHILDREN_MAX: usize = 1024;
 }
 
+/// How the leak probabilities of a condition are found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Method {
+    /// From repeats that are drawn: each gives a verdict, and their mean is an estimate.
+    Repeats,
+    /// Exactly, from continuations that are enumerated so far.
+    Exact(EnumerationParams),
+}
+
+impl Method {
+    /// The word used in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Repeats => "repeats",
+            Self::Exact(_) => "exact",
+        }
+    }
+}
+
 /// The identity of an enumeration: a hash of all that determines it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EnumerationId(pub Digest);

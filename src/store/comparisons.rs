@@ -8,7 +8,9 @@ use rusqlite::{Row, params};
 use super::error::Failure;
 use super::samplings::sampling;
 use super::values::unsigned;
-use super::{ExperimentId, GenerationId, ModelId, PromptId, SamplingId, Store, StoreError};
+use super::{
+    ExperimentId, GenerationId, ModelId, NumericsId, PromptId, SamplingId, Store, StoreError,
+};
 use crate::generation::{SamplingParams, StopReason};
 
 /// An experiment, read back.
@@ -24,7 +26,7 @@ pub struct StoredExperiment {
     pub is_imported: bool,
 }
 
-/// A model with a sampling whose generations can be compared.
+/// A model with a sampling and numerics whose generations can be compared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ComparedModel {
     /// Its row.
@@ -45,6 +47,8 @@ pub struct ComparedModel {
     pub sampling: SamplingId,
     /// The sampling values; None where generations were imported.
     pub sampling_values: Option<SamplingParams>,
+    /// How the logits of its generations were computed.
+    pub numerics: NumericsId,
 }
 
 /// A repeat of a pair, with the texts that are compared.
@@ -83,19 +87,20 @@ pub struct ComparedText {
     pub is_cut_off: bool,
 }
 
-/// For each model, sampling, seed, pair and repeat of an experiment the rows of its generations. Where metrics were scored on
-/// different generations, the newest is meant; SQLite takes the other columns from the row of the maximum.
+/// For each seed, pair and repeat of a model under a sampling and numerics in an experiment the rows of its generations.
+/// Where conditions were scored on different generations, the newest is meant; SQLite takes the other columns from the row
+/// of the maximum.
 const COMPARED: &str = "
-    SELECT model_id, sampling_id, seed, pair_idx, repeat_idx, max(test_generation_id) AS test_generation_id,
-        control_generation_id
+    SELECT seed, pair_idx, repeat_idx, max(test_generation_id) AS test_generation_id, control_generation_id
     FROM (
-        SELECT model_id, 0 AS sampling_id, 0 AS seed, pair_idx, repeat_idx, test_generation_id, control_generation_id
-        FROM imported_pairs WHERE experiment_id = ?1
+        SELECT 0 AS seed, pair_idx, repeat_idx, test_generation_id, control_generation_id
+        FROM imported_pairs WHERE experiment_id = ?1 AND model_id = ?2 AND ?3 = 0 AND ?4 = 0
         UNION ALL
-        SELECT model_id, sampling_id, seed, pair_idx, repeat_idx, test_generation_id, control_generation_id
-        FROM leaks WHERE experiment_id = ?1
+        SELECT seed, pair_idx, repeat_idx, test_generation_id, control_generation_id
+        FROM conditions JOIN leaks ON condition_id = conditions.id
+        WHERE experiment_id = ?1 AND model_id = ?2 AND sampling_id = ?3 AND numerics_id = ?4
     )
-    GROUP BY model_id, sampling_id, seed, pair_idx, repeat_idx";
+    GROUP BY seed, pair_idx, repeat_idx";
 
 impl Store {
     /// All experiments, in the order in which they came.
@@ -119,7 +124,7 @@ impl Store {
         })
     }
 
-    /// The models of an experiment that have generations to compare, each with each of its samplings.
+    /// The models of an experiment that have generations to compare, each with each of its samplings and numerics.
     ///
     /// # Errors
     /// What SQLite reports.
@@ -129,15 +134,19 @@ impl Store {
     ) -> Result<Vec<ComparedModel>, StoreError> {
         self.read("read models", |view| {
             let mut select = view.prepare_cached(
-                "SELECT sha256, models.label AS model_label, quantization, bits_per_weight, composition, derivation,
-                     model_id, samplings.*
+                "SELECT sha256, ifnull(named.label, models.label) AS model_label,
+                     ifnull(named.quantization, models.quantization) AS model_quantization, bits_per_weight, composition,
+                     derivation, found.model_id, numerics_id, samplings.*
                  FROM (
-                     SELECT model_id, 0 AS sampling_id FROM imported_pairs WHERE experiment_id = ?1
-                     UNION SELECT model_id, sampling_id FROM leaks WHERE experiment_id = ?1
-                 )
-                     JOIN models ON models.id = model_id
+                     SELECT model_id, 0 AS sampling_id, 0 AS numerics_id FROM imported_pairs WHERE experiment_id = ?1
+                     UNION SELECT model_id, sampling_id, numerics_id FROM conditions
+                     WHERE experiment_id = ?1 AND EXISTS (SELECT 1 FROM leaks WHERE condition_id = conditions.id)
+                 ) AS found
+                     JOIN models ON models.id = found.model_id
                      JOIN samplings ON samplings.id = sampling_id
-                 ORDER BY model_id, sampling_id",
+                     LEFT JOIN experiment_models AS named
+                         ON named.experiment_id = ?1 AND named.model_id = found.model_id
+                 ORDER BY found.model_id, sampling_id, numerics_id",
             )?;
             let mut rows = select.query([experiment])?;
             let mut found = Vec::new();
@@ -148,7 +157,7 @@ impl Store {
         })
     }
 
-    /// What can be compared of a model with a sampling, by seed, pair and repeat.
+    /// What can be compared of a model with a sampling and numerics, by seed, pair and repeat.
     ///
     /// # Errors
     /// `Value` when a row does not hold what was stored.
@@ -157,6 +166,7 @@ impl Store {
         experiment: ExperimentId,
         model: ModelId,
         sampling: SamplingId,
+        numerics: NumericsId,
     ) -> Result<Vec<Comparison>, StoreError> {
         self.read("read generations to compare", |view| {
             let mut select = view.prepare_cached(&format!(
@@ -167,10 +177,10 @@ impl Store {
                      JOIN experiment_pairs USING (pair_idx)
                      JOIN generations AS test ON test.id = test_generation_id
                      JOIN generations AS control ON control.id = control_generation_id
-                 WHERE experiment_id = ?1 AND compared.model_id = ?2 AND sampling_id = ?3
+                 WHERE experiment_id = ?1
                  ORDER BY compared.seed, pair_idx, compared.repeat_idx"
             ))?;
-            let mut rows = select.query(params![experiment, model, sampling])?;
+            let mut rows = select.query(params![experiment, model, sampling, numerics])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 found.push(comparison(row)?);
@@ -185,12 +195,13 @@ fn compared_model(row: &Row<'_>) -> Result<ComparedModel, Failure> {
         id: row.get("model_id")?,
         sha256: row.get("sha256")?,
         label: row.get("model_label")?,
-        quantization: row.get("quantization")?,
+        quantization: row.get("model_quantization")?,
         bits_per_weight: row.get("bits_per_weight")?,
         composition: row.get("composition")?,
         derivation: row.get("derivation")?,
         sampling: row.get("id")?,
         sampling_values: sampling(row)?,
+        numerics: row.get("numerics_id")?,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Enumerations and their continuations: the tables `enumerations` and `continuations`.
 //!
-//! Owns the way from a request to its rows. An enumeration belongs to its request, whichever run or experiment asked
-//! for it first, as a generation does.
+//! Owns the way from a request to its rows. An enumeration belongs to its request and to how logits were computed for
+//! it, whichever run or experiment asked for it first, as a generation does.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::error::Failure;
-use super::generations::{check_model, rendered_prompt, stop_reason, without_row};
+use super::generations::{check_context, rendered_prompt, stop_reason, without_row};
 use super::values::{integer, json_numbers, numbers, unsigned};
-use super::{EnumerationRowId, ModelId, RunId, Store, StoreError};
+use super::{EnumerationRowId, ModelId, NumericsId, RunId, Store, StoreError};
 use crate::generation::{
     Continuation, Enumeration, EnumerationId, EnumerationParams, EnumerationRequest, RequestContext,
 };
@@ -35,32 +35,33 @@ pub struct StoredEnumeration {
 }
 
 impl Store {
-    /// Those of `requests` that have no stored enumeration, in order.
+    /// Those of `requests` that have no stored enumeration under these numerics, in order.
     ///
     /// # Errors
     /// What SQLite reports.
     pub fn missing_enumerations(
         &self,
         requests: &[EnumerationId],
+        numerics: NumericsId,
     ) -> Result<Vec<EnumerationId>, StoreError> {
         self.read("look for enumerations", |view| {
-            let select = "SELECT 1 FROM enumerations WHERE request_id = ?1";
-            without_row(view, select, requests)
+            without_row(view, "enumerations", requests, numerics)
         })
     }
 
-    /// The stored enumerations of those of `requests` that have one.
+    /// The stored enumerations of those of `requests` that have one under these numerics.
     ///
     /// # Errors
     /// `Value` when a row does not hold what was stored.
     pub fn enumerations(
         &self,
         requests: &[EnumerationId],
+        numerics: NumericsId,
     ) -> Result<HashMap<EnumerationId, StoredEnumeration>, StoreError> {
         self.read("read enumerations", |view| {
             let mut found = HashMap::with_capacity(requests.len());
             for request in requests {
-                if let Some(stored) = stored_enumeration(view, *request)? {
+                if let Some(stored) = stored_enumeration(view, *request, numerics)? {
                     found.insert(*request, stored);
                 }
             }
@@ -70,25 +71,28 @@ impl Store {
 
     /// Stores enumerations that `run` made, all or none, and returns how many were not there already.
     ///
-    /// The rendered prompts of their requests must be registered. A request that has its enumeration already keeps it.
+    /// The rendered prompts of their requests must be registered. A request that has its enumeration under these
+    /// numerics already keeps it.
     ///
     /// # Errors
-    /// `Value` when `model` or a request is not that of `context` and `params`, or an enumeration not that of its
-    /// request.
+    /// `Value` when `model`, the schedule of `numerics` or a request is not that of `context` and `params`, or an
+    /// enumeration not that of its request.
     pub fn insert_enumerations(
         &mut self,
         run: RunId,
         model: ModelId,
+        numerics: NumericsId,
         context: &RequestContext,
         params: &EnumerationParams,
         enumerations: &[NewEnumeration<'_>],
     ) -> Result<usize, StoreError> {
         self.write("store enumerations", |transaction| {
-            check_model(transaction, model, context)?;
+            check_context(transaction, model, numerics, context)?;
             let mut n_inserted = 0;
             for new in enumerations {
                 check_enumeration(context, params, new)?;
-                n_inserted += insert_enumeration(transaction, run, model, context, params, new)?;
+                n_inserted +=
+                    insert_enumeration(transaction, run, model, numerics, context, params, new)?;
             }
             Ok(n_inserted)
         })
@@ -130,6 +134,7 @@ fn insert_enumeration(
     connection: &Connection,
     run: RunId,
     model: ModelId,
+    numerics: NumericsId,
     context: &RequestContext,
     params: &EnumerationParams,
     new: &NewEnumeration<'_>,
@@ -147,20 +152,21 @@ fn insert_enumeration(
     )?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO enumerations
-             (request_id, model_id, prompt_id, rendered_prompt_id, temperature, top_k, top_p, min_p, repetition_penalty,
-              max_tokens, stop, seed, schedule, coverage, max_rows_per_prompt, n_tail_draws, uncovered, n_open, n_rows,
-              n_tail_rows, run_id)
+             (request_id, numerics_id, model_id, prompt_id, rendered_prompt_id, temperature, top_k, top_p, min_p,
+              repetition_penalty, max_tokens, stop, seed, schedule, coverage, max_rows_per_prompt, n_tail_draws,
+              uncovered, n_open, n_rows, n_tail_rows, run_id)
          VALUES
-             (:request, :model, :prompt, :rendered_prompt, :temperature, :top_k, :top_p, :min_p, :repetition_penalty,
-              :max_tokens, :stop, :seed, :schedule, :coverage, :max_rows_per_prompt, :n_tail_draws, :uncovered, :n_open,
-              :n_rows, :n_tail_rows, :run)
-         ON CONFLICT (request_id) DO NOTHING
+             (:request, :numerics, :model, :prompt, :rendered_prompt, :temperature, :top_k, :top_p, :min_p,
+              :repetition_penalty, :max_tokens, :stop, :seed, :schedule, :coverage, :max_rows_per_prompt, :n_tail_draws,
+              :uncovered, :n_open, :n_rows, :n_tail_rows, :run)
+         ON CONFLICT (request_id, numerics_id) DO NOTHING
          RETURNING id",
     )?;
     let id: Option<EnumerationRowId> = insert
         .query_row(
             named_params! {
                 ":request": request.id.to_string(),
+                ":numerics": numerics,
                 ":model": model,
                 ":prompt": prompt,
                 ":rendered_prompt": rendered_prompt,
@@ -224,11 +230,12 @@ fn insert_continuations(
 fn stored_enumeration(
     view: &Connection,
     request: EnumerationId,
+    numerics: NumericsId,
 ) -> Result<Option<StoredEnumeration>, Failure> {
     let mut select = view.prepare_cached(
-        "SELECT id, uncovered, n_open, n_rows, n_tail_rows FROM enumerations WHERE request_id = ?1",
+        "SELECT id, uncovered, n_open, n_rows, n_tail_rows FROM enumerations WHERE request_id = ?1 AND numerics_id = ?2",
     )?;
-    let mut rows = select.query([request.to_string()])?;
+    let mut rows = select.query(params![request.to_string(), numerics])?;
     let Some(row) = rows.next()? else {
         return Ok(None);
     };

@@ -1,17 +1,13 @@
 //! Exact leaks: the table `exact_leaks`, the leak probability of each pair.
 //!
-//! Owns what they are stored under: experiment, metric, pair and the two enumerations, which stand for the model, the
-//! sampling values and how far was enumerated. Saving one again replaces it. What is compared is a set of them: those of
-//! one condition, enumerated as far.
+//! Owns that a pair of a condition has one, between two enumerations. Saving one again replaces it.
 
-use rusqlite::{Connection, Row, ToSql, named_params, params};
+use rusqlite::{Row, named_params, params};
 
 use super::error::Failure;
-use super::leaks::{labelled, stored_leak_set};
-use super::samplings::sampling;
+use super::leaks::check_pairs;
 use super::values::{integer, json_numbers, numbers, unsigned};
-use super::{EnumerationRowId, ExperimentId, ModelId, PromptId, Store, StoreError, StoredLeakSet};
-use crate::generation::{EnumerationId, EnumerationParams};
+use super::{ConditionId, EnumerationRowId, PromptId, Store, StoreError};
 use crate::leakage::{ExactLeak, ExactPair};
 
 /// The leak probability of a pair, to store.
@@ -50,53 +46,36 @@ pub struct StoredExactLeak {
     pub pair: ExactPair,
 }
 
-/// The leak probabilities of one condition, enumerated as far, with the names of what they are about.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredExactSet {
-    /// The condition, as for verdicts on repeats; its leaks are pairs.
-    pub set: StoredLeakSet,
-    /// How far continuations were enumerated.
-    pub params: EnumerationParams,
-    /// The schedule under which they were.
-    pub schedule: String,
-}
-
 impl Store {
-    /// Stores leak probabilities of `model`, all or none, found with embeddings of `embedding_model`.
+    /// Stores leak probabilities of a condition, all or none; those of the same pairs are replaced.
     ///
     /// # Errors
-    /// What SQLite reports, also about a pair that is not registered.
+    /// `Value` for a pair that the experiment does not have.
     pub fn save_exact_leaks(
         &mut self,
-        experiment: ExperimentId,
-        model: ModelId,
-        metric: &str,
-        embedding_model: ModelId,
+        condition: ConditionId,
         leaks: &[NewExactLeak<'_>],
     ) -> Result<(), StoreError> {
         self.write("store exact leaks", |transaction| {
+            check_pairs(transaction, condition, leaks.iter().map(|new| new.pair_idx))?;
             let mut replace = transaction.prepare_cached(
                 "INSERT OR REPLACE INTO exact_leaks
-                     (experiment_id, metric, pair_idx, test_enumeration_id, control_enumeration_id, model_id,
-                      embedding_model_id, leak_probability, lower, upper, tie_probability, echo_probability,
-                      similarity_shift, total_variation_lower, total_variation_upper, entropy_test, entropy_control,
-                      covered_test, covered_control, test_influences, control_influences)
+                     (condition_id, pair_idx, test_enumeration_id, control_enumeration_id, leak_probability, lower, upper,
+                      tie_probability, echo_probability, similarity_shift, total_variation_lower, total_variation_upper,
+                      entropy_test, entropy_control, covered_test, covered_control, test_influences, control_influences)
                  VALUES
-                     (:experiment, :metric, :pair_idx, :test_enumeration, :control_enumeration, :model,
-                      :embedding_model, :leak_probability, :lower, :upper, :tie_probability, :echo_probability,
-                      :similarity_shift, :total_variation_lower, :total_variation_upper, :entropy_test,
-                      :entropy_control, :covered_test, :covered_control, :test_influences, :control_influences)",
+                     (:condition, :pair_idx, :test_enumeration, :control_enumeration, :leak_probability, :lower, :upper,
+                      :tie_probability, :echo_probability, :similarity_shift, :total_variation_lower,
+                      :total_variation_upper, :entropy_test, :entropy_control, :covered_test, :covered_control,
+                      :test_influences, :control_influences)",
             )?;
             for new in leaks {
                 let leak = new.leak;
                 replace.execute(named_params! {
-                    ":experiment": experiment,
-                    ":metric": metric,
+                    ":condition": condition,
                     ":pair_idx": integer(new.pair_idx)?,
                     ":test_enumeration": new.test_enumeration,
                     ":control_enumeration": new.control_enumeration,
-                    ":model": model,
-                    ":embedding_model": embedding_model,
                     ":leak_probability": leak.probability,
                     ":lower": leak.lower,
                     ":upper": leak.upper,
@@ -117,109 +96,27 @@ impl Store {
         })
     }
 
-    /// The stored leak probabilities of `experiment` between enumerations that answer `requests`, by pair.
-    ///
-    /// The requests of one plan are those of one model, one set of sampling values and one coverage.
+    /// All stored leak probabilities of a condition, by pair.
     ///
     /// # Errors
     /// `Value` when a row does not hold what was stored.
-    pub fn exact_leaks(
-        &self,
-        experiment: ExperimentId,
-        metric: &str,
-        requests: &[EnumerationId],
-    ) -> Result<Vec<StoredExactLeak>, StoreError> {
-        let requests: Vec<String> = requests.iter().map(EnumerationId::to_string).collect();
-        let requests = serde_json::Value::from(requests).to_string();
+    pub fn exact_leaks(&self, condition: ConditionId) -> Result<Vec<StoredExactLeak>, StoreError> {
         self.read("read exact leaks", |view| {
-            let wanted = "SELECT id FROM enumerations WHERE request_id IN (SELECT value FROM json_each(:requests))";
-            let values = named_params! {
-                ":experiment": experiment,
-                ":metric": metric,
-                ":requests": requests,
-            };
-            leaks_between(view, wanted, values)
-        })
-    }
-
-    /// The sets of leak probabilities that are stored, by experiment and condition, those stored last at the end of each.
-    ///
-    /// # Errors
-    /// `Value` when a row does not hold what was stored.
-    pub fn exact_leak_sets(&self) -> Result<Vec<StoredExactSet>, StoreError> {
-        self.read("list exact leaks", |view| {
             let mut select = view.prepare_cached(
-                "SELECT experiment_id, name, experiments.sha256 AS experiment_sha256, model_id, models.label AS model_label,
-                     quantization, models.sha256 AS model_sha256, bits_per_weight,
-                     CASE WHEN derivation ->> 'is_requantized' THEN derivation ->> 'parent_quantization' END
-                         AS requantized_from,
-                     metric, seed, n_leaks, embedding_model_id, samplings.id AS sampling_id,
-                     samplings.label AS sampling_values, coverage, max_rows_per_prompt, n_tail_draws, schedule, samplings.*
-                 FROM (SELECT experiment_id, exact_leaks.model_id, metric, seed, temperature, top_k, top_p, min_p,
-                         repetition_penalty, max_tokens, stop, coverage, max_rows_per_prompt, n_tail_draws, schedule,
-                         count(*) AS n_leaks, max(test_enumeration_id) AS last,
-                         CASE WHEN min(embedding_model_id) = max(embedding_model_id) THEN min(embedding_model_id) END
-                             AS embedding_model_id
-                     FROM exact_leaks JOIN enumerations ON enumerations.id = test_enumeration_id
-                     GROUP BY experiment_id, exact_leaks.model_id, metric, seed, temperature, top_k, top_p, min_p,
-                         repetition_penalty, max_tokens, stop, coverage, max_rows_per_prompt, n_tail_draws, schedule) AS found
-                     JOIN experiments ON experiments.id = experiment_id
-                     JOIN models ON models.id = model_id
-                     JOIN samplings USING (temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop)
-                 ORDER BY experiment_id, model_id, samplings.id, metric, seed, last",
+                "SELECT exact_leaks.*, concept, category, template_id, test_prompt, control_prompt, test_prompt_id,
+                     control_prompt_id
+                 FROM conditions
+                     JOIN exact_leaks ON condition_id = conditions.id
+                     JOIN experiment_pairs USING (experiment_id, pair_idx)
+                 WHERE conditions.id = ?1
+                 ORDER BY pair_idx",
             )?;
-            let mut rows = select.query([])?;
-            let (mut sets, mut enumerated) = (Vec::new(), Vec::new());
+            let mut rows = select.query([condition])?;
+            let mut found = Vec::new();
             while let Some(row) = rows.next()? {
-                sets.push((stored_leak_set(row)?, sampling(row)?));
-                let params = EnumerationParams {
-                    coverage: row.get("coverage")?,
-                    max_rows_per_prompt: row.get("max_rows_per_prompt")?,
-                    n_tail_draws: row.get("n_tail_draws")?,
-                };
-                enumerated.push((params, row.get("schedule")?));
+                found.push(stored_exact_leak(row)?);
             }
-            let sets = labelled(sets).into_iter().zip(enumerated);
-            Ok(sets
-                .map(|(set, (params, schedule))| StoredExactSet {
-                    set,
-                    params,
-                    schedule,
-                })
-                .collect())
-        })
-    }
-
-    /// All stored leak probabilities of `set`, by pair.
-    ///
-    /// # Errors
-    /// `Value` when a row does not hold what was stored.
-    pub fn exact_leaks_of_set(
-        &self,
-        set: &StoredExactSet,
-    ) -> Result<Vec<StoredExactLeak>, StoreError> {
-        let StoredExactSet {
-            set,
-            params,
-            schedule,
-        } = set;
-        self.read("read exact leaks", |view| {
-            let wanted = "SELECT enumerations.id FROM enumerations
-                     JOIN samplings USING (temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop)
-                 WHERE samplings.id = :sampling AND model_id = :model AND seed = :seed AND schedule = :schedule
-                     AND coverage = :coverage AND max_rows_per_prompt = :max_rows AND n_tail_draws = :n_tail_draws";
-            let values = named_params! {
-                ":experiment": set.experiment,
-                ":metric": set.metric,
-                ":model": set.model,
-                ":sampling": set.sampling,
-                ":seed": set.seed.cast_signed(),
-                ":schedule": schedule,
-                ":coverage": params.coverage,
-                ":max_rows": params.max_rows_per_prompt,
-                ":n_tail_draws": params.n_tail_draws,
-            };
-            leaks_between(view, wanted, values)
+            Ok(found)
         })
     }
 
@@ -244,29 +141,6 @@ impl Store {
             Ok(texts.collect::<Result<_, _>>()?)
         })
     }
-}
-
-/// The stored leak probabilities between enumerations that the statement `wanted` selects, by pair.
-fn leaks_between(
-    view: &Connection,
-    wanted: &str,
-    values: &[(&str, &dyn ToSql)],
-) -> Result<Vec<StoredExactLeak>, Failure> {
-    let mut select = view.prepare_cached(&format!(
-        "WITH wanted AS ({wanted})
-         SELECT exact_leaks.*, concept, category, template_id, test_prompt, control_prompt, test_prompt_id,
-             control_prompt_id
-         FROM exact_leaks JOIN experiment_pairs USING (experiment_id, pair_idx)
-         WHERE experiment_id = :experiment AND metric = :metric
-             AND test_enumeration_id IN wanted AND control_enumeration_id IN wanted
-         ORDER BY pair_idx"
-    ))?;
-    let mut rows = select.query(values)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(stored_exact_leak(row)?);
-    }
-    Ok(found)
 }
 
 fn stored_exact_leak(row: &Row<'_>) -> Result<StoredExactLeak, Failure> {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::{
-    ExperimentId, LeakSet, ModelId, NewExperiment, NewFailure, NewGeneration, NewLeak, NewModel,
-    NewPair, NewPrompt, NewRenderedPrompt, NewRun, PromptId, RunId, SamplingId, ScoredWith, Store,
+    ConditionId, ConditionKey, ExperimentId, ModelId, NewExperiment, NewFailure, NewGeneration,
+    NewLeak, NewModel, NewPair, NewPrompt, NewRenderedPrompt, NewRun, Numerics, NumericsId,
+    PromptId, RunId, SamplingId, Store,
 };
 use crate::digest::Digest;
 use crate::generation::{
-    Generation, GenerationRequest, RequestContext, RequestId, SamplingParams, StopReason, StopRule,
+    Generation, GenerationRequest, Method, RequestContext, RequestId, SamplingParams, StopReason,
+    StopRule,
 };
 use crate::leakage::Leak;
 
@@ -24,6 +26,7 @@ pub(super) struct Fixture {
     pub(super) model: ModelId,
     pub(super) embedding_model: ModelId,
     pub(super) sampling: SamplingId,
+    pub(super) numerics: NumericsId,
     pub(super) run: RunId,
     pub(super) context: RequestContext,
     /// By prompt and then repeat: 6.
@@ -95,6 +98,15 @@ fn context(model_sha256: Digest) -> RequestContext {
     }
 }
 
+/// How the logits of the fixture's generations are computed.
+pub(super) fn numerics() -> Numerics {
+    Numerics {
+        schedule: "strict-pad8-vbf16".to_owned(),
+        llama_cpp_version: "b10252".to_owned(),
+        logits_sha256: Some(Digest::of(b"logits")),
+    }
+}
+
 pub(super) fn new_pair(pair_idx: usize, concept: &str, prompts: [PromptId; 2]) -> NewPair<'_> {
     NewPair {
         pair_idx,
@@ -141,6 +153,7 @@ impl Fixture {
         Self {
             requests: requests.collect(),
             sampling: store.register_sampling(&context.sampling).unwrap(),
+            numerics: store.register_numerics(&numerics()).unwrap(),
             run: store.start_run(&new_run(experiment)).unwrap(),
             experiment,
             model,
@@ -149,12 +162,24 @@ impl Fixture {
         }
     }
 
-    /// What verdicts are found with.
-    pub(super) fn scored_with(&self) -> ScoredWith<'static> {
-        ScoredWith {
+    /// What verdicts are stored under.
+    pub(super) fn key(&self) -> ConditionKey {
+        ConditionKey {
+            experiment: self.experiment,
+            model: self.model,
+            sampling: self.sampling,
+            seed: u64::MAX,
+            method: Method::Repeats,
+            numerics: self.numerics,
+            metric: "sbert".to_owned(),
             embedding_model: self.embedding_model,
-            signature: "sbert_encoder_L2_mean_round3_sha256=0123456789ab_seep=0.1.0",
+            signature: "sbert_encoder_L2_mean_round3_sha256=0123456789ab_seep=0.1.0".to_owned(),
         }
+    }
+
+    /// The row of that.
+    pub(super) fn condition(&self, store: &mut Store) -> ConditionId {
+        store.register_condition(&self.key()).unwrap()
     }
 
     pub(super) fn request_ids(&self) -> Vec<RequestId> {
@@ -173,7 +198,7 @@ impl Fixture {
             })
             .collect();
         store
-            .insert_generations(self.run, self.model, &self.context, &new)
+            .insert_generations(self.run, self.model, self.numerics, &self.context, &new)
             .unwrap()
     }
 
@@ -187,16 +212,6 @@ impl Fixture {
             .unwrap();
     }
 
-    pub(super) fn leak_set(&self) -> LeakSet<'static> {
-        LeakSet {
-            experiment: self.experiment,
-            model: self.model,
-            sampling: self.sampling,
-            metric: "sbert",
-            seed: u64::MAX,
-        }
-    }
-
     /// A verdict on a repeat of a pair, whose generations must be stored.
     pub(super) fn new_leak(
         &self,
@@ -206,7 +221,7 @@ impl Fixture {
         similarity_test: f64,
     ) -> NewLeak {
         let ids = self.request_ids();
-        let stored = store.generations(&ids).unwrap();
+        let stored = store.generations(&ids, self.numerics).unwrap();
         let generation = |prompt: usize| stored[&ids[2 * prompt + repeat_idx as usize]].id;
         NewLeak {
             pair_idx,

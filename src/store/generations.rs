@@ -1,17 +1,19 @@
 //! Generations and requests that failed: the tables `generations` and `failures`.
 //!
-//! Owns the way from a request to its row. A generation belongs to its request, whichever run or
-//! experiment asked for it first; a failure belongs to a run, and the request stays missing.
+//! Owns the way from a request to its row. A generation belongs to its request and to how logits were computed for it,
+//! whichever run or experiment asked for it first; a failure belongs to a run, and the request stays missing.
 
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, named_params, params};
 
 use super::error::Failure;
 use super::values::{digest, integer, json_numbers, numbers, unsigned};
-use super::{GenerationId, ModelId, PromptId, RenderedPromptId, RunId, Store, StoreError};
+use super::{
+    GenerationId, ModelId, NumericsId, PromptId, RenderedPromptId, RunId, Store, StoreError,
+};
 use crate::generation::{Generation, GenerationRequest, RequestContext, RequestId, StopReason};
 
 /// A generation to store, with the request it answers.
@@ -53,32 +55,37 @@ impl Store {
         })
     }
 
-    /// Those of `requests` that have no stored generation, in order.
+    /// Those of `requests` that have no stored generation under these numerics, in order.
     ///
     /// # Errors
     /// What SQLite reports.
-    pub fn missing(&self, requests: &[RequestId]) -> Result<Vec<RequestId>, StoreError> {
+    pub fn missing(
+        &self,
+        requests: &[RequestId],
+        numerics: NumericsId,
+    ) -> Result<Vec<RequestId>, StoreError> {
         self.read("look for generations", |view| {
-            let select = "SELECT 1 FROM generations WHERE request_id = ?1";
-            without_row(view, select, requests)
+            without_row(view, "generations", requests, numerics)
         })
     }
 
-    /// The stored generations of those of `requests` that have one.
+    /// The stored generations of those of `requests` that have one under these numerics.
     ///
     /// # Errors
     /// `Value` when a row does not hold what was stored.
     pub fn generations(
         &self,
         requests: &[RequestId],
+        numerics: NumericsId,
     ) -> Result<HashMap<RequestId, StoredGeneration>, StoreError> {
         self.read("read generations", |view| {
             let mut select = view.prepare_cached(
-                "SELECT id, request_id, text, tokens, token_logprobs, stop_reason FROM generations WHERE request_id = ?1",
+                "SELECT id, request_id, text, tokens, token_logprobs, stop_reason FROM generations
+                 WHERE request_id = ?1 AND numerics_id = ?2",
             )?;
             let mut found = HashMap::with_capacity(requests.len());
             for request in requests {
-                let mut rows = select.query([request.to_string()])?;
+                let mut rows = select.query(params![request.to_string(), numerics])?;
                 if let Some(row) = rows.next()? {
                     found.insert(*request, stored_generation(row)?);
                 }
@@ -89,24 +96,26 @@ impl Store {
 
     /// Stores generations that `run` made, all or none, and returns how many were not there already.
     ///
-    /// The rendered prompts of their requests must be registered. A request that has its generation
-    /// already keeps it.
+    /// The rendered prompts of their requests must be registered. A request that has its generation under these
+    /// numerics already keeps it.
     ///
     /// # Errors
-    /// `Value` when `model` or a request is not that of `context`, or a generation not that of its request.
+    /// `Value` when `model`, the schedule of `numerics` or a request is not that of `context`, or a generation not that
+    /// of its request.
     pub fn insert_generations(
         &mut self,
         run: RunId,
         model: ModelId,
+        numerics: NumericsId,
         context: &RequestContext,
         generations: &[NewGeneration<'_>],
     ) -> Result<usize, StoreError> {
         self.write("store generations", |transaction| {
-            check_model(transaction, model, context)?;
+            check_context(transaction, model, numerics, context)?;
             let mut n_inserted = 0;
             for new in generations {
                 check_generation(context, new)?;
-                n_inserted += insert_generation(transaction, run, model, context, new)?;
+                n_inserted += insert_generation(transaction, run, model, numerics, context, new)?;
             }
             Ok(n_inserted)
         })
@@ -150,32 +159,49 @@ impl Store {
     }
 }
 
-/// Those of `requests` for which `select` finds no row, in order.
+/// Those of `requests` that have no row of `table` under these numerics, in order.
 pub(super) fn without_row<R: Copy + Display>(
     view: &Connection,
-    select: &str,
+    table: &str,
     requests: &[R],
+    numerics: NumericsId,
 ) -> Result<Vec<R>, Failure> {
-    let mut select = view.prepare_cached(select)?;
+    let mut select = view.prepare_cached(&format!(
+        "SELECT 1 FROM {table} WHERE request_id = ?1 AND numerics_id = ?2"
+    ))?;
     let mut missing = Vec::new();
     for request in requests {
-        if !select.exists([request.to_string()])? {
+        if !select.exists(params![request.to_string(), numerics])? {
             missing.push(*request);
         }
     }
     Ok(missing)
 }
 
-pub(super) fn check_model(
+/// Makes sure that model and numerics are what the requests were made for.
+pub(super) fn check_context(
     connection: &Connection,
     model: ModelId,
+    numerics: NumericsId,
     context: &RequestContext,
 ) -> Result<(), Failure> {
-    let mut select =
-        connection.prepare_cached("SELECT 1 FROM models WHERE id = ?1 AND sha256 = ?2")?;
-    let is_same = select.exists(params![model, context.model_sha256.to_string()])?;
-    let failure = || Failure::Value(format!("model {model} is not the one that was asked"));
-    is_same.then_some(()).ok_or_else(failure)
+    let is_in = |select: &str, values: &[&dyn ToSql]| -> Result<bool, Failure> {
+        Ok(connection.prepare_cached(select)?.exists(values)?)
+    };
+    let sha256 = context.model_sha256.to_string();
+    let select = "SELECT 1 FROM models WHERE id = ?1 AND sha256 = ?2";
+    if !is_in(select, &[&model, &sha256])? {
+        return Err(Failure::Value(format!(
+            "model {model} is not the one that was asked"
+        )));
+    }
+    let select = "SELECT 1 FROM numerics WHERE id = ?1 AND schedule = ?2";
+    if !is_in(select, &[&numerics, &context.schedule])? {
+        return Err(Failure::Value(format!(
+            "the numerics {numerics} are not those of the schedule that was asked for"
+        )));
+    }
+    Ok(())
 }
 
 /// Makes sure that a row's columns are what its request id stands for.
@@ -215,6 +241,7 @@ fn insert_generation(
     connection: &Connection,
     run: RunId,
     model: ModelId,
+    numerics: NumericsId,
     context: &RequestContext,
     new: &NewGeneration<'_>,
 ) -> Result<usize, Failure> {
@@ -228,17 +255,18 @@ fn insert_generation(
         rendered_prompt(connection, model, &request.prompt_tokens, &id)?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO generations
-             (request_id, model_id, prompt_id, rendered_prompt_id, repeat_idx, text, stop_reason, n_tokens, tokens,
+             (request_id, numerics_id, model_id, prompt_id, rendered_prompt_id, repeat_idx, text, stop_reason, n_tokens, tokens,
               token_logprobs, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, seed, schedule,
               run_id)
          VALUES
-             (:request, :model, :prompt, :rendered_prompt, :repeat_idx, :text, :stop_reason, :n_tokens, :tokens,
+             (:request, :numerics, :model, :prompt, :rendered_prompt, :repeat_idx, :text, :stop_reason, :n_tokens, :tokens,
               :token_logprobs, :temperature, :top_k, :top_p, :min_p, :repetition_penalty, :max_tokens, :stop, :seed, :schedule,
               :run)
-         ON CONFLICT (request_id) DO NOTHING",
+         ON CONFLICT (request_id, numerics_id) DO NOTHING",
     )?;
     Ok(insert.execute(named_params! {
         ":request": id,
+        ":numerics": numerics,
         ":model": model,
         ":prompt": prompt,
         ":rendered_prompt": rendered_prompt,

@@ -56,6 +56,20 @@ impl SamplingId {
 }
 
 row_id!(
+    /// A row of `numerics`.
+    NumericsId
+);
+
+impl NumericsId {
+    /// The row of imported generations, of which it is not known how their logits were computed.
+    pub const UNKNOWN: Self = Self(0);
+}
+
+row_id!(
+    /// A row of `conditions`.
+    ConditionId
+);
+row_id!(
     /// A row of `runs`.
     RunId
 );

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
 use super::error::Failure;
+use super::models::name_model;
 use super::prompts::register_imported_prompt;
 use super::values::integer;
 use super::{ExperimentId, GenerationId, ModelId, PromptId, Store, StoreError};
@@ -97,6 +98,7 @@ impl Store {
         self.write("store the import", |transaction| {
             let experiment = register_experiment(transaction, new.experiment)?;
             let model = register_model(transaction, new.model)?;
+            name_model(transaction, experiment, model, new.model, "imported")?;
             let (import, is_known) = register_import(transaction, experiment, model, new)?;
             let prompts = new
                 .rows
@@ -291,12 +293,12 @@ fn insert_row(
 ) -> Result<(Vec<Option<GenerationId>>, usize), Failure> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO generations
-             (request_id, model_id, prompt_id, repeat_idx, text, import_id, import_row, import_column)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT (request_id) DO NOTHING",
+             (request_id, numerics_id, model_id, prompt_id, repeat_idx, text, import_id, import_row, import_column)
+         VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (request_id, numerics_id) DO NOTHING",
     )?;
-    let mut select =
-        connection.prepare_cached("SELECT id FROM generations WHERE request_id = ?1")?;
+    let mut select = connection
+        .prepare_cached("SELECT id FROM generations WHERE request_id = ?1 AND numerics_id = 0")?;
     let columns = place.new.columns.iter().zip(&row.generations);
     let number = integer(row.number)?;
     let mut ids = Vec::with_capacity(row.generations.len());

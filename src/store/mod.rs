@@ -16,6 +16,7 @@
 //! **Time.** All timestamps are made by SQLite: UTC, ISO 8601 with milliseconds.
 
 mod comparisons;
+mod conditions;
 mod embeddings;
 mod enumerations;
 mod error;
@@ -27,6 +28,7 @@ mod imports;
 mod leaks;
 mod models;
 mod next_tokens;
+mod numerics;
 mod prompts;
 mod provenance;
 mod runs;
@@ -46,19 +48,21 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 pub use comparisons::{ComparedModel, ComparedText, Comparison, StoredExperiment};
+pub use conditions::{ConditionKey, KeyField, StoredCondition};
 pub use enumerations::{NewEnumeration, StoredEnumeration};
 pub use error::StoreError;
-pub use exact_leaks::{NewExactLeak, StoredExactLeak, StoredExactSet};
+pub use exact_leaks::{NewExactLeak, StoredExactLeak};
 pub use experiments::{NewExperiment, NewPair};
 pub use generations::{NewFailure, NewGeneration, StoredGeneration};
 pub use ids::{
-    EnumerationRowId, ExperimentId, GenerationId, ModelId, PromptId, RenderedPromptId, RunId,
-    SamplingId,
+    ConditionId, EnumerationRowId, ExperimentId, GenerationId, ModelId, NumericsId, PromptId,
+    RenderedPromptId, RunId, SamplingId,
 };
 pub use imports::{IMPORTED_SEED, Imported, NewImport, NewImportedPair, NewImportedRow};
-pub use leaks::{LeakSet, NewLeak, ScoredWith, StoredLeak, StoredLeakSet};
+pub use leaks::{NewLeak, StoredLeak};
 pub use models::{NewDerivation, NewModel};
-pub use next_tokens::{DistributionPair, NewScore, ScoredGeneration};
+pub use next_tokens::{DistributionPair, DriftSide, NewScore, ScoredGeneration};
+pub use numerics::{Here, Numerics};
 pub use prompts::{NewPrompt, NewRenderedPrompt};
 pub use provenance::{
     ExperimentRecord, ImportRecord, MessagesRecord, ModelRecord, RunRecord, SamplingRecord,
@@ -147,7 +151,8 @@ impl Store {
                 }
                 store.open_step(|connection| {
                     configure(connection, busy_timeout)?;
-                    schema::migrate(connection, MIGRATIONS)
+                    schema::migrate(connection, MIGRATIONS)?;
+                    Ok(connection.pragma_update(None, "foreign_keys", true)?)
                 })?;
                 Ok(store)
             }
@@ -225,7 +230,6 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 }
 
 fn configure(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     let started = Instant::now();
     loop {

@@ -1,11 +1,14 @@
-//! Model files: the table `models`, for models that generate and models that embed.
+//! Model files: the table `models`, for models that generate and models that embed, and `experiment_models`.
+//!
+//! Owns what a file is called: in `models` as it was first, in each experiment as that one has it.
 
 use std::path::Path;
 
-use rusqlite::named_params;
+use rusqlite::{Connection, named_params, params};
 
+use super::error::Failure;
 use super::values::integer;
-use super::{ModelId, Store, StoreError};
+use super::{ExperimentId, ModelId, Store, StoreError};
 use crate::digest::Digest;
 
 /// A model file to register.
@@ -45,8 +48,8 @@ pub struct NewDerivation<'a> {
 }
 
 impl Store {
-    /// The row of the model file with this SHA-256, made if it is missing; what describes the file is
-    /// brought up to date. How it was derived stays known where it is now named by its path.
+    /// The row of the model file with this SHA-256, made if it is missing; what describes the file is brought up to
+    /// date, and what it is called stays as it was first. How it was derived stays known where it is named by its path.
     ///
     /// # Errors
     /// What SQLite reports, also about text that is no JSON.
@@ -60,11 +63,10 @@ impl Store {
                      (:sha256, :label, :quantization, :path, :architecture, :n_parameters, :bits_per_weight, :size_bytes,
                       :metadata, :composition, :parent_sha256, :derivation)
                  ON CONFLICT (sha256) DO UPDATE SET
-                     label = excluded.label, quantization = excluded.quantization, path = excluded.path,
-                     architecture = excluded.architecture, n_parameters = excluded.n_parameters,
-                     bits_per_weight = excluded.bits_per_weight, size_bytes = excluded.size_bytes,
-                     metadata = excluded.metadata, composition = excluded.composition,
-                     parent_sha256 = coalesce(excluded.parent_sha256, parent_sha256),
+                     path = excluded.path, architecture = excluded.architecture,
+                     n_parameters = excluded.n_parameters, bits_per_weight = excluded.bits_per_weight,
+                     size_bytes = excluded.size_bytes, metadata = excluded.metadata,
+                     composition = excluded.composition, parent_sha256 = coalesce(excluded.parent_sha256, parent_sha256),
                      derivation = coalesce(excluded.derivation, derivation)
                  RETURNING id",
             )?;
@@ -85,4 +87,36 @@ impl Store {
             Ok(upsert.query_row(values, |row| row.get(0))?)
         })
     }
+    /// Records what an experiment calls a model file, in the place of what it called it before.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn name_model(
+        &mut self,
+        experiment: ExperimentId,
+        model: ModelId,
+        label: &str,
+        quantization: &str,
+    ) -> Result<(), StoreError> {
+        self.write("store the name of the model", |transaction| {
+            name_model(transaction, experiment, model, label, quantization)
+        })
+    }
+}
+
+pub(super) fn name_model(
+    connection: &Connection,
+    experiment: ExperimentId,
+    model: ModelId,
+    label: &str,
+    quantization: &str,
+) -> Result<(), Failure> {
+    connection
+        .prepare_cached(
+            "INSERT INTO experiment_models (experiment_id, model_id, label, quantization) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (experiment_id, model_id) DO UPDATE SET
+                 label = excluded.label, quantization = excluded.quantization",
+        )?
+        .execute(params![experiment, model, label, quantization])?;
+    Ok(())
 }

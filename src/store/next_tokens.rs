@@ -7,8 +7,30 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::error::Failure;
 use super::values::{blob, integer, json_numbers, numbers, vector};
-use super::{ExperimentId, GenerationId, ModelId, PromptId, RenderedPromptId, Store, StoreError};
+use super::{
+    ConditionKey, ExperimentId, GenerationId, ModelId, NumericsId, PromptId, RenderedPromptId,
+    Store, StoreError,
+};
 use crate::generation::{NextTokenDistribution, PromptDistribution};
+
+/// A model whose distributions are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DriftSide {
+    /// The model.
+    pub model: ModelId,
+    /// How its logits were computed. Where that is None, or nothing is stored for it, those numerics are meant under
+    /// which most prompts of the experiment have a distribution, of equals the latest.
+    pub numerics: Option<NumericsId>,
+}
+
+impl From<&ConditionKey> for DriftSide {
+    fn from(key: &ConditionKey) -> Self {
+        Self {
+            model: key.model,
+            numerics: Some(key.numerics),
+        }
+    }
+}
 
 /// The distributions of two models after the same prompt.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,53 +64,57 @@ pub struct ScoredGeneration {
 }
 
 impl Store {
-    /// Stores distributions of `model` under a schedule, all or none; one that is stored already stays.
+    /// Stores distributions of `model` under numerics, all or none; one that is stored already stays.
     ///
     /// # Errors
     /// `Value` for a prompt that is not registered, or a distribution with a value that is no finite number.
     pub fn insert_next_token_distributions(
         &mut self,
         model: ModelId,
-        schedule: &str,
+        numerics: NumericsId,
         distributions: &[PromptDistribution],
     ) -> Result<(), StoreError> {
         self.write("store next-token distributions", |transaction| {
             for new in distributions {
-                insert_distribution(transaction, model, schedule, new)?;
+                insert_distribution(transaction, model, numerics, new)?;
             }
             Ok(())
         })
     }
 
     /// The distributions of two models after every prompt of the experiment's pairs for which both are stored, by
-    /// prompt. A prompt that the two models see as different tokens is left out. Both are of the same schedule; where there
-    /// are several, of the one whose name comes last.
+    /// prompt. A prompt that the two models see as different tokens is left out. Each side has its own numerics, because
+    /// the widened weights of one file are evaluated under another schedule than those of the next.
     ///
     /// # Errors
     /// `Value` when a row does not hold what was stored.
     pub fn distribution_pairs(
         &self,
         experiment: ExperimentId,
-        base: ModelId,
-        other: ModelId,
+        base: DriftSide,
+        other: DriftSide,
     ) -> Result<Vec<DistributionPair>, StoreError> {
         self.read("read next-token distributions", |view| {
+            let base_numerics = numerics_of(view, experiment, base)?;
+            let other_numerics = numerics_of(view, experiment, other)?;
             let mut select = view.prepare_cached(
                 "SELECT seen.prompt_id, base.tokens AS base_tokens, base.logprobs AS base_logprobs, base.rest AS base_rest,
                      base.k AS base_k, other.tokens AS other_tokens, other.logprobs AS other_logprobs,
-                     other.rest AS other_rest, other.k AS other_k, max(base.schedule)
+                     other.rest AS other_rest, other.k AS other_k
                  FROM (SELECT test_prompt_id AS prompt_id FROM experiment_pairs WHERE experiment_id = ?1
                        UNION SELECT control_prompt_id FROM experiment_pairs WHERE experiment_id = ?1) AS asked
                      JOIN rendered_prompts AS seen ON seen.prompt_id = asked.prompt_id AND seen.model_id = ?2
                      JOIN rendered_prompts AS base_seen ON base_seen.model_id = ?2 AND base_seen.tokens = seen.tokens
                      JOIN rendered_prompts AS other_seen ON other_seen.model_id = ?3 AND other_seen.tokens = seen.tokens
-                     JOIN next_token_distributions AS base ON base.rendered_prompt_id = base_seen.id
+                     JOIN next_token_distributions AS base
+                         ON base.rendered_prompt_id = base_seen.id AND base.numerics_id = ?4
                      JOIN next_token_distributions AS other
-                         ON other.rendered_prompt_id = other_seen.id AND other.schedule = base.schedule
+                         ON other.rendered_prompt_id = other_seen.id AND other.numerics_id = ?5
                  GROUP BY seen.prompt_id
                  ORDER BY seen.prompt_id",
             )?;
-            let mut rows = select.query(params![experiment, base, other])?;
+            let values = params![experiment, base.model, other.model, base_numerics, other_numerics];
+            let mut rows = select.query(values)?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 found.push(DistributionPair {
@@ -101,23 +127,23 @@ impl Store {
         })
     }
 
-    /// Those of `generations` that `model` has not scored yet, in order.
+    /// Those of `generations` that `model` has not scored yet under these numerics, in order.
     ///
     /// # Errors
     /// What SQLite reports.
     pub fn unscored(
         &self,
         model: ModelId,
-        schedule: &str,
+        numerics: NumericsId,
         generations: &[GenerationId],
     ) -> Result<Vec<GenerationId>, StoreError> {
         self.read("look for scored generations", |view| {
             let mut select = view.prepare_cached(
-                "SELECT 1 FROM scored_generations WHERE generation_id = ?1 AND model_id = ?2 AND schedule = ?3",
+                "SELECT 1 FROM scored_generations WHERE generation_id = ?1 AND model_id = ?2 AND numerics_id = ?3",
             )?;
             let mut unscored = Vec::new();
             for generation in generations {
-                if !select.exists(params![generation, model, schedule])? {
+                if !select.exists(params![generation, model, numerics])? {
                     unscored.push(*generation);
                 }
             }
@@ -125,26 +151,26 @@ impl Store {
         })
     }
 
-    /// Stores what `model` found generations worth, all or none; one that is scored already stays.
+    /// Stores what `model` found generations worth under numerics, all or none; one that is scored already stays.
     ///
     /// # Errors
     /// `Value` for another number of values than the generation has tokens, or a value that is no finite number.
     pub fn insert_scores(
         &mut self,
         model: ModelId,
-        schedule: &str,
+        numerics: NumericsId,
         scores: &[NewScore<'_>],
     ) -> Result<(), StoreError> {
         self.write("store scored generations", |transaction| {
             for new in scores {
-                insert_score(transaction, model, schedule, new)?;
+                insert_score(transaction, model, numerics, new)?;
             }
             Ok(())
         })
     }
 
-    /// The generations of `base` after prompts of the experiment's pairs, with this seed, that `other` has scored under the same schedule, with
-    /// both sets of values.
+    /// The generations of `base` after prompts of the experiment's pairs, with this seed, that `other` has scored, with both
+    /// sets of values; each side under the numerics of its distributions.
     ///
     /// # Errors
     /// `Value` when a row does not hold what was stored.
@@ -152,15 +178,16 @@ impl Store {
         &self,
         experiment: ExperimentId,
         seed: u64,
-        base: ModelId,
-        other: ModelId,
+        base: DriftSide,
+        other: DriftSide,
     ) -> Result<Vec<ScoredGeneration>, StoreError> {
         self.read("read scored generations", |view| {
             let mut select = view.prepare_cached(
                 "SELECT generations.id, generations.token_logprobs AS own, scored_generations.token_logprobs AS scored
                  FROM scored_generations JOIN generations ON generations.id = generation_id
-                 WHERE scored_generations.model_id = :other AND scored_generations.schedule = generations.schedule
-                     AND generations.model_id = :base AND generations.seed = :seed
+                 WHERE scored_generations.model_id = :other AND scored_generations.numerics_id = :other_numerics
+                     AND generations.model_id = :base AND generations.numerics_id = :base_numerics
+                     AND generations.seed = :seed
                      AND generations.prompt_id IN (
                          SELECT test_prompt_id FROM experiment_pairs WHERE experiment_id = :experiment
                          UNION SELECT control_prompt_id FROM experiment_pairs WHERE experiment_id = :experiment)
@@ -169,8 +196,10 @@ impl Store {
             let mut rows = select.query(named_params! {
                 ":experiment": experiment,
                 ":seed": seed.cast_signed(),
-                ":base": base,
-                ":other": other,
+                ":base": base.model,
+                ":base_numerics": numerics_of(view, experiment, base)?,
+                ":other": other.model,
+                ":other_numerics": numerics_of(view, experiment, other)?,
             })?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
@@ -185,10 +214,31 @@ impl Store {
     }
 }
 
+/// The numerics whose distributions are meant; None where the model has none on prompts of the experiment.
+fn numerics_of(
+    view: &Connection,
+    experiment: ExperimentId,
+    side: DriftSide,
+) -> Result<Option<NumericsId>, Failure> {
+    let mut select = view.prepare_cached(
+        "SELECT numerics_id
+         FROM (SELECT test_prompt_id AS prompt_id FROM experiment_pairs WHERE experiment_id = ?1
+               UNION SELECT control_prompt_id FROM experiment_pairs WHERE experiment_id = ?1) AS asked
+             JOIN rendered_prompts AS seen ON seen.prompt_id = asked.prompt_id AND seen.model_id = ?2
+             JOIN rendered_prompts AS first ON first.model_id = ?2 AND first.tokens = seen.tokens
+             JOIN next_token_distributions ON rendered_prompt_id = first.id
+         GROUP BY numerics_id
+         ORDER BY numerics_id IS ?3 DESC, count(DISTINCT asked.prompt_id) DESC, max(next_token_distributions.id) DESC
+         LIMIT 1",
+    )?;
+    let values = params![experiment, side.model, side.numerics];
+    Ok(select.query_row(values, |row| row.get(0)).optional()?)
+}
+
 fn insert_distribution(
     connection: &Connection,
     model: ModelId,
-    schedule: &str,
+    numerics: NumericsId,
     new: &PromptDistribution,
 ) -> Result<(), Failure> {
     let mut select = connection.prepare_cached(
@@ -206,12 +256,12 @@ fn insert_distribution(
     }
     connection
         .prepare_cached(
-            "INSERT INTO next_token_distributions (rendered_prompt_id, schedule, k, tokens, logprobs, rest)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (rendered_prompt_id, schedule) DO NOTHING",
+            "INSERT INTO next_token_distributions (rendered_prompt_id, numerics_id, k, tokens, logprobs, rest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (rendered_prompt_id, numerics_id) DO NOTHING",
         )?
         .execute(params![
             rendered,
-            schedule,
+            numerics,
             integer(top.tokens.len())?,
             token_blob(&top.tokens),
             blob(&top.logprobs)?,
@@ -223,7 +273,7 @@ fn insert_distribution(
 fn insert_score(
     connection: &Connection,
     model: ModelId,
-    schedule: &str,
+    numerics: NumericsId,
     new: &NewScore<'_>,
 ) -> Result<(), Failure> {
     let n_tokens: i64 = connection
@@ -239,13 +289,13 @@ fn insert_score(
     }
     connection
         .prepare_cached(
-            "INSERT INTO scored_generations (generation_id, model_id, schedule, token_logprobs)
-             VALUES (?1, ?2, ?3, ?4) ON CONFLICT (generation_id, model_id, schedule) DO NOTHING",
+            "INSERT INTO scored_generations (generation_id, model_id, numerics_id, token_logprobs)
+             VALUES (?1, ?2, ?3, ?4) ON CONFLICT (generation_id, model_id, numerics_id) DO NOTHING",
         )?
         .execute(params![
             new.generation,
             model,
-            schedule,
+            numerics,
             json_numbers(new.token_logprobs)
         ])?;
     Ok(())

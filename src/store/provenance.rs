@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::error::Failure;
 use super::values::unsigned;
-use super::{ExperimentId, LeakSet, ModelId, RunId, Store, StoreError, StoredExactSet};
+use super::{ConditionId, ExperimentId, ModelId, RunId, Store, StoreError, StoredCondition};
 
 /// An experiment, read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,24 +169,30 @@ impl Store {
         })
     }
 
-    /// A model file.
+    /// A model file, by what an experiment calls it.
     ///
     /// # Errors
     /// What SQLite reports, also about a row that is not there.
-    pub fn model_record(&self, model: ModelId) -> Result<ModelRecord, StoreError> {
+    pub fn model_record(
+        &self,
+        experiment: ExperimentId,
+        model: ModelId,
+    ) -> Result<ModelRecord, StoreError> {
         self.read("read the model", |view| {
             let mut select = view.prepare_cached(
-                "SELECT *, metadata ->> '$.\"general.license\"' AS licence,
+                "SELECT models.*, ifnull(named.label, models.label) AS name,
+                     ifnull(named.quantization, models.quantization) AS quantization_name, metadata ->> '$.\"general.license\"' AS licence,
                      CASE WHEN derivation ->> '$.is_requantized' THEN derivation ->> '$.parent_quantization' END
                          AS requantized_from
-                 FROM models WHERE id = ?1",
+                 FROM models LEFT JOIN experiment_models AS named ON named.experiment_id = ?1 AND model_id = models.id
+                 WHERE models.id = ?2",
             )?;
-            let mut rows = select.query([model])?;
+            let mut rows = select.query(params![experiment, model])?;
             let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
             Ok(ModelRecord {
                 sha256: row.get("sha256")?,
-                label: row.get("label")?,
-                quantization: row.get("quantization")?,
+                label: row.get("name")?,
+                quantization: row.get("quantization_name")?,
                 is_imported: row.get::<_, String>("kind")? == "imported",
                 architecture: row.get("architecture")?,
                 n_parameters: optional(row.get("n_parameters")?)?,
@@ -225,8 +231,11 @@ impl Store {
     ) -> Result<Vec<ImportRecord>, StoreError> {
         self.read("read the imports", |view| {
             let mut select = view.prepare_cached(
-                "SELECT imports.*, label FROM imports JOIN models ON models.id = model_id
-                 WHERE experiment_id = ?1 ORDER BY imports.id",
+                "SELECT imports.*, ifnull(named.label, models.label) AS label
+                 FROM imports JOIN models ON models.id = imports.model_id
+                     LEFT JOIN experiment_models AS named
+                         ON named.experiment_id = imports.experiment_id AND named.model_id = imports.model_id
+                 WHERE imports.experiment_id = ?1 ORDER BY imports.id",
             )?;
             let mut rows = select.query([experiment])?;
             let mut found = Vec::new();
@@ -237,22 +246,24 @@ impl Store {
         })
     }
 
-    /// The sampling values of the generations that a set of leaks compares, with the schedule; each combination once.
+    /// The sampling values of the generations that verdicts of a condition compare, with the schedule; each combination once.
     ///
     /// # Errors
     /// What SQLite reports.
-    pub fn sampling_records(&self, set: LeakSet<'_>) -> Result<Vec<SamplingRecord>, StoreError> {
+    pub fn sampling_records(
+        &self,
+        condition: ConditionId,
+    ) -> Result<Vec<SamplingRecord>, StoreError> {
         self.read("read sampling values", |view| {
             let columns = SAMPLING.map(|name| format!("CAST(generations.{name} AS TEXT)"));
             let mut select = view.prepare_cached(&format!(
                 "SELECT DISTINCT {} FROM leaks
                      JOIN generations ON generations.id IN (test_generation_id, control_generation_id)
-                 WHERE experiment_id = ?1 AND leaks.model_id = ?2 AND metric = ?3 AND leaks.seed = ?4 AND sampling_id = ?5
+                 WHERE condition_id = ?1
                  ORDER BY generations.id",
                 columns.join(", ")
             ))?;
-            let seed = set.seed.cast_signed();
-            let mut rows = select.query(params![set.experiment, set.model, set.metric, seed, set.sampling])?;
+            let mut rows = select.query([condition])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 let values = SAMPLING.iter().enumerate();
@@ -267,11 +278,14 @@ impl Store {
         })
     }
 
-    /// The sampling values under which the continuations of `set` were enumerated, with the schedule.
+    /// The sampling values under which the continuations of `condition` were enumerated, with the schedule.
     ///
     /// # Errors
     /// What SQLite reports.
-    pub fn enumeration_sampling(&self, set: &StoredExactSet) -> Result<SamplingRecord, StoreError> {
+    pub fn enumeration_sampling(
+        &self,
+        condition: &StoredCondition,
+    ) -> Result<SamplingRecord, StoreError> {
         self.read("read sampling values", |view| {
             let names = SAMPLING.iter().filter(|name| **name != "schedule");
             let names: Vec<&str> = names.copied().collect();
@@ -280,12 +294,12 @@ impl Store {
                 "SELECT {} FROM samplings WHERE id = ?1",
                 columns.collect::<Vec<_>>().join(", ")
             ))?;
-            let mut values = select.query_row([set.set.sampling], |row| {
+            let mut values = select.query_row([condition.key.sampling], |row| {
                 let values = names.iter().enumerate();
                 let values = values.map(|(idx, name)| Ok(((*name).to_owned(), row.get(idx)?)));
                 values.collect::<rusqlite::Result<SamplingRecord>>()
             })?;
-            values.push(("schedule".to_owned(), set.schedule.clone()));
+            values.push(("schedule".to_owned(), condition.numerics.schedule.clone()));
             Ok(values)
         })
     }

@@ -6,7 +6,7 @@ use rusqlite::{Row, named_params, params};
 
 use super::error::Failure;
 use super::values::{integer, milliseconds, unsigned};
-use super::{ExperimentId, ModelId, RunId, SamplingId, Store, StoreError};
+use super::{ExperimentId, ModelId, NumericsId, RunId, SamplingId, Store, StoreError};
 use crate::digest::Digest;
 use crate::generation::EnumerationParams;
 
@@ -67,6 +67,8 @@ pub struct RunModel {
     pub preset: Option<String>,
     /// The schedule that evaluated the logits, such as `strict-pad8-vbf16`.
     pub schedule: String,
+    /// How logits were computed; None where no model was loaded.
+    pub numerics: Option<NumericsId>,
     /// The part of llama.cpp that computed, such as `CPU` or `Vulkan`.
     pub backend: String,
     /// The devices that layers were on, such as `Vulkan0 (NVIDIA GeForce RTX 3080)`; `CPU` where none were.
@@ -250,16 +252,16 @@ impl Store {
         self.write("store the work of the run", |transaction| {
             let mut upsert = transaction.prepare_cached(
                 "INSERT INTO run_models
-                     (run_id, model_id, sampling_id, sampling_label, preset, schedule, backend, device, n_gpu_layers,
+                     (run_id, model_id, sampling_id, sampling_label, preset, schedule, numerics_id, backend, device, n_gpu_layers,
                       tokenizer, determinism, logit_difference_max, n_generated, n_reused, n_failed, n_prefill_tokens, n_decode_rows, n_padding_rows, self_check_ms, prefill_ms, decode_ms, sample_ms,
                       total_ms)
                  VALUES
-                     (:run, :model, :sampling, :sampling_label, :preset, :schedule, :backend, :device, :n_gpu_layers,
+                     (:run, :model, :sampling, :sampling_label, :preset, :schedule, :numerics, :backend, :device, :n_gpu_layers,
                       :tokenizer, :determinism, :logit_difference_max, :n_generated, :n_reused, :n_failed, :n_prefill_tokens, :n_decode_rows, :n_padding_rows, :self_check_ms, :prefill_ms, :decode_ms, :sample_ms,
                       :total_ms)
                  ON CONFLICT (run_id, model_id, sampling_id) DO UPDATE SET
                      sampling_label = excluded.sampling_label, preset = excluded.preset,
-                     schedule = excluded.schedule, backend = excluded.backend, device = excluded.device,
+                     schedule = excluded.schedule, numerics_id = excluded.numerics_id, backend = excluded.backend, device = excluded.device,
                      n_gpu_layers = excluded.n_gpu_layers, tokenizer = excluded.tokenizer, determinism = excluded.determinism,
                      logit_difference_max = excluded.logit_difference_max, n_generated = excluded.n_generated,
                      n_reused = excluded.n_reused, n_failed = excluded.n_failed,
@@ -275,6 +277,7 @@ impl Store {
                 ":sampling_label": done.sampling_label,
                 ":preset": done.preset,
                 ":schedule": done.schedule,
+                ":numerics": done.numerics,
                 ":backend": done.backend,
                 ":device": done.device,
                 ":n_gpu_layers": done.n_gpu_layers,
@@ -304,8 +307,13 @@ impl Store {
     pub fn run_models(&self, run: RunId) -> Result<Vec<StoredRunModel>, StoreError> {
         self.read("read the work of the run", |view| {
             let mut select = view.prepare_cached(
-                "SELECT * FROM run_models JOIN models ON models.id = model_id WHERE run_id = ?1
-                 ORDER BY model_id, sampling_id",
+                "SELECT run_models.*, sha256, bits_per_weight, ifnull(named.label, models.label) AS label,
+                     ifnull(named.quantization, models.quantization) AS quantization
+                 FROM run_models JOIN runs ON runs.id = run_id JOIN models ON models.id = run_models.model_id
+                     LEFT JOIN experiment_models AS named
+                         ON named.experiment_id = runs.experiment_id AND named.model_id = run_models.model_id
+                 WHERE run_id = ?1
+                 ORDER BY run_models.model_id, sampling_id",
             )?;
             let mut rows = select.query([run])?;
             let mut found = Vec::new();
@@ -332,6 +340,7 @@ fn stored_run_model(row: &Row<'_>) -> Result<StoredRunModel, Failure> {
             sampling_label: row.get("sampling_label")?,
             preset: row.get("preset")?,
             schedule: row.get("schedule")?,
+            numerics: row.get("numerics_id")?,
             backend: row.get("backend")?,
             device: row.get("device")?,
             n_gpu_layers: row.get("n_gpu_layers")?,

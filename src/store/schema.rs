@@ -16,6 +16,7 @@ const APPLICATION_ID: i64 = 0x7365_6570;
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../db/migrations/0001_initial.sql"),
     include_str!("../../db/migrations/0002_exact_views.sql"),
+    include_str!("../../db/migrations/0003_conditions.sql"),
 ];
 
 /// What a database is to us.
@@ -44,12 +45,17 @@ pub(super) fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
     })
 }
 
-/// Takes the migrations that the database has not taken, all or none.
+/// Takes the migrations that the database has not taken, all or none; foreign keys are off from then on.
+///
+/// A table that others refer to is made anew under its name, which enforced foreign keys forbid; they are checked at the
+/// end instead.
 pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Failure> {
     let newest = migrations.len() as i64;
     if version(connection)? >= newest {
         return Ok(());
     }
+    // Within a transaction this would do nothing.
+    connection.pragma_update(None, "foreign_keys", false)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     // Another process may have migrated while this one waited for the lock.
     let version = version(&transaction)?;
@@ -62,7 +68,23 @@ pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> Resul
         transaction.pragma_update(None, "user_version", from + 1)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    check_foreign_keys(&transaction)?;
     Ok(transaction.commit()?)
+}
+
+/// Makes sure that no row refers to one that is not there.
+fn check_foreign_keys(connection: &Connection) -> Result<(), Failure> {
+    let mut select = connection.prepare("SELECT \"table\" FROM pragma_foreign_key_check")?;
+    let mut rows = select.query([])?;
+    match rows.next()? {
+        None => Ok(()),
+        Some(row) => {
+            let table: String = row.get(0)?;
+            Err(Failure::Value(format!(
+                "a row of `{table}` refers to one that is not there"
+            )))
+        }
+    }
 }
 
 /// The name of the first table, view or index of the migrations that is missing or different; None where all are as they

@@ -1,10 +1,12 @@
 //! Tests of the store as a whole, by what they are about.
 
+mod conditions;
 mod enumerations;
 mod generations;
 mod imports;
 mod leaks;
 mod next_tokens;
+mod numerics;
 mod opening;
 mod provenance;
 mod records;

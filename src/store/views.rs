@@ -29,8 +29,10 @@ const BY_EXPERIMENT: &str = "experiment_id IN (SELECT value FROM json_each(?1))"
 
 /// Generations that a verdict on the experiment refers to, that it imported, or that its runs made.
 const BY_GENERATION: &str = "generation_id IN (
-    SELECT test_generation_id FROM leaks WHERE experiment_id IN (SELECT value FROM json_each(?1))
-    UNION SELECT control_generation_id FROM leaks WHERE experiment_id IN (SELECT value FROM json_each(?1))
+    SELECT test_generation_id FROM conditions JOIN leaks ON condition_id = conditions.id
+    WHERE experiment_id IN (SELECT value FROM json_each(?1))
+    UNION SELECT control_generation_id FROM conditions JOIN leaks ON condition_id = conditions.id
+    WHERE experiment_id IN (SELECT value FROM json_each(?1))
     UNION SELECT test_generation_id FROM imported_pairs WHERE experiment_id IN (SELECT value FROM json_each(?1))
     UNION SELECT control_generation_id FROM imported_pairs WHERE experiment_id IN (SELECT value FROM json_each(?1))
     UNION SELECT generations.id FROM generations JOIN runs ON runs.id = run_id
@@ -38,8 +40,10 @@ const BY_GENERATION: &str = "generation_id IN (
 
 /// Enumerations that a leak probability of the experiment refers to, or that its runs made.
 const BY_ENUMERATION: &str = "enumeration_id IN (
-    SELECT test_enumeration_id FROM exact_leaks WHERE experiment_id IN (SELECT value FROM json_each(?1))
-    UNION SELECT control_enumeration_id FROM exact_leaks WHERE experiment_id IN (SELECT value FROM json_each(?1))
+    SELECT test_enumeration_id FROM conditions JOIN exact_leaks ON condition_id = conditions.id
+    WHERE experiment_id IN (SELECT value FROM json_each(?1))
+    UNION SELECT control_enumeration_id FROM conditions JOIN exact_leaks ON condition_id = conditions.id
+    WHERE experiment_id IN (SELECT value FROM json_each(?1))
     UNION SELECT enumerations.id FROM enumerations JOIN runs ON runs.id = run_id
     WHERE experiment_id IN (SELECT value FROM json_each(?1)))";
 
@@ -47,8 +51,8 @@ const BY_MODEL: &str = "model_id IN (
     SELECT model_id FROM run_models JOIN runs ON runs.id = run_id
     WHERE experiment_id IN (SELECT value FROM json_each(?1))
     UNION SELECT model_id FROM imports WHERE experiment_id IN (SELECT value FROM json_each(?1))
-    UNION SELECT model_id FROM leaks WHERE experiment_id IN (SELECT value FROM json_each(?1))
-    UNION SELECT embedding_model_id FROM leaks WHERE experiment_id IN (SELECT value FROM json_each(?1)))";
+    UNION SELECT model_id FROM conditions WHERE experiment_id IN (SELECT value FROM json_each(?1))
+    UNION SELECT embedding_model_id FROM conditions WHERE experiment_id IN (SELECT value FROM json_each(?1)))";
 
 /// All views, those that are asked for most first.
 pub const VIEWS: &[View] = &[
@@ -62,19 +66,25 @@ pub const VIEWS: &[View] = &[
         name: "leaks",
         sql_name: "v_leaks",
         of_experiments: BY_EXPERIMENT,
-        order: "experiment_id, model_id, sampling_id, metric, seed, pair_idx, repeat_idx",
+        order: "experiment_id, model_id, sampling_id, metric, seed, condition_id, pair_idx, repeat_idx",
     },
     View {
         name: "flips",
         sql_name: "v_flips",
         of_experiments: BY_EXPERIMENT,
-        order: "experiment_id, sampling_id, metric, seed, pair_idx, repeat_idx, base_model_id, other_model_id",
+        order: "experiment_id, sampling_id, metric, seed, pair_idx, repeat_idx, base_model_id, other_model_id, base_condition_id, other_condition_id",
     },
     View {
         name: "exact_leaks",
         sql_name: "v_exact_leaks",
         of_experiments: BY_EXPERIMENT,
-        order: "experiment_id, model_id, sampling_id, metric, test_enumeration_id, control_enumeration_id, pair_idx",
+        order: "experiment_id, model_id, sampling_id, metric, test_enumeration_id, control_enumeration_id, pair_idx, condition_id",
+    },
+    View {
+        name: "conditions",
+        sql_name: "v_conditions",
+        of_experiments: BY_EXPERIMENT,
+        order: "condition_id",
     },
     View {
         name: "continuations",
@@ -128,7 +138,7 @@ pub const VIEWS: &[View] = &[
         name: "scored_generations",
         sql_name: "v_scored_generations",
         of_experiments: BY_GENERATION,
-        order: "generation_id, scoring_model_id",
+        order: "generation_id, scoring_model_id, numerics_id",
     },
     View {
         name: "tokens",

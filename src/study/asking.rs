@@ -21,6 +21,7 @@ use crate::store::{
     ExperimentId, ModelId, NewDerivation, NewExperiment, NewModel, NewPair, NewPrompt,
     NewRenderedPrompt, PromptId, Store, StoredGeneration,
 };
+use crate::study::answering::repeats as generating;
 use crate::study::models::file::ModelFile;
 use crate::study::models::placement::Placement;
 use crate::study::prompt_date::PromptDate;
@@ -190,7 +191,10 @@ pub(crate) fn prepare(
 impl Planned {
     /// The planned requests that have no generation yet.
     pub(crate) fn missing(&self, store: &Store) -> anyhow::Result<Vec<GenerationRequest>> {
-        let missing = store.missing(&self.request_ids())?;
+        let Some(numerics) = generating::numerics(store, &self.prepared)? else {
+            return Ok(self.plan.requests().to_vec());
+        };
+        let missing = store.missing(&self.request_ids(), numerics)?;
         // Both are in the order of the plan.
         let mut missing = missing.into_iter().peekable();
         let requests = self.plan.requests().iter();
@@ -202,7 +206,10 @@ impl Planned {
 
     /// The stored generations of the planned requests.
     pub(crate) fn generations(&self, store: &Store) -> anyhow::Result<Generations> {
-        Ok(store.generations(&self.request_ids())?)
+        match generating::numerics(store, &self.prepared)? {
+            Some(numerics) => Ok(store.generations(&self.request_ids(), numerics)?),
+            None => Ok(Generations::new()),
+        }
     }
 
     fn request_ids(&self) -> Vec<RequestId> {
@@ -281,7 +288,9 @@ pub(crate) fn register_planned(
     registered: &Registered,
     planned: &Planned,
 ) -> anyhow::Result<ModelId> {
-    let model = register_model(store, &planned.prepared.file)?;
+    let file = &planned.prepared.file;
+    let model = register_model(store, file)?;
+    store.name_model(registered.experiment, model, &file.name, &file.quantization)?;
     let rendered: Vec<NewRenderedPrompt<'_>> = planned
         .prepared
         .prompts

@@ -14,9 +14,14 @@ use crate::generation::GenerationRequest;
 use crate::llama::{Backend, LlamaDecoder, Model};
 use crate::results::{DriftSummary, ScoreSummary};
 use crate::stats::{Drift, TopTokens, drift, mean_logprobs};
-use crate::store::{DistributionPair, ExperimentId, GenerationId, ModelId, NewScore, Store};
+use crate::store::{
+    ConditionKey, DistributionPair, DriftSide, ExperimentId, GenerationId, ModelId, NewScore,
+    NumericsId, Store,
+};
 use crate::study::answering::repeats as generating;
-use crate::study::asking::{Generations, Planned, plan_all, register_experiment, register_planned};
+use crate::study::asking::{
+    Generations, Planned, Prepared, plan_all, register_experiment, register_planned,
+};
 use crate::study::models::file::ModelFile;
 use crate::study::models::opening::open_model;
 use crate::study::models::wanted::look_up;
@@ -74,11 +79,12 @@ impl Session {
         if !is_exact {
             score_all(self, &backend, &mut store, &base, &models)?;
         }
-        let side = |model: &Registered| Side::of(&model.planned.prepared.file, model.id);
+        let side = |model: &Registered| Side::of(&store, &model.planned.prepared, model.id);
+        let base_side = side(&base)?;
         let (experiment_id, seed) = (registered.experiment, experiment.seed());
         let summaries = models
             .iter()
-            .map(|other| summary(&store, experiment_id, seed, &side(&base), &side(other)));
+            .map(|other| summary(&store, experiment_id, seed, &base_side, &side(other)?));
         let summaries = summaries.collect::<anyhow::Result<Vec<_>>>()?;
         let summaries: Vec<DriftSummary> = summaries.into_iter().flatten().collect();
         if is_exact && summaries.is_empty() {
@@ -146,11 +152,11 @@ fn score(
     other: &Registered,
     generations: &Generations,
 ) -> anyhow::Result<()> {
-    let schedule = &other.planned.prepared.context.schedule;
+    let numerics = generating::register_numerics(store, &other.planned.prepared)?;
     let label = other.planned.prepared.file.label();
     let ids = generation_ids(&base.planned, generations);
     let unscored: HashSet<GenerationId> = store
-        .unscored(other.id, schedule, &ids)?
+        .unscored(other.id, numerics, &ids)?
         .into_iter()
         .collect();
     let seen: HashSet<&[u32]> = other
@@ -197,6 +203,7 @@ fn score(
         backend,
         model: &model,
         other,
+        numerics,
         generations,
     };
     pass.run(store, &requests, &forced)
@@ -208,6 +215,7 @@ struct Pass<'a> {
     backend: &'a Backend,
     model: &'a Model,
     other: &'a Registered,
+    numerics: NumericsId,
     generations: &'a Generations,
 }
 
@@ -257,8 +265,8 @@ impl Pass<'_> {
     }
 
     fn store(&self, store: &mut Store, outcome: &GroupOutcome) -> anyhow::Result<()> {
-        let schedule = &self.other.planned.prepared.context.schedule;
-        store.insert_next_token_distributions(self.other.id, schedule, &outcome.next_tokens)?;
+        let (other, numerics) = (self.other.id, self.numerics);
+        store.insert_next_token_distributions(other, numerics, &outcome.next_tokens)?;
         let scores: Vec<NewScore<'_>> = outcome
             .generations
             .iter()
@@ -267,14 +275,14 @@ impl Pass<'_> {
                 token_logprobs: &scored.token_logprobs,
             })
             .collect();
-        Ok(store.insert_scores(self.other.id, schedule, &scores)?)
+        Ok(store.insert_scores(other, numerics, &scores)?)
     }
 }
 
 /// A model whose drift is looked at, as the database and people know it.
 #[derive(Debug, Clone)]
 pub(crate) struct Side {
-    pub(crate) id: ModelId,
+    pub(crate) source: DriftSide,
     pub(crate) name: String,
     pub(crate) quantization: String,
     pub(crate) sha256: String,
@@ -283,35 +291,40 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    pub(crate) fn of(file: &ModelFile, id: ModelId) -> Self {
-        Self {
-            id,
+    /// A model as it is computed with here.
+    pub(crate) fn of(store: &Store, prepared: &Prepared, id: ModelId) -> anyhow::Result<Self> {
+        let file = &prepared.file;
+        Ok(Self {
+            source: DriftSide {
+                model: id,
+                numerics: generating::numerics(store, prepared)?,
+            },
             name: file.name.clone(),
             quantization: file.quantization.clone(),
             sha256: file.sha256.to_string(),
             bits_per_weight: Some(file.inspection.bits_per_weight),
-        }
+        })
     }
 }
 
 /// How far two models' stored next-token distributions lie apart on the experiment's prompts; None where none are.
 pub(crate) fn model_drift(
     store: &Store,
-    experiment: ExperimentId,
-    base: ModelId,
-    other: ModelId,
+    base: &ConditionKey,
+    other: &ConditionKey,
 ) -> anyhow::Result<Option<Drift>> {
-    Ok(drift_of_pairs(&pairs(store, experiment, base, other)?))
+    let pairs = pairs(store, base.experiment, base.into(), other.into())?;
+    Ok(drift_of_pairs(&pairs))
 }
 
 /// What is stored of both models; nothing where they are one, which does not lie apart from itself.
 fn pairs(
     store: &Store,
     experiment: ExperimentId,
-    base: ModelId,
-    other: ModelId,
+    base: DriftSide,
+    other: DriftSide,
 ) -> anyhow::Result<Vec<DistributionPair>> {
-    if base == other {
+    if base.model == other.model {
         return Ok(Vec::new());
     }
     Ok(store.distribution_pairs(experiment, base, other)?)
@@ -333,7 +346,7 @@ pub(crate) fn summary(
     base: &Side,
     other: &Side,
 ) -> anyhow::Result<Option<DriftSummary>> {
-    let pairs = pairs(store, experiment, base.id, other.id)?;
+    let pairs = pairs(store, experiment, base.source, other.source)?;
     let Some(drift) = drift_of_pairs(&pairs) else {
         return Ok(None);
     };
@@ -355,7 +368,7 @@ pub(crate) fn summary(
         max_kl: drift.max_kl,
         same_top: drift.same_top,
         mean_rest: drift.mean_rest,
-        scores: scores(store, experiment, seed, base.id, other.id)?,
+        scores: scores(store, experiment, seed, base.source, other.source)?,
     }))
 }
 
@@ -363,8 +376,8 @@ fn scores(
     store: &Store,
     experiment: ExperimentId,
     seed: u64,
-    base: ModelId,
-    other: ModelId,
+    base: DriftSide,
+    other: DriftSide,
 ) -> anyhow::Result<Option<ScoreSummary>> {
     let scored = store.scored_generations(experiment, seed, base, other)?;
     let logprobs: Vec<(&[f32], &[f32])> = scored

@@ -45,6 +45,8 @@ impl Session {
         let mut store = existing.map_or_else(|| Store::open(db), Ok)?;
         let registered = register_experiment(&mut store, experiment, &planned)?;
         let encoder_id = register_model(&mut store, &encoder.file)?;
+        let names = (&encoder.file.name, &encoder.file.quantization);
+        store.name_model(registered.experiment, encoder_id, names.0, names.1)?;
         let models = planned
             .iter()
             .map(|planned| register_planned(&mut store, &registered, planned))
@@ -161,13 +163,13 @@ fn drifts(
     let mut sides: Vec<Side> = planned
         .iter()
         .zip(models)
-        .map(|(planned, &id)| Side::of(&planned.prepared.file, id))
-        .collect();
-    sides.dedup_by_key(|side| side.id);
+        .map(|(planned, &id)| Side::of(store, &planned.prepared, id))
+        .collect::<anyhow::Result<_>>()?;
+    sides.dedup_by_key(|side| side.source.model);
     let mut drifts = Vec::new();
     for other in &sides {
         let base = sides.iter().find(|base| base.name == other.name);
-        if let Some(base) = base.filter(|base| base.id != other.id) {
+        if let Some(base) = base.filter(|base| base.source.model != other.source.model) {
             let seed = scorer.experiment.seed();
             drifts.extend(drifting::summary(
                 store,
@@ -195,11 +197,13 @@ fn enumerate_and_score(
     let mut last = None;
     for ((planned, plan), &model) in planned.iter().zip(plans).zip(models) {
         let sampling = store.register_sampling(&planned.prepared.context.sampling)?;
+        let numerics = generating::register_numerics(store, &planned.prepared)?;
         let mut destination = Destination {
             store,
             run,
             model,
             sampling,
+            numerics,
         };
         done.push(enumerating::enumerate(
             session,
@@ -212,8 +216,11 @@ fn enumerate_and_score(
         session.check_interrupted()?;
     }
     drop(last);
-    let enumerations = plans.iter().map(|plan| store.enumerations(&plan.ids()));
-    let enumerations = enumerations.collect::<Result<Vec<Enumerations>, _>>()?;
+    let enumerations = planned.iter().zip(plans).map(|(planned, plan)| {
+        let numerics = generating::register_numerics(store, &planned.prepared)?;
+        Ok(store.enumerations(&plan.ids(), numerics)?)
+    });
+    let enumerations = enumerations.collect::<anyhow::Result<Vec<Enumerations>>>()?;
     scorer.embed(store, enumerations.iter().flat_map(continuation_texts))?;
     let mut summary = new_summary(scorer, store, run);
     let mut pairs_of: Vec<(&Prepared, Vec<ExactPair>)> = Vec::new();
@@ -263,6 +270,7 @@ fn make_missing(
     last: &mut Option<Loaded>,
 ) -> anyhow::Result<RunModel> {
     let sampling = store.register_sampling(&planned.prepared.context.sampling)?;
+    let numerics = generating::register_numerics(store, &planned.prepared)?;
     let missing = planned.missing(store)?;
     let n_reused = planned.plan.requests().len() - missing.len();
     if missing.is_empty() {
@@ -275,6 +283,7 @@ fn make_missing(
         run,
         model,
         sampling,
+        numerics,
     };
     generating::generate(
         scorer.session,

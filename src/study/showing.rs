@@ -9,7 +9,8 @@ use anyhow::bail;
 
 use crate::leakage::Leak;
 use crate::results::{ShownCondition, ShownPair, ShownRepeat};
-use crate::store::{ExperimentId, Store, StoredLeak, StoredLeakSet};
+use crate::store::{ExperimentId, Store, StoredCondition, StoredLeak};
+use crate::study::scoring::verdicts::stored_conditions;
 use crate::study::session::Session;
 use crate::study::stored;
 
@@ -50,11 +51,11 @@ impl Session {
 }
 
 /// The sets of verdicts that are meant.
-fn meant_sets(store: &Store, showing: &Showing) -> anyhow::Result<Vec<StoredLeakSet>> {
+fn meant_sets(store: &Store, showing: &Showing) -> anyhow::Result<Vec<StoredCondition>> {
     let experiments = stored::ids_named(store, showing.experiment.as_deref())?;
-    let mut sets = store.leak_sets()?;
+    let (mut sets, _) = stored_conditions(store)?;
     sets.retain(|set| {
-        let is_in = |ids: &Vec<ExperimentId>| ids.contains(&set.experiment);
+        let is_in = |ids: &Vec<ExperimentId>| ids.contains(&set.key.experiment);
         experiments.as_ref().is_none_or(is_in)
     });
     if sets.is_empty() {
@@ -76,20 +77,20 @@ fn meant_sets(store: &Store, showing: &Showing) -> anyhow::Result<Vec<StoredLeak
     };
     sets.retain(|set| {
         any(wanted[0].1, &|name| names_model(name, set))
-            && any(wanted[1].1, &|name| name == set.metric)
-            && showing.seed.is_none_or(|seed| seed == set.seed)
+            && any(wanted[1].1, &|name| name == set.key.metric)
+            && showing.seed.is_none_or(|seed| seed == set.key.seed)
     });
     Ok(sets)
 }
 
 /// Whether a name, or a name and a quantization, means the model of a set.
-fn names_model(name: &str, set: &StoredLeakSet) -> bool {
+fn names_model(name: &str, set: &StoredCondition) -> bool {
     name == set.label || name == format!("{}:{}", set.label, set.quantization)
 }
 
-fn check_name(what: &str, name: &str, sets: &[StoredLeakSet]) -> anyhow::Result<()> {
+fn check_name(what: &str, name: &str, sets: &[StoredCondition]) -> anyhow::Result<()> {
     let known: Vec<&str> = match what {
-        "metric" => sets.iter().map(|set| set.metric.as_str()).collect(),
+        "metric" => sets.iter().map(|set| set.key.metric.as_str()).collect(),
         _ => sets.iter().map(|set| set.label.as_str()).collect(),
     };
     let is_known =
@@ -106,13 +107,13 @@ fn check_name(what: &str, name: &str, sets: &[StoredLeakSet]) -> anyhow::Result<
 /// All pairs that the sets have verdicts on, in the order of the experiments, with one condition for each set.
 fn pairs(
     store: &Store,
-    sets: &[StoredLeakSet],
+    sets: &[StoredCondition],
     showing: &Showing,
 ) -> anyhow::Result<Vec<ShownPair>> {
     let mut pairs: BTreeMap<(i64, usize), ShownPair> = BTreeMap::new();
     for set in sets {
         let label = label(set, sets);
-        for leak in store.leaks(set.set())? {
+        for leak in store.leaks(set.id)? {
             let is_meant = |wanted: &Option<String>, found: &str| {
                 wanted.as_ref().is_none_or(|wanted| wanted == found)
             };
@@ -121,7 +122,7 @@ fn pairs(
             {
                 continue;
             }
-            let key = (set.experiment.get(), leak.pair_idx);
+            let key = (set.key.experiment.get(), leak.pair_idx);
             let pair = pairs.entry(key).or_insert_with(|| new_pair(set, &leak));
             if pair
                 .conditions
@@ -130,7 +131,7 @@ fn pairs(
             {
                 pair.conditions.push(ShownCondition {
                     label: label.clone(),
-                    metric_and_seed: (set.metric.clone(), set.seed),
+                    metric_and_seed: (set.key.metric.clone(), set.key.seed),
                     repeats: Vec::new(),
                 });
             }
@@ -142,19 +143,19 @@ fn pairs(
 }
 
 /// Model and quantization, and metric and seed where the sets differ in them.
-fn label(set: &StoredLeakSet, sets: &[StoredLeakSet]) -> String {
+fn label(set: &StoredCondition, sets: &[StoredCondition]) -> String {
     let label = format!("{} {} {}", set.label, set.quantization, set.sampling_label);
     let mut label = label.trim_end().to_owned();
-    if sets.iter().any(|other| other.metric != set.metric) {
-        label = format!("{label}, {}", set.metric);
+    if sets.iter().any(|other| other.key.metric != set.key.metric) {
+        label = format!("{label}, {}", set.key.metric);
     }
-    if sets.iter().any(|other| other.seed != set.seed) {
-        label = format!("{label}, seed {}", set.seed);
+    if sets.iter().any(|other| other.key.seed != set.key.seed) {
+        label = format!("{label}, seed {}", set.key.seed);
     }
     label
 }
 
-fn new_pair(set: &StoredLeakSet, leak: &StoredLeak) -> ShownPair {
+fn new_pair(set: &StoredCondition, leak: &StoredLeak) -> ShownPair {
     ShownPair {
         experiment: set.experiment_name.clone(),
         pair_idx: leak.pair_idx,

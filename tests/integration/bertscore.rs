@@ -122,7 +122,7 @@ fn scores_are_those_of_bert_score() {
     let record = env.record("db/seep.sqlite");
     for (metric, part) in metrics {
         let similarities = record.column::<f64>(&format!(
-            "SELECT similarity_test FROM leaks WHERE metric = '{metric}' ORDER BY pair_idx"
+            "SELECT similarity_test FROM v_leaks WHERE metric = '{metric}' ORDER BY pair_idx"
         ));
         assert_eq!(similarities.len(), cases.len());
         for (ours, case) in similarities.iter().zip(cases) {
@@ -143,7 +143,7 @@ fn scores_are_those_of_bert_score() {
         "{signature}"
     );
     assert_eq!(
-        record.value::<String>("SELECT min(signature) FROM leaks WHERE metric = 'bertscore'"),
+        record.value::<String>("SELECT min(signature) FROM conditions WHERE metric = 'bertscore'"),
         signature
     );
     assert!(env.path("distil/distil-f32-layer2.gguf").exists());

@@ -78,9 +78,10 @@ fn help_lists_the_commands() {
 /// Rate, pairs, ties and echoes of one model, of one category or of all, from the table `leaks`.
 fn recomputed(record: &Record, model: &str, category: Option<&str>) -> (f64, u64, u64, u64) {
     let pairs = format!(
-        "FROM leaks JOIN experiment_pairs USING (experiment_id, pair_idx) JOIN models ON models.id = model_id
-         WHERE label = '{model}' AND {}",
-        category.map_or("true".to_owned(), |category| format!("category = '{category}'"))
+        "FROM v_leaks WHERE model = '{model}' AND {}",
+        category.map_or("true".to_owned(), |category| format!(
+            "category = '{category}'"
+        ))
     );
     let verdicts = record.column::<f64>(&format!("SELECT leak {pairs}"));
     let echoes = record.column::<u32>(&format!("SELECT is_echo {pairs}"));

@@ -117,7 +117,7 @@ fn exact_rates_are_compared_with_their_bounds_and_drift() {
     assert_eq!(found["rates"], "exact");
     assert_eq!(found["enumeration"]["max_rows_per_prompt"], 40);
     let record = env.record(DB);
-    let mean = "SELECT 100 * avg(leak_probability) FROM exact_leaks WHERE model_id =
+    let mean = "SELECT 100 * avg(leak_probability) FROM v_exact_leaks WHERE model_id =
         (SELECT id FROM models WHERE quantization = 'F32' AND label = 'a')";
     let base = &found["conditions"][0];
     assert!((record.value::<f64>(mean) - number(base, "mean_leak_rate")).abs() < 1e-9);

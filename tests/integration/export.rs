@@ -15,11 +15,12 @@ use crate::experiment_file::ExperimentFile;
 use crate::harness::TestEnv;
 
 const DB: &str = "db/seep.sqlite";
-const VIEWS: [&str; 14] = [
+const VIEWS: [&str; 15] = [
     "generations",
     "leaks",
     "flips",
     "exact_leaks",
+    "conditions",
     "continuations",
     "prompt_pairs",
     "experiments",
@@ -205,7 +206,7 @@ fn diagnostics_stand_beside_every_rate() {
     assert_eq!(cut_off["flaw"], "cut_off");
     let cut_by_limit = "(SELECT id FROM generations WHERE stop_reason = 'max_tokens')";
     let expected = env.record(DB).value::<i64>(&format!(
-        "SELECT count(*) FROM leaks JOIN models ON models.id = model_id WHERE label = 'a'
+        "SELECT count(*) FROM v_leaks WHERE model = 'a'
              AND (test_generation_id IN {cut_by_limit} OR control_generation_id IN {cut_by_limit})"
     ));
     assert_eq!(cut_off["n_pairs"], expected);
@@ -338,7 +339,7 @@ fn mistakes_are_named() {
         ),
         (
             "--format csv",
-            "17 tables do not fit into one csv file\nhint: name one with `--table`, or give a folder with `-o FOLDER/`\n",
+            "18 tables do not fit into one csv file\nhint: name one with `--table`, or give a folder with `-o FOLDER/`\n",
         ),
         (
             "--table leaks",

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use seep::digest::Digest;
-use seep::generation::{Generation, RequestContext, SamplingParams, StopReason, StopRule};
+use seep::generation::{Generation, Method, RequestContext, SamplingParams, StopReason, StopRule};
 use seep::leakage::{Leak, echoes};
 use seep::store::{
-    ExperimentId, GenerationId, LeakSet, ModelId, NewExperiment, NewGeneration, NewLeak, NewModel,
-    NewPair, NewPrompt, NewRenderedPrompt, NewRun, PromptId, RunId, ScoredWith, Store,
+    ConditionKey, ExperimentId, GenerationId, ModelId, NewExperiment, NewGeneration, NewLeak,
+    NewModel, NewPair, NewPrompt, NewRenderedPrompt, NewRun, Numerics, NumericsId, PromptId, RunId,
+    Store,
 };
 
 /// The seed of all generations.
@@ -134,18 +135,19 @@ impl Filling {
                 leaks.push(self.leak(pair_idx, repeat_idx, &model, (n, &generations)));
             }
         }
-        let set = LeakSet {
+        let key = ConditionKey {
             experiment: self.experiment,
             model: id,
             sampling: seep::store::SamplingId::UNKNOWN,
-            metric: "sbert",
             seed: SEED,
-        };
-        let with = ScoredWith {
+            method: Method::Repeats,
+            numerics: numerics(&mut self.store),
+            metric: "sbert".to_owned(),
             embedding_model: self.encoder,
-            signature: "sbert_encoder_L2_mean_round3_sha256=0123456789ab_seep=0.1.0",
+            signature: "sbert_encoder_L2_mean_round3_sha256=0123456789ab_seep=0.1.0".to_owned(),
         };
-        self.store.save_leaks(set, with, &leaks).unwrap();
+        let condition = self.store.register_condition(&key).unwrap();
+        self.store.save_leaks(condition, &leaks).unwrap();
     }
 
     fn leak(
@@ -179,6 +181,7 @@ impl Filling {
         text: &dyn Fn(usize) -> String,
     ) -> Vec<GenerationId> {
         let context = context(model_sha256);
+        let numerics = numerics(&mut self.store);
         let tokens: Vec<Arc<[u32]>> = (0..self.extent.n_texts as u32)
             .map(|n| Arc::from([n]))
             .collect();
@@ -216,10 +219,10 @@ impl Filling {
         });
         let new: Vec<_> = new.collect();
         self.store
-            .insert_generations(self.run, model, &context, &new)
+            .insert_generations(self.run, model, numerics, &context, &new)
             .unwrap();
         let ids: Vec<_> = requests.iter().map(|request| request.id).collect();
-        let stored = self.store.generations(&ids).unwrap();
+        let stored = self.store.generations(&ids, numerics).unwrap();
         ids.iter().map(|id| stored[id].id).collect()
     }
 }
@@ -255,6 +258,16 @@ fn context(model_sha256: Digest) -> RequestContext {
         seed: SEED,
         schedule: "strict-pad8-vbf16".to_owned(),
     }
+}
+
+/// How the logits of all generations are computed.
+fn numerics(store: &mut Store) -> NumericsId {
+    let numerics = Numerics {
+        schedule: "strict-pad8-vbf16".to_owned(),
+        llama_cpp_version: "b10252".to_owned(),
+        logits_sha256: None,
+    };
+    store.register_numerics(&numerics).unwrap()
 }
 
 fn new_run(experiment: ExperimentId, extent: Extent) -> NewRun<'static> {

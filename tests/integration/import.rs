@@ -85,7 +85,7 @@ fn imported_generations_are_scored() {
     let json = ran.json();
     let rate = &json[0]["leak_rates"][0];
     let record = env.record("a.sqlite");
-    let mean = record.value::<f64>("SELECT 100 * avg(leak) FROM leaks WHERE metric = 'sbert'");
+    let mean = record.value::<f64>("SELECT 100 * avg(leak) FROM v_leaks WHERE metric = 'sbert'");
     assert!((rate["mean_leak_rate"].as_f64().unwrap() - mean).abs() < 1e-9);
     assert_eq!(
         (&rate["n_pairs"], &rate["n_echoes"]),

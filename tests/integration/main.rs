@@ -20,6 +20,7 @@ mod import;
 mod interrupted;
 mod ladder;
 mod llama_child;
+mod migration;
 mod mistakes;
 mod pairs_file;
 mod real_models;

@@ -86,8 +86,8 @@ impl Record {
     }
 
     pub(crate) fn leaks(&self) -> Leaks {
-        let sql = "SELECT pair_idx, repeat_idx, similarity_test, similarity_control, CAST(leak AS TEXT) FROM leaks
-            ORDER BY experiment_id, model_id, metric, seed, pair_idx, repeat_idx";
+        let sql = "SELECT pair_idx, repeat_idx, similarity_test, similarity_control, CAST(leak AS TEXT) FROM v_leaks
+            ORDER BY experiment_id, model_id, metric, seed, condition_id, pair_idx, repeat_idx";
         let mut statement = self.connection.prepare(sql).unwrap();
         let bits = |number: f64| number.to_bits();
         let rows = statement.query_map([], |row| {

@@ -51,7 +51,7 @@ fn sweep_runs_each_model_once_for_all_its_samplings() {
     );
     assert_eq!(record.value::<i64>("SELECT count(*) FROM leaks"), 4 * 7 * 5);
     let strays: i64 = record.value(
-        "SELECT count(*) FROM leaks JOIN samplings ON samplings.id = sampling_id
+        "SELECT count(*) FROM v_leaks JOIN samplings ON samplings.id = sampling_id
              JOIN generations ON generations.id IN (test_generation_id, control_generation_id)
          WHERE generations.temperature != samplings.temperature",
     );

@@ -103,11 +103,13 @@ impl<'a> Bench<'a> {
             experiment,
         )?;
         let registering = started.elapsed();
+        let numerics = generating::register_numerics(&mut store, self.prepared)?;
         let mut destination = Destination {
             store: &mut store,
             run,
             model,
             sampling,
+            numerics,
         };
         let work = generating::generate(
             self.session,
@@ -120,7 +122,7 @@ impl<'a> Bench<'a> {
         )?;
         self.session.check_interrupted()?;
         let ids: Vec<RequestId> = requests.iter().map(|request| request.id).collect();
-        let generations = store.generations(&ids)?;
+        let generations = store.generations(&ids, numerics)?;
         let n_prompt_tokens: usize = requests
             .iter()
             .map(|request| request.prompt_tokens.len())
@@ -205,12 +207,13 @@ impl<'a> Bench<'a> {
 
     /// The distinct generations of the largest measurement.
     pub(super) fn texts(&self) -> anyhow::Result<Vec<String>> {
-        let store = Store::open(&self.db(self.n_prompts(), self.experiment.n_repeats()))?;
+        let mut store = Store::open(&self.db(self.n_prompts(), self.experiment.n_repeats()))?;
         let chosen: Vec<usize> = (0..self.prompts.len()).collect();
         let requests = self.requests(&chosen, self.experiment.n_repeats());
         let ids: Vec<RequestId> = requests.iter().map(|request| request.id).collect();
+        let numerics = generating::register_numerics(&mut store, self.prepared)?;
         let mut texts: Vec<String> = store
-            .generations(&ids)?
+            .generations(&ids, numerics)?
             .into_values()
             .map(|stored| stored.generation.text)
             .collect();

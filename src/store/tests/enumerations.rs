@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::generation::{
-    Continuation, Enumeration, EnumerationParams, EnumerationRequest, RequestContext, StopReason,
+    Continuation, Enumeration, EnumerationParams, EnumerationRequest, Method, RequestContext,
+    StopReason,
 };
 use crate::leakage::{ExactLeak, ExactPair};
 use crate::store::fixture::Fixture;
-use crate::store::{NewEnumeration, NewExactLeak, Store};
+use crate::store::{ConditionKey, NewEnumeration, NewExactLeak, Store};
 
 const PARAMS: EnumerationParams = EnumerationParams {
     coverage: 0.99,
@@ -61,7 +62,14 @@ fn insert(store: &mut Store, fixture: &Fixture, requests: &[EnumerationRequest])
         .collect();
     let (run, model) = (fixture.run, fixture.model);
     store
-        .insert_enumerations(run, model, &fixture.context, &PARAMS, &new)
+        .insert_enumerations(
+            run,
+            model,
+            fixture.numerics,
+            &fixture.context,
+            &PARAMS,
+            &new,
+        )
         .unwrap()
 }
 
@@ -72,9 +80,12 @@ fn enumerations_are_read_back_as_they_were_and_what_is_missing_is_found() {
     let requests = requests(&fixture);
     let ids: Vec<_> = requests.iter().map(|request| request.id).collect();
     assert_eq!(insert(&mut store, &fixture, &requests[..2]), 2);
-    assert_eq!(store.missing_enumerations(&ids).unwrap(), [ids[2]]);
+    assert_eq!(
+        store.missing_enumerations(&ids, fixture.numerics).unwrap(),
+        [ids[2]]
+    );
     assert_eq!(insert(&mut store, &fixture, &requests), 1);
-    let stored = store.enumerations(&ids).unwrap();
+    let stored = store.enumerations(&ids, fixture.numerics).unwrap();
     assert_eq!(stored.len(), 3);
     for request in &requests {
         assert_eq!(stored[&request.id].enumeration, enumeration(request));
@@ -154,12 +165,22 @@ fn enumerations_of_other_requests_are_refused() {
             enumeration,
         }];
         let (run, model) = (fixture.run, fixture.model);
-        let error = store.insert_enumerations(run, model, &fixture.context, &params, &new);
+        let error = store.insert_enumerations(
+            run,
+            model,
+            fixture.numerics,
+            &fixture.context,
+            &params,
+            &new,
+        );
         let error = error.unwrap_err().to_string();
         assert!(error.ends_with(reason), "{error}");
     }
     let ids: Vec<_> = requests.iter().map(|request| request.id).collect();
-    assert_eq!(store.missing_enumerations(&ids).unwrap(), ids);
+    assert_eq!(
+        store.missing_enumerations(&ids, fixture.numerics).unwrap(),
+        ids
+    );
 }
 
 fn exact_leak(probability: f64) -> ExactLeak {
@@ -188,7 +209,12 @@ fn exact_leaks_are_replaced_and_read_back() {
     let requests = requests(&fixture);
     insert(&mut store, &fixture, &requests);
     let ids: Vec<_> = requests.iter().map(|request| request.id).collect();
-    let rows = store.enumerations(&ids).unwrap();
+    let rows = store.enumerations(&ids, fixture.numerics).unwrap();
+    let key = ConditionKey {
+        method: Method::Exact(PARAMS),
+        ..fixture.key()
+    };
+    let condition = store.register_condition(&key).unwrap();
     for probability in [0.5, 0.625] {
         let leak = exact_leak(probability);
         let new = [1, 0].map(|pair_idx: usize| NewExactLeak {
@@ -197,15 +223,9 @@ fn exact_leaks_are_replaced_and_read_back() {
             control_enumeration: rows[&ids[2]].id,
             leak: &leak,
         });
-        let (experiment, model) = (fixture.experiment, fixture.model);
-        let encoder = fixture.embedding_model;
-        store
-            .save_exact_leaks(experiment, model, "sbert", encoder, &new)
-            .unwrap();
+        store.save_exact_leaks(condition, &new).unwrap();
     }
-    let found = store
-        .exact_leaks(fixture.experiment, "sbert", &ids)
-        .unwrap();
+    let found = store.exact_leaks(condition).unwrap();
     let concepts: Vec<_> = found.iter().map(|leak| leak.concept.as_str()).collect();
     assert_eq!(concepts, ["red", "blue"]);
     assert_eq!(found[0].control_prompt_id, found[1].control_prompt_id);
@@ -218,23 +238,20 @@ fn exact_leaks_are_replaced_and_read_back() {
     };
     assert_eq!(found[1].pair, expected);
     assert_eq!(found[1].test_enumeration, rows[&ids[1]].id);
-    let sets = store.exact_leak_sets().unwrap();
-    let [set] = sets.as_slice() else {
-        panic!("{sets:?}");
+    let conditions = store.conditions().unwrap();
+    let [stored] = conditions.as_slice() else {
+        panic!("{conditions:?}");
     };
-    let names = (set.set.label.as_str(), set.set.metric.as_str());
-    assert_eq!((names, set.set.n_leaks), (("tiny", "sbert"), 2));
-    assert_eq!(set.set.sampling, fixture.sampling);
-    assert_eq!((set.set.seed, set.params), (u64::MAX, PARAMS));
-    assert_eq!(store.exact_leaks_of_set(set).unwrap(), found);
+    assert_eq!((stored.label.as_str(), stored.n_leaks), ("tiny", 2));
+    assert_eq!((&stored.key, stored.id), (&key, condition));
     let texts = store.likely_texts(rows[&ids[0]].id, 1).unwrap();
     assert_eq!(texts.len(), 1);
-    let of_first = store.exact_leaks(fixture.experiment, "sbert", &[ids[0], ids[2]]);
-    assert_eq!(of_first.unwrap().len(), 1);
-    assert_eq!(
-        store
-            .exact_leaks(fixture.experiment, "other", &ids)
-            .unwrap(),
-        []
-    );
+    let other = NewExactLeak {
+        pair_idx: 7,
+        test_enumeration: rows[&ids[0]].id,
+        control_enumeration: rows[&ids[2]].id,
+        leak: &exact_leak(0.5),
+    };
+    let error = store.save_exact_leaks(condition, &[other]).unwrap_err();
+    assert!(error.to_string().ends_with("pair 7 was not stored"));
 }

@@ -10,7 +10,9 @@ fn generations_are_read_back_as_they_were() {
     let mut store = Store::open_in_memory().unwrap();
     let fixture = Fixture::register(&mut store);
     assert_eq!(fixture.insert(&mut store, 0..4), 4);
-    let stored = store.generations(&fixture.request_ids()).unwrap();
+    let stored = store
+        .generations(&fixture.request_ids(), fixture.numerics)
+        .unwrap();
     assert_eq!(stored.len(), 4);
     for request in &fixture.requests[..4] {
         assert_eq!(stored[&request.id].generation, generation(request));
@@ -24,11 +26,11 @@ fn what_is_missing_is_found_exactly_and_in_order() {
     fixture.insert(&mut store, 1..3);
     let ids = fixture.request_ids();
     assert_eq!(
-        store.missing(&ids).unwrap(),
+        store.missing(&ids, fixture.numerics).unwrap(),
         [ids[0], ids[3], ids[4], ids[5]]
     );
     assert_eq!(fixture.insert(&mut store, 0..6), 4);
-    assert_eq!(store.missing(&ids).unwrap(), []);
+    assert_eq!(store.missing(&ids, fixture.numerics).unwrap(), []);
 }
 
 #[test]
@@ -46,10 +48,16 @@ fn the_first_generation_of_a_request_stays() {
         generation: &other,
     }];
     let n_inserted = store
-        .insert_generations(fixture.run, fixture.model, &fixture.context, &new)
+        .insert_generations(
+            fixture.run,
+            fixture.model,
+            fixture.numerics,
+            &fixture.context,
+            &new,
+        )
         .unwrap();
     assert_eq!(n_inserted, 0);
-    let stored = store.generations(&[request.id]).unwrap();
+    let stored = store.generations(&[request.id], fixture.numerics).unwrap();
     assert_eq!(stored[&request.id].generation, generation(request));
 }
 
@@ -94,11 +102,14 @@ fn check_generation_refused(
         },
     ];
     let error = store
-        .insert_generations(fixture.run, fixture.model, &context, &new)
+        .insert_generations(fixture.run, fixture.model, fixture.numerics, &context, &new)
         .unwrap_err();
     assert!(error.to_string().ends_with(reason), "{error}");
     assert_eq!(
-        store.missing(&fixture.request_ids()).unwrap().len(),
+        store
+            .missing(&fixture.request_ids(), fixture.numerics)
+            .unwrap()
+            .len(),
         6,
         "all or none"
     );
@@ -148,7 +159,9 @@ fn rows_that_were_changed_by_hand_are_noticed() {
             .connection
             .execute(&format!("UPDATE generations SET {sql}"), [])
             .unwrap();
-        let error = store.generations(&fixture.request_ids()).unwrap_err();
+        let error = store
+            .generations(&fixture.request_ids(), fixture.numerics)
+            .unwrap_err();
         assert!(error.to_string().ends_with(reason), "{error}");
     }
 }
@@ -167,7 +180,13 @@ fn prompts_must_be_registered_before_their_generations() {
         generation: &generation,
     }];
     let error = store
-        .insert_generations(fixture.run, fixture.model, &fixture.context, &new)
+        .insert_generations(
+            fixture.run,
+            fixture.model,
+            fixture.numerics,
+            &fixture.context,
+            &new,
+        )
         .unwrap_err();
     assert!(error.to_string().ends_with("was not stored"), "{error}");
 }
@@ -179,7 +198,13 @@ fn failures_are_counted_and_stay_missing() {
     fixture.fail(&mut store, 2..4);
     fixture.fail(&mut store, 3..4);
     assert_eq!(store.n_failures(fixture.run).unwrap(), 2);
-    assert_eq!(store.missing(&fixture.request_ids()).unwrap().len(), 6);
+    assert_eq!(
+        store
+            .missing(&fixture.request_ids(), fixture.numerics)
+            .unwrap()
+            .len(),
+        6
+    );
     let later = store.start_run(&new_run(fixture.experiment)).unwrap();
     assert_eq!(store.n_failures(later).unwrap(), 0);
 }
@@ -205,7 +230,13 @@ fn prompts_with_the_same_tokens_share_generations_under_the_first_of_them() {
         generation: &generation,
     }];
     store
-        .insert_generations(fixture.run, fixture.model, &fixture.context, &new)
+        .insert_generations(
+            fixture.run,
+            fixture.model,
+            fixture.numerics,
+            &fixture.context,
+            &new,
+        )
         .unwrap();
     let sql = "SELECT prompt_id, rendered_prompt_id FROM generations";
     let found = store

@@ -4,8 +4,8 @@ use crate::digest::Digest;
 use crate::leakage::{Leak, leak_rates};
 use crate::store::fixture::Fixture;
 use crate::store::{
-    Comparison, IMPORTED_SEED, Imported, LeakSet, NewImport, NewImportedPair, NewImportedRow,
-    NewLeak, SamplingId, Store, StoreError, StoredLeak,
+    Comparison, ConditionKey, IMPORTED_SEED, Imported, NewImport, NewImportedPair, NewImportedRow,
+    NewLeak, NumericsId, SamplingId, Store, StoreError, StoredLeak,
 };
 
 const PROMPTS: [&str; 3] = ["He is", "He likes red. He is", "He likes blue. He is"];
@@ -112,7 +112,12 @@ fn models_of_one_experiment_share_its_pairs() {
         .collect();
     assert_eq!(names, [("a", "imported", None), ("b", "imported", None)]);
     let found = store
-        .comparisons(first.experiment, models[1].id, SamplingId::UNKNOWN)
+        .comparisons(
+            first.experiment,
+            models[1].id,
+            SamplingId::UNKNOWN,
+            NumericsId::UNKNOWN,
+        )
         .unwrap();
     let compared = |found: &Comparison| {
         (
@@ -153,15 +158,18 @@ fn leaks_of_imported_generations_are_as_others() {
     let fixture = Fixture::register(&mut store);
     let experiment = import(&mut store, "a", "x").unwrap().experiment;
     let model = store.compared_models(experiment).unwrap()[0].id;
-    let set = LeakSet {
-        experiment,
-        model,
-        sampling: SamplingId::UNKNOWN,
-        metric: "sbert",
-        seed: IMPORTED_SEED,
-    };
+    let condition = store
+        .register_condition(&ConditionKey {
+            experiment,
+            model,
+            sampling: SamplingId::UNKNOWN,
+            seed: IMPORTED_SEED,
+            numerics: NumericsId::UNKNOWN,
+            ..fixture.key()
+        })
+        .unwrap();
     let leaks: Vec<NewLeak> = store
-        .comparisons(experiment, model, SamplingId::UNKNOWN)
+        .comparisons(experiment, model, SamplingId::UNKNOWN, NumericsId::UNKNOWN)
         .unwrap()
         .iter()
         .map(|found| NewLeak {
@@ -175,10 +183,8 @@ fn leaks_of_imported_generations_are_as_others() {
             is_echo: false,
         })
         .collect();
-    store
-        .save_leaks(set, fixture.scored_with(), &leaks)
-        .unwrap();
-    let found = store.leaks(set).unwrap();
+    store.save_leaks(condition, &leaks).unwrap();
+    let found = store.leaks(condition).unwrap();
     let scored: Vec<_> = found.iter().map(StoredLeak::scored_pair).collect();
     let rate = &leak_rates(&scored)[0];
     assert_eq!(
@@ -188,7 +194,7 @@ fn leaks_of_imported_generations_are_as_others() {
     // The verdicts name the same generations as the import, so nothing is compared twice.
     assert_eq!(
         store
-            .comparisons(experiment, model, SamplingId::UNKNOWN)
+            .comparisons(experiment, model, SamplingId::UNKNOWN, NumericsId::UNKNOWN,)
             .unwrap()
             .len(),
         3
@@ -202,17 +208,20 @@ fn what_a_run_scored_can_be_compared_again() {
     fixture.insert(&mut store, 0..6);
     assert_eq!(store.compared_models(fixture.experiment).unwrap(), []);
     let leaks = [fixture.new_leak(&store, 1, 0, 0.5)];
-    let set = fixture.leak_set();
-    store
-        .save_leaks(set, fixture.scored_with(), &leaks)
-        .unwrap();
+    let condition = fixture.condition(&mut store);
+    store.save_leaks(condition, &leaks).unwrap();
     let models = store.compared_models(fixture.experiment).unwrap();
     assert_eq!(
         (models.len(), models[0].id, models[0].bits_per_weight),
         (1, fixture.model, Some(6.5))
     );
     let found = store
-        .comparisons(fixture.experiment, fixture.model, fixture.sampling)
+        .comparisons(
+            fixture.experiment,
+            fixture.model,
+            fixture.sampling,
+            fixture.numerics,
+        )
         .unwrap();
     assert_eq!(
         (found.len(), found[0].seed, found[0].pair_idx),

@@ -1,9 +1,8 @@
 //! Embeddings and leaks: what is read back, what is replaced, what is refused.
 
-use crate::generation::SamplingParams;
 use crate::leakage::{Leak, leak_rates};
 use crate::store::fixture::{Fixture, generation};
-use crate::store::{LeakSet, NewLeak, ScoredWith, Store, StoreError, StoredLeak};
+use crate::store::{NewLeak, Store, StoreError, StoredLeak};
 
 #[test]
 fn embeddings_are_read_back_bit_for_bit() {
@@ -78,10 +77,9 @@ fn leaks_are_read_back_with_what_they_are_about() {
         [(1, 1, 0.1), (0, 0, 0.5), (1, 0, 0.25)].map(|(pair_idx, repeat_idx, similarity)| {
             fixture.new_leak(&store, pair_idx, repeat_idx, similarity)
         });
-    store
-        .save_leaks(fixture.leak_set(), fixture.scored_with(), &leaks)
-        .unwrap();
-    let found = store.leaks(fixture.leak_set()).unwrap();
+    let condition = fixture.condition(&mut store);
+    store.save_leaks(condition, &leaks).unwrap();
+    let found = store.leaks(condition).unwrap();
     let verdicts: Vec<_> = found
         .iter()
         .map(|leak| (leak.pair_idx, leak.repeat_idx, leak.leak, leak.is_echo))
@@ -118,41 +116,16 @@ fn saved_leaks_replace_the_same_ones_only() {
     let mut store = Store::open_in_memory().unwrap();
     let fixture = Fixture::register(&mut store);
     fixture.insert(&mut store, 0..6);
-    let set = fixture.leak_set();
+    let condition = fixture.condition(&mut store);
     let first = [
         fixture.new_leak(&store, 0, 0, 0.5),
         fixture.new_leak(&store, 1, 0, 0.5),
     ];
-    store
-        .save_leaks(set, fixture.scored_with(), &first)
-        .unwrap();
+    store.save_leaks(condition, &first).unwrap();
     let again = [fixture.new_leak(&store, 0, 0, 0.1)];
-    store
-        .save_leaks(set, fixture.scored_with(), &again)
-        .unwrap();
-    let greedy = SamplingParams {
-        temperature: 0.0,
-        ..fixture.context.sampling.clone()
-    };
-    let others = [
-        LeakSet { seed: 1, ..set },
-        LeakSet {
-            sampling: store.register_sampling(&greedy).unwrap(),
-            ..set
-        },
-        LeakSet {
-            metric: "other",
-            ..set
-        },
-    ];
-    for other in others {
-        store
-            .save_leaks(other, fixture.scored_with(), &first[..1])
-            .unwrap();
-        assert_eq!(store.leaks(other).unwrap().len(), 1);
-    }
+    store.save_leaks(condition, &again).unwrap();
     let similarities: Vec<_> = store
-        .leaks(set)
+        .leaks(condition)
         .unwrap()
         .iter()
         .map(|leak| leak.similarity_test)
@@ -170,47 +143,8 @@ fn leaks_need_their_pair() {
         pair_idx: 7,
         ..good
     };
-    assert!(
-        store
-            .save_leaks(fixture.leak_set(), fixture.scored_with(), &[good, orphan])
-            .is_err()
-    );
-    assert_eq!(store.leaks(fixture.leak_set()).unwrap(), []);
-}
-
-#[test]
-fn leak_sets_are_listed_with_their_names() {
-    let mut store = Store::open_in_memory().unwrap();
-    let fixture = Fixture::register(&mut store);
-    assert_eq!(store.leak_sets().unwrap(), []);
-    fixture.insert(&mut store, 0..6);
-    let set = fixture.leak_set();
-    let leaks = [(0, 0), (0, 1), (1, 0)]
-        .map(|(pair_idx, repeat_idx)| fixture.new_leak(&store, pair_idx, repeat_idx, 0.5));
-    store
-        .save_leaks(set, fixture.scored_with(), &leaks)
-        .unwrap();
-    let other = LeakSet { seed: 1, ..set };
-    store
-        .save_leaks(other, fixture.scored_with(), &leaks[..1])
-        .unwrap();
-    let with_another = ScoredWith {
-        embedding_model: fixture.model,
-        ..fixture.scored_with()
-    };
-    store.save_leaks(other, with_another, &leaks[1..]).unwrap();
-    let found = store.leak_sets().unwrap();
-    let (mixed, first) = (&found[1], &found[0]);
-    assert_eq!((found.len(), first.set(), mixed.set()), (2, set, other));
-    assert_eq!((first.n_leaks, mixed.n_leaks), (3, 3));
-    assert_eq!(
-        (first.experiment_name.as_str(), first.label.as_str()),
-        ("tiny", "tiny")
-    );
-    assert_eq!(
-        (first.quantization.as_str(), first.bits_per_weight),
-        ("Q4_K_M", Some(6.5))
-    );
-    assert_eq!(first.embedding_model, Some(fixture.embedding_model));
-    assert_eq!(mixed.embedding_model, None);
+    let condition = fixture.condition(&mut store);
+    let error = store.save_leaks(condition, &[good, orphan]).unwrap_err();
+    assert!(error.to_string().ends_with("pair 7 was not stored"));
+    assert_eq!(store.leaks(condition).unwrap(), []);
 }

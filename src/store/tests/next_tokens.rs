@@ -3,16 +3,22 @@
 use std::sync::Arc;
 
 use crate::generation::{NextTokenDistribution, PromptDistribution};
-use crate::store::fixture::{Fixture, new_model};
-use crate::store::{ModelId, NewRenderedPrompt, NewScore, Store};
-
-const SCHEDULE: &str = "strict-pad8-vbf16";
+use crate::store::fixture::{Fixture, new_model, numerics};
+use crate::store::{DriftSide, ModelId, NewRenderedPrompt, NewScore, Numerics, Store};
 
 fn distribution(token: u32) -> NextTokenDistribution {
     NextTokenDistribution {
         tokens: vec![token, u32::MAX],
         logprobs: vec![-0.1, -3.5e-20],
         rest: 0.25,
+    }
+}
+
+/// A model whose numerics are not given.
+fn side(model: ModelId) -> DriftSide {
+    DriftSide {
+        model,
+        numerics: None,
     }
 }
 
@@ -57,16 +63,22 @@ fn distributions_are_paired_where_both_models_saw_the_same_tokens() {
     let fixture = Fixture::register(&mut store);
     let other = other_model(&mut store, &fixture);
     let pairs = |store: &Store| {
-        let pairs = store.distribution_pairs(fixture.experiment, fixture.model, other);
+        let pairs = store.distribution_pairs(fixture.experiment, side(fixture.model), side(other));
         pairs.unwrap()
     };
     let all = of_prompts(&fixture, &[0, 1, 2]);
+    // Widened weights are evaluated under another schedule.
+    let wide = Numerics {
+        schedule: "strict-pad8-vbf16-wide".to_owned(),
+        ..numerics()
+    };
+    let wide = store.register_numerics(&wide).unwrap();
     store
-        .insert_next_token_distributions(fixture.model, SCHEDULE, &all)
+        .insert_next_token_distributions(fixture.model, fixture.numerics, &all)
         .unwrap();
     assert_eq!(pairs(&store), []);
     store
-        .insert_next_token_distributions(other, SCHEDULE, &all[1..2])
+        .insert_next_token_distributions(other, wide, &all[1..2])
         .unwrap();
     let found = pairs(&store);
     assert_eq!(found.len(), 1);
@@ -74,16 +86,24 @@ fn distributions_are_paired_where_both_models_saw_the_same_tokens() {
         (&found[0].base, &found[0].other),
         (&distribution(1), &distribution(1))
     );
-    // The first stored stays, and another schedule is another distribution.
+    // The first stored stays, and other numerics are another distribution.
     let mut changed = of_prompts(&fixture, &[1]);
     changed[0].distribution = distribution(9);
     store
-        .insert_next_token_distributions(other, SCHEDULE, &changed)
+        .insert_next_token_distributions(other, wide, &changed)
         .unwrap();
     store
-        .insert_next_token_distributions(other, "usual", &changed)
+        .insert_next_token_distributions(other, fixture.numerics, &changed)
         .unwrap();
-    assert_eq!(pairs(&store), found);
+    let of_condition = DriftSide {
+        numerics: Some(wide),
+        ..side(other)
+    };
+    let base = side(fixture.model);
+    let asked = store.distribution_pairs(fixture.experiment, base, of_condition);
+    assert_eq!(asked.unwrap(), found);
+    // Both have one prompt, so the latest is meant.
+    assert_eq!(pairs(&store)[0].other, distribution(9));
 }
 
 #[test]
@@ -93,7 +113,7 @@ fn distributions_of_unknown_prompts_and_without_a_number_are_refused() {
     let mut insert = |spoil: fn(&mut PromptDistribution)| {
         let mut new = of_prompts(&fixture, &[0]);
         spoil(&mut new[0]);
-        let stored = store.insert_next_token_distributions(fixture.model, SCHEDULE, &new);
+        let stored = store.insert_next_token_distributions(fixture.model, fixture.numerics, &new);
         stored.map_err(|error| error.to_string())
     };
     for spoil in [
@@ -112,13 +132,25 @@ fn scores_are_read_back_beside_what_the_own_model_found() {
     let mut store = Store::open_in_memory().unwrap();
     let fixture = Fixture::register(&mut store);
     fixture.insert(&mut store, 0..2);
-    let stored = store.generations(&fixture.request_ids()).unwrap();
+    let stored = store
+        .generations(&fixture.request_ids(), fixture.numerics)
+        .unwrap();
     let ids: Vec<_> = fixture.requests[..2]
         .iter()
         .map(|it| stored[&it.id].id)
         .collect();
-    let other = store.register_model(&new_model("other")).unwrap();
-    assert_eq!(store.unscored(other, SCHEDULE, &ids).unwrap(), ids);
+    let other = other_model(&mut store, &fixture);
+    let wide = Numerics {
+        schedule: "strict-pad8-vbf16-wide".to_owned(),
+        ..numerics()
+    };
+    let wide = store.register_numerics(&wide).unwrap();
+    for (model, numerics) in [(fixture.model, fixture.numerics), (other, wide)] {
+        let first = of_prompts(&fixture, &[0]);
+        let stored = store.insert_next_token_distributions(model, numerics, &first);
+        stored.unwrap();
+    }
+    assert_eq!(store.unscored(other, wide, &ids).unwrap(), ids);
     let token_logprobs = [-2.5, -1e-30, -0.3];
     let score = |generation, token_logprobs| {
         [NewScore {
@@ -127,12 +159,12 @@ fn scores_are_read_back_beside_what_the_own_model_found() {
         }]
     };
     store
-        .insert_scores(other, SCHEDULE, &score(ids[1], &token_logprobs))
+        .insert_scores(other, wide, &score(ids[1], &token_logprobs))
         .unwrap();
-    assert_eq!(store.unscored(other, SCHEDULE, &ids).unwrap(), ids[..1]);
+    assert_eq!(store.unscored(other, wide, &ids).unwrap(), ids[..1]);
     let scored_with = |store: &Store, seed| {
-        let (experiment, base) = (fixture.experiment, fixture.model);
-        let scored = store.scored_generations(experiment, seed, base, other);
+        let (base, other) = (side(fixture.model), side(other));
+        let scored = store.scored_generations(fixture.experiment, seed, base, other);
         scored.unwrap()
     };
     assert_eq!(scored_with(&store, 1), []);
@@ -145,7 +177,7 @@ fn scores_are_read_back_beside_what_the_own_model_found() {
     for refused in [&token_logprobs[..2], &[-1.0, f32::NEG_INFINITY, 0.0]] {
         assert!(
             store
-                .insert_scores(other, SCHEDULE, &score(ids[0], refused))
+                .insert_scores(other, wide, &score(ids[0], refused))
                 .is_err()
         );
     }

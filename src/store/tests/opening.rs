@@ -46,7 +46,7 @@ fn unusable_files_are_refused() {
     };
     check_refused(
         newer,
-        "the database `PATH` has schema version 99, newer than 2",
+        "the database `PATH` has schema version 99, newer than 3",
     );
     let altered = |path: &Path| {
         Store::open(path).unwrap();
@@ -147,7 +147,13 @@ fn a_lock_of_another_connection_is_reported_for_writing_and_opening() {
         "{message}"
     );
     // Reading and opening do not wait for a writer.
-    assert_eq!(store.missing(&fixture.request_ids()).unwrap().len(), 6);
+    assert_eq!(
+        store
+            .missing(&fixture.request_ids(), fixture.numerics)
+            .unwrap()
+            .len(),
+        6
+    );
     Store::open_with_timeout(&path, Duration::ZERO).unwrap();
     other.execute_batch("ROLLBACK").unwrap();
     store.register_experiment(&new_experiment("other")).unwrap();
@@ -181,10 +187,17 @@ fn commits_reach_the_disk_and_are_seen_by_others() {
     fixture.insert(&mut store, 0..2);
     let other = Store::open(&path).unwrap();
     assert_eq!(
-        other.missing(&fixture.request_ids()).unwrap(),
+        other
+            .missing(&fixture.request_ids(), fixture.numerics)
+            .unwrap(),
         fixture.request_ids()[2..]
     );
     fixture.insert(&mut store, 0..6);
-    assert_eq!(other.missing(&fixture.request_ids()).unwrap(), []);
+    assert_eq!(
+        other
+            .missing(&fixture.request_ids(), fixture.numerics)
+            .unwrap(),
+        []
+    );
     assert!(folder.path().join("a.sqlite-wal").exists());
 }

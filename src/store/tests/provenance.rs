@@ -25,8 +25,9 @@ fn experiments_and_their_messages_are_read_back() {
 #[test]
 fn models_say_their_licence_and_whether_they_were_quantized_twice() {
     let mut store = Store::open_in_memory().unwrap();
+    let experiment = Fixture::register(&mut store).experiment;
     let plain = store.register_model(&new_model("plain")).unwrap();
-    let found = store.model_record(plain).unwrap();
+    let found = store.model_record(experiment, plain).unwrap();
     assert_eq!((found.licence, found.requantized_from), (None, None));
     assert_eq!(
         (found.n_parameters, found.bits_per_weight),
@@ -45,12 +46,12 @@ fn models_say_their_licence_and_whether_they_were_quantized_twice() {
             ..new_model("derived")
         };
         let derived = store.register_model(&derived).unwrap();
-        let found = store.model_record(derived).unwrap();
+        let found = store.model_record(experiment, derived).unwrap();
         assert_eq!(found.licence.as_deref(), Some("mit"));
         assert_eq!(found.requantized_from.as_deref(), expected);
         // The file that was made, named by its path.
         let by_path = store.register_model(&new_model("derived")).unwrap();
-        let found = store.model_record(by_path).unwrap();
+        let found = store.model_record(experiment, by_path).unwrap();
         assert_eq!(found.requantized_from.as_deref(), expected);
     }
 }
@@ -76,13 +77,14 @@ fn sampling_values_are_those_of_the_generations_that_are_compared() {
     let mut store = Store::open_in_memory().unwrap();
     let fixture = Fixture::register(&mut store);
     fixture.insert(&mut store, 0..6);
-    let set = fixture.leak_set();
-    assert_eq!(store.sampling_records(set).unwrap(), [] as [Vec<_>; 0]);
+    let condition = fixture.condition(&mut store);
+    assert_eq!(
+        store.sampling_records(condition).unwrap(),
+        [] as [Vec<_>; 0]
+    );
     let leaks = [0, 1].map(|repeat_idx| fixture.new_leak(&store, 0, repeat_idx, 0.5));
-    store
-        .save_leaks(set, fixture.scored_with(), &leaks)
-        .unwrap();
-    let found = store.sampling_records(set).unwrap();
+    store.save_leaks(condition, &leaks).unwrap();
+    let found = store.sampling_records(condition).unwrap();
     let value = |wanted: &str| {
         let value = found[0].iter().find(|(name, _)| name == wanted);
         value.map(|(_, value)| value.clone()).unwrap()

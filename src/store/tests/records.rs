@@ -6,7 +6,9 @@ use crate::generation::{EnumerationParams, SamplingParams};
 use crate::store::fixture::{
     Fixture, YAML, new_experiment, new_model, new_pair, new_run, register_messages,
 };
-use crate::store::{NewModel, NewPair, NewPrompt, RunModel, RunOutcome, Store, StoreError};
+use crate::store::{
+    NewModel, NewPair, NewPrompt, NumericsId, RunModel, RunOutcome, Store, StoreError,
+};
 
 #[test]
 fn registering_again_finds_the_same_rows() {
@@ -19,7 +21,12 @@ fn registering_again_finds_the_same_rows() {
     );
     assert_ne!(first.run, second.run);
     first.insert(&mut store, 0..6);
-    assert_eq!(store.missing(&second.request_ids()).unwrap(), []);
+    assert_eq!(
+        store
+            .missing(&second.request_ids(), second.numerics)
+            .unwrap(),
+        []
+    );
     let n_rows = |table: &str| -> i64 {
         let sql = format!("SELECT count(*) FROM {table}");
         store
@@ -49,7 +56,12 @@ fn an_edited_experiment_is_another_one_and_shares_generations() {
         .unwrap();
     assert_ne!(edited, fixture.experiment);
     store.start_run(&new_run(edited)).unwrap();
-    assert_eq!(store.missing(&fixture.request_ids()).unwrap(), []);
+    assert_eq!(
+        store
+            .missing(&fixture.request_ids(), fixture.numerics)
+            .unwrap(),
+        []
+    );
     let yaml: Vec<String> = {
         let mut select = store
             .connection
@@ -96,7 +108,7 @@ fn a_pair_keeps_its_meaning() {
 }
 
 #[test]
-fn a_model_file_keeps_its_row_and_takes_its_latest_description() {
+fn a_model_file_keeps_its_row_and_its_name_except_where_an_experiment_names_it() {
     let mut store = Store::open_in_memory().unwrap();
     let fixture = Fixture::register(&mut store);
     let renamed = NewModel {
@@ -108,7 +120,15 @@ fn a_model_file_keeps_its_row_and_takes_its_latest_description() {
         .save_run_model(fixture.run, fixture.model, fixture.sampling, &run_model())
         .unwrap();
     let found = store.run_models(fixture.run).unwrap();
-    assert_eq!((found.len(), found[0].label.as_str()), (1, "renamed"));
+    assert_eq!((found.len(), found[0].label.as_str()), (1, "tiny"));
+    store
+        .name_model(fixture.experiment, fixture.model, "renamed", "Q4")
+        .unwrap();
+    let found = store.run_models(fixture.run).unwrap();
+    assert_eq!(
+        (found[0].label.as_str(), found[0].quantization.as_str()),
+        ("renamed", "Q4")
+    );
     let wrong = NewModel {
         metadata: "{",
         ..renamed
@@ -119,11 +139,12 @@ fn a_model_file_keeps_its_row_and_takes_its_latest_description() {
     ));
 }
 
-fn run_model() -> RunModel {
+pub(super) fn run_model() -> RunModel {
     RunModel {
         sampling_label: "temperature=0.5".to_owned(),
         preset: Some("model-defaults".to_owned()),
         schedule: "strict-pad8-vbf16".to_owned(),
+        numerics: Some(NumericsId::UNKNOWN),
         backend: "Vulkan".to_owned(),
         device: "Vulkan0 (llvmpipe)".to_owned(),
         n_gpu_layers: 25,
@@ -151,6 +172,7 @@ fn the_work_of_a_run_is_read_back_as_last_saved() {
     let nothing = RunModel {
         sampling_label: String::new(),
         preset: None,
+        numerics: None,
         determinism: None,
         logit_difference_max: None,
         ..run_model()

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::leakage::leak_rates;
 use crate::store::fixture::{Fixture, new_experiment};
-use crate::store::{ExperimentId, LeakSet, NewExperiment, Store, StoredLeak, VIEWS, view};
+use crate::store::{ConditionKey, ExperimentId, NewExperiment, Store, StoredLeak, VIEWS, view};
 use crate::table::Cell;
 
 /// The fixture with all generations of one model, and verdicts on three of its four repeats.
@@ -16,9 +16,8 @@ fn scored() -> (Store, Fixture) {
         [(0, 0, 0.5), (1, 0, 0.25), (1, 1, 0.1)].map(|(pair_idx, repeat_idx, similarity)| {
             fixture.new_leak(&store, pair_idx, repeat_idx, similarity)
         });
-    store
-        .save_leaks(fixture.leak_set(), fixture.scored_with(), &leaks)
-        .unwrap();
+    let condition = fixture.condition(&mut store);
+    store.save_leaks(condition, &leaks).unwrap();
     (store, fixture)
 }
 
@@ -64,6 +63,7 @@ fn every_view_can_be_read() {
         ("leaks", 3),
         ("flips", 0),
         ("exact_leaks", 0),
+        ("conditions", 1),
         ("continuations", 0),
         ("prompt_pairs", 2),
         ("experiments", 1),
@@ -160,17 +160,16 @@ fn reading_ends_when_it_is_told_to() {
 fn flips_show_a_pair_of_models_once() {
     let (mut store, fixture) = scored();
     // The embedding model stands for a second model, whose verdicts on the same generations are others.
-    let set = LeakSet {
+    let key = ConditionKey {
         model: fixture.embedding_model,
-        ..fixture.leak_set()
+        ..fixture.key()
     };
     let leaks =
         [(0, 0, 0.1), (1, 0, 0.25), (1, 1, 0.5)].map(|(pair_idx, repeat_idx, similarity)| {
             fixture.new_leak(&store, pair_idx, repeat_idx, similarity)
         });
-    store
-        .save_leaks(set, fixture.scored_with(), &leaks)
-        .unwrap();
+    let condition = store.register_condition(&key).unwrap();
+    store.save_leaks(condition, &leaks).unwrap();
     let flips = rows(&store, "flips", None);
     // Both have the same bits per weight, so the one used first is the base.
     assert_eq!(column(&flips, "base_model"), ["Text(\"tiny\")"; 2]);
@@ -180,8 +179,9 @@ fn flips_show_a_pair_of_models_once() {
 
 #[test]
 fn leak_rates_are_those_of_the_program() {
-    let (store, fixture) = scored();
-    let leaks = store.leaks(fixture.leak_set()).unwrap();
+    let (mut store, fixture) = scored();
+    let condition = fixture.condition(&mut store);
+    let leaks = store.leaks(condition).unwrap();
     let scored: Vec<_> = leaks.iter().map(StoredLeak::scored_pair).collect();
     let expected: Vec<_> = leak_rates(&scored)
         .into_iter()

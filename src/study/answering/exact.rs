@@ -56,8 +56,15 @@ impl EnumerationPlan {
     }
 
     /// The planned requests that have no enumeration yet.
-    pub(crate) fn missing(&self, store: &Store) -> anyhow::Result<Vec<EnumerationRequest>> {
-        let missing = store.missing_enumerations(&self.ids())?;
+    pub(crate) fn missing(
+        &self,
+        store: &Store,
+        prepared: &Prepared,
+    ) -> anyhow::Result<Vec<EnumerationRequest>> {
+        let Some(numerics) = generating::numerics(store, prepared)? else {
+            return Ok(self.requests.clone());
+        };
+        let missing = store.missing_enumerations(&self.ids(), numerics)?;
         // Both are in the order of the plan.
         let mut missing = missing.into_iter().peekable();
         let requests = self.requests.iter();
@@ -82,7 +89,7 @@ pub(crate) fn enumerate(
     last: &mut Option<Loaded>,
 ) -> anyhow::Result<RunModel> {
     let prepared = &planned.prepared;
-    let missing = plan.missing(destination.store)?;
+    let missing = plan.missing(destination.store, prepared)?;
     let mut done = generating::new_run_model(prepared, plan.requests.len() - missing.len());
     if missing.is_empty() {
         generating::store_failures(destination, &mut done, &[])?;
@@ -197,12 +204,13 @@ fn store_enumerations(
         .collect();
     destination.store.insert_next_token_distributions(
         destination.model,
-        &prepared.context.schedule,
+        destination.numerics,
         &outcome.next_tokens,
     )?;
     destination.store.insert_enumerations(
         destination.run,
         destination.model,
+        destination.numerics,
         &prepared.context,
         params,
         &new,

@@ -15,10 +15,12 @@ use crate::engine::{
     Vocabulary, Work, self_check,
 };
 use crate::generation::{GenerationRequest, RequestId};
-use crate::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
+use crate::llama::{self, Backend, DecoderConfig, LlamaDecoder, Model};
 use crate::prompt::first_disagreement;
 use crate::sampling::AllowedTokens;
-use crate::store::{ModelId, NewFailure, NewGeneration, RunId, RunModel, SamplingId, Store};
+use crate::store::{
+    ModelId, NewFailure, NewGeneration, Numerics, NumericsId, RunId, RunModel, SamplingId, Store,
+};
 use crate::study::asking::Prepared;
 use crate::study::session::Session;
 use crate::watch::{Gauge, Unit, duration};
@@ -32,6 +34,30 @@ pub(crate) struct Destination<'a> {
     pub(crate) run: RunId,
     pub(crate) model: ModelId,
     pub(crate) sampling: SamplingId,
+    pub(crate) numerics: NumericsId,
+}
+
+/// How logits of a model are computed here; no digest of them is known yet.
+fn numerics_here(prepared: &Prepared) -> Numerics {
+    Numerics {
+        schedule: prepared.context.schedule.clone(),
+        llama_cpp_version: llama::version(),
+        logits_sha256: None,
+    }
+}
+
+/// The row of how logits of a model are computed here; None where nothing is stored of it.
+pub(crate) fn numerics(store: &Store, prepared: &Prepared) -> anyhow::Result<Option<NumericsId>> {
+    let here = numerics_here(prepared);
+    Ok(store.undigested(&here.schedule, &here.llama_cpp_version)?)
+}
+
+/// The same row, made if it is missing.
+pub(crate) fn register_numerics(
+    store: &mut Store,
+    prepared: &Prepared,
+) -> anyhow::Result<NumericsId> {
+    Ok(store.register_numerics(&numerics_here(prepared))?)
 }
 
 /// A model that is loaded, kept for its next sampling.
@@ -165,6 +191,7 @@ pub(crate) fn check_requests(
     requests: &[GenerationRequest],
     done: &mut RunModel,
 ) -> anyhow::Result<(Vec<GenerationRequest>, GroupLimits)> {
+    done.numerics = Some(destination.numerics);
     (done.determinism, done.logit_difference_max) = loaded.checked.clone();
     let model = &loaded.model;
     let (fitting, too_long) = split_too_long(requests, prepared, model.n_ctx_train());
@@ -202,6 +229,7 @@ pub(crate) fn new_run_model(prepared: &Prepared, n_reused: usize) -> RunModel {
         sampling_label: prepared.sampling_label.clone(),
         preset: prepared.preset.map(|preset| preset.as_str().to_owned()),
         schedule: prepared.context.schedule.clone(),
+        numerics: None,
         backend: prepared.placement.backend.clone(),
         device: prepared.placement.device.clone(),
         n_gpu_layers: prepared.placement.n_gpu_layers,
@@ -390,12 +418,13 @@ fn store_generations(
         .collect();
     destination.store.insert_next_token_distributions(
         destination.model,
-        &prepared.context.schedule,
+        destination.numerics,
         &outcome.next_tokens,
     )?;
     destination.store.insert_generations(
         destination.run,
         destination.model,
+        destination.numerics,
         &prepared.context,
         &new,
     )?;

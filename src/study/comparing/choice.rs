@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use anyhow::{anyhow, bail};
 
 use crate::experiment::did_you_mean;
-use crate::store::{ExperimentId, ModelId, SamplingId, StoredLeakSet};
+use crate::store::{ConditionKey, ExperimentId, ModelId, SamplingId, StoredCondition};
 
 /// The metric that is compared unless another is asked for.
 const METRIC: &str = "sbert";
@@ -20,6 +20,10 @@ const N_DIGITS_MIN: usize = 8;
 
 /// The model and the sampling of a condition.
 type ConditionId = (ModelId, SamplingId);
+
+fn condition_id(key: &ConditionKey) -> ConditionId {
+    (key.model, key.sampling)
+}
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -36,17 +40,17 @@ pub(crate) struct Wanted<'a> {
 #[derive(Debug)]
 pub(crate) struct Choice<'a> {
     /// One set for each condition, in order: of one experiment, metric and seed.
-    pub(crate) sets: Vec<&'a StoredLeakSet>,
+    pub(crate) sets: Vec<&'a StoredCondition>,
     /// What was chosen without being asked for, worth saying.
     pub(crate) notes: Vec<String>,
 }
 
 /// Chooses among the `stored` sets, of which there is at least one.
 pub(crate) fn choose<'a>(
-    stored: &'a [StoredLeakSet],
+    stored: &'a [StoredCondition],
     wanted: Wanted<'_>,
 ) -> anyhow::Result<Choice<'a>> {
-    let all: Vec<&StoredLeakSet> = stored.iter().collect();
+    let all: Vec<&StoredCondition> = stored.iter().collect();
     let of_experiments = match wanted.experiment {
         Some(experiment) => with_experiment(&all, experiment)?,
         None => all,
@@ -56,8 +60,12 @@ pub(crate) fn choose<'a>(
     let sets = with_one_experiment(of_experiments, &models, &mut notes)?;
     let sets = with_metric(sets, &models, wanted.metric)?;
     let sets = with_seed(sets, &models, wanted.seed)?;
-    let of_model = |model: &ConditionId| sets.iter().find(|set| set.condition() == *model).copied();
-    let chosen: Vec<&StoredLeakSet> = models.iter().filter_map(of_model).collect();
+    let of_model = |model: &ConditionId| {
+        sets.iter()
+            .find(|set| condition_id(&set.key) == *model)
+            .copied()
+    };
+    let chosen: Vec<&StoredCondition> = models.iter().filter_map(of_model).collect();
     assert_eq!(
         chosen.len(),
         models.len(),
@@ -71,7 +79,7 @@ pub(crate) fn choose<'a>(
 }
 
 /// How a condition is written on the command line: with its sampling where there are several.
-pub(crate) fn condition_name(set: &StoredLeakSet) -> String {
+pub(crate) fn condition_name(set: &StoredCondition) -> String {
     let name = format!("{}:{} {}", set.label, set.quantization, set.sampling_label);
     name.trim_end().to_owned()
 }
@@ -86,16 +94,16 @@ fn listing(words: impl IntoIterator<Item = String>) -> String {
 }
 
 /// Whether a word of the command line means the experiment of a set.
-pub(crate) fn is_of_experiment(set: &StoredLeakSet, experiment: &str) -> bool {
+pub(crate) fn is_of_experiment(set: &StoredCondition, experiment: &str) -> bool {
     set.experiment_name == experiment || is_sha256(experiment, &set.experiment_sha256)
 }
 
 fn with_experiment<'a>(
-    sets: &[&'a StoredLeakSet],
+    sets: &[&'a StoredCondition],
     experiment: &str,
-) -> anyhow::Result<Vec<&'a StoredLeakSet>> {
-    let is_meant = |set: &&&StoredLeakSet| is_of_experiment(set, experiment);
-    let found: Vec<&StoredLeakSet> = sets.iter().filter(is_meant).copied().collect();
+) -> anyhow::Result<Vec<&'a StoredCondition>> {
+    let is_meant = |set: &&&StoredCondition| is_of_experiment(set, experiment);
+    let found: Vec<&StoredCondition> = sets.iter().filter(is_meant).copied().collect();
     if !found.is_empty() {
         return Ok(found);
     }
@@ -114,23 +122,23 @@ fn hint(meant: Option<&str>, listing: &str) -> String {
     })
 }
 
-fn models(sets: &[&StoredLeakSet], conditions: &[&str]) -> anyhow::Result<Vec<ConditionId>> {
+fn models(sets: &[&StoredCondition], conditions: &[&str]) -> anyhow::Result<Vec<ConditionId>> {
     let mut models = Vec::new();
     for condition in conditions {
         let set = model(sets, condition)?;
-        if models.contains(&set.condition()) {
+        if models.contains(&condition_id(&set.key)) {
             bail!(
                 "`{}` is named twice\nhint: name different conditions",
                 condition_name(set)
             );
         }
-        models.push(set.condition());
+        models.push(condition_id(&set.key));
     }
     Ok(models)
 }
 
 /// Whether a word of the command line means the condition of a set.
-pub(crate) fn is_of_condition(set: &StoredLeakSet, condition: &str) -> bool {
+pub(crate) fn is_of_condition(set: &StoredCondition, condition: &str) -> bool {
     set.label == condition
         || condition_name(set).eq_ignore_ascii_case(condition)
         || format!("{}:{}", set.label, set.quantization).eq_ignore_ascii_case(condition)
@@ -138,13 +146,16 @@ pub(crate) fn is_of_condition(set: &StoredLeakSet, condition: &str) -> bool {
 }
 
 /// A set of the one model that a word means.
-fn model<'a>(sets: &[&'a StoredLeakSet], condition: &str) -> anyhow::Result<&'a StoredLeakSet> {
-    let is_meant = |set: &&&StoredLeakSet| is_of_condition(set, condition);
-    let found: Vec<&StoredLeakSet> = sets.iter().filter(is_meant).copied().collect();
+fn model<'a>(sets: &[&'a StoredCondition], condition: &str) -> anyhow::Result<&'a StoredCondition> {
+    let is_meant = |set: &&&StoredCondition| is_of_condition(set, condition);
+    let found: Vec<&StoredCondition> = sets.iter().filter(is_meant).copied().collect();
     let Some(first) = found.first() else {
         return Err(unknown_model(sets, condition));
     };
-    if found.iter().all(|set| set.condition() == first.condition()) {
+    if found
+        .iter()
+        .all(|set| condition_id(&set.key) == condition_id(&first.key))
+    {
         return Ok(first);
     }
     let names = listing(found.iter().map(|set| condition_name(set)));
@@ -152,7 +163,7 @@ fn model<'a>(sets: &[&'a StoredLeakSet], condition: &str) -> anyhow::Result<&'a 
         .iter()
         .any(|set| condition_name(set) != condition_name(first))
     {
-        let what = match found.iter().all(|set| set.model == first.model) {
+        let what = match found.iter().all(|set| set.key.model == first.key.model) {
             true => "samplings",
             false => "quantizations",
         };
@@ -164,7 +175,7 @@ fn model<'a>(sets: &[&'a StoredLeakSet], condition: &str) -> anyhow::Result<&'a 
     )
 }
 
-fn unknown_model(sets: &[&StoredLeakSet], condition: &str) -> anyhow::Error {
+fn unknown_model(sets: &[&StoredCondition], condition: &str) -> anyhow::Error {
     let names: BTreeSet<String> = sets.iter().map(|set| condition_name(set)).collect();
     let labels: BTreeSet<&str> = sets.iter().map(|set| set.label.as_str()).collect();
     // A beginning is more likely meant than a word of fewer edits.
@@ -189,23 +200,27 @@ fn short(sha256: &str) -> String {
 
 /// The sets of the one experiment that has all of the models; of several versions the latest.
 fn with_one_experiment<'a>(
-    sets: Vec<&'a StoredLeakSet>,
+    sets: Vec<&'a StoredCondition>,
     models: &[ConditionId],
     notes: &mut Vec<String>,
-) -> anyhow::Result<Vec<&'a StoredLeakSet>> {
+) -> anyhow::Result<Vec<&'a StoredCondition>> {
     let has_all = |experiment: ExperimentId| {
         let has = |model| {
             sets.iter()
-                .any(|set| set.experiment == experiment && set.condition() == model)
+                .any(|set| set.key.experiment == experiment && condition_id(&set.key) == model)
         };
         models.iter().all(|model| has(*model))
     };
-    let complete: Vec<&StoredLeakSet> = sets
+    let complete: Vec<&StoredCondition> = sets
         .iter()
-        .filter(|set| has_all(set.experiment))
+        .filter(|set| has_all(set.key.experiment))
         .copied()
         .collect();
-    let Some(latest) = complete.iter().max_by_key(|set| set.experiment).copied() else {
+    let Some(latest) = complete
+        .iter()
+        .max_by_key(|set| set.key.experiment)
+        .copied()
+    else {
         return Err(no_common_experiment(&sets, models));
     };
     let names: BTreeSet<&str> = complete
@@ -218,7 +233,7 @@ fn with_one_experiment<'a>(
             "several experiments have leaks of these models: {names}\nhint: choose one with `--experiment`"
         );
     }
-    let versions: BTreeSet<ExperimentId> = complete.iter().map(|set| set.experiment).collect();
+    let versions: BTreeSet<ExperimentId> = complete.iter().map(|set| set.key.experiment).collect();
     if versions.len() > 1 {
         let digests = listing(complete.iter().map(|set| short(&set.experiment_sha256)));
         notes.push(format!(
@@ -228,13 +243,13 @@ fn with_one_experiment<'a>(
             short(&latest.experiment_sha256)
         ));
     }
-    let is_chosen = |set: &&StoredLeakSet| set.experiment == latest.experiment;
+    let is_chosen = |set: &&StoredCondition| set.key.experiment == latest.key.experiment;
     Ok(sets.into_iter().filter(is_chosen).collect())
 }
 
-fn no_common_experiment(sets: &[&StoredLeakSet], models: &[ConditionId]) -> anyhow::Error {
+fn no_common_experiment(sets: &[&StoredCondition], models: &[ConditionId]) -> anyhow::Error {
     let lines = models.iter().map(|model| {
-        let of_model = || sets.iter().filter(|set| set.condition() == *model);
+        let of_model = || sets.iter().filter(|set| condition_id(&set.key) == *model);
         let experiments = listing(of_model().map(|set| {
             format!(
                 "{} ({})",
@@ -255,25 +270,25 @@ fn no_common_experiment(sets: &[&StoredLeakSet], models: &[ConditionId]) -> anyh
 
 /// Those of `options` for which there is a set of every model.
 fn common<T: Ord + Clone>(
-    sets: &[&StoredLeakSet],
+    sets: &[&StoredCondition],
     models: &[ConditionId],
-    option: impl Fn(&StoredLeakSet) -> T,
+    option: impl Fn(&StoredCondition) -> T,
 ) -> BTreeSet<T> {
     let options: BTreeSet<T> = sets.iter().map(|set| option(set)).collect();
     let has = |model: &ConditionId, wanted: &T| {
         sets.iter()
-            .any(|set| set.condition() == *model && option(set) == *wanted)
+            .any(|set| condition_id(&set.key) == *model && option(set) == *wanted)
     };
     let is_common = |wanted: &T| models.iter().all(|model| has(model, wanted));
     options.into_iter().filter(is_common).collect()
 }
 
 fn with_metric<'a>(
-    sets: Vec<&'a StoredLeakSet>,
+    sets: Vec<&'a StoredCondition>,
     models: &[ConditionId],
     wanted: Option<&str>,
-) -> anyhow::Result<Vec<&'a StoredLeakSet>> {
-    let metrics = common(&sets, models, |set| set.metric.clone());
+) -> anyhow::Result<Vec<&'a StoredCondition>> {
+    let metrics = common(&sets, models, |set| set.key.metric.clone());
     let names = listing(metrics.clone());
     let metric = match (wanted, metrics.iter().next()) {
         (_, None) => bail!(
@@ -293,16 +308,16 @@ fn with_metric<'a>(
     };
     Ok(sets
         .into_iter()
-        .filter(|set| set.metric == metric)
+        .filter(|set| set.key.metric == metric)
         .collect())
 }
 
 fn with_seed<'a>(
-    sets: Vec<&'a StoredLeakSet>,
+    sets: Vec<&'a StoredCondition>,
     models: &[ConditionId],
     wanted: Option<u64>,
-) -> anyhow::Result<Vec<&'a StoredLeakSet>> {
-    let seeds = common(&sets, models, |set| set.seed);
+) -> anyhow::Result<Vec<&'a StoredCondition>> {
+    let seeds = common(&sets, models, |set| set.key.seed);
     let numbers: Vec<String> = seeds.iter().map(u64::to_string).collect();
     let numbers = numbers.join(", ");
     let seed = match (wanted, seeds.first()) {
@@ -316,13 +331,16 @@ fn with_seed<'a>(
         (None, Some(only)) if seeds.len() == 1 => *only,
         (None, _) => bail!("there are several seeds: {numbers}\nhint: choose one with `--seed`"),
     };
-    Ok(sets.into_iter().filter(|set| set.seed == seed).collect())
+    Ok(sets
+        .into_iter()
+        .filter(|set| set.key.seed == seed)
+        .collect())
 }
 
 /// Similarities by different embedding models are different measures.
-pub(crate) fn check_embedding_model(chosen: &[&StoredLeakSet]) -> anyhow::Result<()> {
-    let models: BTreeSet<Option<ModelId>> = chosen.iter().map(|set| set.embedding_model).collect();
-    if models.len() > 1 || models.contains(&None) {
+pub(crate) fn check_embedding_model(chosen: &[&StoredCondition]) -> anyhow::Result<()> {
+    let models: BTreeSet<ModelId> = chosen.iter().map(|set| set.key.embedding_model).collect();
+    if models.len() > 1 {
         bail!(
             "the leaks of these models were found with different embedding models\nhint: run the experiment again with all of them, which scores them alike"
         );

@@ -17,7 +17,8 @@ use crate::results::{
     ComparisonReport, Condition, ConditionComparison, ExactBounds, ExactCompared, LikelyText,
     MovedPair, MovedSide,
 };
-use crate::store::{EnumerationRowId, Store, StoredExactLeak, StoredExactSet, StoredLeakSet};
+use crate::store::{EnumerationRowId, KeyField, Store, StoredCondition, StoredExactLeak};
+use crate::study::scoring::verdicts::COMPUTING;
 use crate::study::session::Session;
 
 /// Texts shown of each prompt of a pair that moved.
@@ -25,7 +26,7 @@ const N_TEXTS: usize = 3;
 
 /// The leak probabilities of one condition.
 pub(crate) struct Exact<'a> {
-    pub(crate) set: &'a StoredLeakSet,
+    pub(crate) set: &'a StoredCondition,
     pub(crate) leaks: Vec<StoredExactLeak>,
     pub(crate) pairs: Vec<ExactPair>,
     pub(crate) rates: PairRates,
@@ -35,8 +36,8 @@ pub(crate) struct Exact<'a> {
 pub(crate) fn assemble(
     session: &Session,
     store: &Store,
-    stored: &[StoredExactSet],
-    sets: &[&StoredLeakSet],
+    stored: &[StoredCondition],
+    sets: &[&StoredCondition],
     comparing: &Comparing,
 ) -> anyhow::Result<ComparisonReport> {
     let (params, chosen) = with_common_params(session, stored, sets)?;
@@ -55,8 +56,8 @@ pub(crate) fn assemble(
         experiment: set.experiment_name.clone(),
         experiment_sha256: set.experiment_sha256.clone(),
         database: store.path().display().to_string(),
-        metric: set.metric.clone(),
-        seed: set.seed,
+        metric: set.key.metric.clone(),
+        seed: set.key.seed,
         unit: cluster_unit(comparing.unit).to_owned(),
         flip_seed: FLIPS.seed,
         enumeration: Some(params),
@@ -74,24 +75,28 @@ pub(crate) fn assemble(
 /// The sets of each condition that were enumerated as far as those of all others; of several, those stored last.
 fn with_common_params<'a>(
     session: &Session,
-    stored: &'a [StoredExactSet],
-    sets: &[&StoredLeakSet],
-) -> anyhow::Result<(EnumerationParams, Vec<&'a StoredExactSet>)> {
-    let of = |set: &StoredLeakSet, params: EnumerationParams| {
-        let alike = |it: &&StoredExactSet| it.set.set() == set.set() && it.params == params;
+    stored: &'a [StoredCondition],
+    sets: &[&StoredCondition],
+) -> anyhow::Result<(EnumerationParams, Vec<&'a StoredCondition>)> {
+    let of = |set: &StoredCondition, params: EnumerationParams| {
+        let alike =
+            |it: &&StoredCondition| is_alike(it, set) && it.key.enumeration() == Some(params);
         stored.iter().rfind(alike)
     };
-    let base = stored.iter().filter(|it| it.set.set() == sets[0].set());
+    let base = stored.iter().filter(|it| is_alike(it, sets[0]));
     let mut common: Vec<EnumerationParams> = Vec::new();
-    for params in base.map(|it| it.params) {
+    for params in base.filter_map(|it| it.key.enumeration()) {
         if !common.contains(&params) && sets.iter().all(|set| of(set, params).is_some()) {
             common.push(params);
         }
     }
     let Some(&params) = common.last() else {
         let conditions = sets.iter().map(|set| {
-            let of_set = stored.iter().filter(|it| it.set.set() == set.set());
-            let found: Vec<String> = of_set.map(|it| params_words(it.params)).collect();
+            let of_set = stored.iter().filter(|it| is_alike(it, set));
+            let found: Vec<String> = of_set
+                .filter_map(|it| it.key.enumeration())
+                .map(params_words)
+                .collect();
             format!("\n  {}: {}", condition_name(set), found.join("; "))
         });
         bail!(
@@ -106,9 +111,15 @@ fn with_common_params<'a>(
             params_words(params)
         ));
     }
-    let chosen: Vec<&StoredExactSet> = sets.iter().filter_map(|set| of(set, params)).collect();
-    check_embedding_model(&chosen.iter().map(|it| &it.set).collect::<Vec<_>>())?;
+    let chosen: Vec<&StoredCondition> = sets.iter().filter_map(|set| of(set, params)).collect();
+    check_embedding_model(&chosen)?;
     Ok((params, chosen))
+}
+
+/// Whether two conditions differ only in how far was enumerated and in how they were computed.
+pub(crate) fn is_alike(a: &StoredCondition, b: &StoredCondition) -> bool {
+    let except = [&[KeyField::Method], &COMPUTING[..]].concat();
+    a.key.difference(&b.key, &except).is_none()
 }
 
 /// The cluster of each pair.
@@ -131,13 +142,13 @@ pub(crate) fn params_words(params: EnumerationParams) -> String {
 /// The leak probabilities of each of the sets, in their order.
 pub(crate) fn read<'a>(
     store: &Store,
-    sets: &[&'a StoredExactSet],
+    sets: &[&'a StoredCondition],
 ) -> anyhow::Result<Vec<Exact<'a>>> {
     let conditions = sets.iter().map(|set| {
-        let leaks = store.exact_leaks_of_set(set)?;
+        let leaks = store.exact_leaks(set.id)?;
         let pairs: Vec<ExactPair> = leaks.iter().map(|leak| leak.pair.clone()).collect();
         Ok(Exact {
-            set: &set.set,
+            set,
             rates: exact_pair_rates(&pairs),
             leaks,
             pairs,

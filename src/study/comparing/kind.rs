@@ -6,13 +6,13 @@ use anyhow::bail;
 
 use super::choice::{Choice, Wanted, choose, is_of_condition, is_of_experiment};
 use crate::leakage::RateKind;
-use crate::store::StoredLeakSet;
+use crate::store::StoredCondition;
 
 /// The sets that the database holds, of each kind.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kinds<'a> {
-    pub(crate) repeats: &'a [StoredLeakSet],
-    pub(crate) exact: &'a [StoredLeakSet],
+    pub(crate) repeats: &'a [StoredCondition],
+    pub(crate) exact: &'a [StoredCondition],
 }
 
 /// Chooses among the sets of one kind: of that asked for, or else of the one that has all of the conditions.
@@ -58,7 +58,7 @@ impl<'a> Kinds<'a> {
         })
     }
 
-    pub(crate) fn of(self, kind: RateKind) -> &'a [StoredLeakSet] {
+    pub(crate) fn of(self, kind: RateKind) -> &'a [StoredCondition] {
         match kind {
             RateKind::Repeats => self.repeats,
             RateKind::Exact => self.exact,

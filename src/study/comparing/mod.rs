@@ -23,9 +23,9 @@ use crate::results::{
     MetricDifference, ModelTrend, RepeatText,
 };
 use crate::stats::SignFlips;
-use crate::store::{LeakSet, PromptId, Store, StoredLeak, StoredLeakSet};
+use crate::store::{DriftSide, KeyField, PromptId, Store, StoredCondition, StoredLeak};
 use crate::study::drifting::{self, Side};
-use crate::study::scoring::verdicts::{Verdicts, read_verdicts};
+use crate::study::scoring::verdicts::{COMPUTING, Verdicts, read_verdicts, stored_conditions};
 use crate::study::session::Session;
 use crate::study::stored;
 use choice::{Choice, Wanted, condition_name};
@@ -70,7 +70,7 @@ impl Session {
     /// When a condition is not stored, or the conditions cannot be compared.
     pub fn compare(&self, db: &Path, comparing: &Comparing) -> anyhow::Result<ComparisonReport> {
         let store = stored::open(db)?;
-        let (stored, stored_exact) = (store.leak_sets()?, store.exact_leak_sets()?);
+        let (stored, stored_exact) = stored_conditions(&store)?;
         if stored.is_empty() && stored_exact.is_empty() {
             bail!(
                 "the database `{}` holds no leaks yet\nhint: `seep run` stores them",
@@ -78,10 +78,9 @@ impl Session {
             );
         }
         let names = comparing.conditions.iter();
-        let exact_sets: Vec<StoredLeakSet> = stored_exact.iter().map(|it| it.set.clone()).collect();
         let kinds = Kinds {
             repeats: &stored,
-            exact: &exact_sets,
+            exact: &stored_exact,
         };
         let selection = &comparing.selection;
         let wanted = Wanted {
@@ -103,8 +102,8 @@ impl Session {
 
 fn assemble(
     store: &Store,
-    stored: &[StoredLeakSet],
-    sets: &[&StoredLeakSet],
+    stored: &[StoredCondition],
+    sets: &[&StoredCondition],
     comparing: &Comparing,
 ) -> anyhow::Result<ComparisonReport> {
     let verdicts = read_verdicts(store, sets)?;
@@ -135,8 +134,8 @@ fn assemble(
         experiment: set.experiment_name.clone(),
         experiment_sha256: set.experiment_sha256.clone(),
         database: store.path().display().to_string(),
-        metric: set.metric.clone(),
-        seed: set.seed,
+        metric: set.key.metric.clone(),
+        seed: set.key.seed,
         unit: cluster_unit(comparing.unit).to_owned(),
         flip_seed: FLIPS.seed,
         enumeration: None,
@@ -210,7 +209,7 @@ fn n_repeats(verdicts: &Verdicts<'_>) -> Option<usize> {
 }
 
 fn condition(
-    set: &StoredLeakSet,
+    set: &StoredCondition,
     rates: &PairRates,
     n_repeats: usize,
     clusters: &Clusters,
@@ -253,18 +252,24 @@ fn condition_comparison(
 /// Adds how far the next-token distributions lie apart, where they are stored.
 fn with_drift(
     store: &Store,
-    base: &StoredLeakSet,
-    other: &StoredLeakSet,
+    base: &StoredCondition,
+    other: &StoredCondition,
     comparison: ConditionComparison,
 ) -> anyhow::Result<ConditionComparison> {
-    let side = |set: &StoredLeakSet| Side {
-        id: set.model,
+    let side = |set: &StoredCondition| Side {
+        source: DriftSide::from(&set.key),
         name: set.label.clone(),
         quantization: set.quantization.clone(),
         sha256: set.model_sha256.clone(),
         bits_per_weight: set.bits_per_weight,
     };
-    let drift = drifting::summary(store, base.experiment, base.seed, &side(base), &side(other))?;
+    let drift = drifting::summary(
+        store,
+        base.key.experiment,
+        base.key.seed,
+        &side(base),
+        &side(other),
+    )?;
     Ok(ConditionComparison {
         drift,
         ..comparison
@@ -310,7 +315,7 @@ fn repeat_text(leak: &StoredLeak) -> RepeatText {
 
 /// One trend for each model; of different models, bits per weight mean different things.
 pub(crate) fn trends<'a>(
-    conditions: impl Iterator<Item = (&'a StoredLeakSet, &'a PairRates)>,
+    conditions: impl Iterator<Item = (&'a StoredCondition, &'a PairRates)>,
     clusters: &Clusters,
 ) -> Vec<ModelTrend> {
     // A trend over files is one under the same sampling values.
@@ -336,23 +341,20 @@ pub(crate) fn trends<'a>(
 
 /// The sets of each other metric that there is for all conditions, in their order.
 fn other_metrics<'a>(
-    stored: &'a [StoredLeakSet],
-    sets: &[&StoredLeakSet],
-) -> Vec<Vec<&'a StoredLeakSet>> {
-    let mut metrics: BTreeMap<&str, Vec<&StoredLeakSet>> = BTreeMap::new();
+    stored: &'a [StoredCondition],
+    sets: &[&StoredCondition],
+) -> Vec<Vec<&'a StoredCondition>> {
+    let mut metrics: BTreeMap<&str, Vec<&StoredCondition>> = BTreeMap::new();
     for set in sets {
+        let except = [&[KeyField::Metric], &COMPUTING[..]].concat();
         let same = stored.iter().filter(|other| {
-            let asked = LeakSet {
-                metric: &other.metric,
-                ..set.set()
-            };
-            other.set() == asked && other.metric != set.metric
+            other.key.metric != set.key.metric && set.key.difference(&other.key, &except).is_none()
         });
         for other in same {
-            metrics.entry(&other.metric).or_default().push(other);
+            metrics.entry(&other.key.metric).or_default().push(other);
         }
     }
-    let is_complete = |found: &Vec<&StoredLeakSet>| found.len() == sets.len();
+    let is_complete = |found: &Vec<&StoredCondition>| found.len() == sets.len();
     metrics.into_values().filter(is_complete).collect()
 }
 
@@ -360,7 +362,7 @@ fn agreement(a: &Verdicts<'_>, b: &Verdicts<'_>) -> Option<MetricAgreement> {
     let found = metric_agreement(&a.pairs, &b.pairs)?;
     Some(MetricAgreement {
         condition: condition_name(a.set),
-        metric: b.set.metric.clone(),
+        metric: b.set.key.metric.clone(),
         share: found.share,
         kappa: found.kappa,
         n: found.n,
@@ -382,7 +384,7 @@ fn add_metric(
         comparison
             .other_metrics
             .extend(found.map(|found| MetricDifference {
-                metric: base.set.metric.clone(),
+                metric: base.set.key.metric.clone(),
                 comparison: found,
             }));
     }

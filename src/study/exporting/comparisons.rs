@@ -11,7 +11,7 @@ use crate::leakage::{
     Comparison, ExactDifference, ExactPair, Flips, PairRates, compare_with_base, count_flips,
     exact_differences,
 };
-use crate::store::StoredLeakSet;
+use crate::store::StoredCondition;
 use crate::study::comparing::exact::{self, Exact};
 use crate::study::comparing::{FLIPS, clusters};
 use crate::study::scoring::verdicts::{Verdicts, read_verdicts};
@@ -20,15 +20,15 @@ use crate::table::Cell;
 /// Hands a row for each two conditions to `take`; those of one experiment, metric and seed are compared, and exact ones
 /// where they were enumerated as far.
 pub(crate) fn each_comparison(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
-    let sets = source.leak_sets()?;
-    for sets in comparable(sets.iter(), |set| (set, String::new())) {
+    let sets = source.repeats()?;
+    for sets in comparable(&sets) {
         let verdicts = read_verdicts(&source.store, &sets)?;
         for (base_idx, base) in verdicts.iter().enumerate() {
             compare_others(base, &verdicts[base_idx + 1..], take)?;
         }
     }
-    let sets = source.exact_leak_sets()?;
-    for sets in comparable(sets.iter(), |it| (&it.set, exact::params_words(it.params))) {
+    let sets = source.exact()?;
+    for sets in comparable(&sets) {
         let conditions = exact::read(&source.store, &sets)?;
         for base_idx in 0..conditions.len() {
             compare_exact(&conditions[base_idx..], take)?;
@@ -38,18 +38,17 @@ pub(crate) fn each_comparison(source: &Source, take: TakeRow<'_>) -> anyhow::Res
 }
 
 /// The sets that are compared with each other, those with most bits per weight first.
-fn comparable<'a, T>(
-    sets: impl Iterator<Item = &'a T>,
-    of: impl Fn(&'a T) -> (&'a StoredLeakSet, String),
-) -> Vec<Vec<&'a T>> {
-    let mut groups: BTreeMap<(i64, &str, u64, String), Vec<&T>> = BTreeMap::new();
-    for it in sets {
-        let (set, params) = of(it);
-        let key = (set.experiment.get(), set.metric.as_str(), set.seed, params);
-        groups.entry(key).or_default().push(it);
+fn comparable(sets: &[StoredCondition]) -> Vec<Vec<&StoredCondition>> {
+    let mut groups: BTreeMap<(i64, &str, u64, String), Vec<&StoredCondition>> = BTreeMap::new();
+    for set in sets {
+        let key = &set.key;
+        let params = key.enumeration().map(exact::params_words);
+        let params = params.unwrap_or_default();
+        let group = (key.experiment.get(), &*key.metric, key.seed, params);
+        groups.entry(group).or_default().push(set);
     }
-    let bits = |it: &&'a T| of(it).0.bits_per_weight.unwrap_or(0.0);
-    let mut groups: Vec<Vec<&T>> = groups.into_values().collect();
+    let bits = |set: &StoredCondition| set.bits_per_weight.unwrap_or(0.0);
+    let mut groups: Vec<Vec<&StoredCondition>> = groups.into_values().collect();
     for group in &mut groups {
         group.sort_by(|a, b| bits(b).total_cmp(&bits(a)));
     }
@@ -126,20 +125,20 @@ fn flip_cells(base: &Verdicts<'_>, other: &Verdicts<'_>) -> [Cell<'static>; 4] {
 
 /// The first cells in the order of the table `comparisons` in `db/README.md`.
 fn comparison_cells<'v>(
-    base: &'v StoredLeakSet,
-    other: &'v StoredLeakSet,
+    base: &'v StoredCondition,
+    other: &'v StoredCondition,
     comparison: &Comparison,
 ) -> Vec<Cell<'v>> {
     let count = |n: usize| Cell::Integer(n as i64);
     let mut cells = vec![
-        Cell::Integer(base.experiment.get()),
+        Cell::Integer(base.key.experiment.get()),
         Cell::Text(&base.experiment_name),
-        Cell::Text(&base.metric),
-        Cell::Integer(base.seed.cast_signed()),
+        Cell::Text(&base.key.metric),
+        Cell::Integer(base.key.seed.cast_signed()),
     ];
     for set in [base, other] {
         cells.extend([
-            Cell::Integer(set.model.get()),
+            Cell::Integer(set.key.model.get()),
             Cell::Text(&set.label),
             Cell::Text(&set.quantization),
             Cell::opt_real(set.bits_per_weight),

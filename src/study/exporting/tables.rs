@@ -13,8 +13,9 @@ use super::diagnostics::each_diagnostic;
 use crate::leakage::RateKind;
 use crate::leakage::{ExactLeakRate, LeakRate, exact_leak_rates, leak_rates};
 use crate::stats::Interval;
-use crate::store::{ExperimentId, Store, StoredExactSet, StoredLeak, StoredLeakSet, VIEWS, View};
+use crate::store::{ExperimentId, Store, StoredCondition, StoredLeak, VIEWS, View};
 use crate::study::comparing::exact;
+use crate::study::scoring::verdicts::stored_conditions;
 use crate::study::stored;
 use crate::table::{Cell, Column, described_columns};
 
@@ -36,22 +37,21 @@ impl Source {
         Ok(Self { store, experiments })
     }
 
-    /// The sets of verdicts that are meant.
-    pub(crate) fn leak_sets(&self) -> anyhow::Result<Vec<StoredLeakSet>> {
-        let mut sets = self.store.leak_sets()?;
-        if let Some(ids) = &self.experiments {
-            sets.retain(|set| ids.contains(&set.experiment));
-        }
-        Ok(sets)
+    /// The conditions with leaks of repeats that are meant.
+    pub(crate) fn repeats(&self) -> anyhow::Result<Vec<StoredCondition>> {
+        Ok(self.meant(stored_conditions(&self.store)?.0))
     }
 
-    /// The sets of exact leaks that are meant.
-    pub(crate) fn exact_leak_sets(&self) -> anyhow::Result<Vec<StoredExactSet>> {
-        let mut sets = self.store.exact_leak_sets()?;
+    /// The conditions with exact leaks that are meant.
+    pub(crate) fn exact(&self) -> anyhow::Result<Vec<StoredCondition>> {
+        Ok(self.meant(stored_conditions(&self.store)?.1))
+    }
+
+    fn meant(&self, mut conditions: Vec<StoredCondition>) -> Vec<StoredCondition> {
         if let Some(ids) = &self.experiments {
-            sets.retain(|it| ids.contains(&it.set.experiment));
+            conditions.retain(|condition| ids.contains(&condition.key.experiment));
         }
-        Ok(sets)
+        conditions
     }
 }
 
@@ -190,14 +190,14 @@ fn each_view_row(view: &View, source: &Source, take: TakeRow<'_>) -> anyhow::Res
 }
 
 fn each_rate(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
-    for set in source.leak_sets()? {
-        let leaks = source.store.leaks(set.set())?;
+    for set in source.repeats()? {
+        let leaks = source.store.leaks(set.id)?;
         let scored: Vec<_> = leaks.iter().map(StoredLeak::scored_pair).collect();
         for rate in leak_rates(&scored) {
             take(&rate_cells(&set, &rate))?;
         }
     }
-    let sets = source.exact_leak_sets()?;
+    let sets = source.exact()?;
     for it in &sets {
         for condition in exact::read(&source.store, &[it])? {
             for rate in exact_leak_rates(&condition.pairs) {
@@ -210,23 +210,23 @@ fn each_rate(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
 
 /// The cells of a row of the table `rates` that repeats and exact rates share, in the order of `db/README.md`.
 fn first_cells<'s>(
-    set: &'s StoredLeakSet,
+    set: &'s StoredCondition,
     category: Option<&'s str>,
     mean_leak_rate: f64,
     interval: Option<Interval>,
     n_pairs: usize,
 ) -> Vec<Cell<'s>> {
     vec![
-        Cell::Integer(set.experiment.get()),
+        Cell::Integer(set.key.experiment.get()),
         Cell::Text(&set.experiment_name),
-        Cell::Integer(set.model.get()),
+        Cell::Integer(set.key.model.get()),
         Cell::Text(&set.label),
         Cell::Text(&set.quantization),
         Cell::opt_real(set.bits_per_weight),
-        Cell::Integer(set.sampling.get()),
+        Cell::Integer(set.key.sampling.get()),
         Cell::Text(&set.sampling_values),
-        Cell::Text(&set.metric),
-        Cell::Integer(set.seed.cast_signed()),
+        Cell::Text(&set.key.metric),
+        Cell::Integer(set.key.seed.cast_signed()),
         Cell::opt_text(category),
         Cell::Real(mean_leak_rate),
         Cell::opt_real(interval.map(|interval| interval.lower)),
@@ -235,7 +235,7 @@ fn first_cells<'s>(
     ]
 }
 
-fn rate_cells<'s>(set: &'s StoredLeakSet, rate: &'s LeakRate) -> Vec<Cell<'s>> {
+fn rate_cells<'s>(set: &'s StoredCondition, rate: &'s LeakRate) -> Vec<Cell<'s>> {
     let (category, mean) = (rate.category.as_deref(), rate.mean_leak_rate);
     let mut cells = first_cells(set, category, mean, rate.interval, rate.n_pairs);
     cells.extend([
@@ -248,9 +248,9 @@ fn rate_cells<'s>(set: &'s StoredLeakSet, rate: &'s LeakRate) -> Vec<Cell<'s>> {
     cells
 }
 
-fn exact_rate_cells<'s>(it: &'s StoredExactSet, rate: &'s ExactLeakRate) -> Vec<Cell<'s>> {
+fn exact_rate_cells<'s>(it: &'s StoredCondition, rate: &'s ExactLeakRate) -> Vec<Cell<'s>> {
     let (category, mean) = (rate.category.as_deref(), rate.mean_leak_rate);
-    let mut cells = first_cells(&it.set, category, mean, rate.interval, rate.n_pairs);
+    let mut cells = first_cells(it, category, mean, rate.interval, rate.n_pairs);
     cells.extend([
         Cell::Null,
         Cell::Null,

@@ -11,7 +11,8 @@ use crate::leakage::{
 };
 use crate::results::{ComparisonPlan, ModelPlan};
 use crate::stats::VarianceComponents;
-use crate::store::{Store, StoredExactSet, StoredLeak, StoredLeakSet};
+use crate::store::{KeyField, Store, StoredCondition, StoredLeak};
+use crate::study::scoring::verdicts::stored_conditions;
 
 /// The metric whose stored verdicts are looked at: every run has it.
 const METRIC: &str = "sbert";
@@ -91,19 +92,19 @@ fn cluster_sizes(experiment: &Experiment) -> Vec<usize> {
 /// What is stored of all experiments.
 struct Sets<'s> {
     store: &'s Store,
-    repeats: Vec<StoredLeakSet>,
+    repeats: Vec<StoredCondition>,
     /// Empty where repeats are planned.
-    exact: Vec<StoredExactSet>,
+    exact: Vec<StoredCondition>,
 }
 
 impl<'s> Sets<'s> {
     fn load(store: &'s Store, experiment: &Experiment) -> anyhow::Result<Self> {
         let is_exact = experiment.enumeration().is_some();
-        let exact = is_exact.then(|| store.exact_leak_sets()).transpose()?;
+        let (repeats, exact) = stored_conditions(store)?;
         Ok(Self {
             store,
-            repeats: store.leak_sets()?,
-            exact: exact.unwrap_or_default(),
+            repeats,
+            exact: if is_exact { exact } else { Vec::new() },
         })
     }
 
@@ -116,13 +117,10 @@ impl<'s> Sets<'s> {
         other: &ModelPlan,
     ) -> anyhow::Result<Option<Stored>> {
         let (exact, repeats) = (&self.exact, &self.repeats);
-        let is_as_far = |a: &StoredExactSet, b: &StoredExactSet| a.params == b.params;
-        if let Some((base, other)) =
-            most_alike(exact, |it| &it.set, experiment, base, other, is_as_far)
-        {
+        if let Some((base, other)) = most_alike(exact, experiment, base, other) {
             return self.of_exact(base, other);
         }
-        match most_alike(repeats, |set| set, experiment, base, other, |_, _| true) {
+        match most_alike(repeats, experiment, base, other) {
             Some((base, other)) => self.of_repeats(base, other),
             None => Ok(None),
         }
@@ -130,28 +128,28 @@ impl<'s> Sets<'s> {
 
     fn of_exact(
         &self,
-        base: &StoredExactSet,
-        other: &StoredExactSet,
+        base: &StoredCondition,
+        other: &StoredCondition,
     ) -> anyhow::Result<Option<Stored>> {
-        let pairs = |set: &StoredExactSet| -> anyhow::Result<Vec<ExactPair>> {
-            let leaks = self.store.exact_leaks_of_set(set)?;
+        let pairs = |set: &StoredCondition| -> anyhow::Result<Vec<ExactPair>> {
+            let leaks = self.store.exact_leaks(set.id)?;
             Ok(leaks.into_iter().map(|leak| leak.pair).collect())
         };
         let components = exact_difference_components(&pairs(base)?, &pairs(other)?);
         Ok(components.map(|components| Stored {
             components,
-            n_leaks: base.set.n_leaks.min(other.set.n_leaks),
+            n_leaks: base.n_leaks.min(other.n_leaks),
             is_exact: true,
         }))
     }
 
     fn of_repeats(
         &self,
-        base: &StoredLeakSet,
-        other: &StoredLeakSet,
+        base: &StoredCondition,
+        other: &StoredCondition,
     ) -> anyhow::Result<Option<Stored>> {
-        let pairs = |set: &StoredLeakSet| -> anyhow::Result<Vec<ScoredPair>> {
-            let leaks = self.store.leaks(set.set())?;
+        let pairs = |set: &StoredCondition| -> anyhow::Result<Vec<ScoredPair>> {
+            let leaks = self.store.leaks(set.id)?;
             Ok(leaks.iter().map(StoredLeak::scored_pair).collect())
         };
         let components = difference_components(&pairs(base)?, &pairs(other)?);
@@ -163,42 +161,30 @@ impl<'s> Sets<'s> {
     }
 }
 
-/// The sets of both models under the same version of the experiment and the same seed with most leaks, which `is_alike`
-/// accepts.
-fn most_alike<'s, S>(
-    sets: &'s [S],
-    set: fn(&S) -> &StoredLeakSet,
+/// The conditions of both models with most leaks that differ in the file and in what is computed alike for any file.
+fn most_alike<'s>(
+    sets: &'s [StoredCondition],
     experiment: &Experiment,
     base: &ModelPlan,
     other: &ModelPlan,
-    is_alike: fn(&S, &S) -> bool,
-) -> Option<(&'s S, &'s S)> {
-    let is_of = |found: &StoredLeakSet, model: &ModelPlan| {
+) -> Option<(&'s StoredCondition, &'s StoredCondition)> {
+    let is_of = |found: &StoredCondition, model: &ModelPlan| {
         let quantization = model.quantization.as_ref();
         found.experiment_name == experiment.name()
-            && found.metric == METRIC
+            && found.key.metric == METRIC
             && found.label == model.model
             && quantization.is_none_or(|name| found.quantization.eq_ignore_ascii_case(name))
     };
-    let of = |model: &ModelPlan| -> Vec<&'s S> {
-        let sets = sets.iter();
-        sets.filter(|found| is_of(set(found), model)).collect()
+    let of = |model: &ModelPlan| -> Vec<&'s StoredCondition> {
+        sets.iter().filter(|found| is_of(found, model)).collect()
     };
     let (of_base, of_other) = (of(base), of(other));
     let both = of_base
         .iter()
         .flat_map(|&base| of_other.iter().map(move |&other| (base, other)));
-    let alike = both.filter(|&(base, other)| {
-        let (a, b) = (set(base), set(other));
-        a.experiment == b.experiment
-            && a.seed == b.seed
-            && a.sampling == b.sampling
-            && a.model != b.model
-            && a.embedding_model == b.embedding_model
-            && is_alike(base, other)
+    let except = [KeyField::Model, KeyField::Numerics, KeyField::Signature];
+    let alike = both.filter(|(base, other)| {
+        base.key.model != other.key.model && base.key.difference(&other.key, &except).is_none()
     });
-    alike.max_by_key(|&(base, other)| {
-        let (base, other) = (set(base), set(other));
-        (base.n_leaks.min(other.n_leaks), base.experiment)
-    })
+    alike.max_by_key(|(base, other)| (base.n_leaks.min(other.n_leaks), base.key.experiment))
 }

@@ -149,7 +149,7 @@ fn plan_model(
             let enumerations = EnumerationPlan::new(&planned.prepared, params);
             plan.n_generations += enumerations.requests.len();
             missing_enumerations.extend(match store {
-                Some(store) => enumerations.missing(store)?,
+                Some(store) => enumerations.missing(store, &planned.prepared)?,
                 None => enumerations.requests,
             });
         } else {

@@ -20,7 +20,7 @@ use crate::results::{
     ReportVerdict,
 };
 use crate::store::{
-    ImportRecord, ModelRecord, RunRecord, SamplingRecord, Store, StoredLeak, StoredLeakSet,
+    ImportRecord, ModelRecord, RunRecord, SamplingRecord, Store, StoredCondition, StoredLeak,
     StoredRunModel,
 };
 use crate::study::comparing::choice::condition_name;
@@ -63,7 +63,7 @@ pub(crate) fn assemble(
 }
 
 pub(crate) fn chosen_bases(
-    sets: &[&StoredLeakSet],
+    sets: &[&StoredCondition],
     reporting: &Reporting,
 ) -> anyhow::Result<Vec<Base>> {
     let bits: Vec<Option<f64>> = sets.iter().map(|set| set.bits_per_weight).collect();
@@ -74,20 +74,19 @@ pub(crate) fn chosen_bases(
 pub(crate) fn with_experiment(
     session: &Session,
     store: &Store,
-    first: &StoredLeakSet,
+    first: &StoredCondition,
     reporting: &Reporting,
     found: Found,
 ) -> anyhow::Result<ReportData> {
-    let embedding_model = first
-        .embedding_model
-        .expect("a choice has one embedding model");
     let experiment = experiment(store, first)?;
     // Of generations made elsewhere the seed is not known; their verdicts stand under a number all the same.
-    let seed = experiment.yaml.is_some().then_some(first.seed);
+    let seed = experiment.yaml.is_some().then_some(first.key.seed);
     Ok(ReportData {
         experiment,
-        metric: first.metric.clone(),
-        embedding_model: model(store.model_record(embedding_model)?),
+        metric: first.key.metric.clone(),
+        embedding_model: model(
+            store.model_record(first.key.experiment, first.key.embedding_model)?,
+        ),
         seed,
         enumeration: found.enumeration,
         cluster_unit: cluster_unit(reporting.unit).to_owned(),
@@ -100,9 +99,9 @@ pub(crate) fn with_experiment(
     })
 }
 
-fn experiment(store: &Store, set: &StoredLeakSet) -> anyhow::Result<ReportExperiment> {
-    let stored = store.experiment_record(set.experiment)?;
-    let messages = store.first_messages(set.experiment)?;
+fn experiment(store: &Store, set: &StoredCondition) -> anyhow::Result<ReportExperiment> {
+    let stored = store.experiment_record(set.key.experiment)?;
+    let messages = store.first_messages(set.key.experiment)?;
     Ok(ReportExperiment {
         name: stored.name,
         question: stored.question,
@@ -152,13 +151,13 @@ fn condition(store: &Store, verdicts: &Verdicts<'_>) -> anyhow::Result<ReportCon
     let without_echoes: Vec<ScoredPair> = pairs.iter().filter(is_no_echo).cloned().collect();
     let leaks = verdicts.leaks.iter();
     let texts = leaks.map(|leak| (leak.pair_idx, leak.test_generation.as_str()));
-    let stored = store.model_record(verdicts.set.model)?;
+    let stored = store.model_record(verdicts.set.key.experiment, verdicts.set.key.model)?;
     let without_echoes = leak_rates(&without_echoes).into_iter().next();
     Ok(ReportCondition {
         name: condition_name(verdicts.set),
         marks: marks(&stored),
         model: model(stored),
-        sampling: sampling(store.sampling_records(verdicts.set.set())?),
+        sampling: sampling(store.sampling_records(verdicts.set.id)?),
         leak_rates: leak_rates(pairs).into_iter().map(Into::into).collect(),
         leak_rate_without_echoes: without_echoes.map(Into::into),
         diversity: diversity(texts),
@@ -211,7 +210,7 @@ fn comparisons(
             Ok(ReportComparison {
                 condition_idx: *idx,
                 found,
-                drift: model_drift(store, base.set.experiment, base.set.model, other.model)?,
+                drift: model_drift(store, &base.set.key, &other.key)?,
             })
         });
         Ok(BaseComparisons {
@@ -238,10 +237,10 @@ fn pairs(verdicts: &[Verdicts<'_>]) -> Vec<ReportPair> {
     pairs.sorted_by_key(|pair| pair.pair_idx).collect()
 }
 
-fn runs(store: &Store, set: &StoredLeakSet) -> anyhow::Result<Vec<ReportRun>> {
-    let imports = store.import_records(set.experiment)?;
+fn runs(store: &Store, set: &StoredCondition) -> anyhow::Result<Vec<ReportRun>> {
+    let imports = store.import_records(set.key.experiment)?;
     let mut found: Vec<ReportRun> = imports.into_iter().map(import).collect();
-    for run in store.run_records(set.experiment)? {
+    for run in store.run_records(set.key.experiment)? {
         let models = store.run_models(run.id)?;
         found.push(ReportRun {
             title: format!("Run {}", run.id),

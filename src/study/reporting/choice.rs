@@ -8,7 +8,7 @@ use anyhow::bail;
 
 use crate::experiment::did_you_mean;
 use crate::leakage::RateKind;
-use crate::store::StoredLeakSet;
+use crate::store::StoredCondition;
 use crate::study::comparing::Selection;
 use crate::study::comparing::choice::{condition_name, is_of_condition, is_of_experiment};
 use crate::study::comparing::kind::Kinds;
@@ -22,7 +22,7 @@ pub(crate) struct Choice<'a> {
     /// Whether leaks of repeats are shown or exact ones.
     pub(crate) kind: RateKind,
     /// One set for each condition: of one experiment, metric and seed.
-    pub(crate) sets: Vec<&'a StoredLeakSet>,
+    pub(crate) sets: Vec<&'a StoredCondition>,
     /// What was chosen without being asked for, worth saying.
     pub(crate) notes: Vec<String>,
 }
@@ -46,7 +46,7 @@ fn of_latest(kinds: Kinds<'_>, wanted: Option<&str>, notes: &mut Vec<String>) ->
     let latest = |kind| {
         let sets = kinds.of(kind).iter();
         let meant = sets.filter(|set| is_meant(set, wanted));
-        meant.map(|set| set.experiment).max()
+        meant.map(|set| set.key.experiment).max()
     };
     let (repeats, exact) = (latest(RateKind::Repeats), latest(RateKind::Exact));
     if repeats.is_some() && repeats == exact {
@@ -62,7 +62,7 @@ fn of_latest(kinds: Kinds<'_>, wanted: Option<&str>, notes: &mut Vec<String>) ->
     }
 }
 
-fn is_meant(set: &StoredLeakSet, wanted: Option<&str>) -> bool {
+fn is_meant(set: &StoredCondition, wanted: Option<&str>) -> bool {
     wanted.is_none_or(|wanted| is_of_experiment(set, wanted))
 }
 
@@ -79,20 +79,20 @@ fn hint(meant: Option<&str>, listing: &str) -> String {
 
 /// The sets of the experiment that is meant, of several versions the latest; of the latest of all where none is.
 fn of_experiment<'a>(
-    stored: &'a [StoredLeakSet],
+    stored: &'a [StoredCondition],
     wanted: Option<&str>,
     notes: &mut Vec<String>,
-) -> anyhow::Result<Vec<&'a StoredLeakSet>> {
+) -> anyhow::Result<Vec<&'a StoredCondition>> {
     let meant = stored.iter().filter(|set| is_meant(set, wanted));
-    let meant: Vec<&StoredLeakSet> = meant.collect();
-    let Some(latest) = meant.iter().max_by_key(|set| set.experiment).copied() else {
+    let meant: Vec<&StoredCondition> = meant.collect();
+    let Some(latest) = meant.iter().max_by_key(|set| set.key.experiment).copied() else {
         let wanted = wanted.unwrap_or_default();
         let names = || stored.iter().map(|set| set.experiment_name.as_str());
         let listing = format!("there are leaks of {}", listing(names().map(str::to_owned)));
         let hint = hint(did_you_mean(wanted, names()), &listing);
         bail!("no leaks are stored of the experiment `{wanted}`\nhint: {hint}");
     };
-    let experiments: BTreeSet<_> = meant.iter().map(|set| set.experiment).collect();
+    let experiments: BTreeSet<_> = meant.iter().map(|set| set.key.experiment).collect();
     if experiments.len() > 1 {
         notes.push(format!(
             "{} experiments match; showing the latest, `{}` ({}); `--experiment` chooses another by name or sha256",
@@ -101,16 +101,16 @@ fn of_experiment<'a>(
             &latest.experiment_sha256[..12.min(latest.experiment_sha256.len())]
         ));
     }
-    let is_latest = |set: &&StoredLeakSet| set.experiment == latest.experiment;
+    let is_latest = |set: &&StoredCondition| set.key.experiment == latest.key.experiment;
     Ok(meant.into_iter().filter(is_latest).collect())
 }
 
 fn of_metric<'a>(
-    sets: Vec<&'a StoredLeakSet>,
+    sets: Vec<&'a StoredCondition>,
     wanted: Option<&str>,
     notes: &mut Vec<String>,
-) -> anyhow::Result<Vec<&'a StoredLeakSet>> {
-    let metrics: BTreeSet<&str> = sets.iter().map(|set| set.metric.as_str()).collect();
+) -> anyhow::Result<Vec<&'a StoredCondition>> {
+    let metrics: BTreeSet<&str> = sets.iter().map(|set| set.key.metric.as_str()).collect();
     let names = listing(metrics.iter().map(|name| (*name).to_owned()));
     let metric = match wanted {
         Some(wanted) if metrics.contains(wanted) => wanted,
@@ -127,20 +127,20 @@ fn of_metric<'a>(
             "there are several metrics ({names}); showing {metric}; `--metric` chooses another"
         ));
     }
-    let is_chosen = |set: &&StoredLeakSet| set.metric == metric;
+    let is_chosen = |set: &&StoredCondition| set.key.metric == metric;
     Ok(sets.iter().copied().filter(is_chosen).collect())
 }
 
 /// The sets of one seed: the one that is meant, or the one that most conditions have.
 fn of_seed<'a>(
-    sets: Vec<&'a StoredLeakSet>,
+    sets: Vec<&'a StoredCondition>,
     wanted: Option<u64>,
     notes: &mut Vec<String>,
-) -> anyhow::Result<Vec<&'a StoredLeakSet>> {
-    let seeds: BTreeSet<u64> = sets.iter().map(|set| set.seed).collect();
+) -> anyhow::Result<Vec<&'a StoredCondition>> {
+    let seeds: BTreeSet<u64> = sets.iter().map(|set| set.key.seed).collect();
     let numbers: Vec<String> = seeds.iter().map(u64::to_string).collect();
     let numbers = numbers.join(", ");
-    let n_conditions = |seed: u64| sets.iter().filter(|set| set.seed == seed).count();
+    let n_conditions = |seed: u64| sets.iter().filter(|set| set.key.seed == seed).count();
     let seed = match wanted {
         Some(wanted) if seeds.contains(&wanted) => wanted,
         Some(wanted) => {
@@ -161,13 +161,16 @@ fn of_seed<'a>(
             "there are several seeds ({numbers}); showing {seed}; `--seed` chooses another"
         ));
     }
-    Ok(sets.into_iter().filter(|set| set.seed == seed).collect())
+    Ok(sets
+        .into_iter()
+        .filter(|set| set.key.seed == seed)
+        .collect())
 }
 
 /// Similarities by different embedding models are different measures.
-fn check_embedding_model(sets: &[&StoredLeakSet]) -> anyhow::Result<()> {
-    let models: BTreeSet<_> = sets.iter().map(|set| set.embedding_model).collect();
-    if models.len() > 1 || models.contains(&None) {
+fn check_embedding_model(sets: &[&StoredCondition]) -> anyhow::Result<()> {
+    let models: BTreeSet<_> = sets.iter().map(|set| set.key.embedding_model).collect();
+    if models.len() > 1 {
         bail!(
             "the leaks of these models were found with different embedding models\nhint: run the experiment again with all of them, which scores them alike"
         );
@@ -180,7 +183,7 @@ fn check_embedding_model(sets: &[&StoredLeakSet]) -> anyhow::Result<()> {
 /// The base that is named; else of the files of a model under the same sampling values the one with most bits per weight,
 /// of a single file its first sampling; else, where nothing is there twice, the first condition.
 pub(crate) fn bases(
-    sets: &[&StoredLeakSet],
+    sets: &[&StoredCondition],
     bits: &[Option<f64>],
     wanted: Option<&str>,
 ) -> anyhow::Result<Vec<(usize, Vec<usize>)>> {
@@ -189,13 +192,13 @@ pub(crate) fn bases(
         let base = named(sets, wanted)?;
         return Ok(vec![(base, all_but(base))]);
     }
-    let is_only_file = |set: &StoredLeakSet| {
+    let is_only_file = |set: &StoredCondition| {
         let mut of_model = sets.iter().filter(|other| other.label == set.label);
-        of_model.all(|other| other.model == set.model)
+        of_model.all(|other| other.key.model == set.key.model)
     };
     let key = |idx: usize| {
         let set = sets[idx];
-        let sampling = (!is_only_file(set)).then_some(set.sampling);
+        let sampling = (!is_only_file(set)).then_some(set.key.sampling);
         (set.label.as_str(), sampling)
     };
     let mut groups: Vec<Vec<usize>> = Vec::new();
@@ -220,7 +223,7 @@ pub(crate) fn bases(
     Ok(of_models)
 }
 
-fn named(sets: &[&StoredLeakSet], wanted: &str) -> anyhow::Result<usize> {
+fn named(sets: &[&StoredCondition], wanted: &str) -> anyhow::Result<usize> {
     let found: Vec<usize> = (0..sets.len())
         .filter(|idx| is_of_condition(sets[*idx], wanted))
         .collect();

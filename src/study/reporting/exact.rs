@@ -13,10 +13,10 @@ use crate::leakage::{Clusters, ExactPair, exact_differences, exact_leak_rates};
 use crate::results::{
     BaseComparisons, ReportComparison, ReportCondition, ReportData, ReportExactLeak, ReportPair,
 };
-use crate::store::{Store, StoredExactLeak, StoredExactSet, StoredLeakSet};
+use crate::store::{Store, StoredCondition, StoredExactLeak};
 use crate::study::comparing::choice::condition_name;
 use crate::study::comparing::exact::{
-    Exact, clusters, condition_comparison, likely_texts, params_words, read,
+    Exact, clusters, condition_comparison, is_alike, likely_texts, params_words, read,
 };
 use crate::study::comparing::{FLIPS, trends};
 use crate::study::drifting::model_drift;
@@ -29,14 +29,13 @@ const N_TEXTS: usize = 5;
 pub(crate) fn assemble(
     session: &Session,
     store: &Store,
-    stored: &[StoredExactSet],
+    stored: &[StoredCondition],
     choice: &Choice<'_>,
     reporting: &Reporting,
 ) -> anyhow::Result<ReportData> {
     let (params, chosen) = with_common_params(session, stored, choice);
     let exact = read(store, &chosen)?;
-    let sets: Vec<&StoredLeakSet> = chosen.iter().map(|it| &it.set).collect();
-    let bases = chosen_bases(&sets, reporting)?;
+    let bases = chosen_bases(&chosen, reporting)?;
     let clusters = clusters(&exact, reporting.unit);
     let conditions = chosen.iter().zip(&exact);
     let conditions = conditions.map(|(stored, exact)| condition(store, stored, exact));
@@ -47,29 +46,30 @@ pub(crate) fn assemble(
         trends: trends(exact.iter().map(|it| (it.set, &it.rates)), &clusters),
         pairs: pairs(&exact),
     };
-    with_experiment(session, store, sets[0], reporting, found)
+    with_experiment(session, store, chosen[0], reporting, found)
 }
 
 /// The sets that were enumerated as far as most conditions are, and of equals as those stored last; one for each condition.
 fn with_common_params<'a>(
     session: &Session,
-    stored: &'a [StoredExactSet],
+    stored: &'a [StoredCondition],
     choice: &Choice<'_>,
-) -> (EnumerationParams, Vec<&'a StoredExactSet>) {
-    let is_chosen = |it: &&StoredExactSet| choice.sets.iter().any(|set| **set == it.set);
+) -> (EnumerationParams, Vec<&'a StoredCondition>) {
+    let is_chosen = |it: &&StoredCondition| choice.sets.contains(it);
     let of_params = |params: EnumerationParams| {
         let alike = stored.iter().filter(is_chosen);
-        let alike = alike.filter(|it| it.params == params);
-        let mut found: Vec<&StoredExactSet> = Vec::new();
+        let alike = alike.filter(|it| it.key.enumeration() == Some(params));
+        let mut found: Vec<&StoredCondition> = Vec::new();
         for it in alike {
-            match found.iter_mut().find(|old| old.set.set() == it.set.set()) {
+            match found.iter_mut().find(|old| is_alike(old, it)) {
                 Some(old) => *old = it,
                 None => found.push(it),
             }
         }
         found
     };
-    let all = stored.iter().filter(is_chosen).map(|it| it.params);
+    let all = stored.iter().filter(is_chosen);
+    let all = all.filter_map(|it| it.key.enumeration());
     let params = all
         .max_by_key(|params| of_params(*params).len())
         .expect("a choice has at least one set");
@@ -87,14 +87,14 @@ fn with_common_params<'a>(
 
 fn condition(
     store: &Store,
-    stored: &StoredExactSet,
+    stored: &StoredCondition,
     exact: &Exact<'_>,
 ) -> anyhow::Result<ReportCondition> {
-    let record = store.model_record(stored.set.model)?;
+    let record = store.model_record(stored.key.experiment, stored.key.model)?;
     let rates = exact_leak_rates(&exact.pairs).into_iter();
     let leaks = exact.leaks.iter().map(|leak| exact_leak(store, leak));
     Ok(ReportCondition {
-        name: condition_name(&stored.set),
+        name: condition_name(stored),
         marks: marks(&record),
         model: model(record),
         sampling: store.enumeration_sampling(stored)?,
@@ -131,7 +131,7 @@ fn comparisons(
             Ok(ReportComparison {
                 condition_idx: *idx,
                 found: condition_comparison(store, base, other, difference, &[])?,
-                drift: model_drift(store, set.experiment, set.model, other.set.model)?,
+                drift: model_drift(store, &set.key, &other.set.key)?,
             })
         });
         Ok(BaseComparisons {

@@ -13,7 +13,7 @@ use anyhow::bail;
 
 use crate::leakage::{ClusterUnit, RateKind};
 use crate::results::ReportData;
-use crate::store::StoredLeakSet;
+use crate::study::scoring::verdicts::stored_conditions;
 use crate::study::comparing::Selection;
 use crate::study::comparing::kind::Kinds;
 use crate::study::session::Session;
@@ -37,17 +37,16 @@ impl Session {
     /// When nothing is stored of what is meant.
     pub fn report(&self, db: &Path, reporting: &Reporting) -> anyhow::Result<ReportData> {
         let store = stored::open(db)?;
-        let (stored, stored_exact) = (store.leak_sets()?, store.exact_leak_sets()?);
-        if stored.is_empty() && stored_exact.is_empty() {
+        let (stored, exact) = stored_conditions(&store)?;
+        if stored.is_empty() && exact.is_empty() {
             bail!(
                 "the database `{}` holds no leaks yet\nhint: `seep run` stores them",
                 db.display()
             );
         }
-        let exact_sets: Vec<StoredLeakSet> = stored_exact.iter().map(|it| it.set.clone()).collect();
         let kinds = Kinds {
             repeats: &stored,
-            exact: &exact_sets,
+            exact: &exact,
         };
         let choice = choice::choose(kinds, &reporting.selection)?;
         for note in &choice.notes {
@@ -55,7 +54,7 @@ impl Session {
         }
         match choice.kind {
             RateKind::Repeats => assemble::assemble(self, &store, &choice, reporting),
-            RateKind::Exact => exact::assemble(self, &store, &stored_exact, &choice, reporting),
+            RateKind::Exact => exact::assemble(self, &store, &exact, &choice, reporting),
         }
     }
 }

@@ -7,17 +7,17 @@ use std::collections::{BTreeMap, HashMap};
 use itertools::Itertools as _;
 
 use crate::experiment::PromptPair;
-use crate::generation::{Continuation, Enumeration, EnumerationId};
+use crate::generation::{Continuation, Enumeration, EnumerationId, Method};
 use crate::leakage::{
     ExactLeakRate, ExactPair, LeakingText, Rounding, TextDistribution, WeightedText, echoes,
     exact_leak, exact_leak_rates, leaking_texts,
 };
 use crate::results::{ExactExample, LikelyText};
-use crate::store::{ModelId, NewExactLeak, Store, StoredEnumeration};
+use crate::store::{ConditionId, ModelId, NewExactLeak, Store, StoredEnumeration};
 use crate::study::answering::exact::EnumerationPlan;
 use crate::study::asking::Planned;
 use crate::study::scoring::encoding::Vectors;
-use crate::study::scoring::repeats::{METRIC, N_EXAMPLES, Scorer};
+use crate::study::scoring::repeats::{N_EXAMPLES, Scorer};
 
 /// Texts shown of each side of an example.
 const N_TEXTS: usize = 3;
@@ -118,7 +118,9 @@ impl Scorer<'_> {
                 compared.push(compare(pair, test, control, &vectors)?);
             }
         }
-        self.save(store, plan, model, enumerations, &compared)?;
+        let method = Method::Exact(plan.params);
+        let condition = self.condition(store, &planned.prepared, model, method)?;
+        save(store, condition, plan, enumerations, &compared)?;
         let striking = striking(&compared);
         let examples = striking
             .iter()
@@ -130,28 +132,6 @@ impl Scorer<'_> {
             leak_rates: exact_leak_rates(&pairs),
             pairs,
         })
-    }
-
-    fn save(
-        &self,
-        store: &mut Store,
-        plan: &EnumerationPlan,
-        model: ModelId,
-        enumerations: &Enumerations,
-        compared: &[Compared<'_>],
-    ) -> anyhow::Result<()> {
-        let row = |prompt_idx| enumerations[&plan.id(prompt_idx)].id;
-        let new: Vec<NewExactLeak<'_>> = compared
-            .iter()
-            .map(|compared| NewExactLeak {
-                pair_idx: compared.exact.pair_idx,
-                test_enumeration: row(compared.exact.test_prompt_idx),
-                control_enumeration: row(compared.exact.control_prompt_idx),
-                leak: &compared.exact.leak,
-            })
-            .collect();
-        store.save_exact_leaks(self.experiment_id, model, METRIC, self.encoder_id, &new)?;
-        Ok(())
     }
 
     fn exact_example(
@@ -187,6 +167,26 @@ impl Scorer<'_> {
             control_texts: of_control,
         }
     }
+}
+
+fn save(
+    store: &mut Store,
+    condition: ConditionId,
+    plan: &EnumerationPlan,
+    enumerations: &Enumerations,
+    compared: &[Compared<'_>],
+) -> anyhow::Result<()> {
+    let row = |prompt_idx| enumerations[&plan.id(prompt_idx)].id;
+    let new: Vec<NewExactLeak<'_>> = compared
+        .iter()
+        .map(|compared| NewExactLeak {
+            pair_idx: compared.exact.pair_idx,
+            test_enumeration: row(compared.exact.test_prompt_idx),
+            control_enumeration: row(compared.exact.control_prompt_idx),
+            leak: &compared.exact.leak,
+        })
+        .collect();
+    Ok(store.save_exact_leaks(condition, &new)?)
 }
 
 /// All texts of the continuations.

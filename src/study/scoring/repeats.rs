@@ -5,15 +5,18 @@
 use std::collections::HashMap;
 
 use crate::experiment::{Experiment, PromptPair};
-use crate::generation::StopReason;
+use crate::generation::{Method, StopReason};
 use crate::leakage::{
     DiagnosedPair, Diagnostics, Leak, LeakRate, Metric, Rounding, ScoredPair, Side, diagnostics,
     echoes, leak_rates, striking_leaks,
 };
 use crate::llama::Backend;
 use crate::results::Example;
-use crate::store::{ExperimentId, LeakSet, ModelId, NewLeak, ScoredWith, Store, StoredGeneration};
-use crate::study::asking::{Generations, Planned};
+use crate::store::{
+    ConditionId, ConditionKey, ExperimentId, ModelId, NewLeak, Store, StoredGeneration,
+};
+use crate::study::answering::repeats::register_numerics;
+use crate::study::asking::{Generations, Planned, Prepared};
 use crate::study::models::encoder::EncoderFile;
 use crate::study::scoring::encoding::{Encoding, Vectors, signature_of};
 use crate::study::session::Session;
@@ -95,19 +98,8 @@ impl Scorer<'_> {
                 }
             }
         }
-        let set = LeakSet {
-            experiment: self.experiment_id,
-            model,
-            sampling: store.register_sampling(&planned.prepared.context.sampling)?,
-            metric: METRIC,
-            seed: self.experiment.seed(),
-        };
-        let signature = self.signature();
-        let with = ScoredWith {
-            embedding_model: self.encoder_id,
-            signature: &signature,
-        };
-        store.save_leaks(set, with, &new)?;
+        let condition = self.condition(store, &planned.prepared, model, Method::Repeats)?;
+        store.save_leaks(condition, &new)?;
         let examples = striking_leaks(&scored, N_EXAMPLES);
         Ok(Scored {
             examples: examples
@@ -117,6 +109,28 @@ impl Scorer<'_> {
             leak_rates: leak_rates(&scored),
             diagnostics: self.diagnostics(planned, &scored, generations),
         })
+    }
+
+    /// The condition under which what is found of one model is stored.
+    pub(crate) fn condition(
+        &self,
+        store: &mut Store,
+        prepared: &Prepared,
+        model: ModelId,
+        method: Method,
+    ) -> anyhow::Result<ConditionId> {
+        let key = ConditionKey {
+            experiment: self.experiment_id,
+            model,
+            sampling: store.register_sampling(&prepared.context.sampling)?,
+            seed: self.experiment.seed(),
+            method,
+            numerics: register_numerics(store, prepared)?,
+            metric: METRIC.to_owned(),
+            embedding_model: self.encoder_id,
+            signature: self.signature(),
+        };
+        Ok(store.register_condition(&key)?)
     }
 
     /// The stored vectors of all concepts and of `texts`.

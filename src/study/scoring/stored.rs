@@ -10,7 +10,7 @@ use anyhow::ensure;
 
 use super::encoding::{Encoded, Encoding, signature_of, similarity_text};
 use super::repeats::N_EXAMPLES;
-use crate::generation::sampling_labels;
+use crate::generation::{Method, sampling_labels};
 use crate::leakage::{
     Diagnostics, Leak, Metric, Rounding, ScoredPair, diagnostics, echoes, leak_rates,
     striking_leaks,
@@ -18,7 +18,7 @@ use crate::leakage::{
 use crate::llama::Backend;
 use crate::results::{Example, ModelSummary, Summary};
 use crate::store::{
-    ComparedModel, Comparison, IMPORTED_SEED, LeakSet, NewLeak, ScoredWith, Store, StoredExperiment,
+    ComparedModel, Comparison, ConditionKey, IMPORTED_SEED, NewLeak, Store, StoredExperiment,
 };
 use crate::study::asking::register_model;
 use crate::study::models::encoder::{EncoderUse, open_encoder_for, wanted_encoder};
@@ -93,14 +93,10 @@ fn compared(store: &Store, name: Option<&str>) -> anyhow::Result<Vec<Compared>> 
     for experiment in meant {
         let mut by_seed: BTreeMap<u64, Vec<(ComparedModel, Vec<Comparison>)>> = BTreeMap::new();
         for model in store.compared_models(experiment.id)? {
-            for comparison in store.comparisons(experiment.id, model.id, model.sampling)? {
+            for comparison in comparisons(store, &experiment, &model)? {
                 let models = by_seed.entry(comparison.seed).or_default();
                 match models.last_mut() {
-                    Some((last, comparisons))
-                        if (last.id, last.sampling) == (model.id, model.sampling) =>
-                    {
-                        comparisons.push(comparison)
-                    }
+                    Some((last, comparisons)) if *last == model => comparisons.push(comparison),
                     _ => models.push((model.clone(), vec![comparison])),
                 }
             }
@@ -118,6 +114,16 @@ fn compared(store: &Store, name: Option<&str>) -> anyhow::Result<Vec<Compared>> 
          hint: generations are scored again once a run has ended, or after `seep import`"
     );
     Ok(found)
+}
+
+/// What can be compared of a model of an experiment.
+fn comparisons(
+    store: &Store,
+    experiment: &StoredExperiment,
+    model: &ComparedModel,
+) -> anyhow::Result<Vec<Comparison>> {
+    let (sampling, numerics) = (model.sampling, model.numerics);
+    Ok(store.comparisons(experiment.id, model.id, sampling, numerics)?)
 }
 
 /// What holds for all metrics of one call.
@@ -175,22 +181,29 @@ impl StoredScorer<'_> {
     ) -> anyhow::Result<Summary> {
         let rounding = self.scoring.rounding;
         let signature = signature_of(metric, encoding.encoder, rounding);
-        let with = ScoredWith {
-            embedding_model: encoding.encoder_id,
-            signature: &signature,
-        };
+        let (experiment, file) = (compared.experiment.id, &encoding.encoder.file);
+        store.name_model(
+            experiment,
+            encoding.encoder_id,
+            &file.name,
+            &file.quantization,
+        )?;
         let mut summary = new_summary(encoding, store, compared, seed, metric, &signature);
         for (model, comparisons) in &compared.by_seed[&seed] {
             let scored = scored_pairs(encoded, metric, rounding, comparisons)?;
-            let set = LeakSet {
-                experiment: compared.experiment.id,
+            let condition = store.register_condition(&ConditionKey {
+                experiment,
                 model: model.id,
                 sampling: model.sampling,
-                metric: metric.name(),
                 seed,
-            };
+                method: Method::Repeats,
+                numerics: model.numerics,
+                metric: metric.name().to_owned(),
+                embedding_model: encoding.encoder_id,
+                signature: signature.clone(),
+            })?;
             let new = comparisons.iter().zip(&scored).map(new_leak);
-            store.save_leaks(set, with, &new.collect::<Vec<_>>())?;
+            store.save_leaks(condition, &new.collect::<Vec<_>>())?;
             add_model(&mut summary, model, comparisons, &scored)?;
         }
         label_samplings(&mut summary);

@@ -2,12 +2,14 @@
 
 use super::*;
 use crate::digest::Digest;
-use crate::store::{NewExperiment, NewModel, SamplingId, Store};
+use crate::generation::Method;
+use crate::store::{NewExperiment, NewModel, Numerics, NumericsId, Store};
 
 /// Rows whose ids the sets refer to: two versions of `colors`, one `foods`; three models and an encoder.
 struct Rows {
     experiments: [ExperimentId; 3],
     models: [ModelId; 4],
+    condition: crate::store::ConditionId,
 }
 
 const EXPERIMENTS: [(&str, &str); 3] = [("colors", "1"), ("colors", "2"), ("foods", "3")];
@@ -47,43 +49,63 @@ fn rows() -> Rows {
         };
         store.register_model(&new).unwrap()
     });
+    let condition = store.register_condition(&key(experiments[0], models[0], models[3]));
     Rows {
         experiments,
         models,
+        condition: condition.unwrap(),
+    }
+}
+
+fn key(experiment: ExperimentId, model: ModelId, embedding_model: ModelId) -> ConditionKey {
+    ConditionKey {
+        experiment,
+        model,
+        sampling: SamplingId::UNKNOWN,
+        seed: 1,
+        method: Method::Repeats,
+        numerics: NumericsId::UNKNOWN,
+        metric: METRIC.to_owned(),
+        embedding_model,
+        signature: String::new(),
     }
 }
 
 /// A set of an experiment and a model by their places above.
-fn set(rows: &Rows, experiment: usize, model: usize) -> StoredLeakSet {
+fn set(rows: &Rows, experiment: usize, model: usize) -> StoredCondition {
     let (name, yaml) = EXPERIMENTS[experiment];
     let (label, quantization) = MODELS[model];
-    StoredLeakSet {
-        experiment: rows.experiments[experiment],
+    StoredCondition {
+        id: rows.condition,
+        key: key(
+            rows.experiments[experiment],
+            rows.models[model],
+            rows.models[3],
+        ),
         experiment_name: name.to_owned(),
         experiment_sha256: Digest::of(yaml.as_bytes()).to_string(),
-        model: rows.models[model],
         label: label.to_owned(),
         quantization: quantization.to_owned(),
         model_sha256: Digest::of(quantization.as_bytes()).to_string(),
         bits_per_weight: Some(4.5),
         requantized_from: None,
-        sampling: SamplingId::UNKNOWN,
         sampling_values: "unknown".to_owned(),
         sampling_label: String::new(),
-        metric: METRIC.to_owned(),
-        seed: 1,
-        embedding_model: Some(rows.models[3]),
+        numerics: Numerics {
+            schedule: String::new(),
+            llama_cpp_version: String::new(),
+            logits_sha256: None,
+        },
         n_leaks: 1,
     }
 }
 
 /// A set of the first experiment by another metric and with another seed.
-fn with(rows: &Rows, model: usize, metric: &str, seed: u64) -> StoredLeakSet {
-    StoredLeakSet {
-        metric: metric.to_owned(),
-        seed,
-        ..set(rows, 0, model)
-    }
+fn with(rows: &Rows, model: usize, metric: &str, seed: u64) -> StoredCondition {
+    let mut set = set(rows, 0, model);
+    set.key.metric = metric.to_owned();
+    set.key.seed = seed;
+    set
 }
 
 fn wanted<'a>(conditions: &'a [&'a str]) -> Wanted<'a> {
@@ -95,7 +117,7 @@ fn wanted<'a>(conditions: &'a [&'a str]) -> Wanted<'a> {
     }
 }
 
-fn error(sets: &[StoredLeakSet], wanted: Wanted<'_>) -> String {
+fn error(sets: &[StoredCondition], wanted: Wanted<'_>) -> String {
     choose(sets, wanted).unwrap_err().to_string()
 }
 
@@ -144,11 +166,9 @@ fn wrong_conditions_are_explained() {
     for (conditions, expected) in cases {
         assert_eq!(error(&sets, wanted(conditions)), expected);
     }
-    let twin = StoredLeakSet {
-        model: rows.models[3],
-        model_sha256: "0123456789abcdef".to_owned(),
-        ..set(&rows, 0, 2)
-    };
+    let mut twin = set(&rows, 0, 2);
+    twin.key.model = rows.models[3];
+    twin.model_sha256 = "0123456789abcdef".to_owned();
     let [smol, qwen] = [set(&rows, 0, 2), set(&rows, 0, 0)];
     let message = error(&[twin, smol, qwen], wanted(&["smol", "qwen"]));
     assert!(
@@ -164,7 +184,7 @@ fn the_latest_version_of_one_experiment_is_chosen() {
     let versions = [two(0), two(1), vec![set(&rows, 2, 0)]].concat();
     let words = ["qwen:Q4_K_M", "qwen:Q2_K"];
     let choice = choose(&versions, wanted(&words)).unwrap();
-    assert_eq!(choice.sets[0].experiment, rows.experiments[1]);
+    assert_eq!(choice.sets[0].key.experiment, rows.experiments[1]);
     assert!(
         choice.notes[0].contains("in 2 versions"),
         "{:?}",
@@ -180,7 +200,7 @@ fn the_latest_version_of_one_experiment_is_chosen() {
         },
     )
     .unwrap();
-    assert_eq!(choice.sets[0].experiment, rows.experiments[0]);
+    assert_eq!(choice.sets[0].key.experiment, rows.experiments[0]);
     assert!(choice.notes.is_empty());
     let several = [two(0), two(2)].concat();
     let message = "several experiments have leaks of these models: colors, foods\nhint: choose one with `--experiment`";
@@ -223,7 +243,7 @@ fn metric_and_seed_are_those_that_all_have() {
         choice
             .sets
             .iter()
-            .all(|set| set.metric == "sbert" && set.seed == 2)
+            .all(|set| set.key.metric == "sbert" && set.key.seed == 2)
     );
     let metric = Some("bertscore");
     let message = "no leaks are stored of all of these models by the metric `bertscore`\nhint: all of these models have sbert";
@@ -276,12 +296,7 @@ fn an_open_choice_is_left_to_the_user() {
         with(1, "b", 1),
     ];
     assert!(error(&several, wanted(&words)).starts_with("there are several metrics: a, b"));
-    let mixed = [
-        with(0, "a", 1),
-        StoredLeakSet {
-            embedding_model: None,
-            ..with(1, "a", 1)
-        },
-    ];
+    let mut mixed = [with(0, "a", 1), with(1, "a", 1)];
+    mixed[1].key.embedding_model = rows.models[0];
     assert!(error(&mixed, wanted(&words)).contains("different embedding models"));
 }

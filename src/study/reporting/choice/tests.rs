@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::digest::Digest;
-use crate::generation::{SamplingParams, StopRule};
-use crate::store::{ExperimentId, ModelId, NewExperiment, NewModel, SamplingId, Store};
+use crate::generation::{Method, SamplingParams, StopRule};
+use crate::store::{
+    ConditionId, ConditionKey, ExperimentId, ModelId, NewExperiment, NewModel, Numerics,
+    NumericsId, SamplingId, Store,
+};
 
 const MODELS: [(&str, &str); 4] = [
     ("qwen", "Q4_0"),
@@ -13,7 +16,7 @@ const MODELS: [(&str, &str); 4] = [
 ];
 
 /// Ids of rows: two experiments, and the models above.
-fn ids() -> ([ExperimentId; 2], [ModelId; 4]) {
+fn ids() -> ([ExperimentId; 2], [ModelId; 4], ConditionId) {
     let mut store = Store::open_in_memory().unwrap();
     let experiments = ["1", "2"].map(|yaml| {
         let new = NewExperiment {
@@ -42,28 +45,48 @@ fn ids() -> ([ExperimentId; 2], [ModelId; 4]) {
         };
         store.register_model(&new).unwrap()
     });
-    (experiments, models)
+    let condition = store.register_condition(&key(experiments[0], models[0], models[3]));
+    (experiments, models, condition.unwrap())
 }
 
-fn set(experiment: usize, model: usize, metric: &str, seed: u64) -> StoredLeakSet {
-    let (experiments, models) = ids();
+fn key(experiment: ExperimentId, model: ModelId, embedding_model: ModelId) -> ConditionKey {
+    ConditionKey {
+        experiment,
+        model,
+        sampling: SamplingId::UNKNOWN,
+        seed: 1,
+        method: Method::Repeats,
+        numerics: NumericsId::UNKNOWN,
+        metric: METRIC.to_owned(),
+        embedding_model,
+        signature: String::new(),
+    }
+}
+
+fn set(experiment: usize, model: usize, metric: &str, seed: u64) -> StoredCondition {
+    let (experiments, models, id) = ids();
     let (label, quantization) = MODELS[model];
-    StoredLeakSet {
-        experiment: experiments[experiment],
+    StoredCondition {
+        id,
+        key: ConditionKey {
+            metric: metric.to_owned(),
+            seed,
+            ..key(experiments[experiment], models[model], models[3])
+        },
         experiment_name: "colors".to_owned(),
         experiment_sha256: Digest::of((experiment + 1).to_string().as_bytes()).to_string(),
-        model: models[model],
         label: label.to_owned(),
         quantization: quantization.to_owned(),
         model_sha256: Digest::of(quantization.as_bytes()).to_string(),
         bits_per_weight: Some(4.5),
         requantized_from: None,
-        sampling: SamplingId::UNKNOWN,
         sampling_values: "unknown".to_owned(),
         sampling_label: String::new(),
-        metric: metric.to_owned(),
-        seed,
-        embedding_model: Some(models[3]),
+        numerics: Numerics {
+            schedule: String::new(),
+            llama_cpp_version: String::new(),
+            logits_sha256: None,
+        },
         n_leaks: 10,
     }
 }
@@ -89,17 +112,23 @@ fn args() -> Selection {
     Selection::default()
 }
 
-fn repeats(stored: &[StoredLeakSet]) -> Kinds<'_> {
+fn repeats(stored: &[StoredCondition]) -> Kinds<'_> {
     Kinds {
         repeats: stored,
         exact: &[],
     }
 }
 
-fn chosen(stored: &[StoredLeakSet], args: &Selection) -> (Vec<String>, usize) {
+fn chosen(stored: &[StoredCondition], args: &Selection) -> (Vec<String>, usize) {
     let choice = choose(repeats(stored), args).unwrap();
-    let name =
-        |set: &&StoredLeakSet| format!("{} {} {}", condition_name(set), set.metric, set.seed);
+    let name = |set: &&StoredCondition| {
+        format!(
+            "{} {} {}",
+            condition_name(set),
+            set.key.metric,
+            set.key.seed
+        )
+    };
     (choice.sets.iter().map(name).collect(), choice.notes.len())
 }
 
@@ -136,7 +165,7 @@ fn each_model_is_compared_with_its_file_of_most_bits() {
         set(0, 1, "sbert", 1),
         set(0, 2, "sbert", 1),
     ];
-    let sets: Vec<&StoredLeakSet> = stored.iter().collect();
+    let sets: Vec<&StoredCondition> = stored.iter().collect();
     let bits = [Some(4.5), Some(8.5), Some(16.0)];
     assert_eq!(bases(&sets, &bits, None).unwrap(), [(1, vec![0])]);
     assert_eq!(bases(&sets[1..], &bits[1..], None).unwrap(), [(0, vec![1])]);
@@ -154,12 +183,13 @@ fn each_model_is_compared_with_its_file_of_most_bits() {
 #[test]
 fn files_are_compared_under_the_same_sampling() {
     let [one, two] = samplings();
-    let with = |model: usize, sampling: SamplingId| StoredLeakSet {
-        sampling,
-        ..set(0, model, "sbert", 1)
+    let with = |model: usize, sampling: SamplingId| {
+        let mut set = set(0, model, "sbert", 1);
+        set.key.sampling = sampling;
+        set
     };
     let ladder = [with(0, one), with(0, two), with(1, one), with(1, two)];
-    let sets: Vec<&StoredLeakSet> = ladder.iter().collect();
+    let sets: Vec<&StoredCondition> = ladder.iter().collect();
     let bits = [Some(4.5), Some(4.5), Some(8.5), Some(8.5)];
     let found = bases(&sets, &bits, None).unwrap();
     assert_eq!(found, [(2, vec![0]), (3, vec![1])]);
@@ -171,7 +201,7 @@ fn files_are_compared_under_the_same_sampling() {
 #[test]
 fn words_that_mean_nothing_are_answered_with_what_there_is() {
     let stored = [set(0, 0, "sbert", 1), set(0, 1, "sbert", 1)];
-    let sets: Vec<&StoredLeakSet> = stored.iter().collect();
+    let sets: Vec<&StoredCondition> = stored.iter().collect();
     let message = |args: Selection| choose(repeats(&stored), &args).unwrap_err().to_string();
     let of_base = |word: &str| {
         bases(&sets, &[None, None], Some(word))
@@ -217,7 +247,7 @@ fn words_that_mean_nothing_are_answered_with_what_there_is() {
 #[test]
 fn similarities_of_different_embedding_models_are_not_mixed() {
     let mut stored = [set(0, 0, "sbert", 1), set(0, 1, "sbert", 1)];
-    stored[1].embedding_model = None;
+    stored[1].key.embedding_model = stored[1].key.model;
     let found = choose(repeats(&stored), &args()).unwrap_err().to_string();
     assert!(found.contains("with different embedding models"), "{found}");
 }

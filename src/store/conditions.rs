@@ -1,0 +1,291 @@
+//! Conditions: what verdicts and leak probabilities are stored under, all that they depend on.
+//!
+//! Owns the key, the words for its fields, and the list of the conditions that are stored, for both methods. What is
+//! stored under one is in `leaks` and `exact_leaks`; which conditions are compared is not decided here.
+
+use std::fmt;
+
+use rusqlite::{Connection, Row, named_params};
+
+use super::error::Failure;
+use super::numerics::numerics;
+use super::samplings::sampling;
+use super::values::unsigned;
+use super::{
+    ConditionId, ExperimentId, ModelId, Numerics, NumericsId, SamplingId, Store, StoreError,
+};
+use crate::generation::{EnumerationParams, Method, SamplingParams, sampling_labels};
+
+/// Everything that a verdict or a leak probability depends on, besides pair and repeat.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConditionKey {
+    /// The experiment.
+    pub experiment: ExperimentId,
+    /// The model that generates.
+    pub model: ModelId,
+    /// Its sampling.
+    pub sampling: SamplingId,
+    /// The seed of the generations.
+    pub seed: u64,
+    /// How leak probabilities are found.
+    pub method: Method,
+    /// How logits were computed.
+    pub numerics: NumericsId,
+    /// The name of the similarity, such as `sbert`.
+    pub metric: String,
+    /// The encoder.
+    pub embedding_model: ModelId,
+    /// The signature of the metric.
+    pub signature: String,
+}
+
+/// A field of a [`ConditionKey`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyField {
+    /// `experiment`.
+    Experiment,
+    /// `model`.
+    Model,
+    /// `sampling`.
+    Sampling,
+    /// `seed`.
+    Seed,
+    /// `method`.
+    Method,
+    /// `numerics`.
+    Numerics,
+    /// `metric`.
+    Metric,
+    /// `embedding_model`.
+    EmbeddingModel,
+    /// `signature`.
+    Signature,
+}
+
+impl fmt::Display for KeyField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Experiment => "experiment",
+            Self::Model => "model file",
+            Self::Sampling => "sampling",
+            Self::Seed => "seed",
+            Self::Method => "method",
+            Self::Numerics => "numerics",
+            Self::Metric => "metric",
+            Self::EmbeddingModel => "embedding model",
+            Self::Signature => "signature",
+        })
+    }
+}
+
+impl ConditionKey {
+    /// The first field, in the order of the key, in which two keys differ and that is not among `except`.
+    pub fn difference(&self, other: &Self, except: &[KeyField]) -> Option<KeyField> {
+        let is_same = [
+            (KeyField::Experiment, self.experiment == other.experiment),
+            (KeyField::Model, self.model == other.model),
+            (KeyField::Sampling, self.sampling == other.sampling),
+            (KeyField::Seed, self.seed == other.seed),
+            (KeyField::Method, self.method == other.method),
+            (KeyField::Numerics, self.numerics == other.numerics),
+            (KeyField::Metric, self.metric == other.metric),
+            (
+                KeyField::EmbeddingModel,
+                self.embedding_model == other.embedding_model,
+            ),
+            (KeyField::Signature, self.signature == other.signature),
+        ];
+        let differs = |(field, is_same): &(KeyField, bool)| !is_same && !except.contains(field);
+        is_same.into_iter().find(differs).map(|(field, _)| field)
+    }
+
+    /// How far continuations were enumerated; None for repeats.
+    pub fn enumeration(&self) -> Option<EnumerationParams> {
+        match self.method {
+            Method::Repeats => None,
+            Method::Exact(params) => Some(params),
+        }
+    }
+}
+
+/// A condition that is stored, with the names of what it is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredCondition {
+    /// Its row.
+    pub id: ConditionId,
+    /// What it is.
+    pub key: ConditionKey,
+    /// The experiment's name.
+    pub experiment_name: String,
+    /// SHA-256 of the experiment's text, in hexadecimal.
+    pub experiment_sha256: String,
+    /// The model's name in the experiment.
+    pub label: String,
+    /// The label of its quantization there.
+    pub quantization: String,
+    /// SHA-256 of the model file, in hexadecimal.
+    pub model_sha256: String,
+    /// Measured bits per weight; None where generations were imported.
+    pub bits_per_weight: Option<f64>,
+    /// The label of the parent, if the file was made from one that was quantized already.
+    pub requantized_from: Option<String>,
+    /// All values of the sampling written out; `unknown` where generations were imported.
+    pub sampling_values: String,
+    /// The values in which the samplings of the experiment differ, such as `temperature=0.5`; empty where they do not.
+    pub sampling_label: String,
+    /// How logits were computed.
+    pub numerics: Numerics,
+    /// Number of verdicts or leak probabilities, at least 1.
+    pub n_leaks: usize,
+}
+
+impl Store {
+    /// The row of this condition, made if it is missing.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn register_condition(&mut self, key: &ConditionKey) -> Result<ConditionId, StoreError> {
+        self.write("store the condition", |transaction| {
+            register(transaction, key)
+        })
+    }
+
+    /// The conditions that have verdicts or leak probabilities, by experiment, model, sampling, metric and seed, each in
+    /// the order of its first use; of those that differ in other fields the latest last.
+    ///
+    /// # Errors
+    /// `Value` when a row does not hold what was stored.
+    pub fn conditions(&self) -> Result<Vec<StoredCondition>, StoreError> {
+        self.read("list conditions", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT v_conditions.*, experiments.sha256 AS experiment_sha256, models.sha256 AS model_sha256,
+                     CASE WHEN derivation ->> 'is_requantized' THEN derivation ->> 'parent_quantization' END
+                         AS requantized_from,
+                     temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop
+                 FROM v_conditions
+                     JOIN experiments ON experiments.id = v_conditions.experiment_id
+                     JOIN models ON models.id = v_conditions.model_id
+                     JOIN samplings ON samplings.id = sampling_id
+                 ORDER BY v_conditions.experiment_id, v_conditions.model_id, sampling_id, metric, seed, condition_id",
+            )?;
+            let mut rows = select.query([])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let condition = stored_condition(row)?;
+                if condition.n_leaks > 0 {
+                    found.push((condition, sampling(row)?));
+                }
+            }
+            Ok(labelled(found))
+        })
+    }
+}
+
+fn register(connection: &Connection, key: &ConditionKey) -> Result<ConditionId, Failure> {
+    let params = key.enumeration();
+    let values = named_params! {
+        ":experiment": key.experiment,
+        ":model": key.model,
+        ":sampling": key.sampling,
+        ":seed": key.seed.cast_signed(),
+        ":method": key.method.name(),
+        ":coverage": params.map(|params| params.coverage),
+        ":max_rows": params.map(|params| params.max_rows_per_prompt),
+        ":n_tail_draws": params.map(|params| params.n_tail_draws),
+        ":numerics": key.numerics,
+        ":metric": key.metric,
+        ":embedding_model": key.embedding_model,
+        ":signature": key.signature,
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO conditions
+                 (experiment_id, model_id, sampling_id, seed, method, coverage, max_rows_per_prompt, n_tail_draws,
+                  numerics_id, metric, embedding_model_id, signature)
+             VALUES
+                 (:experiment, :model, :sampling, :seed, :method, :coverage, :max_rows, :n_tail_draws,
+                  :numerics, :metric, :embedding_model, :signature)
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(values)?;
+    let mut select = connection.prepare_cached(
+        "SELECT id FROM conditions
+         WHERE experiment_id = :experiment AND model_id = :model AND sampling_id = :sampling AND seed = :seed
+             AND method = :method AND coverage IS :coverage AND max_rows_per_prompt IS :max_rows
+             AND n_tail_draws IS :n_tail_draws AND numerics_id = :numerics AND metric = :metric
+             AND embedding_model_id = :embedding_model AND signature = :signature",
+    )?;
+    Ok(select.query_row(values, |row| row.get(0))?)
+}
+
+/// The key in a row of `v_conditions`.
+fn key(row: &Row<'_>) -> Result<ConditionKey, Failure> {
+    let method: String = row.get("method")?;
+    let seed: i64 = row.get("seed")?;
+    Ok(ConditionKey {
+        experiment: row.get("experiment_id")?,
+        model: row.get("model_id")?,
+        sampling: row.get("sampling_id")?,
+        seed: seed.cast_unsigned(),
+        method: match method.as_str() {
+            "repeats" => Method::Repeats,
+            "exact" => Method::Exact(EnumerationParams {
+                coverage: row.get("coverage")?,
+                max_rows_per_prompt: row.get("max_rows_per_prompt")?,
+                n_tail_draws: row.get("n_tail_draws")?,
+            }),
+            other => return Err(Failure::Value(format!("`{other}` is no method"))),
+        },
+        numerics: row.get("numerics_id")?,
+        metric: row.get("metric")?,
+        embedding_model: row.get("embedding_model_id")?,
+        signature: row.get("signature")?,
+    })
+}
+
+fn stored_condition(row: &Row<'_>) -> Result<StoredCondition, Failure> {
+    Ok(StoredCondition {
+        id: row.get("condition_id")?,
+        key: key(row)?,
+        experiment_name: row.get("experiment")?,
+        experiment_sha256: row.get("experiment_sha256")?,
+        label: row.get("model")?,
+        quantization: row.get("quantization")?,
+        model_sha256: row.get("model_sha256")?,
+        bits_per_weight: row.get("bits_per_weight")?,
+        requantized_from: row.get("requantized_from")?,
+        sampling_values: row.get("sampling")?,
+        sampling_label: String::new(),
+        numerics: numerics(row)?,
+        n_leaks: unsigned(row.get("n_leaks")?)?,
+    })
+}
+
+/// Gives each condition the sampling values in which those of its experiment and kind of method differ, where they are
+/// known.
+fn labelled(
+    mut conditions: Vec<(StoredCondition, Option<SamplingParams>)>,
+) -> Vec<StoredCondition> {
+    for of_experiment in
+        conditions.chunk_by_mut(|(a, _), (b, _)| a.key.experiment == b.key.experiment)
+    {
+        for is_exact in [false, true] {
+            let (mut meant, mut known) = (Vec::new(), Vec::new());
+            for (condition, values) in of_experiment.iter_mut() {
+                if let Some(values) = values
+                    && condition.key.enumeration().is_some() == is_exact
+                {
+                    meant.push(condition);
+                    known.push(&*values);
+                }
+            }
+            for (condition, label) in meant.into_iter().zip(sampling_labels(&known)) {
+                condition.sampling_label = label;
+            }
+        }
+    }
+    conditions
+        .into_iter()
+        .map(|(condition, _)| condition)
+        .collect()
+}

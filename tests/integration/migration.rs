@@ -1,0 +1,161 @@
+//! Databases of earlier builds: what they say after their migration is what they said before.
+//!
+//! Owns the loading of a database of schema version 2, whose rows and figures lie in `tests/data`. Migrations as such are
+//! tested in the library.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use seep::store::Store;
+use serde_json::Value;
+
+use crate::harness::TestEnv;
+use crate::record::Record;
+
+const DB: &str = "db/seep.sqlite";
+const ROWS: &str = include_str!("../data/schema-2.sql");
+const FIGURES: &str = include_str!("../data/schema-2.json");
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../db/migrations/0001_initial.sql"),
+    include_str!("../../db/migrations/0002_exact_views.sql"),
+];
+/// Tables of which no migration takes a row.
+const RECORD: [&str; 12] = [
+    "experiments",
+    "experiment_pairs",
+    "models",
+    "imports",
+    "runs",
+    "run_models",
+    "imported_pairs",
+    "generations",
+    "enumerations",
+    "continuations",
+    "next_token_distributions",
+    "scored_generations",
+];
+
+/// Writes the database as the earlier build left it, changed by `sql`.
+fn write_old(path: &Path, sql: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let connection = Connection::open(path).unwrap();
+    connection
+        .pragma_update(None, "foreign_keys", false)
+        .unwrap();
+    for batch in [MIGRATIONS[0], MIGRATIONS[1], ROWS, sql] {
+        connection.execute_batch(batch).unwrap();
+    }
+    connection.pragma_update(None, "user_version", 2).unwrap();
+    connection
+        .pragma_update(None, "application_id", 0x7365_6570)
+        .unwrap();
+}
+
+fn counts(record: &Record) -> Vec<i64> {
+    let count = |table: &&str| record.value(&format!("SELECT count(*) FROM {table}"));
+    RECORD.iter().map(count).collect()
+}
+
+/// Writes the database, migrates it, and returns what it held before and holds then.
+fn migrated(env: &TestEnv, sql: &str) -> (Vec<i64>, Record) {
+    write_old(&env.path(DB), sql);
+    let before = counts(&env.record(DB));
+    drop(Store::open(&env.path(DB)).unwrap());
+    (before, env.record(DB))
+}
+
+#[test]
+fn the_record_stays_and_verdicts_of_two_signatures_are_parted() {
+    let env = TestEnv::empty();
+    let (before, record) = migrated(&env, "");
+    assert_eq!(counts(&record), before);
+    let broken = record.column::<String>("SELECT \"table\" FROM pragma_foreign_key_check");
+    assert_eq!(broken, [] as [String; 0]);
+    let numerics = "SELECT DISTINCT schedule FROM v_generations JOIN numerics USING (schedule)
+        WHERE numerics.id = numerics_id ORDER BY schedule";
+    let expected = ["strict-pad8-vbf16", "strict-pad8-vbf16-wide"];
+    assert_eq!(record.column::<String>(numerics), expected);
+    let imported = "SELECT DISTINCT numerics_id FROM generations WHERE import_id IS NOT NULL";
+    assert_eq!(record.column::<i64>(imported), [0]);
+    let mixed = "SELECT n_leaks FROM v_conditions WHERE experiment = 'one' ORDER BY condition_id";
+    assert_eq!(record.column::<i64>(mixed), [8, 2, 6]);
+    // A run of this build would write the same, so what it finds takes the place of these.
+    let signature =
+        "SELECT DISTINCT signature FROM v_conditions WHERE experiment IN ('two', 'four')";
+    let expected = "sbert_encoder_L2_mean_round3_sha256=346a12cae24f_seep=0.1.0";
+    assert_eq!(record.column::<String>(signature), [expected]);
+}
+
+/// The rows of a table as text, those of the experiment with the mixed set left out.
+fn exported(env: &TestEnv, table: &str, columns: &str) -> Vec<Vec<String>> {
+    let words = format!("export --table {table} --columns {columns} --format csv -o -");
+    let csv = env.seep(&words).ok().stdout;
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let experiment = columns.split(',').position(|name| name == "experiment");
+    let rows = reader.records().map(|row| {
+        let row = row.unwrap();
+        row.iter().map(str::to_owned).collect::<Vec<_>>()
+    });
+    rows.filter(|row| row[experiment.unwrap()] != "one")
+        .collect()
+}
+
+#[test]
+fn figures_are_those_of_the_earlier_build() {
+    let env = TestEnv::empty();
+    write_old(&env.path(DB), "");
+    let figures: Value = serde_json::from_str(FIGURES).unwrap();
+    for table in ["rates", "comparisons", "flips", "exact_leaks"] {
+        let columns: Vec<String> =
+            serde_json::from_value(figures[table]["columns"].clone()).unwrap();
+        let rows: Vec<Vec<String>> =
+            serde_json::from_value(figures[table]["rows"].clone()).unwrap();
+        assert!(!rows.is_empty());
+        assert_eq!(exported(&env, table, &columns.join(",")), rows, "{table}");
+    }
+    for (experiment, other) in [("four", "Q5_0"), ("two", "Q4_0")] {
+        let words = format!(
+            "compare a:Q8_0-from-F32 a:{other}-from-F32 --experiment {experiment} --format json"
+        );
+        let found = env.seep(&words).ok().json();
+        let expected = &figures[format!("compare_{experiment}").as_str()];
+        assert_eq!(
+            found["comparisons"][0]["difference"],
+            expected["difference"]
+        );
+        for (found, expected) in
+            [0, 1].map(|idx| (&found["conditions"][idx], &expected["conditions"][idx]))
+        {
+            assert_eq!(found["name"], expected["name"]);
+            assert_eq!(found["mean_leak_rate"], expected["mean_leak_rate"]);
+        }
+        // The two were computed under different schedules, and no drift was shown.
+        assert!(found["comparisons"][0]["drift"]["mean_kl"].is_number());
+    }
+}
+
+#[test]
+fn verdicts_between_different_numerics_are_left_out() {
+    let env = TestEnv::empty();
+    let lone = "(SELECT min(control_generation_id) FROM leaks WHERE experiment_id = 4)";
+    let older = format!(
+        "UPDATE runs SET llama_cpp_version = 'older' WHERE id = 4;
+         UPDATE generations SET run_id = 4 WHERE id = {lone};"
+    );
+    write_old(&env.path("kept.sqlite"), &older);
+    let old = env.record("kept.sqlite");
+    let n_leaks: i64 = old.value("SELECT count(*) FROM leaks");
+    let n_mixed: i64 = old.value(&format!(
+        "SELECT count(*) FROM leaks WHERE (test_generation_id = {lone}) <> (control_generation_id = {lone})"
+    ));
+    assert!(n_mixed > 0);
+    let (before, record) = migrated(&env, &older);
+    assert_eq!(counts(&record), before);
+    assert_eq!(
+        record.value::<i64>("SELECT count(*) FROM leaks"),
+        n_leaks - n_mixed
+    );
+    let versions =
+        "SELECT count(DISTINCT llama_cpp_version) FROM v_generations WHERE import_id IS NULL";
+    assert_eq!(record.value::<i64>(versions), 2);
+}
