@@ -1,10 +1,9 @@
 //! How many cells of the KV cache are taken: by prompts, their repeats, the trees of an enumeration, the self-check.
 //!
 //! Owns these counts and the size of a context, which is made of them: whatever is cut to fit a context is counted here,
-//! so that nothing asks for more than there is. It cuts nothing.
+//! so that nothing asks for more than there is. Of the prompts of a run it only chooses those of the self-check.
 
 use super::batch::{FIRST_FREE, Schedule};
-use super::self_check;
 use super::trie::common_prefix;
 
 /// Prompts in a group at most: few enough that little is lost when a run is killed.
@@ -20,6 +19,13 @@ const TREE_SEQS: u32 = 256;
 /// Cells for enumerations: many, because what a tree that is not done at the end of its group goes on from is evaluated
 /// again.
 const TREE_CELLS: u32 = 4096;
+
+/// Steps after the prompt at which logits are compared.
+pub(super) const N_CHECK_STEPS: usize = 3;
+/// Prompts of a run that are evaluated together.
+const N_CHECK_PROMPTS: usize = 4;
+/// So many at least, however long they are: a single one has no neighbours.
+const N_CHECK_PROMPTS_MIN: usize = 2;
 
 /// What a context has room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +46,7 @@ impl GroupLimits {
     pub fn for_generations(prompts: &[&[u32]], schedule: Schedule, max_tokens: u32) -> Self {
         let lengths = prompts.iter().map(|prompt| prompt.len());
         let alone = n_cells_alone(lengths.max().unwrap_or(1), schedule, max_tokens);
-        let checked = self_check::n_cells_min(prompts, schedule);
+        let checked = n_cells_checked(prompts, schedule);
         Self {
             n_seqs: GROUP_SEQS,
             n_cells: alone.max(checked).max(GROUP_CELLS),
@@ -136,4 +142,39 @@ impl GroupSize {
         self.n_repeats <= limits.n_seqs.saturating_sub(FIRST_FREE)
             && self.n_cells() <= limits.n_cells
     }
+}
+
+/// A few prompts, spread over all of them and sorted; without the longest ones where all do not fit into `n_cells` cells.
+pub(super) fn checked_prompts<'p>(
+    prompts: &[&'p [u32]],
+    schedule: Schedule,
+    n_cells: u32,
+) -> Vec<&'p [u32]> {
+    let mut prompts = prompts.to_vec();
+    prompts.sort_unstable();
+    prompts.dedup();
+    let step = prompts.len().div_ceil(N_CHECK_PROMPTS).max(1);
+    let mut chosen: Vec<&[u32]> = prompts.into_iter().step_by(step).collect();
+    while chosen.len() > N_CHECK_PROMPTS_MIN && n_cells_of(&chosen, schedule) > n_cells {
+        let lengths = chosen.iter().map(|prompt| prompt.len());
+        let longest = lengths.enumerate().max_by_key(|&(_, length)| length);
+        chosen.remove(longest.map_or(0, |(prompt_idx, _)| prompt_idx));
+    }
+    chosen
+}
+
+/// The cells that `prompts`, sorted and distinct, take when they are observed together.
+fn n_cells_of(prompts: &[&[u32]], schedule: Schedule) -> u32 {
+    let mut size = GroupSize::empty(0, schedule, N_CHECK_STEPS as u32 + 1);
+    let mut previous = None;
+    for prompt in prompts {
+        size = size.with(previous, prompt, 1);
+        previous = Some(*prompt);
+    }
+    size.n_cells()
+}
+
+/// The cells without which a run with these prompts cannot be checked.
+fn n_cells_checked(prompts: &[&[u32]], schedule: Schedule) -> u32 {
+    n_cells_of(&checked_prompts(prompts, schedule, 0), schedule)
 }

@@ -6,17 +6,11 @@
 use std::fmt;
 
 use super::batch::{Batcher, FIRST_FREE, Schedule};
-use super::budget::GroupSize;
+use super::budget::{N_CHECK_STEPS, checked_prompts};
 use super::trie::prefill_rows;
 use super::{Decoder, EngineError, Row, SeqId};
 use crate::digest::Digest;
 
-/// Steps after the prompt at which logits are compared.
-const N_STEPS: usize = 3;
-/// Prompts of a run that are evaluated together.
-const N_PROMPTS: usize = 4;
-/// So many at least, however long they are: a single one has no neighbours.
-const N_PROMPTS_MIN: usize = 2;
 /// Tokens behind the digest of logits: all but the last fill one batch without outputs.
 const N_DIGEST_TOKENS: usize = 16;
 /// Steps after them. Each takes as long as a batch filled up with padding, and every run waits for it.
@@ -73,25 +67,30 @@ pub fn self_check(
     n_threads: u32,
     make_decoder: &mut MakeDecoder<'_>,
 ) -> Result<SelfCheck, EngineError> {
-    let prompts = &chosen(prompts, schedule, n_cells)[..];
+    let prompts = &checked_prompts(prompts, schedule, n_cells)[..];
     let mut decoder = make_decoder(n_threads)?;
-    let together = observe(decoder.as_mut(), schedule, prompts, N_STEPS)?;
+    let together = observe(decoder.as_mut(), schedule, prompts, N_CHECK_STEPS)?;
     let mut largest = Comparison::default();
     let half = &prompts[..prompts.len().div_ceil(2)];
-    for (row, reference) in observe(decoder.as_mut(), schedule, half, N_STEPS)?
+    for (row, reference) in observe(decoder.as_mut(), schedule, half, N_CHECK_STEPS)?
         .iter()
         .zip(&together)
     {
         largest.compare(row, reference);
     }
     let last = prompts.len() - 1;
-    let alone = observe(decoder.as_mut(), schedule, &prompts[last..], N_STEPS)?;
+    let alone = observe(decoder.as_mut(), schedule, &prompts[last..], N_CHECK_STEPS)?;
     largest.compare(&alone[0], &together[last]);
     drop(decoder);
     let mut single_threaded = make_decoder(1)?;
     // Before any of the run's prompts have been in this cache.
     let logits_digest = logits_digest(single_threaded.as_mut(), schedule, together[0][0].len())?;
-    let alone = observe(single_threaded.as_mut(), schedule, &prompts[..1], N_STEPS)?;
+    let alone = observe(
+        single_threaded.as_mut(),
+        schedule,
+        &prompts[..1],
+        N_CHECK_STEPS,
+    )?;
     largest.compare(&alone[0], &together[0]);
     Ok(largest.finish(logits_digest))
 }
@@ -110,37 +109,6 @@ fn logits_digest(
     let mut bytes = DIGEST_VERSION.to_vec();
     bytes.extend(logits.flat_map(|logit| logit.to_bits().to_le_bytes()));
     Ok(Digest::of(&bytes))
-}
-
-/// A few prompts, spread over all of them and sorted; without the longest ones where all do not fit into `n_cells` cells.
-fn chosen<'p>(prompts: &[&'p [u32]], schedule: Schedule, n_cells: u32) -> Vec<&'p [u32]> {
-    let mut prompts = prompts.to_vec();
-    prompts.sort_unstable();
-    prompts.dedup();
-    let step = prompts.len().div_ceil(N_PROMPTS).max(1);
-    let mut chosen: Vec<&[u32]> = prompts.into_iter().step_by(step).collect();
-    while chosen.len() > N_PROMPTS_MIN && n_cells_of(&chosen, schedule) > n_cells {
-        let lengths = chosen.iter().map(|prompt| prompt.len());
-        let longest = lengths.enumerate().max_by_key(|&(_, length)| length);
-        chosen.remove(longest.map_or(0, |(prompt_idx, _)| prompt_idx));
-    }
-    chosen
-}
-
-/// The cells that `prompts`, sorted and distinct, take when they are observed together.
-fn n_cells_of(prompts: &[&[u32]], schedule: Schedule) -> u32 {
-    let mut size = GroupSize::empty(0, schedule, N_STEPS as u32 + 1);
-    let mut previous = None;
-    for prompt in prompts {
-        size = size.with(previous, prompt, 1);
-        previous = Some(*prompt);
-    }
-    size.n_cells()
-}
-
-/// The cells without which a run with these prompts cannot be checked.
-pub(super) fn n_cells_min(prompts: &[&[u32]], schedule: Schedule) -> u32 {
-    n_cells_of(&chosen(prompts, schedule, 0), schedule)
 }
 
 /// The largest difference seen so far.

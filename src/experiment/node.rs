@@ -9,7 +9,7 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 
 use super::problem::Problem;
-use super::scalar::plain;
+use super::scalar::{Scalar, plain};
 use super::source::{Position, SourceFile, Span};
 
 /// Lists and mappings inside each other; a real experiment needs five.
@@ -34,6 +34,18 @@ pub(crate) enum Value {
     Mapping(Mapping),
     /// A problem has been reported here already; readers pass over it in silence.
     Refused,
+}
+
+impl From<Scalar> for Value {
+    fn from(scalar: Scalar) -> Self {
+        match scalar {
+            Scalar::Null => Self::Null,
+            Scalar::Bool(value) => Self::Bool(value),
+            Scalar::Integer(value) => Self::Integer(value),
+            Scalar::Float(value) => Self::Float(value),
+            Scalar::String(value) => Self::String(value),
+        }
+    }
 }
 
 /// Keys and values in the order of the file; a key can come twice.
@@ -208,7 +220,7 @@ impl Builder<'_> {
                 }
                 let value = match tag {
                     Some(_) => Value::Refused,
-                    None if is_plain => plain(&text),
+                    None if is_plain => plain(&text).into(),
                     None => Value::String(text.to_string()),
                 };
                 self.add(

@@ -121,6 +121,7 @@ fn concept_in_control() {
    |
 24 |     control: "He wears red and works as a"
    |                        ^^^ a control prompt is without the concept
+   |
    = hint: reword the control, or leave the concept out
 
 1 problem in x.yaml; nothing was run
@@ -141,6 +142,7 @@ fn unknown_model() {
    |
 17 |   - {name: qwen2.5-coder-0.5-instruct, quantizations: [Q4_K_M]}
    |            ^^^^^^^^^^^^^^^^^^^^^^^^^^
+   |
    = hint: did you mean `qwen2.5-coder-0.5b-instruct`?
 
 1 problem in x.yaml; nothing was run
@@ -161,6 +163,7 @@ fn unknown_quantization() {
    |
 17 |   - {name: qwen2.5-coder-0.5b-instruct, quantizations: [Q4_KM]}
    |                                                         ^^^^^
+   |
    = hint: it has Q2_K, Q3_K_M, Q4_0, Q4_K_M, Q8_0
 
 1 problem in x.yaml; nothing was run
@@ -178,6 +181,7 @@ fn missing_model_file() {
    |
 17 |   - path: c.gguf
    |           ^^^^^^
+   |
    = hint: a path counts from the folder of the experiment file
 
 1 problem in x.yaml; nothing was run
@@ -284,8 +288,9 @@ fn tab_as_indentation() {
         said: "error: not valid YAML: tabs disallowed within this context (block indentation)
  --> x.yaml:7:1
   |
-7 |  temperature: 0.5
-  | ^
+7 |     temperature: 0.5
+  | ^^^^
+  |
   = hint: YAML is indented with spaces; this line begins with a tab
 
 1 problem in x.yaml; nothing was run
@@ -303,6 +308,7 @@ fn two_mistakes_at_once() {
   |
 7 |   temprature: 0.5
   |   ^^^^^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, seed, mode, coverage, max_rows_per_prompt
+  |
   = hint: did you mean `temperature`?
 
 error: `sampling.top_k` is out of range

@@ -222,6 +222,7 @@ fn dates() {
        |
     24 | date: 2026-02-29
        |       ^^^^^^^^^^ expected year, month and day of the calendar
+       |
        = hint: for example `date: 2026-11-28`
     ");
     insta::assert_snapshot!(wrong(encoder, &with("20261128")), @r"
@@ -230,6 +231,7 @@ fn dates() {
        |
     24 | date: 20261128
        |       ^^^^^^^^ expected a date, found the number `20261128`
+       |
        = hint: for example `date: 2026-11-28`
     ");
     for date in [

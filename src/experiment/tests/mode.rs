@@ -105,6 +105,7 @@ fn whole_coverage_of_all_tokens_is_a_warning() {
        |
     19 |   coverage: 1
        |             ^ at most 1024 tokens are followed after each beginning; the others count as not covered
+       |
        = hint: set `top_k` to 1024 at most, or ask for less, such as `coverage: 0.99`
     ");
     assert_eq!(shown(&exact.replace("top_k: 0", "top_k: 1024")), "");

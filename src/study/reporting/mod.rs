@@ -13,9 +13,9 @@ use anyhow::bail;
 
 use crate::leakage::{ClusterUnit, RateKind};
 use crate::results::ReportData;
-use crate::study::scoring::verdicts::stored_conditions;
 use crate::study::comparing::Selection;
 use crate::study::comparing::kind::Kinds;
+use crate::study::scoring::verdicts::stored_conditions;
 use crate::study::session::Session;
 use crate::study::stored;
 
