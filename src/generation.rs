@@ -1,6 +1,6 @@
 //! Plain data that crosses the seam between planning, the engine and the store.
 //!
-//! Owns what a generation is asked for (`GenerationRequest`), what came back (`Generation`), the same for
+//! Owns what a generation is asked for (`Request`), what came back (`Generation`), the same for
 //! enumerations, and the identity that lets a killed run resume (`RequestId`).
 //! It plans nothing, draws nothing and stores nothing.
 
@@ -12,9 +12,7 @@ use std::sync::Arc;
 
 use crate::digest::Digest;
 
-pub use enumeration::{
-    Continuation, Enumeration, EnumerationId, EnumerationParams, EnumerationRequest, Method,
-};
+pub use enumeration::{Continuation, Enumeration, EnumerationParams, Method};
 pub use label::sampling_labels;
 
 /// Everything that decides which token follows a logits row, besides the seed.
@@ -69,7 +67,7 @@ impl StopReason {
     }
 }
 
-/// The identity of a request: a hash of all that determines its generation.
+/// The identity of a request: a hash of all that determines its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub Digest);
 
@@ -92,22 +90,39 @@ pub struct RequestContext {
     pub schedule: String,
 }
 
-/// One planned generation.
+/// One planned answer of a model: a generation, or an enumeration.
 #[derive(Debug, Clone, PartialEq)]
-pub struct GenerationRequest {
+pub struct Request {
     /// Hash of everything below and of the `RequestContext`.
     pub id: RequestId,
     /// The rendered prompt, as token ids.
     pub prompt_tokens: Arc<[u32]>,
-    /// Which repeat of this prompt, from 0.
+    /// Which repeat of this prompt, from 0; 0 where continuations are enumerated.
     pub repeat_idx: u32,
 }
 
 impl RequestContext {
+    /// The requests by which `method` finds the answers to a prompt: `n_repeats` of them, or one enumeration.
+    pub fn requests(
+        &self,
+        prompt_tokens: &Arc<[u32]>,
+        method: Method,
+        n_repeats: u32,
+    ) -> Vec<Request> {
+        match method {
+            Method::Repeats => (0..n_repeats)
+                .map(|repeat_idx| self.request(Arc::clone(prompt_tokens), repeat_idx))
+                .collect(),
+            Method::Exact(params) => {
+                vec![self.enumeration_request(Arc::clone(prompt_tokens), &params)]
+            }
+        }
+    }
+
     /// The request for repeat `repeat_idx` of a prompt.
-    pub fn request(&self, prompt_tokens: Arc<[u32]>, repeat_idx: u32) -> GenerationRequest {
+    pub fn request(&self, prompt_tokens: Arc<[u32]>, repeat_idx: u32) -> Request {
         let id = RequestId(Digest::of(&self.identity(&prompt_tokens, repeat_idx)));
-        GenerationRequest {
+        Request {
             id,
             prompt_tokens,
             repeat_idx,
@@ -168,4 +183,22 @@ pub struct Generation {
     pub token_logprobs: Vec<f32>,
     /// Why it ended.
     pub stop_reason: StopReason,
+}
+
+/// A model's answer to a request.
+pub trait Answer {
+    /// The request it answers.
+    fn request_id(&self) -> RequestId;
+}
+
+impl Answer for Generation {
+    fn request_id(&self) -> RequestId {
+        self.request_id
+    }
+}
+
+impl Answer for Enumeration {
+    fn request_id(&self) -> RequestId {
+        self.request_id
+    }
 }

@@ -16,6 +16,7 @@ use crate::cli::{
 };
 use crate::engine::{Schedule, self_check};
 use crate::experiment::SamplingDefaults;
+use crate::generation::Method;
 use crate::gguf::derivation::{Derivation, DerivedRecord, Target, derived_files, read_record};
 use crate::gguf::file_hash::hash_file;
 use crate::gguf::inspect::LabelShare;
@@ -25,7 +26,7 @@ use crate::gguf::{Gguf, Inspection};
 use crate::llama::{Backend, Device, LlamaDecoder};
 use crate::progress;
 use crate::report::plain_table;
-use crate::study::answering::repeats as generating;
+use crate::study::answering::loaded::{context_limits, decoder_config, prompts};
 use crate::study::asking::plan;
 use crate::study::models::deriving::Wish;
 use crate::study::models::encoder as encoder_file;
@@ -468,9 +469,8 @@ fn check(args: &CheckArgs) -> anyhow::Result<Status> {
     let placement = &prepared.placement;
     let model = placement.load(&backend, &prepared.file)?;
     let requests = planned.plan.requests();
-    let max_tokens = prepared.context.sampling.max_tokens;
-    let limits = generating::limits(requests, placement.schedule, max_tokens);
-    let prompts = generating::prompts(requests);
+    let limits = context_limits(requests, prepared, Method::Repeats);
+    let prompts = prompts(requests);
     let mut rows = Vec::new();
     for (name, schedule) in [
         ("strict", placement.schedule),
@@ -482,7 +482,7 @@ fn check(args: &CheckArgs) -> anyhow::Result<Status> {
             limits.n_cells,
             session.n_threads,
             &mut |n_threads| {
-                let config = generating::decoder_config(limits, schedule, n_threads);
+                let config = decoder_config(limits, schedule, n_threads);
                 Ok(Box::new(LlamaDecoder::new(&backend, &model, config)?))
             },
         )?;

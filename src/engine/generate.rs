@@ -17,18 +17,16 @@ use super::prefill::PromptCache;
 use super::vocabulary::Vocabulary;
 use super::{Decoder, EngineError, Row, SeqId};
 use crate::digest::Digest;
-use crate::generation::{
-    Generation, GenerationRequest, PromptDistribution, RequestId, SamplingParams,
-};
+use crate::generation::{Generation, PromptDistribution, Request, RequestId, SamplingParams};
 
-/// What a generator is asked to do.
+/// The work of a generator or an enumerator.
 #[derive(Clone, Copy)]
 pub struct Job<'a> {
-    /// The requests, in any order.
-    pub requests: &'a [GenerationRequest],
+    /// The requests, in any order; of enumerations each prompt once.
+    pub requests: &'a [Request],
     /// Their sampling values.
     pub sampling: &'a SamplingParams,
-    /// Their seed.
+    /// The seed of their draws.
     pub seed: u64,
     /// The model's tokens.
     pub vocabulary: &'a Vocabulary,
@@ -36,9 +34,9 @@ pub struct Job<'a> {
     pub schedule: Schedule,
     /// What the context has room for.
     pub limits: GroupLimits,
-    /// Set to end the job before the next batch; the group in flight is given up.
+    /// Set to end the job before the next batch; answers that are not finished are given up.
     pub cancel: &'a AtomicBool,
-    /// Told how many generations of the group in flight are finished.
+    /// Told how many answers of the group in flight are finished.
     pub on_progress: &'a dyn Fn(usize),
 }
 
@@ -72,16 +70,27 @@ impl Work {
 }
 
 /// What came of one group.
-#[derive(Debug, Default)]
-pub struct GroupOutcome {
-    /// The generations, by prompt and repeat.
-    pub generations: Vec<Generation>,
+#[derive(Debug)]
+pub struct GroupOutcome<A> {
+    /// The answers that were finished, by prompt and repeat.
+    pub answers: Vec<A>,
     /// The requests that could not be answered, with the reason.
     pub failed: Vec<(RequestId, String)>,
-    /// What may follow each prompt.
+    /// What may follow each prompt that began in this group.
     pub next_tokens: Vec<PromptDistribution>,
     /// What it took.
     pub work: Work,
+}
+
+impl<A> Default for GroupOutcome<A> {
+    fn default() -> Self {
+        Self {
+            answers: Vec::new(),
+            failed: Vec::new(),
+            next_tokens: Vec::new(),
+            work: Work::default(),
+        }
+    }
 }
 
 /// The prompts that share the KV cache.
@@ -132,7 +141,7 @@ impl<'a> Generator<'a> {
     /// The next group's generations; `None` after the last group or once cancelled.
     ///
     /// A failure of the decoder fails the requests of its group and not the job.
-    pub fn next_group(&mut self) -> Option<GroupOutcome> {
+    pub fn next_group(&mut self) -> Option<GroupOutcome<Generation>> {
         let prompts = self.queue.next_group()?;
         let mut outcome = GroupOutcome::default();
         let n_padding_before = self.cache.batcher.n_padding_rows();
@@ -153,7 +162,7 @@ impl<'a> Generator<'a> {
     fn run_group(
         &mut self,
         prompts: &[PromptWork],
-        outcome: &mut GroupOutcome,
+        outcome: &mut GroupOutcome<Generation>,
     ) -> Result<bool, EngineError> {
         let started = Instant::now();
         let tokens: Vec<&[u32]> = prompts.iter().map(|prompt| &*prompt.tokens).collect();
@@ -180,7 +189,7 @@ impl<'a> Generator<'a> {
             let Some(live) = self.advance(branches, &mut group, outcome)? else {
                 return Ok(false);
             };
-            (self.job.on_progress)(outcome.generations.len());
+            (self.job.on_progress)(outcome.answers.len());
             branches = live;
         }
         let n_seqs = group.next_seq - FIRST_FREE;
@@ -193,7 +202,7 @@ impl<'a> Generator<'a> {
         &mut self,
         branches: Vec<Branch>,
         group: &mut Group<'_>,
-        outcome: &mut GroupOutcome,
+        outcome: &mut GroupOutcome<Generation>,
     ) -> Result<Option<Vec<Branch>>, EngineError> {
         let mut live = Vec::new();
         for chunk in branches.chunks(self.job.schedule.output_batch_size(branches.len())) {
@@ -206,7 +215,7 @@ impl<'a> Generator<'a> {
             }
             let steps = self.step(chunk, group, &mut outcome.work)?;
             for step in steps {
-                outcome.generations.extend(step.finished);
+                outcome.answers.extend(step.finished);
                 outcome.next_tokens.extend(step.next_tokens);
                 self.fork(step.live, group, &mut live)?;
             }
@@ -301,8 +310,8 @@ pub(super) fn digest_of(tokens: &[u32]) -> Digest {
 }
 
 /// Marks every request of a group as failed, those included that had an answer: a group is stored whole.
-fn fail(prompts: &[PromptWork], error: &EngineError, outcome: &mut GroupOutcome) {
-    outcome.generations.clear();
+fn fail(prompts: &[PromptWork], error: &EngineError, outcome: &mut GroupOutcome<Generation>) {
+    outcome.answers.clear();
     outcome.next_tokens.clear();
     let requests = prompts.iter().flat_map(|prompt| &prompt.repeats);
     outcome.failed = requests

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::batch::{FIRST_FREE, Schedule};
 use super::budget::{GroupLimits, GroupSize, n_cells_alone};
 use super::trie::common_prefix;
-use crate::generation::{GenerationRequest, RequestId};
+use crate::generation::{Request, RequestId};
 
 /// How much more than it took before a prompt is expected to take.
 const MARGIN: f64 = 1.1;
@@ -30,8 +30,8 @@ impl PromptWork {
 }
 
 /// The requests by prompt, prompts sorted by their tokens, repeats in order.
-pub(super) fn by_prompt(requests: &[GenerationRequest]) -> Vec<PromptWork> {
-    let mut sorted: Vec<&GenerationRequest> = requests.iter().collect();
+pub(super) fn by_prompt(requests: &[Request]) -> Vec<PromptWork> {
+    let mut sorted: Vec<&Request> = requests.iter().collect();
     sorted.sort_by(|a, b| (&a.prompt_tokens, a.repeat_idx).cmp(&(&b.prompt_tokens, b.repeat_idx)));
     let mut prompts: Vec<PromptWork> = Vec::new();
     for request in sorted {

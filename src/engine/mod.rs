@@ -25,7 +25,7 @@ mod tests;
 pub use batch::{Schedule, ValueType};
 pub use branch::ForcedTokens;
 pub use budget::GroupLimits;
-pub use enumerate::{EnumerationJob, EnumerationOutcome, Enumerator};
+pub use enumerate::Enumerator;
 pub use generate::{Generator, GroupOutcome, Job, Work};
 pub use self_check::{Determinism, MakeDecoder, SelfCheck, self_check};
 pub use trie::prefill_rows;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::digest::Digest;
 use crate::generation::{
-    Generation, GenerationRequest, RequestContext, SamplingParams, StopReason, StopRule,
+    Generation, Request, RequestContext, SamplingParams, StopReason, StopRule,
 };
 use crate::sampling::{self, AllowedTokens, DrawKey};
 
@@ -42,11 +42,7 @@ fn sampling(temperature: f64, max_tokens: u32) -> SamplingParams {
     }
 }
 
-fn requests(
-    prompts: &[Vec<u32>],
-    n_repeats: u32,
-    sampling: &SamplingParams,
-) -> Vec<GenerationRequest> {
+fn requests(prompts: &[Vec<u32>], n_repeats: u32, sampling: &SamplingParams) -> Vec<Request> {
     let context = RequestContext {
         model_sha256: Digest::of(b"model"),
         sampling: sampling.clone(),
@@ -65,11 +61,7 @@ fn requests(
 }
 
 /// What a plain loop over one request gives: the definition that the schedule must meet.
-fn alone(
-    request: &GenerationRequest,
-    sampling: &SamplingParams,
-    vocabulary: &Vocabulary,
-) -> Generation {
+fn alone(request: &Request, sampling: &SamplingParams, vocabulary: &Vocabulary) -> Generation {
     let bytes: Vec<u8> = request
         .prompt_tokens
         .iter()
@@ -139,7 +131,7 @@ fn check(prompts: &[Vec<u32>], n_repeats: u32, max_tokens: u32, limits: GroupLim
     let mut first_tokens = HashMap::new();
     while let Some(outcome) = generator.next_group() {
         assert_eq!(outcome.failed, []);
-        for generation in outcome.generations {
+        for generation in outcome.answers {
             assert!(made.insert(generation.request_id, generation).is_none());
         }
         let next_tokens = outcome.next_tokens.into_iter();
@@ -192,7 +184,7 @@ fn check_forced(prompts: &[Vec<u32>], n_repeats: u32, limits: GroupLimits) {
     let mut scored = HashMap::new();
     while let Some(outcome) = generator.next_group() {
         assert_eq!(outcome.failed, []);
-        let generations = outcome.generations.into_iter();
+        let generations = outcome.answers.into_iter();
         scored.extend(generations.map(|it| (it.request_id, (it.tokens, it.token_logprobs))));
     }
     assert_eq!(scored.len(), expected.len());
@@ -245,7 +237,7 @@ fn a_failed_batch_fails_its_group_only() {
     };
     let mut generator = Generator::new(&mut decoder, job);
     let first = generator.next_group().unwrap();
-    assert_eq!((first.generations.len(), first.failed.len()), (0, 2));
+    assert_eq!((first.answers.len(), first.failed.len()), (0, 2));
     assert!(first.failed[0].1.contains("made to fail"));
     let second = generator.next_group().unwrap();
     let expected: Vec<Generation> = requests[2..4]
@@ -253,7 +245,7 @@ fn a_failed_batch_fails_its_group_only() {
         .map(|request| alone(request, &sampling, &vocabulary))
         .collect();
     for generation in &expected {
-        assert!(second.generations.contains(generation));
+        assert!(second.answers.contains(generation));
     }
     cancel.store(true, std::sync::atomic::Ordering::Relaxed);
     assert!(generator.next_group().is_none());

@@ -39,7 +39,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use crate::digest::Digest;
-use crate::generation::{EnumerationParams, RequestContext, SamplingParams};
+use crate::generation::{EnumerationParams, Method, RequestContext, SamplingParams};
 
 pub use ladder::DerivationSpec;
 pub use models::{EmbeddingModelSource, EmbeddingModelSpec, ModelSource, ModelSpec};
@@ -186,6 +186,11 @@ impl Experiment {
             n_tail_draws: self.n_repeats,
             ..params
         })
+    }
+
+    /// How leak probabilities are found.
+    pub fn method(&self) -> Method {
+        self.enumeration().map_or(Method::Repeats, Method::Exact)
     }
 
     /// The models in file order, one for each quantization; at least one.

@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::generation::{GenerationRequest, StopRule};
+use crate::generation::{Request, StopRule};
 
 /// A file with every field, as short as it can be.
 const GOOD: &str = r#"name: small
@@ -419,7 +419,7 @@ fn a_plan_has_each_request_once_in_order() {
     let plan = plan_requests(&experiment, &prompt_tokens, &context);
     let requests = plan.requests();
     assert_eq!(requests.len(), 6 * 5);
-    let key = |request: &GenerationRequest| (request.prompt_tokens.clone(), request.repeat_idx);
+    let key = |request: &Request| (request.prompt_tokens.clone(), request.repeat_idx);
     assert!(requests.is_sorted_by(|left, right| key(left) < key(right)));
     for (prompt_idx, tokens) in prompt_tokens.iter().enumerate() {
         for repeat_idx in 0..5 {

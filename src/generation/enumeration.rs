@@ -1,11 +1,10 @@
-//! What an enumeration is asked for, and what came back: the continuations of one prompt with their probabilities.
+//! Enumerations: how far they go, and the continuations of one prompt with their probabilities.
 //!
 //! Owns plain data and the identity of an enumeration. It enumerates nothing.
 
-use std::fmt;
 use std::sync::Arc;
 
-use super::{RequestContext, StopReason};
+use super::{Request, RequestContext, RequestId, StopReason};
 use crate::digest::Digest;
 
 /// How far the continuations of a prompt are enumerated.
@@ -44,41 +43,23 @@ impl Method {
     }
 }
 
-/// The identity of an enumeration: a hash of all that determines it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EnumerationId(pub Digest);
-
-impl fmt::Display for EnumerationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// One planned enumeration.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EnumerationRequest {
-    /// Hash of the prompt, of the `RequestContext` and of the `EnumerationParams`.
-    pub id: EnumerationId,
-    /// The rendered prompt, as token ids.
-    pub prompt_tokens: Arc<[u32]>,
-}
-
 impl RequestContext {
     /// The request to enumerate the continuations of a prompt.
     pub fn enumeration_request(
         &self,
         prompt_tokens: Arc<[u32]>,
         params: &EnumerationParams,
-    ) -> EnumerationRequest {
+    ) -> Request {
         // The first repeat stands for all: its id holds the model, the tokens, the sampling values, seed and schedule.
         let repeat = self.request(Arc::clone(&prompt_tokens), 0);
         let identity = format!(
             "seep enumeration 1|repeat={}|coverage={:?}|max_rows_per_prompt={}|n_tail_draws={}",
             repeat.id, params.coverage, params.max_rows_per_prompt, params.n_tail_draws,
         );
-        EnumerationRequest {
-            id: EnumerationId(Digest::of(identity.as_bytes())),
+        Request {
+            id: RequestId(Digest::of(identity.as_bytes())),
             prompt_tokens,
+            repeat_idx: 0,
         }
     }
 }
@@ -104,7 +85,7 @@ pub struct Continuation {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Enumeration {
     /// The request it answers.
-    pub id: EnumerationId,
+    pub request_id: RequestId,
     /// Those enumerated, most probable first, each once; then those drawn from the tail, in the order of the draws.
     pub continuations: Vec<Continuation>,
     /// The probability of all continuations that were not enumerated, 0 to 1: the tail.

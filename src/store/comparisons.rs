@@ -1,9 +1,9 @@
-//! What can be scored without generating: for each repeat of each pair the two generations that are compared.
+//! Pairs of generations that can be scored: for each repeat of each prompt pair those of its two prompts.
 //!
-//! Owns the search for them. Imports say which generations belong together; of runs it is known from the verdicts they
-//! ended with, so a run that was interrupted before it was scored gives none.
+//! Owns the search for them. Imports say which generations belong together; of runs the generations are found by the
+//! prompts of a pair, so verdicts can be thrown away and made again. Generations of different numerics are never paired.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::error::Failure;
 use super::samplings::sampling;
@@ -26,16 +26,31 @@ pub struct StoredExperiment {
     pub is_imported: bool,
 }
 
-/// A model with a sampling and numerics whose generations can be compared.
+/// Generations of one condition, whatever they are scored by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// The experiment.
+    pub experiment: ExperimentId,
+    /// The model that made them.
+    pub model: ModelId,
+    /// Its sampling.
+    pub sampling: SamplingId,
+    /// Their seed.
+    pub seed: u64,
+    /// How the logits were computed.
+    pub numerics: NumericsId,
+}
+
+/// A condition whose generations can be compared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ComparedModel {
-    /// Its row.
-    pub id: ModelId,
+    /// Its generations.
+    pub source: Source,
     /// SHA-256 of its file; what stands for it where generations were imported.
     pub sha256: String,
-    /// Its name.
+    /// Its name in the experiment.
     pub label: String,
-    /// The label of its quantization; `imported` where generations were.
+    /// The label of its quantization there; `imported` where generations were.
     pub quantization: String,
     /// Measured bits per weight; None where generations were imported.
     pub bits_per_weight: Option<f64>,
@@ -43,19 +58,13 @@ pub struct ComparedModel {
     pub composition: Option<String>,
     /// JSON: how the file was derived from another one; None for any other.
     pub derivation: Option<String>,
-    /// The row of its sampling.
-    pub sampling: SamplingId,
     /// The sampling values; None where generations were imported.
     pub sampling_values: Option<SamplingParams>,
-    /// How the logits of its generations were computed.
-    pub numerics: NumericsId,
 }
 
 /// A repeat of a pair, with the texts that are compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
-    /// The seed of the generations.
-    pub seed: u64,
     /// The pair's place in the experiment, from 0.
     pub pair_idx: usize,
     /// The repeat, from 0.
@@ -87,20 +96,27 @@ pub struct ComparedText {
     pub is_cut_off: bool,
 }
 
-/// For each seed, pair and repeat of a model under a sampling and numerics in an experiment the rows of its generations.
-/// Where conditions were scored on different generations, the newest is meant; SQLite takes the other columns from the row
-/// of the maximum.
+/// The generations of the model ?2 with the sampling ?3, the seed ?4 and the numerics ?5, by each prompt that they answer:
+/// those that look alike to the model. Of several for one prompt the latest is meant.
+const ANSWERS: &str = "
+    SELECT asked.prompt_id, repeat_idx, max(generations.id) AS id
+    FROM generations
+        JOIN samplings USING (temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop)
+        JOIN rendered_prompts AS answered ON answered.id = rendered_prompt_id
+        JOIN rendered_prompts AS asked ON asked.model_id = answered.model_id AND asked.tokens = answered.tokens
+    WHERE generations.model_id = ?2 AND samplings.id = ?3 AND seed = ?4 AND numerics_id = ?5
+    GROUP BY asked.prompt_id, repeat_idx";
+
+/// The pairs of these generations in the experiment ?1, or those that were imported together.
 const COMPARED: &str = "
-    SELECT seed, pair_idx, repeat_idx, max(test_generation_id) AS test_generation_id, control_generation_id
-    FROM (
-        SELECT 0 AS seed, pair_idx, repeat_idx, test_generation_id, control_generation_id
-        FROM imported_pairs WHERE experiment_id = ?1 AND model_id = ?2 AND ?3 = 0 AND ?4 = 0
-        UNION ALL
-        SELECT seed, pair_idx, repeat_idx, test_generation_id, control_generation_id
-        FROM conditions JOIN leaks ON condition_id = conditions.id
-        WHERE experiment_id = ?1 AND model_id = ?2 AND sampling_id = ?3 AND numerics_id = ?4
-    )
-    GROUP BY seed, pair_idx, repeat_idx";
+    SELECT pair_idx, repeat_idx, test_generation_id, control_generation_id
+    FROM imported_pairs WHERE experiment_id = ?1 AND model_id = ?2 AND ?3 = 0 AND ?4 = 0 AND ?5 = 0
+    UNION ALL
+    SELECT pair_idx, test.repeat_idx, test.id, control.id
+    FROM experiment_pairs
+        JOIN answers AS test ON test.prompt_id = test_prompt_id
+        JOIN answers AS control ON control.prompt_id = control_prompt_id AND control.repeat_idx = test.repeat_idx
+    WHERE experiment_id = ?1";
 
 impl Store {
     /// All experiments, in the order in which they came.
@@ -124,7 +140,7 @@ impl Store {
         })
     }
 
-    /// The models of an experiment that have generations to compare, each with each of its samplings and numerics.
+    /// The conditions of an experiment that have generations to compare, in the order of models, samplings and seeds.
     ///
     /// # Errors
     /// What SQLite reports.
@@ -136,41 +152,45 @@ impl Store {
             let mut select = view.prepare_cached(
                 "SELECT sha256, ifnull(named.label, models.label) AS model_label,
                      ifnull(named.quantization, models.quantization) AS model_quantization, bits_per_weight, composition,
-                     derivation, found.model_id, numerics_id, samplings.*
+                     derivation, found.model_id, numerics_id, seed, samplings.*
                  FROM (
-                     SELECT model_id, 0 AS sampling_id, 0 AS numerics_id FROM imported_pairs WHERE experiment_id = ?1
-                     UNION SELECT model_id, sampling_id, numerics_id FROM conditions
-                     WHERE experiment_id = ?1 AND EXISTS (SELECT 1 FROM leaks WHERE condition_id = conditions.id)
+                     SELECT model_id, 0 AS sampling_id, 0 AS numerics_id, 0 AS seed
+                     FROM imported_pairs WHERE experiment_id = ?1
+                     UNION
+                     SELECT asked.model_id, sampling_id, numerics_id, asked.seed
+                     FROM (
+                             SELECT DISTINCT model_id, sampling_id, seed
+                             FROM runs JOIN run_models ON run_id = runs.id WHERE experiment_id = ?1
+                         ) AS asked
+                         JOIN samplings ON samplings.id = sampling_id
+                         JOIN generations
+                             USING (model_id, seed, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop)
+                     WHERE prompt_id IN (SELECT test_prompt_id FROM experiment_pairs WHERE experiment_id = ?1)
                  ) AS found
                      JOIN models ON models.id = found.model_id
                      JOIN samplings ON samplings.id = sampling_id
                      LEFT JOIN experiment_models AS named
                          ON named.experiment_id = ?1 AND named.model_id = found.model_id
-                 ORDER BY found.model_id, sampling_id, numerics_id",
+                 ORDER BY found.model_id, sampling_id, seed, numerics_id",
             )?;
             let mut rows = select.query([experiment])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
-                found.push(compared_model(row)?);
+                found.push(compared_model(experiment, row)?);
             }
             Ok(found)
         })
     }
 
-    /// What can be compared of a model with a sampling and numerics, by seed, pair and repeat.
+    /// The pairs of generations of a condition, by pair and repeat.
     ///
     /// # Errors
     /// `Value` when a row does not hold what was stored.
-    pub fn comparisons(
-        &self,
-        experiment: ExperimentId,
-        model: ModelId,
-        sampling: SamplingId,
-        numerics: NumericsId,
-    ) -> Result<Vec<Comparison>, StoreError> {
+    pub fn comparisons(&self, source: &Source) -> Result<Vec<Comparison>, StoreError> {
         self.read("read generations to compare", |view| {
             let mut select = view.prepare_cached(&format!(
-                "SELECT compared.*, concept, category, test_prompt, control_prompt, control_prompt_id,
+                "WITH answers AS MATERIALIZED ({ANSWERS})
+                 SELECT compared.*, concept, category, test_prompt, control_prompt, control_prompt_id,
                      test.text AS test_text, control.text AS control_text,
                      test.stop_reason AS test_stop_reason, control.stop_reason AS control_stop_reason
                  FROM ({COMPARED}) AS compared
@@ -178,9 +198,15 @@ impl Store {
                      JOIN generations AS test ON test.id = test_generation_id
                      JOIN generations AS control ON control.id = control_generation_id
                  WHERE experiment_id = ?1
-                 ORDER BY compared.seed, pair_idx, compared.repeat_idx"
+                 ORDER BY pair_idx, compared.repeat_idx"
             ))?;
-            let mut rows = select.query(params![experiment, model, sampling, numerics])?;
+            let mut rows = select.query(params![
+                source.experiment,
+                source.model,
+                source.sampling,
+                source.seed.cast_signed(),
+                source.numerics
+            ])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 found.push(comparison(row)?);
@@ -188,20 +214,45 @@ impl Store {
             Ok(found)
         })
     }
+
+    /// Name and path of the encoder that the experiment's verdicts by a metric were first found with; None without any.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn first_encoder(
+        &self,
+        experiment: ExperimentId,
+        metric: &str,
+    ) -> Result<Option<(String, Option<String>)>, StoreError> {
+        self.read("read the encoder", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT label, path FROM conditions JOIN models ON models.id = embedding_model_id
+                 WHERE experiment_id = ?1 AND metric = ?2 ORDER BY conditions.id LIMIT 1",
+            )?;
+            let found = select.query_row(params![experiment, metric], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            });
+            Ok(found.optional()?)
+        })
+    }
 }
 
-fn compared_model(row: &Row<'_>) -> Result<ComparedModel, Failure> {
+fn compared_model(experiment: ExperimentId, row: &Row<'_>) -> Result<ComparedModel, Failure> {
     Ok(ComparedModel {
-        id: row.get("model_id")?,
+        source: Source {
+            experiment,
+            model: row.get("model_id")?,
+            sampling: row.get("id")?,
+            seed: row.get::<_, i64>("seed")?.cast_unsigned(),
+            numerics: row.get("numerics_id")?,
+        },
         sha256: row.get("sha256")?,
         label: row.get("model_label")?,
         quantization: row.get("model_quantization")?,
         bits_per_weight: row.get("bits_per_weight")?,
         composition: row.get("composition")?,
         derivation: row.get("derivation")?,
-        sampling: row.get("id")?,
         sampling_values: sampling(row)?,
-        numerics: row.get("numerics_id")?,
     })
 }
 
@@ -215,7 +266,6 @@ fn comparison(row: &Row<'_>) -> Result<Comparison, Failure> {
         })
     };
     Ok(Comparison {
-        seed: row.get::<_, i64>("seed")?.cast_unsigned(),
         pair_idx: unsigned(row.get("pair_idx")?)?,
         repeat_idx: row.get("repeat_idx")?,
         concept: row.get("concept")?,

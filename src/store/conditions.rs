@@ -12,7 +12,7 @@ use super::numerics::numerics;
 use super::samplings::sampling;
 use super::values::unsigned;
 use super::{
-    ConditionId, ExperimentId, ModelId, Numerics, NumericsId, SamplingId, Store, StoreError,
+    ConditionId, ExperimentId, ModelId, Numerics, NumericsId, SamplingId, Source, Store, StoreError,
 };
 use crate::generation::{EnumerationParams, Method, SamplingParams, sampling_labels};
 
@@ -97,6 +97,17 @@ impl ConditionKey {
         ];
         let differs = |(field, is_same): &(KeyField, bool)| !is_same && !except.contains(field);
         is_same.into_iter().find(differs).map(|(field, _)| field)
+    }
+
+    /// The generations that are scored.
+    pub fn source(&self) -> Source {
+        Source {
+            experiment: self.experiment,
+            model: self.model,
+            sampling: self.sampling,
+            seed: self.seed,
+            numerics: self.numerics,
+        }
     }
 
     /// How far continuations were enumerated; None for repeats.

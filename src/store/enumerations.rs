@@ -9,21 +9,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::error::Failure;
-use super::generations::{check_context, rendered_prompt, stop_reason, without_row};
+use super::generations::{check_context, rendered_prompt, stop_reason};
 use super::values::{integer, json_numbers, numbers, unsigned};
-use super::{EnumerationRowId, ModelId, NumericsId, RunId, Store, StoreError};
-use crate::generation::{
-    Continuation, Enumeration, EnumerationId, EnumerationParams, EnumerationRequest, RequestContext,
-};
-
-/// An enumeration to store, with the request it answers.
-#[derive(Debug, Clone, Copy)]
-pub struct NewEnumeration<'a> {
-    /// The request.
-    pub request: &'a EnumerationRequest,
-    /// What was found.
-    pub enumeration: &'a Enumeration,
-}
+use super::{EnumerationRowId, ModelId, NewAnswer, NumericsId, RunId, Store, StoreError};
+use crate::generation::{Continuation, Enumeration, EnumerationParams, RequestContext, RequestId};
 
 /// An enumeration, read back.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,29 +24,15 @@ pub struct StoredEnumeration {
 }
 
 impl Store {
-    /// Those of `requests` that have no stored enumeration under these numerics, in order.
-    ///
-    /// # Errors
-    /// What SQLite reports.
-    pub fn missing_enumerations(
-        &self,
-        requests: &[EnumerationId],
-        numerics: NumericsId,
-    ) -> Result<Vec<EnumerationId>, StoreError> {
-        self.read("look for enumerations", |view| {
-            without_row(view, "enumerations", requests, numerics)
-        })
-    }
-
     /// The stored enumerations of those of `requests` that have one under these numerics.
     ///
     /// # Errors
     /// `Value` when a row does not hold what was stored.
     pub fn enumerations(
         &self,
-        requests: &[EnumerationId],
+        requests: &[RequestId],
         numerics: NumericsId,
-    ) -> Result<HashMap<EnumerationId, StoredEnumeration>, StoreError> {
+    ) -> Result<HashMap<RequestId, StoredEnumeration>, StoreError> {
         self.read("read enumerations", |view| {
             let mut found = HashMap::with_capacity(requests.len());
             for request in requests {
@@ -84,7 +59,7 @@ impl Store {
         numerics: NumericsId,
         context: &RequestContext,
         params: &EnumerationParams,
-        enumerations: &[NewEnumeration<'_>],
+        enumerations: &[NewAnswer<'_, Enumeration>],
     ) -> Result<usize, StoreError> {
         self.write("store enumerations", |transaction| {
             check_context(transaction, model, numerics, context)?;
@@ -103,11 +78,11 @@ impl Store {
 fn check_enumeration(
     context: &RequestContext,
     params: &EnumerationParams,
-    new: &NewEnumeration<'_>,
+    new: &NewAnswer<'_, Enumeration>,
 ) -> Result<(), Failure> {
-    let NewEnumeration {
+    let NewAnswer {
         request,
-        enumeration,
+        answer: enumeration,
     } = new;
     let refuse = |why: &str| {
         Err(Failure::Value(format!(
@@ -119,7 +94,7 @@ fn check_enumeration(
     if of_context.id != request.id {
         return refuse("has other values than it was asked with");
     }
-    if enumeration.id != request.id {
+    if enumeration.request_id != request.id {
         return refuse("answers another request");
     }
     let is_finite = |c: &Continuation| c.logprob.is_finite() && c.model_logprob.is_finite();
@@ -137,11 +112,11 @@ fn insert_enumeration(
     numerics: NumericsId,
     context: &RequestContext,
     params: &EnumerationParams,
-    new: &NewEnumeration<'_>,
+    new: &NewAnswer<'_, Enumeration>,
 ) -> Result<usize, Failure> {
-    let NewEnumeration {
+    let NewAnswer {
         request,
-        enumeration,
+        answer: enumeration,
     } = new;
     let sampling = &context.sampling;
     let (rendered_prompt, prompt) = rendered_prompt(
@@ -229,7 +204,7 @@ fn insert_continuations(
 
 fn stored_enumeration(
     view: &Connection,
-    request: EnumerationId,
+    request: RequestId,
     numerics: NumericsId,
 ) -> Result<Option<StoredEnumeration>, Failure> {
     let mut select = view.prepare_cached(
@@ -243,7 +218,7 @@ fn stored_enumeration(
     Ok(Some(StoredEnumeration {
         id,
         enumeration: Enumeration {
-            id: request,
+            request_id: request,
             continuations: continuations(view, id)?,
             uncovered: row.get("uncovered")?,
             n_open: unsigned(row.get("n_open")?)?,

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use super::{
-    ConditionId, ConditionKey, ExperimentId, ModelId, NewExperiment, NewFailure, NewGeneration,
+    ConditionId, ConditionKey, ExperimentId, ModelId, NewAnswer, NewExperiment, NewFailure,
     NewLeak, NewModel, NewPair, NewPrompt, NewRenderedPrompt, NewRun, Numerics, NumericsId,
     PromptId, RunId, SamplingId, Store,
 };
 use crate::digest::Digest;
 use crate::generation::{
-    Generation, GenerationRequest, Method, RequestContext, RequestId, SamplingParams, StopReason,
-    StopRule,
+    Generation, Method, Request, RequestContext, RequestId, SamplingParams, StopReason, StopRule,
 };
 use crate::leakage::Leak;
 
@@ -30,7 +29,7 @@ pub(super) struct Fixture {
     pub(super) run: RunId,
     pub(super) context: RequestContext,
     /// By prompt and then repeat: 6.
-    pub(super) requests: Vec<GenerationRequest>,
+    pub(super) requests: Vec<Request>,
 }
 
 pub(super) fn new_experiment(yaml: &str) -> NewExperiment<'_> {
@@ -192,9 +191,9 @@ impl Fixture {
         let generations: Vec<Generation> = requests.iter().map(generation).collect();
         let new = requests.iter().zip(&generations);
         let new: Vec<_> = new
-            .map(|(request, generation)| NewGeneration {
+            .map(|(request, generation)| NewAnswer {
                 request,
-                generation,
+                answer: generation,
             })
             .collect();
         store
@@ -245,7 +244,7 @@ pub(super) fn register_messages(store: &mut Store) -> Vec<PromptId> {
 }
 
 /// A generation with text and numbers that are easily mangled.
-pub(super) fn generation(request: &GenerationRequest) -> Generation {
+pub(super) fn generation(request: &Request) -> Generation {
     Generation {
         request_id: request.id,
         text: format!(" \u{0}naïve “{}”\n", request.prompt_tokens[2]),

@@ -3,8 +3,8 @@
 //! Owns the way from a request to its row. A generation belongs to its request and to how logits were computed for it,
 //! whichever run or experiment asked for it first; a failure belongs to a run, and the request stays missing.
 
-use std::collections::HashMap;
-use std::fmt::Display;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, named_params, params};
@@ -14,22 +14,22 @@ use super::values::{digest, integer, json_numbers, numbers, unsigned};
 use super::{
     GenerationId, ModelId, NumericsId, PromptId, RenderedPromptId, RunId, Store, StoreError,
 };
-use crate::generation::{Generation, GenerationRequest, RequestContext, RequestId, StopReason};
+use crate::generation::{Generation, Method, Request, RequestContext, RequestId, StopReason};
 
-/// A generation to store, with the request it answers.
+/// An answer to store, with the request it answers.
 #[derive(Debug, Clone, Copy)]
-pub struct NewGeneration<'a> {
+pub struct NewAnswer<'a, A> {
     /// The request.
-    pub request: &'a GenerationRequest,
+    pub request: &'a Request,
     /// What the model made of it.
-    pub generation: &'a Generation,
+    pub answer: &'a A,
 }
 
 /// A request that failed.
 #[derive(Debug, Clone, Copy)]
 pub struct NewFailure<'a> {
     /// The request.
-    pub request: &'a GenerationRequest,
+    pub request: &'a Request,
     /// Why.
     pub error: &'a str,
 }
@@ -55,17 +55,55 @@ impl Store {
         })
     }
 
-    /// Those of `requests` that have no stored generation under these numerics, in order.
+    /// Those of `requests` that have no stored answer under these numerics, in order.
     ///
     /// # Errors
     /// What SQLite reports.
     pub fn missing(
         &self,
+        method: Method,
         requests: &[RequestId],
         numerics: NumericsId,
     ) -> Result<Vec<RequestId>, StoreError> {
-        self.read("look for generations", |view| {
-            without_row(view, "generations", requests, numerics)
+        self.read("look for answers", |view| {
+            let mut select = view.prepare_cached(&format!(
+                "SELECT 1 FROM {} WHERE request_id = ?1 AND numerics_id = ?2",
+                table(method)
+            ))?;
+            let mut missing = Vec::new();
+            for request in requests {
+                if !select.exists(params![request.to_string(), numerics])? {
+                    missing.push(*request);
+                }
+            }
+            Ok(missing)
+        })
+    }
+
+    /// How many of `requests` have an answer under each of the numerics, those with most first, of equals the latest.
+    ///
+    /// # Errors
+    /// What SQLite reports.
+    pub fn n_answers(
+        &self,
+        method: Method,
+        requests: &[RequestId],
+    ) -> Result<Vec<(NumericsId, usize)>, StoreError> {
+        self.read("count answers", |view| {
+            let mut select = view.prepare_cached(&format!(
+                "SELECT numerics_id FROM {} WHERE request_id = ?1",
+                table(method)
+            ))?;
+            let mut counts: BTreeMap<NumericsId, usize> = BTreeMap::new();
+            for request in requests {
+                let mut rows = select.query([request.to_string()])?;
+                while let Some(row) = rows.next()? {
+                    *counts.entry(row.get(0)?).or_default() += 1;
+                }
+            }
+            let mut counts: Vec<_> = counts.into_iter().collect();
+            counts.sort_by_key(|&(numerics, n)| Reverse((n, numerics)));
+            Ok(counts)
         })
     }
 
@@ -108,7 +146,7 @@ impl Store {
         model: ModelId,
         numerics: NumericsId,
         context: &RequestContext,
-        generations: &[NewGeneration<'_>],
+        generations: &[NewAnswer<'_, Generation>],
     ) -> Result<usize, StoreError> {
         self.write("store generations", |transaction| {
             check_context(transaction, model, numerics, context)?;
@@ -159,23 +197,12 @@ impl Store {
     }
 }
 
-/// Those of `requests` that have no row of `table` under these numerics, in order.
-pub(super) fn without_row<R: Copy + Display>(
-    view: &Connection,
-    table: &str,
-    requests: &[R],
-    numerics: NumericsId,
-) -> Result<Vec<R>, Failure> {
-    let mut select = view.prepare_cached(&format!(
-        "SELECT 1 FROM {table} WHERE request_id = ?1 AND numerics_id = ?2"
-    ))?;
-    let mut missing = Vec::new();
-    for request in requests {
-        if !select.exists(params![request.to_string(), numerics])? {
-            missing.push(*request);
-        }
+/// The table of the answers that a method asks for.
+fn table(method: Method) -> &'static str {
+    match method {
+        Method::Repeats => "generations",
+        Method::Exact(_) => "enumerations",
     }
-    Ok(missing)
 }
 
 /// Makes sure that model and numerics are what the requests were made for.
@@ -205,10 +232,13 @@ pub(super) fn check_context(
 }
 
 /// Makes sure that a row's columns are what its request id stands for.
-fn check_generation(context: &RequestContext, new: &NewGeneration<'_>) -> Result<(), Failure> {
-    let NewGeneration {
+fn check_generation(
+    context: &RequestContext,
+    new: &NewAnswer<'_, Generation>,
+) -> Result<(), Failure> {
+    let NewAnswer {
         request,
-        generation,
+        answer: generation,
     } = new;
     let refuse = |why: &str| {
         Err(Failure::Value(format!(
@@ -243,11 +273,11 @@ fn insert_generation(
     model: ModelId,
     numerics: NumericsId,
     context: &RequestContext,
-    new: &NewGeneration<'_>,
+    new: &NewAnswer<'_, Generation>,
 ) -> Result<usize, Failure> {
-    let NewGeneration {
+    let NewAnswer {
         request,
-        generation,
+        answer: generation,
     } = new;
     let sampling = &context.sampling;
     let id = request.id.to_string();

@@ -47,13 +47,13 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
-pub use comparisons::{ComparedModel, ComparedText, Comparison, StoredExperiment};
+pub use comparisons::{ComparedModel, ComparedText, Comparison, Source, StoredExperiment};
 pub use conditions::{ConditionKey, KeyField, StoredCondition};
-pub use enumerations::{NewEnumeration, StoredEnumeration};
+pub use enumerations::StoredEnumeration;
 pub use error::StoreError;
 pub use exact_leaks::{NewExactLeak, StoredExactLeak};
 pub use experiments::{NewExperiment, NewPair};
-pub use generations::{NewFailure, NewGeneration, StoredGeneration};
+pub use generations::{NewAnswer, NewFailure, StoredGeneration};
 pub use ids::{
     ConditionId, EnumerationRowId, ExperimentId, GenerationId, ModelId, NumericsId, PromptId,
     RenderedPromptId, RunId, SamplingId,

@@ -8,7 +8,7 @@ use super::error::Failure;
 use super::values::{integer, milliseconds, unsigned};
 use super::{ExperimentId, ModelId, NumericsId, RunId, SamplingId, Store, StoreError};
 use crate::digest::Digest;
-use crate::generation::EnumerationParams;
+use crate::generation::Method;
 
 /// A run that begins: what was asked for, with which program, on which machine.
 #[derive(Debug, Clone, Copy)]
@@ -136,8 +136,8 @@ pub struct Speed {
 }
 
 impl Store {
-    /// How fast the latest run was that made generations with a model file, on such a processor with so many threads, or
-    /// enumerations that go as far as `enumeration`; a run that made 50 or more goes before those that made fewer.
+    /// How fast the latest run was that made answers by `method` with a model file, on such a processor with so many
+    /// threads; a run that made 50 or more goes before those that made fewer.
     ///
     /// # Errors
     /// `Value` when a row does not hold what was stored.
@@ -146,8 +146,12 @@ impl Store {
         model_sha256: Digest,
         cpu: &str,
         n_threads: u32,
-        enumeration: Option<&EnumerationParams>,
+        method: Method,
     ) -> Result<Option<Speed>, StoreError> {
+        let enumeration = match method {
+            Method::Repeats => None,
+            Method::Exact(params) => Some(params),
+        };
         self.read("read the speed of runs", |view| {
             let mut select = view.prepare_cached(
                 "SELECT run_id, sum(n_generated) AS n_generated, sum(total_ms) AS total_ms

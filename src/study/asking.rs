@@ -3,7 +3,6 @@
 //! Owns the way from an experiment and a model file to requests with their ids. It loads no weights: only for a
 //! tokenizer that we cannot build is llama.cpp's vocabulary loaded.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,16 +11,15 @@ use rayon::prelude::*;
 
 use crate::experiment::{Experiment, Plan, Preset, plan_requests};
 use crate::generation::{
-    GenerationRequest, RequestContext, RequestId, SamplingParams, sampling_labels,
+    Method, Request, RequestContext, RequestId, SamplingParams, sampling_labels,
 };
 use crate::gguf::inspect::composition_json;
 use crate::llama::{Backend, Model};
 use crate::prompt::{ChatTemplate, RenderedPrompt, Tokenizer};
 use crate::store::{
     ExperimentId, ModelId, NewDerivation, NewExperiment, NewModel, NewPair, NewPrompt,
-    NewRenderedPrompt, PromptId, Store, StoredGeneration,
+    NewRenderedPrompt, NumericsId, PromptId, Store,
 };
-use crate::study::answering::repeats as generating;
 use crate::study::models::file::ModelFile;
 use crate::study::models::placement::Placement;
 use crate::study::prompt_date::PromptDate;
@@ -49,12 +47,10 @@ pub(crate) struct Prepared {
     pub(crate) took: Duration,
 }
 
-/// Stored generations by what they answer.
-pub(crate) type Generations = HashMap<RequestId, StoredGeneration>;
-
 /// A condition: a model with one of its samplings, and what it is asked.
 pub(crate) struct Planned {
     pub(crate) prepared: Prepared,
+    pub(crate) method: Method,
     pub(crate) plan: Plan,
 }
 
@@ -113,6 +109,7 @@ pub(crate) fn plan(
         let mut prepared = prepared.clone();
         prepared.context.sampling = sampling.clone();
         Planned {
+            method: experiment.method(),
             plan: plan_requests(experiment, &tokens, &prepared.context),
             prepared,
         }
@@ -189,30 +186,27 @@ pub(crate) fn prepare(
 }
 
 impl Planned {
-    /// The planned requests that have no generation yet.
-    pub(crate) fn missing(&self, store: &Store) -> anyhow::Result<Vec<GenerationRequest>> {
-        let Some(numerics) = generating::numerics(store, &self.prepared)? else {
-            return Ok(self.plan.requests().to_vec());
+    /// The planned requests that have no answer under these numerics; all of them where none are known.
+    pub(crate) fn missing(
+        &self,
+        store: &Store,
+        numerics: Option<NumericsId>,
+    ) -> anyhow::Result<Vec<Request>> {
+        let requests = self.plan.requests().iter();
+        let Some(numerics) = numerics else {
+            return Ok(requests.cloned().collect());
         };
-        let missing = store.missing(&self.request_ids(), numerics)?;
+        let missing = store.missing(self.method, &self.request_ids(), numerics)?;
         // Both are in the order of the plan.
         let mut missing = missing.into_iter().peekable();
-        let requests = self.plan.requests().iter();
         Ok(requests
             .filter(|request| missing.next_if_eq(&request.id).is_some())
             .cloned()
             .collect())
     }
 
-    /// The stored generations of the planned requests.
-    pub(crate) fn generations(&self, store: &Store) -> anyhow::Result<Generations> {
-        match generating::numerics(store, &self.prepared)? {
-            Some(numerics) => Ok(store.generations(&self.request_ids(), numerics)?),
-            None => Ok(Generations::new()),
-        }
-    }
-
-    fn request_ids(&self) -> Vec<RequestId> {
+    /// The ids of all planned requests, in the order of the plan.
+    pub(crate) fn request_ids(&self) -> Vec<RequestId> {
         let requests = self.plan.requests().iter();
         requests.map(|request| request.id).collect()
     }

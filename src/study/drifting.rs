@@ -3,31 +3,33 @@
 //! Owns which generations are scored by which model, and the summary of what is stored. The next-token distributions
 //! come from the runs themselves; only the scores need another pass, which repeats nothing that is stored.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
 use crate::engine::{ForcedTokens, Generator, GroupOutcome, Job};
 use crate::experiment::Experiment;
-use crate::generation::GenerationRequest;
-use crate::llama::{Backend, LlamaDecoder, Model};
+use crate::generation::{Generation, Method, Request, RequestId};
+use crate::llama::{Backend, LlamaDecoder};
 use crate::results::{DriftSummary, ScoreSummary};
 use crate::stats::{Drift, TopTokens, drift, mean_logprobs};
 use crate::store::{
     ConditionKey, DistributionPair, DriftSide, ExperimentId, GenerationId, ModelId, NewScore,
-    NumericsId, Store,
+    NumericsId, Store, StoredGeneration,
 };
-use crate::study::answering::repeats as generating;
-use crate::study::asking::{
-    Generations, Planned, Prepared, plan_all, register_experiment, register_planned,
-};
+use crate::study::answering::loaded::{Loaded, context_limits, decoder_config};
+use crate::study::answering::numerics;
+use crate::study::asking::{Planned, plan_all, register_experiment, register_planned};
 use crate::study::models::file::ModelFile;
 use crate::study::models::opening::open_model;
 use crate::study::models::wanted::look_up;
 use crate::study::prompt_date::PromptDate;
 use crate::study::session::Session;
 use crate::watch::Unit;
+
+/// The stored generations of a model, by what they answer.
+type Generations = HashMap<RequestId, StoredGeneration>;
 
 /// A model of the experiment with its row.
 struct Registered {
@@ -79,12 +81,12 @@ impl Session {
         if !is_exact {
             score_all(self, &backend, &mut store, &base, &models)?;
         }
-        let side = |model: &Registered| Side::of(&store, &model.planned.prepared, model.id);
-        let base_side = side(&base)?;
+        let side = |model: &Registered| Side::of(&model.planned.prepared.file, model.id, None);
+        let base_side = side(&base);
         let (experiment_id, seed) = (registered.experiment, experiment.seed());
         let summaries = models
             .iter()
-            .map(|other| summary(&store, experiment_id, seed, &base_side, &side(other)?));
+            .map(|other| summary(&store, experiment_id, seed, &base_side, &side(other)));
         let summaries = summaries.collect::<anyhow::Result<Vec<_>>>()?;
         let summaries: Vec<DriftSummary> = summaries.into_iter().flatten().collect();
         if is_exact && summaries.is_empty() {
@@ -105,7 +107,10 @@ fn score_all(
     base: &Registered,
     others: &[Registered],
 ) -> anyhow::Result<()> {
-    let generations = base.planned.generations(store)?;
+    let generations = match numerics::of_most_answers(store, &base.planned)? {
+        Some(numerics) => store.generations(&base.planned.request_ids(), numerics)?,
+        None => Generations::new(),
+    };
     if generations.is_empty() {
         let label = base.planned.prepared.file.label();
         bail!("no generation of {label} is stored\nhint: run the experiment with it first");
@@ -152,7 +157,15 @@ fn score(
     other: &Registered,
     generations: &Generations,
 ) -> anyhow::Result<()> {
-    let numerics = generating::register_numerics(store, &other.planned.prepared)?;
+    let mut loaded = None;
+    let numerics = match numerics::expected(session, backend, store, &other.planned, other.id)? {
+        Some(numerics) => numerics,
+        None => {
+            Loaded::reuse(&mut loaded, session, backend, &other.planned)?;
+            let loaded = loaded.as_ref().expect("a model was loaded");
+            numerics::settled(session, store, &other.planned, loaded, None)?.1
+        }
+    };
     let label = other.planned.prepared.file.label();
     let ids = generation_ids(&base.planned, generations);
     let unscored: HashSet<GenerationId> = store
@@ -166,13 +179,13 @@ fn score(
         .iter()
         .map(|prompt| prompt.tokens())
         .collect();
-    let is_wanted = |request: &&GenerationRequest| {
+    let is_wanted = |request: &&Request| {
         let stored = generations.get(&request.id);
         stored.is_some_and(|stored| {
             unscored.contains(&stored.id) && !stored.generation.tokens.is_empty()
         })
     };
-    let wanted: Vec<GenerationRequest> = base
+    let wanted: Vec<Request> = base
         .planned
         .plan
         .requests()
@@ -197,11 +210,11 @@ fn score(
         (request.id, tokens)
     });
     let forced: ForcedTokens = forced.collect();
-    let model = generating::load(session, backend, &other.planned.prepared)?;
+    Loaded::reuse(&mut loaded, session, backend, &other.planned)?;
     let pass = Pass {
         session,
         backend,
-        model: &model,
+        loaded: loaded.as_ref().expect("a model was loaded"),
         other,
         numerics,
         generations,
@@ -213,7 +226,7 @@ fn score(
 struct Pass<'a> {
     session: &'a Session,
     backend: &'a Backend,
-    model: &'a Model,
+    loaded: &'a Loaded,
     other: &'a Registered,
     numerics: NumericsId,
     generations: &'a Generations,
@@ -223,16 +236,15 @@ impl Pass<'_> {
     fn run(
         &self,
         store: &mut Store,
-        requests: &[GenerationRequest],
+        requests: &[Request],
         forced: &ForcedTokens,
     ) -> anyhow::Result<()> {
         let prepared = &self.other.planned.prepared;
         let sampling = &prepared.context.sampling;
-        let vocabulary = generating::vocabulary(prepared, self.model);
         let schedule = prepared.placement.schedule;
-        let limits = generating::limits(requests, schedule, sampling.max_tokens);
-        let config = generating::decoder_config(limits, schedule, self.session.n_threads);
-        let mut decoder = LlamaDecoder::new(self.backend, self.model, config)?;
+        let limits = context_limits(requests, prepared, Method::Repeats);
+        let config = decoder_config(limits, schedule, self.session.n_threads);
+        let mut decoder = LlamaDecoder::new(self.backend, &self.loaded.model, config)?;
         let label = format!("{}: scoring", prepared.file.label());
         let progress = self
             .session
@@ -241,7 +253,7 @@ impl Pass<'_> {
             requests,
             sampling,
             seed: prepared.context.seed,
-            vocabulary: &vocabulary,
+            vocabulary: &self.loaded.vocabulary,
             schedule,
             limits,
             cancel: &self.session.cancel,
@@ -256,7 +268,7 @@ impl Pass<'_> {
                     prepared.file.label()
                 );
             }
-            n_scored += outcome.generations.len();
+            n_scored += outcome.answers.len();
             self.store(store, &outcome)?;
             progress.set(n_scored as u64);
         }
@@ -264,11 +276,11 @@ impl Pass<'_> {
         Ok(self.session.check_interrupted()?)
     }
 
-    fn store(&self, store: &mut Store, outcome: &GroupOutcome) -> anyhow::Result<()> {
+    fn store(&self, store: &mut Store, outcome: &GroupOutcome<Generation>) -> anyhow::Result<()> {
         let (other, numerics) = (self.other.id, self.numerics);
         store.insert_next_token_distributions(other, numerics, &outcome.next_tokens)?;
         let scores: Vec<NewScore<'_>> = outcome
-            .generations
+            .answers
             .iter()
             .map(|scored| NewScore {
                 generation: self.generations[&scored.request_id].id,
@@ -291,19 +303,15 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    /// A model as it is computed with here.
-    pub(crate) fn of(store: &Store, prepared: &Prepared, id: ModelId) -> anyhow::Result<Self> {
-        let file = &prepared.file;
-        Ok(Self {
-            source: DriftSide {
-                model: id,
-                numerics: generating::numerics(store, prepared)?,
-            },
+    /// A model with the numerics of its distributions; where none are given those under which most are stored.
+    pub(crate) fn of(file: &ModelFile, model: ModelId, numerics: Option<NumericsId>) -> Self {
+        Self {
+            source: DriftSide { model, numerics },
             name: file.name.clone(),
             quantization: file.quantization.clone(),
             sha256: file.sha256.to_string(),
             bits_per_weight: Some(file.inspection.bits_per_weight),
-        })
+        }
     }
 }
 

@@ -6,26 +6,28 @@
 use std::path::Path;
 
 use crate::experiment::{Experiment, Preset};
-use crate::leakage::{ExactPair, Metric, exact_difference};
+use crate::leakage::{ExactPair, Metric, Rounding, exact_difference};
 use crate::llama::{self, Backend};
 use crate::machine;
 use crate::results::{DifferenceFromBase, DriftSummary, ModelSummary, Summary};
 use crate::store::{ExperimentId, ModelId, NewRun, RunId, RunModel, RunOutcome, Store};
-use crate::study::answering::exact::{self as enumerating, EnumerationPlan};
-use crate::study::answering::repeats::{self as generating, Destination, Loaded};
+use crate::study::answering::{Answered, Answering};
 use crate::study::asking::{
     Planned, Prepared, plan_all, register_experiment, register_model, register_planned,
 };
 use crate::study::comparing::FLIPS;
 use crate::study::drifting::{self, Side};
-use crate::study::models::encoder::open_encoder;
+use crate::study::models::encoder::{EncoderUse, open_encoder};
 use crate::study::models::opening::open_model;
 use crate::study::models::wanted::look_up;
 use crate::study::prompt_date::PromptDate;
-use crate::study::scoring::encoding::similarity_text;
-use crate::study::scoring::exact::{Enumerations, ExactScored, continuation_texts};
-use crate::study::scoring::repeats::{METRIC, Scored, Scorer, generation_texts};
+use crate::study::scoring::encoding::{Encoding, similarity_text};
+use crate::study::scoring::evidence::Subject;
+use crate::study::scoring::scorer::{Scored, Scorer};
 use crate::study::session::{Interrupted, Session};
+
+/// The metric of every run: the cosine of sentence embeddings.
+const METRIC: Metric = Metric::Sbert;
 
 impl Session {
     /// Runs an experiment: makes what is missing in the database `db`, scores all of it, and says what was found.
@@ -58,15 +60,21 @@ impl Session {
             experiment,
             registered.experiment,
         )?;
-        let scorer = Scorer {
+        let encoding = Encoding {
             session: self,
             backend: &backend,
-            encoder,
+            encoder: &encoder,
             encoder_id,
+        };
+        let steps = Steps {
+            encoding: &encoding,
             experiment,
             experiment_id: registered.experiment,
+            run,
+            planned: &planned,
+            models: &models,
         };
-        let summary = generate_and_score(&scorer, &mut store, run, &planned, &models);
+        let summary = steps.run(&mut store);
         record_end(&mut store, run, summary)
     }
 }
@@ -117,236 +125,154 @@ pub(crate) fn start_run(
     })?)
 }
 
-fn generate_and_score(
-    scorer: &Scorer<'_>,
-    store: &mut Store,
+/// The steps of a run once everything is open and registered.
+struct Steps<'a> {
+    encoding: &'a Encoding<'a>,
+    experiment: &'a Experiment,
+    experiment_id: ExperimentId,
     run: RunId,
-    planned: &[Planned],
-    models: &[ModelId],
-) -> anyhow::Result<Summary> {
-    if let Some(params) = scorer.experiment.enumeration() {
-        let plans = planned
-            .iter()
-            .map(|planned| EnumerationPlan::new(&planned.prepared, params));
-        let plans: Vec<EnumerationPlan> = plans.collect();
-        return enumerate_and_score(scorer, store, run, planned, &plans, models);
-    }
-    let mut done = Vec::new();
-    let mut last = None;
-    for (planned, &model) in planned.iter().zip(models) {
-        done.push(make_missing(scorer, store, run, planned, model, &mut last)?);
-        scorer.session.check_interrupted()?;
-    }
-    drop(last);
-    let generations = planned
-        .iter()
-        .map(|planned| planned.generations(store))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    scorer.embed(store, generations.iter().flat_map(generation_texts))?;
-    let mut summary = new_summary(scorer, store, run);
-    for (model_idx, planned) in planned.iter().enumerate() {
-        let scored = scorer.score(store, planned, models[model_idx], &generations[model_idx])?;
-        add_model(&mut summary, &planned.prepared, &done[model_idx], scored);
-    }
-    summary.drifts = drifts(scorer, store, planned, models)?;
-    Ok(summary)
+    planned: &'a [Planned],
+    /// The row of each planned model.
+    models: &'a [ModelId],
 }
 
-/// How far each quantization lies from the first of the same model, as far as the prompts were generated for.
-fn drifts(
-    scorer: &Scorer<'_>,
-    store: &Store,
-    planned: &[Planned],
-    models: &[ModelId],
-) -> anyhow::Result<Vec<DriftSummary>> {
-    // A model is there once for each of its samplings, on which the distributions do not depend.
-    let mut sides: Vec<Side> = planned
-        .iter()
-        .zip(models)
-        .map(|(planned, &id)| Side::of(store, &planned.prepared, id))
-        .collect::<anyhow::Result<_>>()?;
-    sides.dedup_by_key(|side| side.source.model);
-    let mut drifts = Vec::new();
-    for other in &sides {
-        let base = sides.iter().find(|base| base.name == other.name);
-        if let Some(base) = base.filter(|base| base.source.model != other.source.model) {
-            let seed = scorer.experiment.seed();
-            drifts.extend(drifting::summary(
-                store,
-                scorer.experiment_id,
-                seed,
-                base,
-                other,
-            )?);
+impl Steps<'_> {
+    /// Makes what is missing, scores all of it, and says what was found.
+    fn run(&self, store: &mut Store) -> anyhow::Result<Summary> {
+        let answered = self.answer(store)?;
+        let subjects = self.subjects(store, &answered)?;
+        let texts = subjects.iter().flat_map(Subject::texts);
+        let encoded = self.encoding.encode(store, EncoderUse::Sentences, texts)?;
+        let scorer = Scorer {
+            encoding: self.encoding,
+            encoded: &encoded,
+            metric: METRIC,
+            rounding: Rounding::PUBLISHED,
+        };
+        let mut summary = self.new_summary(store, &scorer);
+        let mut bases: Vec<(&Prepared, Vec<ExactPair>)> = Vec::new();
+        for ((planned, answered), subject) in self.planned.iter().zip(&answered).zip(&subjects) {
+            let scored = scorer.score(store, subject)?;
+            add_differences(&mut summary, &mut bases, &planned.prepared, &scored);
+            add_model(&mut summary, &planned.prepared, &answered.done, scored);
+        }
+        summary.drifts = self.drifts(store, &subjects)?;
+        Ok(summary)
+    }
+
+    fn answer(&self, store: &mut Store) -> anyhow::Result<Vec<Answered>> {
+        let mut answering = Answering {
+            session: self.encoding.session,
+            backend: self.encoding.backend,
+            store,
+            run: self.run,
+            loaded: None,
+        };
+        let planned = self.planned.iter().zip(self.models);
+        planned
+            .map(|(planned, &model)| answering.answer(planned, model))
+            .collect()
+    }
+
+    fn subjects(&self, store: &mut Store, answered: &[Answered]) -> anyhow::Result<Vec<Subject>> {
+        let planned = self.planned.iter().zip(self.models).zip(answered);
+        let subjects = planned.map(|((planned, &model), answered)| {
+            let (experiment, id) = (self.experiment, self.experiment_id);
+            Subject::of_planned(store, experiment, id, planned, model, answered.numerics)
+        });
+        subjects.collect()
+    }
+
+    /// How far each quantization lies from the first of the same model, on the prompts that have distributions.
+    fn drifts(&self, store: &Store, subjects: &[Subject]) -> anyhow::Result<Vec<DriftSummary>> {
+        // A model is there once for each of its samplings, on which the distributions do not depend.
+        let mut sides: Vec<Side> = self
+            .planned
+            .iter()
+            .zip(subjects)
+            .map(|(planned, subject)| {
+                let numerics = Some(subject.source.numerics);
+                Side::of(&planned.prepared.file, subject.source.model, numerics)
+            })
+            .collect();
+        sides.dedup_by_key(|side| side.source.model);
+        let mut drifts = Vec::new();
+        for other in &sides {
+            let base = sides.iter().find(|base| base.name == other.name);
+            if let Some(base) = base.filter(|base| base.source.model != other.source.model) {
+                let (id, seed) = (self.experiment_id, self.experiment.seed());
+                drifts.extend(drifting::summary(store, id, seed, base, other)?);
+            }
+        }
+        Ok(drifts)
+    }
+
+    fn new_summary(&self, store: &Store, scorer: &Scorer<'_>) -> Summary {
+        let (experiment, encoder) = (self.experiment, self.encoding.encoder);
+        Summary {
+            experiment: experiment.name().to_owned(),
+            experiment_sha256: experiment.sha256().to_string(),
+            metric: METRIC.name().to_owned(),
+            similarity: similarity_text(METRIC, encoder),
+            signature: scorer.signature(),
+            embedding_model: encoder.file.name.clone(),
+            embedding_model_sha256: encoder.file.sha256.to_string(),
+            n_repeats: experiment.n_repeats(),
+            seed: Some(experiment.seed()),
+            enumeration: experiment.enumeration(),
+            models: Vec::new(),
+            drifts: Vec::new(),
+            examples: Vec::new(),
+            exact_differences: Vec::new(),
+            exact_examples: Vec::new(),
+            database: store.path().display().to_string(),
+            run_id: Some(self.run.get()),
+            n_failed: 0,
         }
     }
-    Ok(drifts)
 }
 
-/// The same from enumerated continuations instead of repeats.
-fn enumerate_and_score(
-    scorer: &Scorer<'_>,
-    store: &mut Store,
-    run: RunId,
-    planned: &[Planned],
-    plans: &[EnumerationPlan],
-    models: &[ModelId],
-) -> anyhow::Result<Summary> {
-    let (session, backend) = (scorer.session, scorer.backend);
-    let mut done = Vec::new();
-    let mut last = None;
-    for ((planned, plan), &model) in planned.iter().zip(plans).zip(models) {
-        let sampling = store.register_sampling(&planned.prepared.context.sampling)?;
-        let numerics = generating::register_numerics(store, &planned.prepared)?;
-        let mut destination = Destination {
-            store,
-            run,
-            model,
-            sampling,
-            numerics,
-        };
-        done.push(enumerating::enumerate(
-            session,
-            backend,
-            &mut destination,
-            planned,
-            plan,
-            &mut last,
-        )?);
-        session.check_interrupted()?;
-    }
-    drop(last);
-    let enumerations = planned.iter().zip(plans).map(|(planned, plan)| {
-        let numerics = generating::register_numerics(store, &planned.prepared)?;
-        Ok(store.enumerations(&plan.ids(), numerics)?)
-    });
-    let enumerations = enumerations.collect::<anyhow::Result<Vec<Enumerations>>>()?;
-    scorer.embed(store, enumerations.iter().flat_map(continuation_texts))?;
-    let mut summary = new_summary(scorer, store, run);
-    let mut pairs_of: Vec<(&Prepared, Vec<ExactPair>)> = Vec::new();
-    for (model_idx, planned) in planned.iter().enumerate() {
-        let (plan, enumerations) = (&plans[model_idx], &enumerations[model_idx]);
-        let scored = scorer.score_exact(store, planned, plan, models[model_idx], enumerations)?;
-        let file = &planned.prepared.file;
-        let is_base = |base: &Prepared| {
-            base.file.name == file.name
-                && base.context.sampling == planned.prepared.context.sampling
-        };
-        let base = pairs_of.iter().find(|(base, _)| is_base(base));
-        summary
-            .exact_differences
-            .extend(base.and_then(|(base, pairs)| {
-                difference_from_base(base, pairs, &planned.prepared, &scored.pairs)
-            }));
-        pairs_of.push((&planned.prepared, scored.pairs.clone()));
-        add_exact_model(&mut summary, &planned.prepared, &done[model_idx], scored);
-    }
-    summary.drifts = drifts(scorer, store, planned, models)?;
-    Ok(summary)
-}
-
-/// How much more leaks under another quantization than under the first of the same model.
-fn difference_from_base(
-    base: &Prepared,
-    base_pairs: &[ExactPair],
-    other: &Prepared,
-    other_pairs: &[ExactPair],
-) -> Option<DifferenceFromBase> {
-    Some(DifferenceFromBase {
-        model: other.label(),
-        base: base.label(),
-        difference: exact_difference(base_pairs, other_pairs, FLIPS)?,
-    })
-}
-
-/// Makes the generations of one condition that are missing; loads its model only if there are any, and once for all of
-/// its samplings.
-fn make_missing(
-    scorer: &Scorer<'_>,
-    store: &mut Store,
-    run: RunId,
-    planned: &Planned,
-    model: ModelId,
-    last: &mut Option<Loaded>,
-) -> anyhow::Result<RunModel> {
-    let sampling = store.register_sampling(&planned.prepared.context.sampling)?;
-    let numerics = generating::register_numerics(store, &planned.prepared)?;
-    let missing = planned.missing(store)?;
-    let n_reused = planned.plan.requests().len() - missing.len();
-    if missing.is_empty() {
-        let done = generating::new_run_model(&planned.prepared, n_reused);
-        store.save_run_model(run, model, sampling, &done)?;
-        return Ok(done);
-    }
-    let mut destination = Destination {
-        store,
-        run,
-        model,
-        sampling,
-        numerics,
+/// Compares exact rates with those of the first quantization of the same model under the same sampling.
+fn add_differences<'p>(
+    summary: &mut Summary,
+    bases: &mut Vec<(&'p Prepared, Vec<ExactPair>)>,
+    prepared: &'p Prepared,
+    scored: &Scored,
+) {
+    let Some(exact) = &scored.exact else {
+        return;
     };
-    generating::generate(
-        scorer.session,
-        scorer.backend,
-        &mut destination,
-        &planned.prepared,
-        &missing,
-        n_reused,
-        last,
-    )
-}
-
-fn new_summary(scorer: &Scorer<'_>, store: &Store, run: RunId) -> Summary {
-    let experiment = scorer.experiment;
-    Summary {
-        experiment: experiment.name().to_owned(),
-        experiment_sha256: experiment.sha256().to_string(),
-        metric: METRIC.to_owned(),
-        similarity: similarity_text(Metric::Sbert, &scorer.encoder),
-        signature: scorer.signature(),
-        embedding_model: scorer.encoder.file.name.clone(),
-        embedding_model_sha256: scorer.encoder.file.sha256.to_string(),
-        n_repeats: experiment.n_repeats(),
-        seed: Some(experiment.seed()),
-        enumeration: experiment.enumeration(),
-        models: Vec::new(),
-        drifts: Vec::new(),
-        examples: Vec::new(),
-        exact_differences: Vec::new(),
-        exact_examples: Vec::new(),
-        database: store.path().display().to_string(),
-        run_id: Some(run.get()),
-        n_failed: 0,
+    let is_base = |base: &Prepared| {
+        base.file.name == prepared.file.name && base.context.sampling == prepared.context.sampling
+    };
+    match bases.iter().find(|(base, _)| is_base(base)) {
+        Some((base, pairs)) => {
+            let difference = exact_difference(pairs, &exact.pairs, FLIPS);
+            let differences = difference.map(|difference| DifferenceFromBase {
+                model: prepared.label(),
+                base: base.label(),
+                difference,
+            });
+            summary.exact_differences.extend(differences);
+        }
+        None => bases.push((prepared, exact.pairs.clone())),
     }
 }
 
 fn add_model(summary: &mut Summary, prepared: &Prepared, done: &RunModel, scored: Scored) {
+    let (examples, exact) = match scored.exact {
+        Some(exact) => (exact.examples, exact.leak_rates),
+        None => (Vec::new(), Vec::new()),
+    };
     summary.examples.extend(scored.examples);
-    let model = ModelSummary {
+    summary.exact_examples.extend(examples);
+    summary.n_failed += done.n_failed;
+    summary.models.push(ModelSummary {
         leak_rates: scored.leak_rates,
         diagnostics: scored.diagnostics,
+        exact_leak_rates: exact,
         ..model_summary(prepared, done)
-    };
-    add_summary(summary, done, model);
-}
-
-fn add_exact_model(
-    summary: &mut Summary,
-    prepared: &Prepared,
-    done: &RunModel,
-    scored: ExactScored,
-) {
-    summary.exact_examples.extend(scored.examples);
-    let model = ModelSummary {
-        exact_leak_rates: scored.leak_rates,
-        ..model_summary(prepared, done)
-    };
-    add_summary(summary, done, model);
-}
-
-fn add_summary(summary: &mut Summary, done: &RunModel, model: ModelSummary) {
-    summary.n_failed += done.n_failed;
-    summary.models.push(model);
+    });
 }
 
 /// What is known of a condition before any rate.

@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use seep::digest::Digest;
-use seep::engine::{
-    Decoder as _, EnumerationJob, Enumerator, GroupLimits, Row, Schedule, Vocabulary,
-};
+use seep::engine::{Decoder as _, Enumerator, GroupLimits, Job, Row, Schedule, Vocabulary};
 use seep::generation::{Enumeration, EnumerationParams, RequestContext, SamplingParams, StopRule};
 use seep::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
 use seep::sampling::{self, AllowedTokens};
@@ -63,10 +61,9 @@ fn enumerate(
         .map(|&tokens| context.enumeration_request(Arc::from(tokens), params));
     let requests: Vec<_> = requests.collect();
     let cancel = AtomicBool::new(false);
-    let job = EnumerationJob {
+    let job = Job {
         requests: &requests,
         sampling: &SAMPLING,
-        params,
         seed: 1,
         vocabulary,
         schedule: Schedule::STRICT,
@@ -78,16 +75,16 @@ fn enumerate(
         cancel: &cancel,
         on_progress: &|_| {},
     };
-    let mut groups = Enumerator::new(decoder, job);
+    let mut groups = Enumerator::new(decoder, job, *params);
     let mut found = Vec::new();
     while let Some(outcome) = groups.next_group() {
         assert_eq!(outcome.failed, []);
-        found.extend(outcome.enumerations);
+        found.extend(outcome.answers);
     }
     let place = |enumeration: &Enumeration| {
         requests
             .iter()
-            .position(|request| request.id == enumeration.id)
+            .position(|request| request.id == enumeration.request_id)
     };
     found.sort_by_key(place);
     found

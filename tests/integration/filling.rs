@@ -9,9 +9,8 @@ use seep::digest::Digest;
 use seep::generation::{Generation, Method, RequestContext, SamplingParams, StopReason, StopRule};
 use seep::leakage::{Leak, echoes};
 use seep::store::{
-    ConditionKey, ExperimentId, GenerationId, ModelId, NewExperiment, NewGeneration, NewLeak,
-    NewModel, NewPair, NewPrompt, NewRenderedPrompt, NewRun, Numerics, NumericsId, PromptId, RunId,
-    Store,
+    ConditionKey, ExperimentId, GenerationId, ModelId, NewAnswer, NewExperiment, NewLeak, NewModel,
+    NewPair, NewPrompt, NewRenderedPrompt, NewRun, Numerics, NumericsId, PromptId, RunId, Store,
 };
 
 /// The seed of all generations.
@@ -213,9 +212,9 @@ impl Filling {
             })
             .collect();
         let new = requests.iter().zip(&generations);
-        let new = new.map(|(request, generation)| NewGeneration {
+        let new = new.map(|(request, generation)| NewAnswer {
             request,
-            generation,
+            answer: generation,
         });
         let new: Vec<_> = new.collect();
         self.store

@@ -162,7 +162,7 @@ fn ctrl_c_while_a_file_is_fetched_ends_as_an_interruption() {
     for arguments in [
         "run encoder.yaml",
         "run model.yaml",
-        "score",
+        "score --embedding-model all-minilm-l6-v2",
         "drift model.yaml",
         "models fetch all-minilm-l6-v2",
         "models show all-minilm-l6-v2",

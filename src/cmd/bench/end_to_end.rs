@@ -3,20 +3,22 @@
 //! Owns the database that lives as long as the measurement, and what is counted: tokenization, prefill, decoding,
 //! sampling and storing are in the time, loading the model and the self-check are beside it.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
+
 use super::spread;
-use crate::experiment::Experiment;
-use crate::generation::{GenerationRequest, RequestId};
+use crate::experiment::{Experiment, Plan};
+use crate::generation::Method;
 use crate::llama::Backend;
 use crate::store::{ExperimentId, ModelId, NewPrompt, NewRenderedPrompt, RunModel, Store};
-use crate::study::answering::repeats::{self as generating, Destination};
-use crate::study::asking::{Prepared, register_experiment, register_model};
+use crate::study::Session;
+use crate::study::answering::numerics::of_most_answers;
+use crate::study::answering::{Answered, Answering};
+use crate::study::asking::{Planned, Prepared, register_experiment, register_model};
 use crate::study::running::start_run;
-use crate::study::session::Session;
 
 /// What all measurements share.
 pub(super) struct Bench<'a> {
@@ -92,9 +94,8 @@ impl<'a> Bench<'a> {
         let mut store = Store::open(&path)?;
         let chosen: Vec<usize> = spread(&(0..self.prompts.len()).collect::<Vec<_>>(), n_prompts);
         let started = Instant::now();
-        let requests = self.requests(&chosen, n_repeats);
+        let planned = self.planned(&chosen, n_repeats);
         let (experiment, model) = self.register(&mut store, &chosen)?;
-        let sampling = store.register_sampling(&self.prepared.context.sampling)?;
         let run = start_run(
             &mut store,
             self.session,
@@ -103,26 +104,17 @@ impl<'a> Bench<'a> {
             experiment,
         )?;
         let registering = started.elapsed();
-        let numerics = generating::register_numerics(&mut store, self.prepared)?;
-        let mut destination = Destination {
+        let mut answering = Answering {
+            session: self.session,
+            backend: self.backend,
             store: &mut store,
             run,
-            model,
-            sampling,
-            numerics,
+            loaded: None,
         };
-        let work = generating::generate(
-            self.session,
-            self.backend,
-            &mut destination,
-            self.prepared,
-            &requests,
-            0,
-            &mut None,
-        )?;
-        self.session.check_interrupted()?;
-        let ids: Vec<RequestId> = requests.iter().map(|request| request.id).collect();
-        let generations = store.generations(&ids, numerics)?;
+        let Answered { done, numerics } = answering.answer(&planned, model)?;
+        drop(answering);
+        let requests = planned.plan.requests();
+        let generations = store.generations(&planned.request_ids(), numerics)?;
         let n_prompt_tokens: usize = requests
             .iter()
             .map(|request| request.prompt_tokens.len())
@@ -138,13 +130,13 @@ impl<'a> Bench<'a> {
             n_loop_prompt_tokens: n_prompt_tokens as u64,
             n_loop_decode_rows: n_tokens as u64,
             tokenize: self.prepared.took,
-            total: work.total
+            total: done.total
                 + registering
                 + self
                     .prepared
                     .took
                     .mul_f64(chosen.len() as f64 / self.prompts.len() as f64),
-            work,
+            work: done,
             memory_bytes: peak_memory_bytes()
                 .map(|peak| peak.saturating_sub(self.prepared.file.inspection.size_bytes)),
         })
@@ -183,19 +175,16 @@ impl<'a> Bench<'a> {
         Ok((registered.experiment, model))
     }
 
-    fn requests(&self, chosen: &[usize], n_repeats: u32) -> Vec<GenerationRequest> {
-        let mut seen = HashSet::new();
-        let prompts = chosen
+    fn planned(&self, chosen: &[usize], n_repeats: u32) -> Planned {
+        let tokens = chosen
             .iter()
-            .map(|&idx| self.prepared.prompts[idx].tokens());
-        let distinct: Vec<&[u32]> = prompts.filter(|tokens| seen.insert(*tokens)).collect();
-        let requests = distinct.into_iter().flat_map(|tokens| {
-            let tokens: Arc<[u32]> = Arc::from(tokens);
-            (0..n_repeats).map(move |repeat_idx| (Arc::clone(&tokens), repeat_idx))
-        });
-        requests
-            .map(|(tokens, repeat_idx)| self.prepared.context.request(tokens, repeat_idx))
-            .collect()
+            .map(|&idx| Arc::from(self.prepared.prompts[idx].tokens()));
+        let (tokens, context) = (tokens.collect::<Vec<_>>(), &self.prepared.context);
+        Planned {
+            plan: Plan::new(&tokens, context, Method::Repeats, n_repeats),
+            prepared: self.prepared.clone(),
+            method: Method::Repeats,
+        }
     }
 
     /// Writes a file with one line for each of `lines`, for another program.
@@ -207,13 +196,12 @@ impl<'a> Bench<'a> {
 
     /// The distinct generations of the largest measurement.
     pub(super) fn texts(&self) -> anyhow::Result<Vec<String>> {
-        let mut store = Store::open(&self.db(self.n_prompts(), self.experiment.n_repeats()))?;
+        let store = Store::open(&self.db(self.n_prompts(), self.experiment.n_repeats()))?;
         let chosen: Vec<usize> = (0..self.prompts.len()).collect();
-        let requests = self.requests(&chosen, self.experiment.n_repeats());
-        let ids: Vec<RequestId> = requests.iter().map(|request| request.id).collect();
-        let numerics = generating::register_numerics(&mut store, self.prepared)?;
+        let planned = self.planned(&chosen, self.experiment.n_repeats());
+        let numerics = of_most_answers(&store, &planned)?.context("nothing was generated")?;
         let mut texts: Vec<String> = store
-            .generations(&ids, numerics)?
+            .generations(&planned.request_ids(), numerics)?
             .into_values()
             .map(|stored| stored.generation.text)
             .collect();

@@ -15,21 +15,17 @@ mod tree;
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::batch::Schedule;
 use super::branch::{DrawContext, prompt_distribution};
-use super::budget::{GroupLimits, GroupSize};
+use super::budget::GroupSize;
 use super::prefill::PromptCache;
 use super::trie::common_prefix;
-use super::{Decoder, EngineError, Vocabulary, Work};
-use crate::generation::{
-    Enumeration, EnumerationId, EnumerationParams, EnumerationRequest, PromptDistribution,
-    SamplingParams,
-};
+use super::{Decoder, EngineError, GroupOutcome, Job, Work};
+use crate::generation::{Enumeration, EnumerationParams, PromptDistribution, Request, RequestId};
 use cache::{FIRST_PROMPT, NodeCache, Seqs, TreeNode};
 use grow::grow;
 use round::{Round, Wanted};
@@ -42,48 +38,13 @@ const N_ROWS_FIRST: u32 = 100;
 /// The part of the cells that trees may be begun for; the rest is for those that take more than expected.
 const PART_PLANNED: f64 = 0.95;
 
-/// What an enumerator is asked to do.
-#[derive(Clone, Copy)]
-pub struct EnumerationJob<'a> {
-    /// The requests, in any order, each prompt once.
-    pub requests: &'a [EnumerationRequest],
-    /// Their sampling values.
-    pub sampling: &'a SamplingParams,
-    /// How far they go.
-    pub params: &'a EnumerationParams,
-    /// The seed of draws of the tail.
-    pub seed: u64,
-    /// The model's tokens.
-    pub vocabulary: &'a Vocabulary,
-    /// How rows are put into batches.
-    pub schedule: Schedule,
-    /// What the context has room for.
-    pub limits: GroupLimits,
-    /// Set to end the job before the next batch; what is not finished is given up.
-    pub cancel: &'a AtomicBool,
-    /// Told how many prompts of the group in flight are finished.
-    pub on_progress: &'a dyn Fn(usize),
-}
-
-/// What came of one group.
-#[derive(Debug, Default)]
-pub struct EnumerationOutcome {
-    /// The enumerations that were finished, by prompt.
-    pub enumerations: Vec<Enumeration>,
-    /// The requests that could not be answered, with the reason.
-    pub failed: Vec<(EnumerationId, String)>,
-    /// What may follow each prompt whose enumeration began in this group.
-    pub next_tokens: Vec<PromptDistribution>,
-    /// What it took.
-    pub work: Work,
-}
-
 /// Enumerates group by group.
 pub struct Enumerator<'a> {
     cache: PromptCache<'a>,
-    job: EnumerationJob<'a>,
+    job: Job<'a>,
+    params: EnumerationParams,
     /// Prompts of which nothing is known, sorted.
-    waiting: VecDeque<EnumerationRequest>,
+    waiting: VecDeque<Request>,
     /// Trees that found the cache full, or were prefilled and not begun.
     parked: VecDeque<Tree>,
     /// None where the context has too few sequences.
@@ -130,13 +91,14 @@ impl Group<'_> {
 
 impl<'a> Enumerator<'a> {
     /// Plans a job; nothing is evaluated yet.
-    pub fn new(decoder: &'a mut dyn Decoder, job: EnumerationJob<'a>) -> Self {
+    pub fn new(decoder: &'a mut dyn Decoder, job: Job<'a>, params: EnumerationParams) -> Self {
         let mut requests = job.requests.to_vec();
         requests.sort_by(|a, b| a.prompt_tokens.cmp(&b.prompt_tokens));
         let trunk = trunk(&requests);
         Self {
             cache: PromptCache::new(decoder, job.schedule, trunk, job.cancel),
             job,
+            params,
             waiting: requests.into(),
             parked: VecDeque::new(),
             seqs: Seqs::new(
@@ -144,7 +106,7 @@ impl<'a> Enumerator<'a> {
                 job.schedule.n_output_rows_max,
                 job.schedule.pad_to,
             ),
-            expected: Expected::first(job.params),
+            expected: Expected::first(&params),
             next_tokens: Vec::new(),
         }
     }
@@ -152,8 +114,8 @@ impl<'a> Enumerator<'a> {
     /// The enumerations of the next group; `None` after the last group or once cancelled.
     ///
     /// A failure of the decoder fails the requests of its group and not the job.
-    pub fn next_group(&mut self) -> Option<EnumerationOutcome> {
-        let mut outcome = EnumerationOutcome::default();
+    pub fn next_group(&mut self) -> Option<GroupOutcome<Enumeration>> {
+        let mut outcome = GroupOutcome::default();
         let mut trees = self.take_trees(&mut outcome);
         if trees.is_empty() && outcome.failed.is_empty() {
             return None;
@@ -166,7 +128,7 @@ impl<'a> Enumerator<'a> {
                 let (done, parked): (Vec<Tree>, _) = trees.into_iter().partition(Tree::is_done);
                 self.parked.extend(parked);
                 outcome.next_tokens = std::mem::take(&mut self.next_tokens);
-                outcome.enumerations = done.into_iter().map(Tree::into_enumeration).collect();
+                outcome.answers = done.into_iter().map(Tree::into_enumeration).collect();
             }
             Ok(false) => return None,
             Err(error) => {
@@ -182,7 +144,7 @@ impl<'a> Enumerator<'a> {
     }
 
     /// The trees of the next group: those that were parked, and as many new ones as are expected to fit; sorted.
-    fn take_trees(&mut self, outcome: &mut EnumerationOutcome) -> Vec<Tree> {
+    fn take_trees(&mut self, outcome: &mut GroupOutcome<Enumeration>) -> Vec<Tree> {
         let mut trees: Vec<Tree> = Vec::new();
         let max_tokens = self.job.sampling.max_tokens;
         let mut size = GroupSize::empty(self.cache.n_trunk(), self.job.schedule, max_tokens);
@@ -212,13 +174,13 @@ impl<'a> Enumerator<'a> {
     }
 
     /// The tree of the prompt that is next in turn.
-    fn take_tree(&mut self) -> Result<Option<Tree>, (EnumerationId, EngineError)> {
+    fn take_tree(&mut self) -> Result<Option<Tree>, (RequestId, EngineError)> {
         if let Some(tree) = self.parked.pop_front() {
             return Ok(Some(tree));
         }
-        let new = |request: EnumerationRequest| {
+        let new = |request: Request| {
             let id = request.id;
-            Tree::new(request, *self.job.params).map_err(|error| (id, error))
+            Tree::new(request, self.params).map_err(|error| (id, error))
         };
         self.waiting.pop_front().map(new).transpose()
     }
@@ -461,7 +423,7 @@ impl<'a> Enumerator<'a> {
 }
 
 /// The tokens all prompts begin with, the last token of each left out; `requests` are sorted.
-fn trunk(requests: &[EnumerationRequest]) -> Vec<u32> {
+fn trunk(requests: &[Request]) -> Vec<u32> {
     let (Some(first), Some(last)) = (requests.first(), requests.last()) else {
         return Vec::new();
     };

@@ -6,15 +6,16 @@ use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::*;
 
-use super::{EnumerationJob, EnumerationOutcome, Enumerator};
+use super::Enumerator;
 use crate::digest::Digest;
 use crate::engine::branch::DrawContext;
 use crate::engine::budget::n_cells_alone;
 use crate::engine::fake::{FakeDecoder, N_VOCAB, logits_after, long_prompt};
 use crate::engine::{GroupLimits, Schedule, Vocabulary};
+use crate::engine::{GroupOutcome, Job};
 use crate::generation::{
-    Continuation, Enumeration, EnumerationParams, EnumerationRequest, RequestContext,
-    SamplingParams, StopReason, StopRule,
+    Continuation, Enumeration, EnumerationParams, Request, RequestContext, SamplingParams,
+    StopReason, StopRule,
 };
 use crate::sampling::{self, AllowedTokens};
 
@@ -68,7 +69,7 @@ impl Asked {
         }
     }
 
-    fn requests(&self, prompts: &[Vec<u32>]) -> Vec<EnumerationRequest> {
+    fn requests(&self, prompts: &[Vec<u32>]) -> Vec<Request> {
         let context = RequestContext {
             model_sha256: Digest::of(b"model"),
             sampling: self.sampling.clone(),
@@ -87,16 +88,15 @@ impl Asked {
         decoder: &mut FakeDecoder,
         prompts: &[Vec<u32>],
         limits: GroupLimits,
-    ) -> Vec<EnumerationOutcome> {
+    ) -> Vec<GroupOutcome<Enumeration>> {
         let vocabulary = vocabulary(decoder.n_vocab);
         let requests = self.requests(prompts);
         let cancel = AtomicBool::new(false);
         let mut enumerator = Enumerator::new(
             decoder,
-            EnumerationJob {
+            Job {
                 requests: &requests,
                 sampling: &self.sampling,
-                params: &self.params,
                 seed: self.seed,
                 vocabulary: &vocabulary,
                 schedule: Schedule::STRICT,
@@ -104,6 +104,7 @@ impl Asked {
                 cancel: &cancel,
                 on_progress: &|_| {},
             },
+            self.params,
         );
         std::iter::from_fn(|| enumerator.next_group()).collect()
     }
@@ -125,8 +126,8 @@ impl Asked {
                 assert_eq!(next.distribution, expected);
                 n_distributions += 1;
             }
-            for enumeration in outcome.enumerations {
-                assert!(by_id.insert(enumeration.id, enumeration).is_none());
+            for enumeration in outcome.answers {
+                assert!(by_id.insert(enumeration.request_id, enumeration).is_none());
             }
         }
         assert_eq!(n_distributions, prompts.len());
@@ -387,11 +388,11 @@ fn a_failed_batch_fails_its_group_only() {
     let outcomes = asked.outcomes(&mut decoder, &prompts, limits(64, 512, 1));
     let counts: Vec<_> = outcomes
         .iter()
-        .map(|outcome| (outcome.enumerations.len(), outcome.failed.len()))
+        .map(|outcome| (outcome.answers.len(), outcome.failed.len()))
         .collect();
     assert_eq!(counts, [(0, 1), (1, 0)]);
     assert!(outcomes[0].failed[0].1.contains("made to fail"));
-    assert_eq!(outcomes[1].enumerations[0], asked.alone(&prompts[1]));
+    assert_eq!(outcomes[1].answers[0], asked.alone(&prompts[1]));
 }
 
 /// Of a wide vocabulary of which sampling cuts off nothing, some children of a node are kept; what is not counts as
@@ -402,7 +403,7 @@ fn whole_coverage_of_a_wide_vocabulary_keeps_a_bounded_number_of_children() {
     let mut decoder = FakeDecoder::new(4096, 64, 128);
     decoder.n_vocab = 3000;
     let outcomes = asked.outcomes(&mut decoder, &[vec![1, 2, 3]], limits(64, 4096, 8));
-    let found = &outcomes[0].enumerations[0];
+    let found = &outcomes[0].answers[0];
     assert_eq!(found.n_rows, 5);
     let (covered, drawn): (Vec<Continuation>, Vec<_>) = found
         .continuations

@@ -21,9 +21,7 @@ use crate::digest::Digest;
 use crate::engine::EngineError;
 use crate::engine::branch::DrawContext;
 use crate::engine::generate::digest_of;
-use crate::generation::{
-    Continuation, Enumeration, EnumerationParams, EnumerationRequest, StopReason,
-};
+use crate::generation::{Continuation, Enumeration, EnumerationParams, Request, StopReason};
 use crate::sampling::{self, DrawKey};
 
 /// A token after a node.
@@ -116,7 +114,7 @@ enum Phase {
 
 /// What is known of the continuations of one prompt.
 pub(super) struct Tree {
-    pub(super) request: EnumerationRequest,
+    pub(super) request: Request,
     params: EnumerationParams,
     prompt_digest: Digest,
     nodes: Vec<Node>,
@@ -139,10 +137,7 @@ impl Tree {
     ///
     /// # Errors
     /// `EmptyPrompt` for a prompt without tokens.
-    pub(super) fn new(
-        request: EnumerationRequest,
-        params: EnumerationParams,
-    ) -> Result<Self, EngineError> {
+    pub(super) fn new(request: Request, params: EnumerationParams) -> Result<Self, EngineError> {
         let &token = request
             .prompt_tokens
             .last()
@@ -439,7 +434,7 @@ impl Tree {
         drawn.sort_by_key(|continuation| continuation.tail_draw_idx);
         continuations.extend(drawn);
         Enumeration {
-            id: self.request.id,
+            request_id: self.request.id,
             continuations,
             uncovered: self.uncovered.clamp(0.0, 1.0),
             n_open: self.open.len(),

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use crate::generation::{
-    Continuation, Enumeration, EnumerationParams, EnumerationRequest, Method, RequestContext,
-    StopReason,
+    Continuation, Enumeration, EnumerationParams, Method, Request, RequestContext, StopReason,
 };
 use crate::leakage::{ExactLeak, ExactPair};
 use crate::store::fixture::Fixture;
-use crate::store::{ConditionKey, NewEnumeration, NewExactLeak, Store};
+use crate::store::{ConditionKey, NewAnswer, NewExactLeak, Store};
 
 const PARAMS: EnumerationParams = EnumerationParams {
     coverage: 0.99,
@@ -17,7 +16,7 @@ const PARAMS: EnumerationParams = EnumerationParams {
 };
 
 /// One request for each prompt of the fixture.
-fn requests(fixture: &Fixture) -> Vec<EnumerationRequest> {
+fn requests(fixture: &Fixture) -> Vec<Request> {
     let first_repeats = fixture.requests.iter().step_by(2);
     first_repeats
         .map(|request| {
@@ -28,7 +27,7 @@ fn requests(fixture: &Fixture) -> Vec<EnumerationRequest> {
 }
 
 /// An enumeration with text and numbers that are easily mangled.
-fn enumeration(request: &EnumerationRequest) -> Enumeration {
+fn enumeration(request: &Request) -> Enumeration {
     let continuation = |logprob: f64, tail_draw_idx| Continuation {
         text: format!(" \u{0}naïve “{}”\n", request.prompt_tokens[2]),
         tokens: vec![0, 151_645, u32::MAX],
@@ -38,7 +37,7 @@ fn enumeration(request: &EnumerationRequest) -> Enumeration {
         tail_draw_idx,
     };
     Enumeration {
-        id: request.id,
+        request_id: request.id,
         continuations: vec![
             continuation(-0.1, None),
             continuation(0.0, None),
@@ -51,13 +50,13 @@ fn enumeration(request: &EnumerationRequest) -> Enumeration {
     }
 }
 
-fn insert(store: &mut Store, fixture: &Fixture, requests: &[EnumerationRequest]) -> usize {
+fn insert(store: &mut Store, fixture: &Fixture, requests: &[Request]) -> usize {
     let enumerations: Vec<Enumeration> = requests.iter().map(enumeration).collect();
     let new = requests.iter().zip(&enumerations);
     let new: Vec<_> = new
-        .map(|(request, enumeration)| NewEnumeration {
+        .map(|(request, enumeration)| NewAnswer {
             request,
-            enumeration,
+            answer: enumeration,
         })
         .collect();
     let (run, model) = (fixture.run, fixture.model);
@@ -81,7 +80,9 @@ fn enumerations_are_read_back_as_they_were_and_what_is_missing_is_found() {
     let ids: Vec<_> = requests.iter().map(|request| request.id).collect();
     assert_eq!(insert(&mut store, &fixture, &requests[..2]), 2);
     assert_eq!(
-        store.missing_enumerations(&ids, fixture.numerics).unwrap(),
+        store
+            .missing(Method::Exact(PARAMS), &ids, fixture.numerics)
+            .unwrap(),
         [ids[2]]
     );
     assert_eq!(insert(&mut store, &fixture, &requests), 1);
@@ -160,9 +161,9 @@ fn enumerations_of_other_requests_are_refused() {
         ),
     ];
     for (request, enumeration, params, reason) in cases {
-        let new = [NewEnumeration {
+        let new = [NewAnswer {
             request,
-            enumeration,
+            answer: enumeration,
         }];
         let (run, model) = (fixture.run, fixture.model);
         let error = store.insert_enumerations(
@@ -178,7 +179,9 @@ fn enumerations_of_other_requests_are_refused() {
     }
     let ids: Vec<_> = requests.iter().map(|request| request.id).collect();
     assert_eq!(
-        store.missing_enumerations(&ids, fixture.numerics).unwrap(),
+        store
+            .missing(Method::Exact(PARAMS), &ids, fixture.numerics)
+            .unwrap(),
         ids
     );
 }

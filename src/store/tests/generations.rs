@@ -1,9 +1,9 @@
 //! Generations and failures: what is read back, what is missing, what is refused.
 
 use crate::digest::Digest;
-use crate::generation::{Generation, RequestContext};
+use crate::generation::{Generation, Method, RequestContext};
 use crate::store::fixture::{Fixture, generation, new_run, register_messages};
-use crate::store::{NewGeneration, NewRenderedPrompt, Store};
+use crate::store::{NewAnswer, NewRenderedPrompt, Store};
 
 #[test]
 fn generations_are_read_back_as_they_were() {
@@ -26,11 +26,18 @@ fn what_is_missing_is_found_exactly_and_in_order() {
     fixture.insert(&mut store, 1..3);
     let ids = fixture.request_ids();
     assert_eq!(
-        store.missing(&ids, fixture.numerics).unwrap(),
+        store
+            .missing(Method::Repeats, &ids, fixture.numerics)
+            .unwrap(),
         [ids[0], ids[3], ids[4], ids[5]]
     );
     assert_eq!(fixture.insert(&mut store, 0..6), 4);
-    assert_eq!(store.missing(&ids, fixture.numerics).unwrap(), []);
+    assert_eq!(
+        store
+            .missing(Method::Repeats, &ids, fixture.numerics)
+            .unwrap(),
+        []
+    );
 }
 
 #[test]
@@ -43,9 +50,9 @@ fn the_first_generation_of_a_request_stays() {
         text: "other".to_owned(),
         ..generation(request)
     };
-    let new = [NewGeneration {
+    let new = [NewAnswer {
         request,
-        generation: &other,
+        answer: &other,
     }];
     let n_inserted = store
         .insert_generations(
@@ -92,13 +99,13 @@ fn check_generation_refused(
     spoil(&mut bad, &mut context);
     let first = &fixture.requests[0];
     let new = [
-        NewGeneration {
+        NewAnswer {
             request: first,
-            generation: &good,
+            answer: &good,
         },
-        NewGeneration {
+        NewAnswer {
             request,
-            generation: &bad,
+            answer: &bad,
         },
     ];
     let error = store
@@ -107,7 +114,7 @@ fn check_generation_refused(
     assert!(error.to_string().ends_with(reason), "{error}");
     assert_eq!(
         store
-            .missing(&fixture.request_ids(), fixture.numerics)
+            .missing(Method::Repeats, &fixture.request_ids(), fixture.numerics)
             .unwrap()
             .len(),
         6,
@@ -175,9 +182,9 @@ fn prompts_must_be_registered_before_their_generations() {
         request_id: request.id,
         ..generation(&fixture.requests[0])
     };
-    let new = [NewGeneration {
+    let new = [NewAnswer {
         request: &request,
-        generation: &generation,
+        answer: &generation,
     }];
     let error = store
         .insert_generations(
@@ -200,7 +207,7 @@ fn failures_are_counted_and_stay_missing() {
     assert_eq!(store.n_failures(fixture.run).unwrap(), 2);
     assert_eq!(
         store
-            .missing(&fixture.request_ids(), fixture.numerics)
+            .missing(Method::Repeats, &fixture.request_ids(), fixture.numerics)
             .unwrap()
             .len(),
         6
@@ -225,9 +232,9 @@ fn prompts_with_the_same_tokens_share_generations_under_the_first_of_them() {
     assert_ne!(ids[0], ids[1]);
     let request = fixture.context.request([9, 9, 9].into(), 0);
     let generation = generation(&request);
-    let new = [NewGeneration {
+    let new = [NewAnswer {
         request: &request,
-        generation: &generation,
+        answer: &generation,
     }];
     store
         .insert_generations(

@@ -1,11 +1,12 @@
 //! Imports: what is shared, what is refused, and that leaks of imported generations are as any others.
 
+use super::records::run_model;
 use crate::digest::Digest;
 use crate::leakage::{Leak, leak_rates};
 use crate::store::fixture::Fixture;
 use crate::store::{
     Comparison, ConditionKey, IMPORTED_SEED, Imported, NewImport, NewImportedPair, NewImportedRow,
-    NewLeak, NumericsId, SamplingId, Store, StoreError, StoredLeak,
+    NewLeak, Source, Store, StoreError, StoredLeak,
 };
 
 const PROMPTS: [&str; 3] = ["He is", "He likes red. He is", "He likes blue. He is"];
@@ -111,14 +112,7 @@ fn models_of_one_experiment_share_its_pairs() {
         })
         .collect();
     assert_eq!(names, [("a", "imported", None), ("b", "imported", None)]);
-    let found = store
-        .comparisons(
-            first.experiment,
-            models[1].id,
-            SamplingId::UNKNOWN,
-            NumericsId::UNKNOWN,
-        )
-        .unwrap();
+    let found = store.comparisons(&models[1].source).unwrap();
     let compared = |found: &Comparison| {
         (
             found.pair_idx,
@@ -135,7 +129,7 @@ fn models_of_one_experiment_share_its_pairs() {
     ];
     assert_eq!(found.iter().map(compared).collect::<Vec<_>>(), expected);
     assert_eq!(
-        (found[2].concept.as_str(), found[2].seed),
+        (found[2].concept.as_str(), models[1].source.seed),
         ("blue", IMPORTED_SEED)
     );
 }
@@ -157,19 +151,19 @@ fn leaks_of_imported_generations_are_as_others() {
     let mut store = Store::open_in_memory().unwrap();
     let fixture = Fixture::register(&mut store);
     let experiment = import(&mut store, "a", "x").unwrap().experiment;
-    let model = store.compared_models(experiment).unwrap()[0].id;
+    let source = store.compared_models(experiment).unwrap()[0].source;
     let condition = store
         .register_condition(&ConditionKey {
             experiment,
-            model,
-            sampling: SamplingId::UNKNOWN,
-            seed: IMPORTED_SEED,
-            numerics: NumericsId::UNKNOWN,
+            model: source.model,
+            sampling: source.sampling,
+            seed: source.seed,
+            numerics: source.numerics,
             ..fixture.key()
         })
         .unwrap();
     let leaks: Vec<NewLeak> = store
-        .comparisons(experiment, model, SamplingId::UNKNOWN, NumericsId::UNKNOWN)
+        .comparisons(&source)
         .unwrap()
         .iter()
         .map(|found| NewLeak {
@@ -192,42 +186,39 @@ fn leaks_of_imported_generations_are_as_others() {
         (3, 100.0, 1)
     );
     // The verdicts name the same generations as the import, so nothing is compared twice.
-    assert_eq!(
-        store
-            .comparisons(experiment, model, SamplingId::UNKNOWN, NumericsId::UNKNOWN,)
-            .unwrap()
-            .len(),
-        3
-    );
+    assert_eq!(store.comparisons(&source).unwrap().len(), 3);
 }
 
+/// Verdicts may be thrown away: what is compared is found by the prompts of a pair.
 #[test]
-fn what_a_run_scored_can_be_compared_again() {
+fn generations_of_a_run_can_be_compared_without_verdicts() {
     let mut store = Store::open_in_memory().unwrap();
     let fixture = Fixture::register(&mut store);
     fixture.insert(&mut store, 0..6);
-    assert_eq!(store.compared_models(fixture.experiment).unwrap(), []);
-    let leaks = [fixture.new_leak(&store, 1, 0, 0.5)];
-    let condition = fixture.condition(&mut store);
-    store.save_leaks(condition, &leaks).unwrap();
     let models = store.compared_models(fixture.experiment).unwrap();
-    assert_eq!(
-        (models.len(), models[0].id, models[0].bits_per_weight),
-        (1, fixture.model, Some(6.5))
-    );
-    let found = store
-        .comparisons(
-            fixture.experiment,
-            fixture.model,
-            fixture.sampling,
-            fixture.numerics,
-        )
+    assert_eq!(models, [], "no run has asked for the model");
+    store
+        .save_run_model(fixture.run, fixture.model, fixture.sampling, &run_model())
         .unwrap();
+    let models = store.compared_models(fixture.experiment).unwrap();
+    assert_eq!((models.len(), models[0].bits_per_weight), (1, Some(6.5)));
+    assert_eq!(models[0].source, fixture.key().source());
+    let found = store.comparisons(&models[0].source).unwrap();
+    let places: Vec<_> = found
+        .iter()
+        .map(|found| (found.pair_idx, found.repeat_idx))
+        .collect();
+    assert_eq!(places, [(0, 0), (0, 1), (1, 0), (1, 1)]);
+    let leak = fixture.new_leak(&store, 1, 0, 0.5);
     assert_eq!(
-        (found.len(), found[0].seed, found[0].pair_idx),
-        (1, u64::MAX, 1)
+        (found[2].test.id, found[2].control.id),
+        (leak.test_generation, leak.control_generation)
     );
-    assert_eq!(found[0].test.id, leaks[0].test_generation);
+    let other = Source {
+        seed: 7,
+        ..models[0].source
+    };
+    assert_eq!(store.comparisons(&other).unwrap(), []);
     let experiments = store.experiments().unwrap();
     assert_eq!((experiments.len(), experiments[0].is_imported), (1, false));
 }

@@ -1,9 +1,9 @@
 //! How logits are computed: which rows are the same, and that generations are kept apart by them.
 
 use crate::digest::Digest;
-use crate::generation::RequestContext;
+use crate::generation::{Method, RequestContext};
 use crate::store::fixture::{Fixture, generation, new_run, numerics};
-use crate::store::{Here, NewGeneration, Numerics, NumericsId, RunModel, Store};
+use crate::store::{Here, NewAnswer, Numerics, NumericsId, RunModel, Store};
 
 fn undigested() -> Numerics {
     Numerics {
@@ -44,13 +44,13 @@ fn generations_of_other_numerics_are_others() {
     fixture.insert(&mut store, 0..6);
     let other = store.register_numerics(&undigested()).unwrap();
     let ids = fixture.request_ids();
-    assert_eq!(store.missing(&ids, other).unwrap(), ids);
+    assert_eq!(store.missing(Method::Repeats, &ids, other).unwrap(), ids);
     let request = &fixture.requests[0];
     let mut changed = generation(request);
     changed.text = "other".to_owned();
-    let new = [NewGeneration {
+    let new = [NewAnswer {
         request,
-        generation: &changed,
+        answer: &changed,
     }];
     let (run, model) = (fixture.run, fixture.model);
     let n_inserted = store.insert_generations(run, model, other, &fixture.context, &new);

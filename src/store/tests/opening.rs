@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::generation::Method;
 use crate::store::fixture::{Fixture, YAML, new_experiment};
 use crate::store::{Store, StoreError};
 
@@ -149,7 +150,7 @@ fn a_lock_of_another_connection_is_reported_for_writing_and_opening() {
     // Reading and opening do not wait for a writer.
     assert_eq!(
         store
-            .missing(&fixture.request_ids(), fixture.numerics)
+            .missing(Method::Repeats, &fixture.request_ids(), fixture.numerics)
             .unwrap()
             .len(),
         6
@@ -188,14 +189,14 @@ fn commits_reach_the_disk_and_are_seen_by_others() {
     let other = Store::open(&path).unwrap();
     assert_eq!(
         other
-            .missing(&fixture.request_ids(), fixture.numerics)
+            .missing(Method::Repeats, &fixture.request_ids(), fixture.numerics)
             .unwrap(),
         fixture.request_ids()[2..]
     );
     fixture.insert(&mut store, 0..6);
     assert_eq!(
         other
-            .missing(&fixture.request_ids(), fixture.numerics)
+            .missing(Method::Repeats, &fixture.request_ids(), fixture.numerics)
             .unwrap(),
         []
     );

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::generation::{EnumerationParams, SamplingParams};
+use crate::generation::{EnumerationParams, Method, SamplingParams};
 use crate::store::fixture::{
     Fixture, YAML, new_experiment, new_model, new_pair, new_run, register_messages,
 };
@@ -23,7 +23,7 @@ fn registering_again_finds_the_same_rows() {
     first.insert(&mut store, 0..6);
     assert_eq!(
         store
-            .missing(&second.request_ids(), second.numerics)
+            .missing(Method::Repeats, &second.request_ids(), second.numerics)
             .unwrap(),
         []
     );
@@ -58,7 +58,7 @@ fn an_edited_experiment_is_another_one_and_shares_generations() {
     store.start_run(&new_run(edited)).unwrap();
     assert_eq!(
         store
-            .missing(&fixture.request_ids(), fixture.numerics)
+            .missing(Method::Repeats, &fixture.request_ids(), fixture.numerics)
             .unwrap(),
         []
     );
@@ -284,7 +284,7 @@ fn the_latest_run_that_made_many_generations_tells_the_speed() {
     let model = new_model("tiny").sha256;
     let speed = |store: &Store, n_threads| {
         store
-            .last_speed(model, "a processor", n_threads, None)
+            .last_speed(model, "a processor", n_threads, Method::Repeats)
             .unwrap()
     };
     assert_eq!(speed(&store, 2), None);
@@ -311,7 +311,12 @@ fn the_latest_run_that_made_many_generations_tells_the_speed() {
         max_rows_per_prompt: 100,
         n_tail_draws: 5,
     };
-    let of_exact = store.last_speed(model, "a processor", 2, Some(&exact));
+    let of_exact = store.last_speed(model, "a processor", 2, Method::Exact(exact));
     assert_eq!(of_exact.unwrap(), None);
-    assert_eq!(store.last_speed(model, "another", 2, None).unwrap(), None);
+    assert_eq!(
+        store
+            .last_speed(model, "another", 2, Method::Repeats)
+            .unwrap(),
+        None
+    );
 }

@@ -25,9 +25,9 @@ pub(crate) fn each_diagnostic(source: &Source, take: TakeRow<'_>) -> anyhow::Res
 fn read(source: &Source, set: &StoredCondition) -> anyhow::Result<Vec<Diagnostics>> {
     let store = &source.store;
     let key = &set.key;
-    let compared = store.comparisons(key.experiment, key.model, key.sampling, key.numerics)?;
-    let of_seed = compared.iter().filter(|found| found.seed == set.key.seed);
-    let texts: HashMap<(usize, u32), &Comparison> = of_seed
+    let compared = store.comparisons(&key.source())?;
+    let texts: HashMap<(usize, u32), &Comparison> = compared
+        .iter()
         .map(|found| ((found.pair_idx, found.repeat_idx), found))
         .collect();
     let leaks = store.leaks(set.id)?;

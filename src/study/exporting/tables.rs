@@ -186,7 +186,7 @@ fn each_view_row(view: &View, source: &Source, take: TakeRow<'_>) -> anyhow::Res
             Err(_) => ControlFlow::Break(()),
         }
     })?;
-    Ok(result?)
+    result
 }
 
 fn each_rate(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {

@@ -18,7 +18,7 @@ use crate::gguf::shelf::State;
 use crate::llama::Backend;
 use crate::results::{ComparisonPlan, ModelPlan, RunPlan};
 use crate::store::Store;
-use crate::study::answering::exact::EnumerationPlan;
+use crate::study::answering::numerics;
 use crate::study::asking as prepare;
 use crate::study::models::deriving::{self, DerivedState, Wish};
 use crate::study::models::fetching::state_text;
@@ -26,7 +26,6 @@ use crate::study::models::opening::open_model;
 use crate::study::models::wanted::{Wanted, look_up};
 use crate::study::prompt_date::PromptDate;
 use crate::study::session::Session;
-use cost::Missing;
 
 /// What a generation takes in the database, where the database does not tell.
 const BYTES_PER_GENERATION: u64 = 1_600;
@@ -142,31 +141,18 @@ fn plan_model(
             .map(|prompt| prompt.tokens().len())
             .sum(),
     );
-    let (mut missing, mut missing_enumerations) = (Vec::new(), Vec::new());
+    let mut missing = Vec::new();
     plan.n_generations = 0;
     for planned in &planned {
-        if let Some(params) = experiment.enumeration() {
-            let enumerations = EnumerationPlan::new(&planned.prepared, params);
-            plan.n_generations += enumerations.requests.len();
-            missing_enumerations.extend(match store {
-                Some(store) => enumerations.missing(store, &planned.prepared)?,
-                None => enumerations.requests,
-            });
-        } else {
-            plan.n_generations += planned.plan.requests().len();
-            missing.extend(match store {
-                Some(store) => planned.missing(store)?,
-                None => planned.plan.requests().to_vec(),
-            });
-        }
+        plan.n_generations += planned.plan.requests().len();
+        missing.extend(match store {
+            Some(store) => planned.missing(store, numerics::of_most_answers(store, planned)?)?,
+            None => planned.plan.requests().to_vec(),
+        });
     }
-    plan.n_missing = missing.len() + missing_enumerations.len();
+    plan.n_missing = missing.len();
     plan.n_stored = plan.n_generations - plan.n_missing;
     plan.quantization = Some(first.prepared.file.quantization.clone());
-    let missing = match experiment.enumeration() {
-        Some(params) => Missing::Enumerations(&missing_enumerations, params),
-        None => Missing::Generations(&missing),
-    };
     plan.cost = Some(cost::cost(session, backend, store, first, &missing)?);
     Ok(plan)
 }

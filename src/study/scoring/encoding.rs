@@ -7,13 +7,14 @@
 use std::collections::HashMap;
 
 use anyhow::Context as _;
+use itertools::Itertools as _;
 
 use crate::embedding::{Embedder, Embedding};
 use crate::leakage::{BertScore, Metric, Rounding, Signature, TokenVectors, cosine};
 use crate::llama::{Backend, Model};
 use crate::machine;
 use crate::store::{ModelId, Store};
-use crate::study::models::encoder::EncoderFile;
+use crate::study::models::encoder::{EncoderFile, EncoderUse};
 use crate::study::session::{Interrupted, Session};
 use crate::watch::Unit;
 
@@ -89,11 +90,31 @@ pub(crate) fn similarity_text(metric: Metric, encoder: &EncoderFile) -> String {
 }
 
 impl Encoding<'_> {
+    /// The vectors of `texts` that a use of the encoder needs; each text may come more than once.
+    ///
+    /// # Errors
+    /// [`Interrupted`] where it was ended; what was embedded of sentences is stored.
+    pub(crate) fn encode<'t>(
+        &self,
+        store: &mut Store,
+        encoder_use: EncoderUse,
+        texts: impl Iterator<Item = &'t str>,
+    ) -> anyhow::Result<Encoded> {
+        let texts: Vec<&str> = texts.sorted_unstable().dedup().collect();
+        Ok(match encoder_use {
+            EncoderUse::Tokens { .. } => Encoded::Tokens(self.tokens(&texts)?),
+            EncoderUse::Sentences => {
+                self.embed(store, &texts)?;
+                Encoded::Sentences(Vectors(store.embeddings(self.encoder_id, &texts)?))
+            }
+        })
+    }
+
     /// Embeds those of `texts` that have no stored vector.
     ///
     /// # Errors
     /// [`Interrupted`] where it was ended; what was embedded is stored.
-    pub(crate) fn embed(&self, store: &mut Store, texts: &[&str]) -> anyhow::Result<()> {
+    fn embed(&self, store: &mut Store, texts: &[&str]) -> anyhow::Result<()> {
         let missing = store.missing_embeddings(self.encoder_id, texts)?;
         if missing.is_empty() {
             return Ok(());
@@ -131,7 +152,7 @@ impl Encoding<'_> {
     ///
     /// # Errors
     /// [`Interrupted`] where it was ended.
-    pub(crate) fn tokens(&self, texts: &[&str]) -> anyhow::Result<HashMap<String, TokenVectors>> {
+    fn tokens(&self, texts: &[&str]) -> anyhow::Result<HashMap<String, TokenVectors>> {
         let model = Model::load(self.backend, self.encoder.file.gguf.path())?;
         let tokenizer = self.encoder.tokenizer.clone();
         let embedder = Embedder::new(self.backend, &model, tokenizer, self.session.n_threads)?;
@@ -146,11 +167,6 @@ impl Encoding<'_> {
             .into_iter()
             .map(|tokens| TokenVectors(tokens.into_iter().map(Embedding::into_vec).collect()));
         Ok(texts.into_iter().zip(vectors).collect())
-    }
-
-    /// The stored vectors of `texts`.
-    pub(crate) fn vectors(&self, store: &Store, texts: &[&str]) -> anyhow::Result<Vectors> {
-        Ok(Vectors(store.embeddings(self.encoder_id, texts)?))
     }
 }
 

@@ -6,23 +6,18 @@ use std::collections::{BTreeMap, HashMap};
 
 use itertools::Itertools as _;
 
-use crate::experiment::PromptPair;
-use crate::generation::{Continuation, Enumeration, EnumerationId, Method};
+use super::evidence::{Continuations, ContinuedPair};
+use super::scorer::{N_EXAMPLES, Scorer};
+use crate::generation::{Continuation, Enumeration, RequestId};
 use crate::leakage::{
-    ExactLeakRate, ExactPair, LeakingText, Rounding, TextDistribution, WeightedText, echoes,
-    exact_leak, exact_leak_rates, leaking_texts,
+    ExactLeakRate, ExactPair, LeakingText, TextDistribution, WeightedText, echoes, exact_leak,
+    exact_leak_rates, leaking_texts,
 };
 use crate::results::{ExactExample, LikelyText};
-use crate::store::{ConditionId, ModelId, NewExactLeak, Store, StoredEnumeration};
-use crate::study::answering::exact::EnumerationPlan;
-use crate::study::asking::Planned;
-use crate::study::scoring::encoding::Vectors;
-use crate::study::scoring::repeats::{N_EXAMPLES, Scorer};
+use crate::store::NewExactLeak;
 
 /// Texts shown of each side of an example.
 const N_TEXTS: usize = 3;
-
-pub(crate) type Enumerations = HashMap<EnumerationId, StoredEnumeration>;
 
 /// What scoring the enumerations of one model found.
 pub(crate) struct ExactScored {
@@ -58,11 +53,11 @@ impl<'e> Texts<'e> {
     }
 
     /// As the concept sees them.
-    fn seen_by(&self, concept: &str, vectors: &Vectors) -> anyhow::Result<TextDistribution> {
+    fn seen_by(&self, concept: &str, scorer: &Scorer<'_>) -> anyhow::Result<TextDistribution> {
         let weighted = |text: &str, probability: f64| -> anyhow::Result<WeightedText> {
-            let similarity = vectors.similarity(concept, text)?;
+            let similarity = scorer.similarity(concept, text)?;
             let is_echo = echoes(text, concept);
-            let rounding = Rounding::PUBLISHED;
+            let rounding = scorer.rounding;
             Ok(WeightedText::new(
                 text,
                 probability,
@@ -87,126 +82,103 @@ impl<'e> Texts<'e> {
 
 /// A pair with what is shown of it, should it be striking.
 struct Compared<'e> {
-    pair: &'e PromptPair,
+    of: &'e ContinuedPair,
     exact: ExactPair,
     leaking: Vec<LeakingText>,
 }
 
-impl Scorer<'_> {
-    /// Compares the continuations of one model, and stores the leak probabilities.
-    ///
-    /// A pair whose test or control prompt has no enumeration has no leak probability.
-    pub(crate) fn score_exact(
-        &self,
-        store: &mut Store,
-        planned: &Planned,
-        plan: &EnumerationPlan,
-        model: ModelId,
-        enumerations: &Enumerations,
-    ) -> anyhow::Result<ExactScored> {
-        let texts: HashMap<EnumerationId, Texts<'_>> = enumerations
-            .iter()
-            .map(|(&id, stored)| (id, Texts::of(&stored.enumeration)))
-            .collect();
-        let vectors = self.vectors(store, continuation_texts(enumerations))?;
-        let mut compared = Vec::new();
-        for pair in self.experiment.pairs() {
-            let side = |prompt_idx| texts.get(&plan.id(prompt_idx));
-            if let (Some(test), Some(control)) =
-                (side(pair.test_prompt_idx), side(pair.control_prompt_idx))
-            {
-                compared.push(compare(pair, test, control, &vectors)?);
-            }
+/// The pairs of a condition, compared.
+pub(super) struct ComparedPairs<'e> {
+    continuations: &'e Continuations,
+    texts: HashMap<RequestId, Texts<'e>>,
+    pairs: Vec<Compared<'e>>,
+}
+
+/// Compares the continuations of each pair whose prompts both have some.
+pub(super) fn compare<'e>(
+    scorer: &Scorer<'_>,
+    continuations: &'e Continuations,
+) -> anyhow::Result<ComparedPairs<'e>> {
+    let stored = continuations.enumerations.iter();
+    let texts: HashMap<RequestId, Texts<'_>> = stored
+        .map(|(&id, stored)| (id, Texts::of(&stored.enumeration)))
+        .collect();
+    let mut pairs = Vec::new();
+    for pair in &continuations.pairs {
+        if let (Some(test), Some(control)) = (texts.get(&pair.test), texts.get(&pair.control)) {
+            pairs.push(compare_pair(scorer, pair, test, control)?);
         }
-        let method = Method::Exact(plan.params);
-        let condition = self.condition(store, &planned.prepared, model, method)?;
-        save(store, condition, plan, enumerations, &compared)?;
-        let striking = striking(&compared);
-        let examples = striking
-            .iter()
-            .map(|compared| self.exact_example(planned, plan, compared, &texts));
-        let examples = examples.collect();
-        let pairs: Vec<ExactPair> = compared.iter().map(|c| c.exact.clone()).collect();
-        Ok(ExactScored {
-            examples,
-            leak_rates: exact_leak_rates(&pairs),
-            pairs,
-        })
+    }
+    Ok(ComparedPairs {
+        continuations,
+        texts,
+        pairs,
+    })
+}
+
+impl ComparedPairs<'_> {
+    /// The leak probabilities to store.
+    pub(super) fn new_leaks(&self) -> Vec<NewExactLeak<'_>> {
+        let row = |id: RequestId| self.continuations.enumerations[&id].id;
+        let new = self.pairs.iter().map(|compared| NewExactLeak {
+            pair_idx: compared.exact.pair_idx,
+            test_enumeration: row(compared.of.test),
+            control_enumeration: row(compared.of.control),
+            leak: &compared.exact.leak,
+        });
+        new.collect()
     }
 
-    fn exact_example(
-        &self,
-        planned: &Planned,
-        plan: &EnumerationPlan,
-        compared: &Compared<'_>,
-        texts: &HashMap<EnumerationId, Texts<'_>>,
-    ) -> ExactExample {
-        let pair = compared.pair;
+    /// The rates, and the pairs worth showing.
+    pub(super) fn scored(&self, label: &str) -> ExactScored {
+        let pairs: Vec<ExactPair> = self.pairs.iter().map(|c| c.exact.clone()).collect();
+        let striking = striking(&self.pairs).into_iter();
+        ExactScored {
+            examples: striking
+                .map(|compared| self.example(label, compared))
+                .collect(),
+            leak_rates: exact_leak_rates(&pairs),
+            pairs,
+        }
+    }
+
+    fn example(&self, label: &str, compared: &Compared<'_>) -> ExactExample {
         let likely = |text: &str, probability| LikelyText {
             text: text.to_owned(),
             probability,
         };
         let leaking = compared.leaking.iter();
-        let control = &texts[&plan.id(pair.control_prompt_idx)];
-        let mut of_control: Vec<LikelyText> = control
-            .enumerated
-            .iter()
+        let of_control = self.texts[&compared.of.control].enumerated.iter();
+        let mut of_control: Vec<LikelyText> = of_control
             .map(|(text, &probability)| likely(text, probability))
             .collect();
         of_control.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         of_control.truncate(N_TEXTS);
         ExactExample {
-            model: planned.prepared.label(),
-            concept: pair.concept.clone(),
+            model: label.to_owned(),
+            concept: compared.of.pair.concept.clone(),
             leak_probability: compared.exact.leak.probability,
-            test_prompt: self.experiment.test_prompt(pair).to_owned(),
+            test_prompt: compared.of.test_prompt.clone(),
             test_texts: leaking
                 .map(|text| likely(&text.text, text.probability))
                 .collect(),
-            control_prompt: self.experiment.control_prompt(pair).to_owned(),
+            control_prompt: compared.of.control_prompt.clone(),
             control_texts: of_control,
         }
     }
 }
 
-fn save(
-    store: &mut Store,
-    condition: ConditionId,
-    plan: &EnumerationPlan,
-    enumerations: &Enumerations,
-    compared: &[Compared<'_>],
-) -> anyhow::Result<()> {
-    let row = |prompt_idx| enumerations[&plan.id(prompt_idx)].id;
-    let new: Vec<NewExactLeak<'_>> = compared
-        .iter()
-        .map(|compared| NewExactLeak {
-            pair_idx: compared.exact.pair_idx,
-            test_enumeration: row(compared.exact.test_prompt_idx),
-            control_enumeration: row(compared.exact.control_prompt_idx),
-            leak: &compared.exact.leak,
-        })
-        .collect();
-    Ok(store.save_exact_leaks(condition, &new)?)
-}
-
-/// All texts of the continuations.
-pub(crate) fn continuation_texts(enumerations: &Enumerations) -> impl Iterator<Item = &str> {
-    let continuations = enumerations
-        .values()
-        .flat_map(|stored| &stored.enumeration.continuations);
-    continuations.map(|continuation| continuation.text.as_str())
-}
-
-fn compare<'e>(
-    pair: &'e PromptPair,
+fn compare_pair<'e>(
+    scorer: &Scorer<'_>,
+    of: &'e ContinuedPair,
     test: &Texts<'_>,
     control: &Texts<'_>,
-    vectors: &Vectors,
 ) -> anyhow::Result<Compared<'e>> {
-    let test = test.seen_by(&pair.concept, vectors)?;
-    let control = control.seen_by(&pair.concept, vectors)?;
+    let pair = &of.pair;
+    let test = test.seen_by(&pair.concept, scorer)?;
+    let control = control.seen_by(&pair.concept, scorer)?;
     Ok(Compared {
-        pair,
+        of,
         leaking: leaking_texts(&test, &control, N_TEXTS),
         exact: ExactPair {
             pair_idx: pair.pair_idx,

@@ -1,8 +1,9 @@
 //! From answers to verdicts: embedding, similarity, verdicts and leak probabilities.
 
 pub(crate) mod encoding;
+pub(crate) mod evidence;
 pub(crate) mod exact;
-pub(crate) mod repeats;
+pub(crate) mod scorer;
 pub(crate) mod stored;
 pub(crate) mod verdicts;
 

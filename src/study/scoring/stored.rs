@@ -3,23 +3,20 @@
 //! Owns the choice of experiments, the grouping by seed, and which encoder a metric uses unless another is named. Which
 //! generations are compared, the store says; what a leak is, `leakage` does.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::ensure;
+use itertools::Itertools as _;
 
-use super::encoding::{Encoded, Encoding, signature_of, similarity_text};
-use super::repeats::N_EXAMPLES;
-use crate::generation::{Method, sampling_labels};
-use crate::leakage::{
-    Diagnostics, Leak, Metric, Rounding, ScoredPair, diagnostics, echoes, leak_rates,
-    striking_leaks,
-};
+use super::encoding::{Encoding, similarity_text};
+use super::evidence::{Evidence, Subject};
+use super::scorer::{Scored, Scorer};
+use crate::generation::sampling_labels;
+use crate::gguf::manifest::Manifest;
+use crate::leakage::{Metric, Rounding};
 use crate::llama::Backend;
-use crate::results::{Example, ModelSummary, Summary};
-use crate::store::{
-    ComparedModel, Comparison, ConditionKey, IMPORTED_SEED, NewLeak, Store, StoredExperiment,
-};
+use crate::results::{ModelSummary, Summary};
+use crate::store::{ComparedModel, IMPORTED_SEED, Store, StoredExperiment};
 use crate::study::asking::register_model;
 use crate::study::models::encoder::{EncoderUse, open_encoder_for, wanted_encoder};
 use crate::study::models::file::{stored_composition, stored_derivation, stored_label_share};
@@ -30,10 +27,11 @@ use crate::study::stored;
 const SBERT_MODEL: &str = "all-minilm-l6-v2";
 const BERTSCORE_MODEL: &str = "distilbert-base-uncased";
 
-/// What can be compared of one experiment: for each seed and model its comparisons.
-struct Compared {
+/// The conditions of one experiment and seed that can be scored.
+struct Scorable {
     experiment: StoredExperiment,
-    by_seed: BTreeMap<u64, Vec<(ComparedModel, Vec<Comparison>)>>,
+    seed: u64,
+    models: Vec<(ComparedModel, Subject)>,
 }
 
 /// The way in which stored generations are scored.
@@ -43,7 +41,8 @@ pub struct Scoring {
     pub experiment: Option<String>,
     /// The metrics.
     pub metrics: Vec<Metric>,
-    /// An encoder of the manifest, a GGUF file or a folder; that of the published work unless given.
+    /// An encoder of the manifest, a GGUF file or a folder; unless given that of the experiment's runs, or for imports and
+    /// for metrics of tokens that of the published work.
     pub embedding_model: Option<String>,
     /// The layer of which tokens are compared; that which bert_score takes unless given.
     pub layer: Option<u32>,
@@ -58,12 +57,11 @@ impl Session {
     /// Where nothing is stored, and [`Interrupted`](crate::study::Interrupted).
     pub fn score(&self, db: &Path, scoring: &Scoring) -> anyhow::Result<Vec<Summary>> {
         let mut store = stored::open(db)?;
-        let compared = compared(&store, scoring.experiment.as_deref())?;
-        let scorer = StoredScorer {
+        let scorable = scorable(&store, scoring.experiment.as_deref())?;
+        let call = Call {
             scoring,
             session: self,
             backend: &Backend::init()?,
-            compared: &compared,
         };
         let (of_tokens, of_sentences): (Vec<Metric>, Vec<Metric>) = scoring
             .metrics
@@ -80,135 +78,152 @@ impl Session {
         ];
         let mut summaries = Vec::new();
         for (metrics, encoder_use) in uses.iter().filter(|(metrics, _)| !metrics.is_empty()) {
-            summaries.extend(scorer.score(&mut store, metrics, *encoder_use)?);
+            summaries.extend(call.score(&mut store, &scorable, metrics, *encoder_use)?);
         }
         Ok(summaries)
     }
 }
 
-/// The experiments that are meant and have something to compare.
-fn compared(store: &Store, name: Option<&str>) -> anyhow::Result<Vec<Compared>> {
-    let meant = stored::experiments_named(store, name)?;
-    let mut found = Vec::new();
-    for experiment in meant {
-        let mut by_seed: BTreeMap<u64, Vec<(ComparedModel, Vec<Comparison>)>> = BTreeMap::new();
-        for model in store.compared_models(experiment.id)? {
-            for comparison in comparisons(store, &experiment, &model)? {
-                let models = by_seed.entry(comparison.seed).or_default();
-                match models.last_mut() {
-                    Some((last, comparisons)) if *last == model => comparisons.push(comparison),
-                    _ => models.push((model.clone(), vec![comparison])),
-                }
-            }
-        }
-        if !by_seed.is_empty() {
-            found.push(Compared {
+/// The experiments that are meant and have something to compare, by experiment and seed.
+fn scorable(store: &Store, name: Option<&str>) -> anyhow::Result<Vec<Scorable>> {
+    let mut found: Vec<Scorable> = Vec::new();
+    for experiment in stored::experiments_named(store, name)? {
+        let models = store.compared_models(experiment.id)?.into_iter();
+        let by_seed = models.into_group_map_by(|model| model.source.seed);
+        for (seed, models) in by_seed.into_iter().sorted_by_key(|(seed, _)| *seed) {
+            let models = models.into_iter().map(|model| subject(store, model));
+            found.push(Scorable {
                 experiment: experiment.clone(),
-                by_seed,
+                seed,
+                models: models.collect::<anyhow::Result<_>>()?,
             });
         }
     }
     ensure!(
         !found.is_empty(),
         "nothing is stored that could be scored\n\
-         hint: generations are scored again once a run has ended, or after `seep import`"
+         hint: `seep run` and `seep import` store generations"
     );
     Ok(found)
 }
 
-/// What can be compared of a model of an experiment.
-fn comparisons(
-    store: &Store,
-    experiment: &StoredExperiment,
-    model: &ComparedModel,
-) -> anyhow::Result<Vec<Comparison>> {
-    let (sampling, numerics) = (model.sampling, model.numerics);
-    Ok(store.comparisons(experiment.id, model.id, sampling, numerics)?)
+fn subject(store: &Store, model: ComparedModel) -> anyhow::Result<(ComparedModel, Subject)> {
+    let subject = Subject {
+        source: model.source,
+        label: format!("{} {}", model.label, model.quantization),
+        evidence: Evidence::Repeats(store.comparisons(&model.source)?),
+    };
+    Ok((model, subject))
 }
 
-/// What holds for all metrics of one call.
-struct StoredScorer<'a> {
+/// Everything that holds for all metrics of one call.
+struct Call<'a> {
     scoring: &'a Scoring,
     session: &'a Session,
     backend: &'a Backend,
-    compared: &'a [Compared],
 }
 
-impl StoredScorer<'_> {
+impl Call<'_> {
     /// Scores everything by metrics that need the same of an encoder.
     fn score(
         &self,
         store: &mut Store,
+        scorable: &[Scorable],
         metrics: &[Metric],
         encoder_use: EncoderUse,
     ) -> anyhow::Result<Vec<Summary>> {
-        let usual = match encoder_use {
-            EncoderUse::Sentences => SBERT_MODEL,
-            EncoderUse::Tokens { .. } => BERTSCORE_MODEL,
-        };
-        let name = self.scoring.embedding_model.as_deref().unwrap_or(usual);
-        let wanted = wanted_encoder(name)?;
-        let encoder = open_encoder_for(self.session, &wanted, encoder_use)?;
+        let named = scorable.iter().map(|scorable| {
+            let name = self.encoder_name(store, &scorable.experiment, encoder_use)?;
+            Ok((name, scorable))
+        });
+        let named = named.collect::<anyhow::Result<Vec<(String, &Scorable)>>>()?;
+        let names = named.iter().map(|(name, _)| name).unique();
+        let mut summaries = Vec::new();
+        for name in names {
+            let of_name = named.iter().filter(|(of, _)| of == name);
+            let scorable: Vec<&Scorable> = of_name.map(|(_, scorable)| *scorable).collect();
+            summaries.extend(self.score_with(store, name, &scorable, metrics, encoder_use)?);
+        }
+        Ok(summaries)
+    }
+
+    /// The encoder for an experiment: that which is asked for, that which its runs were scored with, or the published one.
+    fn encoder_name(
+        &self,
+        store: &Store,
+        experiment: &StoredExperiment,
+        encoder_use: EncoderUse,
+    ) -> anyhow::Result<String> {
+        if let Some(name) = &self.scoring.embedding_model {
+            return Ok(name.clone());
+        }
+        if matches!(encoder_use, EncoderUse::Tokens { .. }) {
+            return Ok(BERTSCORE_MODEL.to_owned());
+        }
+        let chosen = store.first_encoder(experiment.id, Metric::Sbert.name())?;
+        Ok(match chosen {
+            Some((label, _)) if Manifest::builtin().find_encoder(&label).is_ok() => label,
+            Some((_, Some(path))) => path,
+            Some((_, None)) | None => SBERT_MODEL.to_owned(),
+        })
+    }
+
+    fn score_with(
+        &self,
+        store: &mut Store,
+        encoder: &str,
+        scorable: &[&Scorable],
+        metrics: &[Metric],
+        encoder_use: EncoderUse,
+    ) -> anyhow::Result<Vec<Summary>> {
+        let encoder = open_encoder_for(self.session, &wanted_encoder(encoder)?, encoder_use)?;
         let encoding = Encoding {
             session: self.session,
             backend: self.backend,
             encoder_id: register_model(store, &encoder.file)?,
             encoder: &encoder,
         };
-        let encoded = encode(&encoding, store, encoder_use, &texts(self.compared))?;
+        let subjects = scorable.iter().flat_map(|scorable| &scorable.models);
+        let texts = subjects.flat_map(|(_, subject)| subject.texts());
+        let encoded = encoding.encode(store, encoder_use, texts)?;
         let mut summaries = Vec::new();
         for &metric in metrics {
-            for compared in self.compared {
-                for seed in compared.by_seed.keys() {
-                    let scored =
-                        self.score_one(store, &encoding, &encoded, metric, compared, *seed);
-                    summaries.push(scored?);
-                }
+            let scorer = Scorer {
+                encoding: &encoding,
+                encoded: &encoded,
+                metric,
+                rounding: self.scoring.rounding,
+            };
+            for scorable in scorable {
+                summaries.push(score_one(store, &scorer, scorable)?);
             }
         }
         Ok(summaries)
     }
+}
 
-    /// Scores the generations of one experiment and seed, and stores the verdicts.
-    fn score_one(
-        &self,
-        store: &mut Store,
-        encoding: &Encoding<'_>,
-        encoded: &Encoded,
-        metric: Metric,
-        compared: &Compared,
-        seed: u64,
-    ) -> anyhow::Result<Summary> {
-        let rounding = self.scoring.rounding;
-        let signature = signature_of(metric, encoding.encoder, rounding);
-        let (experiment, file) = (compared.experiment.id, &encoding.encoder.file);
-        store.name_model(
-            experiment,
-            encoding.encoder_id,
-            &file.name,
-            &file.quantization,
-        )?;
-        let mut summary = new_summary(encoding, store, compared, seed, metric, &signature);
-        for (model, comparisons) in &compared.by_seed[&seed] {
-            let scored = scored_pairs(encoded, metric, rounding, comparisons)?;
-            let condition = store.register_condition(&ConditionKey {
-                experiment,
-                model: model.id,
-                sampling: model.sampling,
-                seed,
-                method: Method::Repeats,
-                numerics: model.numerics,
-                metric: metric.name().to_owned(),
-                embedding_model: encoding.encoder_id,
-                signature: signature.clone(),
-            })?;
-            let new = comparisons.iter().zip(&scored).map(new_leak);
-            store.save_leaks(condition, &new.collect::<Vec<_>>())?;
-            add_model(&mut summary, model, comparisons, &scored)?;
-        }
-        label_samplings(&mut summary);
-        Ok(summary)
+/// Scores the generations of one experiment and seed, and stores the verdicts.
+fn score_one(
+    store: &mut Store,
+    scorer: &Scorer<'_>,
+    scorable: &Scorable,
+) -> anyhow::Result<Summary> {
+    let (encoding, file) = (scorer.encoding, &scorer.encoding.encoder.file);
+    let experiment = scorable.experiment.id;
+    store.name_model(
+        experiment,
+        encoding.encoder_id,
+        &file.name,
+        &file.quantization,
+    )?;
+    let mut summary = new_summary(scorer, store, scorable);
+    for (model, subject) in &scorable.models {
+        let scored = scorer.score(store, subject)?;
+        summary.examples.extend(scored.examples.iter().cloned());
+        summary.models.push(model_summary(model, subject, scored)?);
     }
+    label_samplings(&mut summary);
+    Ok(summary)
 }
 
 /// Names the sampling values in which the conditions differ, where they are known.
@@ -223,112 +238,26 @@ fn label_samplings(summary: &mut Summary) {
     }
 }
 
-/// The vectors of `texts` that the metrics need.
-fn encode(
-    encoding: &Encoding<'_>,
-    store: &mut Store,
-    encoder_use: EncoderUse,
-    texts: &[&str],
-) -> anyhow::Result<Encoded> {
-    Ok(match encoder_use {
-        EncoderUse::Tokens { .. } => Encoded::Tokens(encoding.tokens(texts)?),
-        EncoderUse::Sentences => {
-            encoding.embed(store, texts)?;
-            Encoded::Sentences(encoding.vectors(store, texts)?)
-        }
-    })
-}
-
-/// The distinct concepts and generations.
-fn texts(compared: &[Compared]) -> Vec<&str> {
-    let models = compared
+fn new_summary(scorer: &Scorer<'_>, store: &Store, scorable: &Scorable) -> Summary {
+    let (experiment, encoder) = (&scorable.experiment, scorer.encoding.encoder);
+    let comparisons = scorable
+        .models
         .iter()
-        .flat_map(|compared| compared.by_seed.values().flatten());
-    let comparisons = models.flat_map(|(_, comparisons)| comparisons);
-    let mut texts: Vec<&str> = comparisons
-        .flat_map(|comparison| {
-            let generations =
-                [&comparison.test, &comparison.control].map(|side| side.text.as_str());
-            [comparison.concept.as_str()].into_iter().chain(generations)
-        })
-        .collect();
-    texts.sort_unstable();
-    texts.dedup();
-    texts
-}
-
-fn scored_pairs(
-    encoded: &Encoded,
-    metric: Metric,
-    rounding: Rounding,
-    comparisons: &[Comparison],
-) -> anyhow::Result<Vec<ScoredPair>> {
-    let scored = comparisons.iter().map(|comparison| {
-        let concept = &comparison.concept;
-        let similarity = |text: &str| encoded.similarity(metric, concept, text);
-        let similarity_test = similarity(&comparison.test.text)?;
-        let similarity_control = similarity(&comparison.control.text)?;
-        let control_prompt_idx = usize::try_from(comparison.control_prompt_id.get());
-        Ok(ScoredPair {
-            pair_idx: comparison.pair_idx,
-            repeat_idx: comparison.repeat_idx,
-            category: comparison.category.clone(),
-            control_prompt_idx: control_prompt_idx.expect("ids of rows count up from 1"),
-            similarity_test,
-            similarity_control,
-            leak: Leak::with_rounding(similarity_test, similarity_control, rounding),
-            is_echo: echoes(&comparison.test.text, concept),
-        })
-    });
-    scored.collect()
-}
-
-/// What else the verdicts may come from; each stands beside its comparison.
-fn diagnosed(comparisons: &[Comparison], scored: &[ScoredPair]) -> Vec<Diagnostics> {
-    let pairs = comparisons.iter().zip(scored);
-    let pairs = pairs.map(|(comparison, scored)| stored::diagnosed_pair(comparison, scored));
-    diagnostics(&pairs.collect::<Vec<_>>())
-}
-
-fn new_leak((comparison, scored): (&Comparison, &ScoredPair)) -> NewLeak {
-    NewLeak {
-        pair_idx: scored.pair_idx,
-        repeat_idx: scored.repeat_idx,
-        test_generation: comparison.test.id,
-        control_generation: comparison.control.id,
-        similarity_test: scored.similarity_test,
-        similarity_control: scored.similarity_control,
-        leak: scored.leak,
-        is_echo: scored.is_echo,
-    }
-}
-
-fn new_summary(
-    encoding: &Encoding<'_>,
-    store: &Store,
-    compared: &Compared,
-    seed: u64,
-    metric: Metric,
-    signature: &str,
-) -> Summary {
-    let experiment = &compared.experiment;
-    let comparisons = compared.by_seed[&seed]
-        .iter()
-        .flat_map(|(_, comparisons)| comparisons);
-    let is_unknown = experiment.is_imported && seed == IMPORTED_SEED;
+        .flat_map(|(_, subject)| subject.comparisons());
+    let is_unknown = experiment.is_imported && scorable.seed == IMPORTED_SEED;
     Summary {
         experiment: experiment.name.clone(),
         experiment_sha256: experiment.sha256.clone(),
-        metric: metric.name().to_owned(),
-        similarity: similarity_text(metric, encoding.encoder),
-        signature: signature.to_owned(),
-        embedding_model: encoding.encoder.file.name.clone(),
-        embedding_model_sha256: encoding.encoder.file.sha256.to_string(),
+        metric: scorer.metric.name().to_owned(),
+        similarity: similarity_text(scorer.metric, encoder),
+        signature: scorer.signature(),
+        embedding_model: encoder.file.name.clone(),
+        embedding_model_sha256: encoder.file.sha256.to_string(),
         n_repeats: comparisons
             .map(|found| found.repeat_idx + 1)
             .max()
             .unwrap_or(0),
-        seed: (!is_unknown).then_some(seed),
+        seed: (!is_unknown).then_some(scorable.seed),
         models: Vec::new(),
         enumeration: None,
         drifts: Vec::new(),
@@ -341,40 +270,18 @@ fn new_summary(
     }
 }
 
-fn add_model(
-    summary: &mut Summary,
+fn model_summary(
     model: &ComparedModel,
-    comparisons: &[Comparison],
-    scored: &[ScoredPair],
-) -> anyhow::Result<()> {
-    let label = format!("{} {}", model.label, model.quantization);
-    let examples = striking_leaks(scored, N_EXAMPLES).into_iter().map(|leak| {
-        let is_meant = |found: &&Comparison| {
-            (found.pair_idx, found.repeat_idx) == (leak.pair_idx, leak.repeat_idx)
-        };
-        let comparison = comparisons.iter().find(is_meant);
-        let comparison = comparison.expect("a scored pair comes from a comparison");
-        Example {
-            model: label.clone(),
-            concept: comparison.concept.clone(),
-            test_prompt: comparison.test_prompt.clone(),
-            test_generation: comparison.test.text.clone(),
-            similarity_test: leak.similarity_test,
-            control_prompt: comparison.control_prompt.clone(),
-            control_generation: comparison.control.text.clone(),
-            similarity_control: leak.similarity_control,
-        }
-    });
-    summary.examples.extend(examples);
-    let mut generations: Vec<i64> = comparisons
+    subject: &Subject,
+    scored: Scored,
+) -> anyhow::Result<ModelSummary> {
+    let generations = subject
+        .comparisons()
         .iter()
-        .flat_map(|found| [found.test.id.get(), found.control.id.get()])
-        .collect();
-    generations.sort_unstable();
-    generations.dedup();
+        .flat_map(|found| [found.test.id, found.control.id]);
     let composition = stored_composition(model.composition.as_deref())?;
     let label_share = stored_label_share(&model.quantization, &composition);
-    summary.models.push(ModelSummary {
+    Ok(ModelSummary {
         model: model.label.clone(),
         quantization: model.quantization.clone(),
         sha256: model.sha256.clone(),
@@ -388,12 +295,11 @@ fn add_model(
         device: None,
         determinism: None,
         n_generated: 0,
-        n_reused: generations.len(),
+        n_reused: generations.unique().count(),
         n_decode_rows: 0,
         seconds: 0.0,
-        leak_rates: leak_rates(scored),
-        diagnostics: diagnosed(comparisons, scored),
+        leak_rates: scored.leak_rates,
+        diagnostics: scored.diagnostics,
         exact_leak_rates: Vec::new(),
-    });
-    Ok(())
+    })
 }

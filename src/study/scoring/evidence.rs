@@ -1,0 +1,147 @@
+//! The stored answers of a condition, put together for scoring: what is compared with what.
+//!
+//! Owns the two forms of evidence, one for each method. What comes of them, `scorer` says.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::experiment::{Experiment, PromptPair};
+use crate::generation::{EnumerationParams, Method, RequestId};
+use crate::store::{
+    Comparison, ExperimentId, ModelId, NumericsId, SamplingId, Source, Store, StoredEnumeration,
+};
+use crate::study::asking::Planned;
+
+/// The answers of a condition.
+pub(crate) enum Evidence {
+    /// For each repeat of each pair the two generations.
+    Repeats(Vec<Comparison>),
+    /// For each pair the continuations of both prompts.
+    Exact(Continuations),
+}
+
+/// The enumerations of a condition, and the pairs whose prompts they continue.
+pub(crate) struct Continuations {
+    pub(crate) params: EnumerationParams,
+    pub(crate) pairs: Vec<ContinuedPair>,
+    pub(crate) enumerations: HashMap<RequestId, StoredEnumeration>,
+}
+
+/// A pair with the requests that continue its prompts.
+pub(crate) struct ContinuedPair {
+    pub(crate) pair: PromptPair,
+    pub(crate) test_prompt: String,
+    pub(crate) control_prompt: String,
+    pub(crate) test: RequestId,
+    pub(crate) control: RequestId,
+}
+
+/// A condition whose answers are scored.
+pub(crate) struct Subject {
+    pub(crate) source: Source,
+    /// The model, with its sampling where there are several, as people read them.
+    pub(crate) label: String,
+    pub(crate) evidence: Evidence,
+}
+
+impl Subject {
+    /// The condition that was planned, with the answers that are stored under `numerics`.
+    ///
+    /// Of what other runs of the experiment stored, only the planned pairs and repeats are taken.
+    pub(crate) fn of_planned(
+        store: &mut Store,
+        experiment: &Experiment,
+        experiment_id: ExperimentId,
+        planned: &Planned,
+        model: ModelId,
+        numerics: NumericsId,
+    ) -> anyhow::Result<Self> {
+        let sampling: SamplingId = store.register_sampling(&planned.prepared.context.sampling)?;
+        let source = Source {
+            experiment: experiment_id,
+            model,
+            sampling,
+            seed: experiment.seed(),
+            numerics,
+        };
+        let evidence = match planned.method {
+            Method::Repeats => Evidence::Repeats(repeats(store, experiment, &source)?),
+            Method::Exact(params) => {
+                Evidence::Exact(continuations(store, experiment, planned, params, numerics)?)
+            }
+        };
+        Ok(Self {
+            source,
+            label: planned.prepared.label(),
+            evidence,
+        })
+    }
+
+    /// The generations that are compared; none where continuations were enumerated.
+    pub(crate) fn comparisons(&self) -> &[Comparison] {
+        match &self.evidence {
+            Evidence::Repeats(comparisons) => comparisons,
+            Evidence::Exact(_) => &[],
+        }
+    }
+
+    /// The concepts and everything that is compared with them; some come more than once.
+    pub(crate) fn texts(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        match &self.evidence {
+            Evidence::Repeats(comparisons) => Box::new(comparisons.iter().flat_map(|comparison| {
+                let sides = [&comparison.test, &comparison.control];
+                let concept = comparison.concept.as_str();
+                [concept]
+                    .into_iter()
+                    .chain(sides.map(|side| side.text.as_str()))
+            })),
+            Evidence::Exact(continuations) => {
+                let concepts = continuations
+                    .pairs
+                    .iter()
+                    .map(|it| it.pair.concept.as_str());
+                let stored = continuations.enumerations.values();
+                let found = stored.flat_map(|stored| &stored.enumeration.continuations);
+                Box::new(concepts.chain(found.map(|continuation| continuation.text.as_str())))
+            }
+        }
+    }
+}
+
+fn repeats(
+    store: &Store,
+    experiment: &Experiment,
+    source: &Source,
+) -> anyhow::Result<Vec<Comparison>> {
+    let planned: HashSet<usize> = experiment
+        .pairs()
+        .iter()
+        .map(|pair| pair.pair_idx)
+        .collect();
+    let mut comparisons = store.comparisons(source)?;
+    comparisons.retain(|found| {
+        planned.contains(&found.pair_idx) && found.repeat_idx < experiment.n_repeats()
+    });
+    Ok(comparisons)
+}
+
+fn continuations(
+    store: &Store,
+    experiment: &Experiment,
+    planned: &Planned,
+    params: EnumerationParams,
+    numerics: NumericsId,
+) -> anyhow::Result<Continuations> {
+    let request = |prompt_idx| planned.plan.request_id(prompt_idx, 0);
+    let pairs = experiment.pairs().iter().map(|pair| ContinuedPair {
+        test_prompt: experiment.test_prompt(pair).to_owned(),
+        control_prompt: experiment.control_prompt(pair).to_owned(),
+        test: request(pair.test_prompt_idx),
+        control: request(pair.control_prompt_idx),
+        pair: pair.clone(),
+    });
+    Ok(Continuations {
+        params,
+        pairs: pairs.collect(),
+        enumerations: store.enumerations(&planned.request_ids(), numerics)?,
+    })
+}

@@ -1,0 +1,162 @@
+//! The scorer: from the answers of a condition to verdicts or leak probabilities, stored under the whole key.
+//!
+//! Owns what is stored of both methods and which examples are shown of repeats. What a leak is, `leakage` says; what
+//! distributions are compared, `exact`.
+
+use super::encoding::{Encoded, Encoding, signature_of};
+use super::evidence::{Evidence, Subject};
+use super::exact::{self, ExactScored};
+use crate::generation::Method;
+use crate::leakage::{
+    DiagnosedPair, Diagnostics, Leak, LeakRate, Metric, Rounding, ScoredPair, diagnostics, echoes,
+    leak_rates, striking_leaks,
+};
+use crate::results::Example;
+use crate::store::{Comparison, ConditionKey, NewLeak, Store};
+use crate::study::stored;
+
+/// Leaks shown for each model.
+pub(super) const N_EXAMPLES: usize = 3;
+
+/// Scores the answers of conditions by one metric.
+pub(crate) struct Scorer<'a> {
+    pub(crate) encoding: &'a Encoding<'a>,
+    pub(crate) encoded: &'a Encoded,
+    pub(crate) metric: Metric,
+    pub(crate) rounding: Rounding,
+}
+
+/// The results of scoring one condition.
+#[derive(Default)]
+pub(crate) struct Scored {
+    pub(crate) leak_rates: Vec<LeakRate>,
+    pub(crate) diagnostics: Vec<Diagnostics>,
+    pub(crate) examples: Vec<Example>,
+    /// Where continuations were enumerated.
+    pub(crate) exact: Option<ExactScored>,
+}
+
+impl Scorer<'_> {
+    /// The line that says what the figures depend on besides the answers.
+    pub(crate) fn signature(&self) -> String {
+        signature_of(self.metric, self.encoding.encoder, self.rounding)
+    }
+
+    /// Scores the answers of one condition, and stores what is found under its key.
+    ///
+    /// A pair whose test or control prompt has no answer is left out.
+    pub(crate) fn score(&self, store: &mut Store, subject: &Subject) -> anyhow::Result<Scored> {
+        match &subject.evidence {
+            Evidence::Repeats(comparisons) => self.score_repeats(store, subject, comparisons),
+            Evidence::Exact(continuations) => {
+                let compared = exact::compare(self, continuations)?;
+                let key = self.key(subject, Method::Exact(continuations.params));
+                let condition = store.register_condition(&key)?;
+                store.save_exact_leaks(condition, &compared.new_leaks())?;
+                Ok(Scored {
+                    exact: Some(compared.scored(&subject.label)),
+                    ..Scored::default()
+                })
+            }
+        }
+    }
+
+    fn score_repeats(
+        &self,
+        store: &mut Store,
+        subject: &Subject,
+        comparisons: &[Comparison],
+    ) -> anyhow::Result<Scored> {
+        let scored = comparisons
+            .iter()
+            .map(|comparison| self.verdict(comparison));
+        let scored = scored.collect::<anyhow::Result<Vec<ScoredPair>>>()?;
+        let condition = store.register_condition(&self.key(subject, Method::Repeats))?;
+        let new: Vec<NewLeak> = comparisons.iter().zip(&scored).map(new_leak).collect();
+        store.save_leaks(condition, &new)?;
+        let examples = striking_leaks(&scored, N_EXAMPLES).into_iter();
+        Ok(Scored {
+            examples: examples
+                .map(|leak| example(&subject.label, comparisons, leak))
+                .collect(),
+            leak_rates: leak_rates(&scored),
+            diagnostics: diagnosed(comparisons, &scored),
+            exact: None,
+        })
+    }
+
+    fn key(&self, subject: &Subject, method: Method) -> ConditionKey {
+        let source = &subject.source;
+        ConditionKey {
+            experiment: source.experiment,
+            model: source.model,
+            sampling: source.sampling,
+            seed: source.seed,
+            method,
+            numerics: source.numerics,
+            metric: self.metric.name().to_owned(),
+            embedding_model: self.encoding.encoder_id,
+            signature: self.signature(),
+        }
+    }
+
+    /// The similarity of a concept and a text.
+    pub(super) fn similarity(&self, concept: &str, text: &str) -> anyhow::Result<f64> {
+        self.encoded.similarity(self.metric, concept, text)
+    }
+
+    fn verdict(&self, comparison: &Comparison) -> anyhow::Result<ScoredPair> {
+        let concept = &comparison.concept;
+        let similarity_test = self.similarity(concept, &comparison.test.text)?;
+        let similarity_control = self.similarity(concept, &comparison.control.text)?;
+        let control_prompt_idx = usize::try_from(comparison.control_prompt_id.get());
+        Ok(ScoredPair {
+            pair_idx: comparison.pair_idx,
+            repeat_idx: comparison.repeat_idx,
+            category: comparison.category.clone(),
+            control_prompt_idx: control_prompt_idx.expect("ids of rows count up from 1"),
+            similarity_test,
+            similarity_control,
+            leak: Leak::with_rounding(similarity_test, similarity_control, self.rounding),
+            is_echo: echoes(&comparison.test.text, concept),
+        })
+    }
+}
+
+/// What else the verdicts may come from; each stands beside its comparison.
+fn diagnosed(comparisons: &[Comparison], scored: &[ScoredPair]) -> Vec<Diagnostics> {
+    let pairs = comparisons.iter().zip(scored);
+    let pairs = pairs.map(|(comparison, scored)| stored::diagnosed_pair(comparison, scored));
+    diagnostics(&pairs.collect::<Vec<DiagnosedPair<'_>>>())
+}
+
+fn new_leak((comparison, scored): (&Comparison, &ScoredPair)) -> NewLeak {
+    NewLeak {
+        pair_idx: scored.pair_idx,
+        repeat_idx: scored.repeat_idx,
+        test_generation: comparison.test.id,
+        control_generation: comparison.control.id,
+        similarity_test: scored.similarity_test,
+        similarity_control: scored.similarity_control,
+        leak: scored.leak,
+        is_echo: scored.is_echo,
+    }
+}
+
+fn example(label: &str, comparisons: &[Comparison], leak: &ScoredPair) -> Example {
+    let is_meant = |found: &&Comparison| {
+        (found.pair_idx, found.repeat_idx) == (leak.pair_idx, leak.repeat_idx)
+    };
+    let comparison = comparisons.iter().find(is_meant);
+    let comparison = comparison.expect("a scored pair comes from a comparison");
+    Example {
+        model: label.to_owned(),
+        concept: comparison.concept.clone(),
+        test_prompt: comparison.test_prompt.clone(),
+        test_generation: comparison.test.text.clone(),
+        similarity_test: leak.similarity_test,
+        control_prompt: comparison.control_prompt.clone(),
+        control_generation: comparison.control.text.clone(),
+        similarity_control: leak.similarity_control,
+    }
+}
