@@ -2,6 +2,19 @@
 //!
 //! Owns the steps between the parts: which files are opened, what models are asked, what is stored when, which verdicts
 //! are compared. It reads no command line and prints nothing: whoever opens a [`Session`] watches it and may end it.
+//!
+//! # Example
+//!
+//! A folder of model files and a database, an experiment file, its rates, and a comparison:
+//!
+//! ```no_run
+//! # fn main() -> anyhow::Result<()> {
+//! # let folder = std::path::Path::new("gguf");
+//! # let db = std::path::Path::new("db/seep.sqlite");
+//! # let file = std::path::Path::new("experiments/colors.yaml");
+#![doc = include_str!("../../tests/integration/example.in")]
+//! # }
+//! ```
 
 pub(crate) mod answering;
 pub(crate) mod asking;

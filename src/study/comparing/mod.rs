@@ -63,6 +63,18 @@ pub struct Comparing {
     pub n_flips: usize,
 }
 
+impl Comparing {
+    /// The first of these conditions as the base of the others, of the only experiment, metric and seed that have them.
+    pub fn of(conditions: &[&str]) -> Self {
+        Self {
+            conditions: conditions.iter().map(|&name| name.to_owned()).collect(),
+            selection: Selection::default(),
+            unit: ClusterUnit::default(),
+            n_flips: 0,
+        }
+    }
+}
+
 impl Session {
     /// Compares stored conditions with a base.
     ///

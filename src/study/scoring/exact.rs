@@ -7,11 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 use itertools::Itertools as _;
 
 use super::evidence::{Continuations, ContinuedPair};
-use super::scorer::{N_EXAMPLES, Scorer};
 use crate::generation::{Continuation, Enumeration, RequestId};
 use crate::leakage::{
-    ExactLeakRate, ExactPair, LeakingText, TextDistribution, WeightedText, echoes, exact_leak,
-    exact_leak_rates, leaking_texts,
+    ExactLeakRate, ExactPair, LeakingText, Rounding, TextDistribution, WeightedText, echoes,
+    exact_leak, exact_leak_rates, leaking_texts,
 };
 use crate::results::{ExactExample, LikelyText};
 use crate::store::NewExactLeak;
@@ -24,6 +23,14 @@ pub(crate) struct ExactScored {
     pub(crate) leak_rates: Vec<ExactLeakRate>,
     pub(crate) pairs: Vec<ExactPair>,
     pub(crate) examples: Vec<ExactExample>,
+}
+
+/// The similarities of a metric.
+#[derive(Clone, Copy)]
+pub(super) struct Scale<'a> {
+    /// Of a concept and a text.
+    pub(super) similarity: &'a dyn Fn(&str, &str) -> anyhow::Result<f64>,
+    pub(super) rounding: Rounding,
 }
 
 /// The continuations of one prompt, those of equal text as one.
@@ -53,11 +60,11 @@ impl<'e> Texts<'e> {
     }
 
     /// As the concept sees them.
-    fn seen_by(&self, concept: &str, scorer: &Scorer<'_>) -> anyhow::Result<TextDistribution> {
+    fn seen_by(&self, concept: &str, scale: Scale<'_>) -> anyhow::Result<TextDistribution> {
         let weighted = |text: &str, probability: f64| -> anyhow::Result<WeightedText> {
-            let similarity = scorer.similarity(concept, text)?;
+            let similarity = (scale.similarity)(concept, text)?;
             let is_echo = echoes(text, concept);
-            let rounding = scorer.rounding;
+            let rounding = scale.rounding;
             Ok(WeightedText::new(
                 text,
                 probability,
@@ -96,7 +103,7 @@ pub(super) struct ComparedPairs<'e> {
 
 /// Compares the continuations of each pair whose prompts both have some.
 pub(super) fn compare<'e>(
-    scorer: &Scorer<'_>,
+    scale: Scale<'_>,
     continuations: &'e Continuations,
 ) -> anyhow::Result<ComparedPairs<'e>> {
     let stored = continuations.enumerations.iter();
@@ -106,7 +113,7 @@ pub(super) fn compare<'e>(
     let mut pairs = Vec::new();
     for pair in &continuations.pairs {
         if let (Some(test), Some(control)) = (texts.get(&pair.test), texts.get(&pair.control)) {
-            pairs.push(compare_pair(scorer, pair, test, control)?);
+            pairs.push(compare_pair(scale, pair, test, control)?);
         }
     }
     Ok(ComparedPairs {
@@ -130,9 +137,9 @@ impl ComparedPairs<'_> {
     }
 
     /// The rates, and the pairs worth showing.
-    pub(super) fn scored(&self, label: &str) -> ExactScored {
+    pub(super) fn scored(&self, label: &str, n_examples: usize) -> ExactScored {
         let pairs: Vec<ExactPair> = self.pairs.iter().map(|c| c.exact.clone()).collect();
-        let striking = striking(&self.pairs).into_iter();
+        let striking = striking(&self.pairs).into_iter().take(n_examples);
         ExactScored {
             examples: striking
                 .map(|compared| self.example(label, compared))
@@ -169,14 +176,14 @@ impl ComparedPairs<'_> {
 }
 
 fn compare_pair<'e>(
-    scorer: &Scorer<'_>,
+    scale: Scale<'_>,
     of: &'e ContinuedPair,
     test: &Texts<'_>,
     control: &Texts<'_>,
 ) -> anyhow::Result<Compared<'e>> {
     let pair = &of.pair;
-    let test = test.seen_by(&pair.concept, scorer)?;
-    let control = control.seen_by(&pair.concept, scorer)?;
+    let test = test.seen_by(&pair.concept, scale)?;
+    let control = control.seen_by(&pair.concept, scale)?;
     Ok(Compared {
         of,
         leaking: leaking_texts(&test, &control, N_TEXTS),
@@ -203,6 +210,5 @@ fn striking<'c, 'e>(compared: &'c [Compared<'e>]) -> Vec<&'c Compared<'e>> {
     });
     found
         .unique_by(|compared| compared.exact.control_prompt_idx)
-        .take(N_EXAMPLES)
         .collect()
 }

@@ -5,7 +5,7 @@
 
 use super::encoding::{Encoded, Encoding, signature_of};
 use super::evidence::{Evidence, Subject};
-use super::exact::{self, ExactScored};
+use super::exact::{self, ExactScored, Scale};
 use crate::generation::Method;
 use crate::leakage::{
     DiagnosedPair, Diagnostics, Leak, LeakRate, Metric, Rounding, ScoredPair, diagnostics, echoes,
@@ -16,7 +16,7 @@ use crate::store::{Comparison, ConditionKey, NewLeak, Store};
 use crate::study::stored;
 
 /// Leaks shown for each model.
-pub(super) const N_EXAMPLES: usize = 3;
+const N_EXAMPLES: usize = 3;
 
 /// Scores the answers of conditions by one metric.
 pub(crate) struct Scorer<'a> {
@@ -49,12 +49,16 @@ impl Scorer<'_> {
         match &subject.evidence {
             Evidence::Repeats(comparisons) => self.score_repeats(store, subject, comparisons),
             Evidence::Exact(continuations) => {
-                let compared = exact::compare(self, continuations)?;
+                let scale = Scale {
+                    similarity: &|concept, text| self.similarity(concept, text),
+                    rounding: self.rounding,
+                };
+                let compared = exact::compare(scale, continuations)?;
                 let key = self.key(subject, Method::Exact(continuations.params));
                 let condition = store.register_condition(&key)?;
                 store.save_exact_leaks(condition, &compared.new_leaks())?;
                 Ok(Scored {
-                    exact: Some(compared.scored(&subject.label)),
+                    exact: Some(compared.scored(&subject.label, N_EXAMPLES)),
                     ..Scored::default()
                 })
             }
@@ -101,7 +105,7 @@ impl Scorer<'_> {
     }
 
     /// The similarity of a concept and a text.
-    pub(super) fn similarity(&self, concept: &str, text: &str) -> anyhow::Result<f64> {
+    fn similarity(&self, concept: &str, text: &str) -> anyhow::Result<f64> {
         self.encoded.similarity(self.metric, concept, text)
     }
 
