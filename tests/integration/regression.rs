@@ -6,11 +6,12 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
 use rust_xlsxwriter::Workbook;
+use seep::gguf::convert_encoder;
 use serde_json::Value;
 
-use crate::experiment_file::ExperimentFile;
+use crate::experiment_file::{ExperimentFile, Pair};
 use crate::harness::{TestEnv, wait_until};
-use crate::tiny::TinyModel;
+use crate::tiny::{TinyModel, write_encoder_folder};
 
 const DB: &str = "db/seep.sqlite";
 
@@ -368,4 +369,96 @@ fn verdicts_of_another_signature_are_kept_apart() {
     let n_signatures: u32 = record.value("SELECT count(DISTINCT signature) FROM conditions");
     assert_eq!(n_signatures, 2);
     assert_eq!(record.leaks()[..before.len()], before);
+}
+
+/// `seep score` scored every experiment with the encoder of the published work, and its verdicts took the place of those
+/// that an experiment had been given by the encoder that it names.
+#[test]
+fn score_keeps_to_the_encoder_of_each_experiment() {
+    let env = TestEnv::with_tiny_models();
+    let folder = tempfile::tempdir().unwrap();
+    write_encoder_folder(folder.path());
+    convert_encoder(folder.path(), &env.path("other.gguf"), "Another encoder").unwrap();
+    env.experiment(&ExperimentFile::tiny(1, 1));
+    env.seep("run x.yaml").ok();
+    env.experiment(&ExperimentFile {
+        name: "other".to_owned(),
+        embedding_model: "{path: other.gguf}".to_owned(),
+        ..ExperimentFile::tiny(1, 1)
+    });
+    env.seep("run x.yaml").ok();
+    let before = env.record(DB).leaks();
+    let said = env.seep("score --format json").ok().json();
+    let encoder = |idx: usize| said[idx]["embedding_model"].clone();
+    assert_eq!([encoder(0), encoder(1)], ["encoder", "other"]);
+    let record = env.record(DB);
+    let encoders: Vec<String> = record.column(
+        "SELECT experiments.name || ' ' || path
+         FROM conditions JOIN experiments ON experiments.id = experiment_id JOIN models ON models.id = embedding_model_id
+         ORDER BY 1",
+    );
+    assert_eq!(encoders.len(), 2, "{encoders:?}");
+    assert!(encoders[0].starts_with("other ") && encoders[0].ends_with("other.gguf"));
+    assert!(encoders[1].starts_with("tiny ") && encoders[1].ends_with("encoder.gguf"));
+    assert_eq!(record.leaks(), before);
+}
+
+/// A group of prompts to enumerate was sized by its first prompt. A short one before many long ones made a group that did
+/// not fit into the cache, and every rerun made the same group.
+#[test]
+fn long_prompts_behind_a_short_one_are_enumerated() {
+    let env = TestEnv::with_tiny_models();
+    let model = TinyModel {
+        n_ctx: 4096,
+        ..TinyModel::QWEN2
+    };
+    model.write(&env.path("a.gguf"));
+    let mut experiment = ExperimentFile {
+        system: None,
+        max_tokens: 3,
+        ..ExperimentFile::tiny(1, 1)
+    };
+    experiment.pairs = (0..24)
+        .map(|number| {
+            let story = format!("{number} was old and {number} was tall. ").repeat(25) + "It is";
+            Pair {
+                concept: "green".to_owned(),
+                category: "expression-to-color".to_owned(),
+                test: format!("{number}: green. {story}"),
+                control: format!("{number}: {story}"),
+            }
+        })
+        .collect();
+    let exact = "  top_k: 4\n  mode: exact\n  coverage: 0.9\n  max_rows_per_prompt: 20\n";
+    env.write("x.yaml", &experiment.text().replace("  top_k: 0\n", exact));
+    env.seep("run x.yaml").ok();
+    let record = env.record(DB);
+    assert_eq!(record.value::<u32>("SELECT count(*) FROM failures"), 0);
+    let length =
+        |of: &str| -> u32 { record.value(&format!("SELECT {of}(n_tokens) FROM rendered_prompts")) };
+    assert!(3 * length("min") < length("max"), "{}", length("min"));
+    assert!(length("max") > 200, "{}", length("max"));
+}
+
+/// Nothing cut off and the whole probability asked for: each row of logits put a node into the tree for every token of the
+/// vocabulary, 150,000 of a real model's. Now at most some are followed, which the file is told, and the others count as
+/// not covered.
+#[test]
+fn whole_coverage_of_everything_is_bounded_and_says_so() {
+    let env = TestEnv::with_tiny_models();
+    let experiment = ExperimentFile {
+        max_tokens: 2,
+        ..ExperimentFile::tiny(1, 1)
+    };
+    let exact = "  top_k: 0\n  mode: exact\n  coverage: 1\n  max_rows_per_prompt: 20\n";
+    env.write("x.yaml", &experiment.text().replace("  top_k: 0\n", exact));
+    let ran = env.seep("run x.yaml").ok();
+    let said = "at most 1024 tokens are followed after each beginning";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    let sums: Vec<f64> = env.record(DB).column(
+        "SELECT uncovered + (SELECT sum(probability) FROM continuations
+             WHERE enumeration_id = enumerations.id AND tail_draw_idx IS NULL) FROM enumerations",
+    );
+    assert!(!sums.is_empty());
+    assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-6), "{sums:?}");
 }
