@@ -12,6 +12,7 @@ use super::{
     ExperimentId, GenerationId, ModelId, NumericsId, PromptId, SamplingId, Store, StoreError,
 };
 use crate::generation::{SamplingParams, StopReason};
+use crate::leakage::{DiagnosedPair, ScoredPair, Side};
 
 /// An experiment, read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +102,23 @@ const COMPARED: &str = "
         WHERE experiment_id = ?1 AND model_id = ?2 AND sampling_id = ?3 AND numerics_id = ?4
     )
     GROUP BY seed, pair_idx, repeat_idx";
+
+impl Comparison {
+    /// A verdict on it, with the texts that it is about.
+    pub fn diagnosed<'a>(&'a self, scored: &'a ScoredPair) -> DiagnosedPair<'a> {
+        let side = |prompt: &'a str, text: &'a ComparedText| Side {
+            prompt,
+            generation: &text.text,
+            is_cut_off: text.is_cut_off,
+        };
+        DiagnosedPair {
+            scored,
+            concept: &self.concept,
+            test: side(&self.test_prompt, &self.test),
+            control: side(&self.control_prompt, &self.control),
+        }
+    }
+}
 
 impl Store {
     /// All experiments, in the order in which they came.

@@ -23,8 +23,8 @@ use crate::store::{
 use crate::study::asking::register_model;
 use crate::study::models::encoder::{EncoderUse, open_encoder_for, wanted_encoder};
 use crate::study::models::file::{stored_composition, stored_derivation, stored_label_share};
+use crate::study::selecting;
 use crate::study::session::Session;
-use crate::study::stored;
 
 /// The encoders of the published work.
 const SBERT_MODEL: &str = "all-minilm-l6-v2";
@@ -57,7 +57,7 @@ impl Session {
     /// # Errors
     /// Where nothing is stored, and [`Interrupted`](crate::study::Interrupted).
     pub fn score(&self, db: &Path, scoring: &Scoring) -> anyhow::Result<Vec<Summary>> {
-        let mut store = stored::open(db)?;
+        let mut store = Store::open_existing(db)?;
         let compared = compared(&store, scoring.experiment.as_deref())?;
         let scorer = StoredScorer {
             scoring,
@@ -88,7 +88,7 @@ impl Session {
 
 /// The experiments that are meant and have something to compare.
 fn compared(store: &Store, name: Option<&str>) -> anyhow::Result<Vec<Compared>> {
-    let meant = stored::experiments_named(store, name)?;
+    let meant = selecting::experiments_named(store, name)?;
     let mut found = Vec::new();
     for experiment in meant {
         let mut by_seed: BTreeMap<u64, Vec<(ComparedModel, Vec<Comparison>)>> = BTreeMap::new();
@@ -286,7 +286,7 @@ fn scored_pairs(
 /// What else the verdicts may come from; each stands beside its comparison.
 fn diagnosed(comparisons: &[Comparison], scored: &[ScoredPair]) -> Vec<Diagnostics> {
     let pairs = comparisons.iter().zip(scored);
-    let pairs = pairs.map(|(comparison, scored)| stored::diagnosed_pair(comparison, scored));
+    let pairs = pairs.map(|(comparison, scored)| comparison.diagnosed(scored));
     diagnostics(&pairs.collect::<Vec<_>>())
 }
 
