@@ -219,7 +219,7 @@ impl std::str::FromStr for Decimals {
 /// Arguments of `seep score`.
 #[derive(Debug, Args)]
 pub struct ScoreArgs {
-    /// Only the experiment of this name; all that are stored unless given.
+    /// Only the experiment of this name, or whose sha256 begins with these 8 digits or more; all unless given.
     #[arg(long, value_name = "NAME")]
     pub experiment: Option<String>,
     /// The similarity; may be given several times.
@@ -351,7 +351,8 @@ pub struct DriftArgs {
     #[command(flatten)]
     /// The experiment.
     pub experiment: ExperimentArgs,
-    /// The model that the others are compared with, by name or name:quantization; the first unless given.
+    /// The model that the others are compared with: name, name:quantization, or the first 8 digits of a file's sha256;
+    /// the first unless given.
     #[arg(long, value_name = "NAME")]
     pub base: Option<String>,
     /// Threads that compute; the number of physical cores unless given.
@@ -444,7 +445,7 @@ pub struct BenchArgs {
 /// Arguments of `seep list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Only the experiment of this name.
+    /// Only the experiment of this name, or whose sha256 begins with these 8 digits or more.
     #[arg(long, value_name = "NAME")]
     pub experiment: Option<String>,
     /// The database that is read.
@@ -458,7 +459,7 @@ pub struct ListArgs {
 /// Arguments of `seep show`.
 #[derive(Debug, Args)]
 pub struct ShowRowsArgs {
-    /// Only the experiment of this name.
+    /// Only the experiment of this name, or whose sha256 begins with these 8 digits or more.
     #[arg(long, value_name = "NAME")]
     pub experiment: Option<String>,
     /// Only these models, by name or name:quantization, comma-separated.
@@ -517,7 +518,7 @@ pub struct ExportArgs {
     /// Only these tables, comma-separated; `seep export --dictionary --format csv` lists all.
     #[arg(long, value_name = "TABLE,..", value_delimiter = ',')]
     pub table: Option<Vec<String>>,
-    /// Only what belongs to the experiment of this name.
+    /// Only what belongs to the experiment of this name, or whose sha256 begins with these 8 digits or more.
     #[arg(long, value_name = "NAME")]
     pub experiment: Option<String>,
     /// Only these columns of the one table, in this order, comma-separated.

@@ -11,7 +11,7 @@ use super::output::print;
 use crate::cli::{Format, ListArgs};
 use crate::report::plain_table;
 use crate::store::{ExperimentId, Store, View, view};
-use crate::study::{ids_named, open_stored};
+use crate::study::ids_named;
 use crate::table::Cell;
 use crate::visible::visible;
 use crate::watch::duration;
@@ -21,7 +21,7 @@ type Row = Map<String, Value>;
 
 /// Prints the lists.
 pub(super) fn list(args: &ListArgs) -> anyhow::Result<Status> {
-    let store = open_stored(&args.db)?;
+    let store = Store::open_existing(&args.db)?;
     let meant = ids_named(&store, args.experiment.as_deref())?;
     let experiments = rows(&store, view("experiments"), meant.as_deref())?;
     let runs = rows(&store, view("runs"), meant.as_deref())?;

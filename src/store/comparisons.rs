@@ -12,6 +12,7 @@ use super::{
     ExperimentId, GenerationId, ModelId, NumericsId, PromptId, SamplingId, Store, StoreError,
 };
 use crate::generation::{SamplingParams, StopReason};
+use crate::leakage::{DiagnosedPair, ScoredPair, Side};
 
 /// An experiment, read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +118,23 @@ const COMPARED: &str = "
         JOIN answers AS test ON test.prompt_id = test_prompt_id
         JOIN answers AS control ON control.prompt_id = control_prompt_id AND control.repeat_idx = test.repeat_idx
     WHERE experiment_id = ?1";
+
+impl Comparison {
+    /// A verdict on it, with the texts that it is about.
+    pub fn diagnosed<'a>(&'a self, scored: &'a ScoredPair) -> DiagnosedPair<'a> {
+        let side = |prompt: &'a str, text: &'a ComparedText| Side {
+            prompt,
+            generation: &text.text,
+            is_cut_off: text.is_cut_off,
+        };
+        DiagnosedPair {
+            scored,
+            concept: &self.concept,
+            test: side(&self.test_prompt, &self.test),
+            control: side(&self.control_prompt, &self.control),
+        }
+    }
+}
 
 impl Store {
     /// All experiments, in the order in which they came.

@@ -20,6 +20,14 @@ pub enum StoreError {
         /// What the operating system says.
         reason: std::io::Error,
     },
+    /// There is no such file.
+    #[error(
+        "there is no database `{path}`\nhint: `seep run` and `seep import` make one; `--db` names another"
+    )]
+    Missing {
+        /// The path that was given.
+        path: PathBuf,
+    },
     /// The path is that of a folder.
     #[error("the database `{path}` is a folder\nhint: give the path of a file with `--db`")]
     IsFolder {

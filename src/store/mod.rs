@@ -98,6 +98,18 @@ impl Store {
         Self::open_with_timeout(path, BUSY_TIMEOUT)
     }
 
+    /// Opens a database that is there.
+    ///
+    /// # Errors
+    /// `Missing` when there is none, else as [`Store::open`].
+    pub fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        if !path.exists() {
+            let path = path.to_owned();
+            return Err(StoreError::Missing { path });
+        }
+        Self::open(path)
+    }
+
     /// Opens the database as [`Store::open`] does, to wait `busy_timeout` for writes of others.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 
 use crate::engine::{ForcedTokens, Generator, GroupOutcome, Job};
 use crate::experiment::Experiment;
@@ -25,6 +25,7 @@ use crate::study::models::file::ModelFile;
 use crate::study::models::opening::open_model;
 use crate::study::models::wanted::look_up;
 use crate::study::prompt_date::PromptDate;
+use crate::study::selecting::{EXPERIMENT, Name, resolve};
 use crate::study::session::Session;
 use crate::watch::Unit;
 
@@ -49,14 +50,8 @@ impl Session {
         db: &Path,
         base: Option<&str>,
     ) -> anyhow::Result<Vec<DriftSummary>> {
-        if !db.exists() {
-            bail!(
-                "there is no database `{}`\nhint: run the experiment first; its generations are what is compared",
-                db.display()
-            );
-        }
         let wanted = look_up(experiment)?;
-        let mut store = Store::open(db)?;
+        let mut store = Store::open_existing(db)?;
         let files = wanted.models.iter().map(|model| open_model(self, model));
         let files = files.collect::<anyhow::Result<Vec<_>>>()?;
         let base_idx = base_idx(&files, base)?;
@@ -123,21 +118,20 @@ fn score_all(
 
 /// The model that is meant by `--base`, the first unless given.
 fn base_idx(files: &[ModelFile], base: Option<&str>) -> anyhow::Result<usize> {
-    let name = |file: &ModelFile| format!("{}:{}", file.name, file.quantization);
     if files.len() < 2 {
         bail!("the experiment has one model only\nhint: a drift is that of one model from another");
     }
     let Some(base) = base else {
         return Ok(0);
     };
-    let is_meant = |file: &ModelFile| file.name == base || name(file).eq_ignore_ascii_case(base);
-    files.iter().position(is_meant).with_context(|| {
-        let names: Vec<String> = files.iter().map(name).collect();
-        format!(
-            "the experiment has no model `{base}`\nhint: it has {}",
-            names.join(", ")
-        )
-    })
+    let name = |file: &ModelFile| Name {
+        label: file.name.clone(),
+        quantization: file.quantization.clone(),
+        sampling: String::new(),
+        sha256: file.sha256.to_string(),
+    };
+    let names: Vec<Name> = files.iter().map(name).collect();
+    resolve(&names, base, EXPERIMENT)
 }
 
 /// The rows of the base's generations, in the order of its requests.

@@ -30,20 +30,20 @@ pub(crate) mod published;
 mod reporting;
 pub(crate) mod running;
 pub(crate) mod scoring;
+pub(crate) mod selecting;
 pub(crate) mod session;
 mod showing;
-pub(crate) mod stored;
 
 /// The tables that are exported, row by row.
 pub mod export {
     pub use super::exporting::{Source, Table, TakeRow, dictionary, named};
 }
 
-pub use comparing::{Comparing, Selection};
+pub use comparing::Comparing;
 pub use experiment::Loading;
 pub use importing::{ImportedNow, Importing};
 pub use reporting::Reporting;
 pub use scoring::Scoring;
+pub use selecting::{Selection, ids_named};
 pub use session::{Interrupted, Session};
 pub use showing::Showing;
-pub use stored::{ids_named, open as open_stored};

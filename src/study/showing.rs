@@ -5,21 +5,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::bail;
-
-use crate::leakage::Leak;
+use crate::leakage::{Leak, RateKind};
 use crate::results::{ShownCondition, ShownPair, ShownRepeat};
-use crate::store::{ExperimentId, Store, StoredCondition, StoredLeak};
-use crate::study::scoring::verdicts::stored_conditions;
+use crate::store::{Store, StoredCondition, StoredLeak};
+use crate::study::selecting::{self, Selection};
 use crate::study::session::Session;
-use crate::study::stored;
 
 /// The pairs that are meant.
 #[derive(Debug, Clone, Default)]
 pub struct Showing {
     /// Those of this experiment; of all unless given.
     pub experiment: Option<String>,
-    /// Those of these models, by name or `name:quantization`; of all where there is none.
+    /// Those of these conditions, named as in a comparison; of all where there is none.
     pub models: Vec<String>,
     /// Verdicts by this metric; by all unless given.
     pub metric: Option<String>,
@@ -43,71 +40,27 @@ impl Session {
     /// # Errors
     /// When nothing is scored, or a name is not known.
     pub fn show(&self, db: &Path, showing: &Showing) -> anyhow::Result<Vec<ShownPair>> {
-        let store = stored::open(db)?;
-        let sets = meant_sets(&store, showing)?;
-        let pairs = pairs(&store, &sets, showing)?.into_iter();
+        let store = Store::open_existing(db)?;
+        let selection = Selection {
+            experiment: showing.experiment.clone(),
+            metric: showing.metric.clone(),
+            seed: showing.seed,
+            rates: Some(RateKind::Repeats),
+        };
+        let stored = selecting::stored(&store)?;
+        let selected = selecting::all(&stored, &showing.models, &selection)?;
+        for note in &selected.notes {
+            self.note(note);
+        }
+        let pairs = pairs(&store, &selected.sets, showing)?.into_iter();
         Ok(pairs.filter(|pair| is_meant(pair, showing)).collect())
     }
-}
-
-/// The sets of verdicts that are meant.
-fn meant_sets(store: &Store, showing: &Showing) -> anyhow::Result<Vec<StoredCondition>> {
-    let experiments = stored::ids_named(store, showing.experiment.as_deref())?;
-    let (mut sets, _) = stored_conditions(store)?;
-    sets.retain(|set| {
-        let is_in = |ids: &Vec<ExperimentId>| ids.contains(&set.key.experiment);
-        experiments.as_ref().is_none_or(is_in)
-    });
-    if sets.is_empty() {
-        bail!(
-            "nothing is scored yet\nhint: a run scores when it ends, `seep score` does it for imports"
-        );
-    }
-    let wanted = [
-        ("model", showing.models.as_slice()),
-        ("metric", showing.metric.as_slice()),
-    ];
-    for (what, names) in wanted {
-        for name in names {
-            check_name(what, name, &sets)?;
-        }
-    }
-    let any = |names: &[String], is: &dyn Fn(&str) -> bool| {
-        names.is_empty() || names.iter().any(|name| is(name))
-    };
-    sets.retain(|set| {
-        any(wanted[0].1, &|name| names_model(name, set))
-            && any(wanted[1].1, &|name| name == set.key.metric)
-            && showing.seed.is_none_or(|seed| seed == set.key.seed)
-    });
-    Ok(sets)
-}
-
-/// Whether a name, or a name and a quantization, means the model of a set.
-fn names_model(name: &str, set: &StoredCondition) -> bool {
-    name == set.label || name == format!("{}:{}", set.label, set.quantization)
-}
-
-fn check_name(what: &str, name: &str, sets: &[StoredCondition]) -> anyhow::Result<()> {
-    let known: Vec<&str> = match what {
-        "metric" => sets.iter().map(|set| set.key.metric.as_str()).collect(),
-        _ => sets.iter().map(|set| set.label.as_str()).collect(),
-    };
-    let is_known =
-        known.contains(&name) || (what == "model" && sets.iter().any(|set| names_model(name, set)));
-    if !is_known {
-        bail!(
-            "no verdict is stored of the {what} `{name}`{}",
-            stored::hint(name, known)
-        );
-    }
-    Ok(())
 }
 
 /// All pairs that the sets have verdicts on, in the order of the experiments, with one condition for each set.
 fn pairs(
     store: &Store,
-    sets: &[StoredCondition],
+    sets: &[&StoredCondition],
     showing: &Showing,
 ) -> anyhow::Result<Vec<ShownPair>> {
     let mut pairs: BTreeMap<(i64, usize), ShownPair> = BTreeMap::new();
@@ -143,7 +96,7 @@ fn pairs(
 }
 
 /// Model and quantization, and metric and seed where the sets differ in them.
-fn label(set: &StoredCondition, sets: &[StoredCondition]) -> String {
+fn label(set: &StoredCondition, sets: &[&StoredCondition]) -> String {
     let label = format!("{} {} {}", set.label, set.quantization, set.sampling_label);
     let mut label = label.trim_end().to_owned();
     if sets.iter().any(|other| other.key.metric != set.key.metric) {

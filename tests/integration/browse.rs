@@ -121,7 +121,7 @@ fn flags_choose_pairs() {
     let unknown = env.seep("show --models other").with_code(2);
     assert_eq!(
         unknown.stderr,
-        "error: no verdict is stored of the model `other`\nhint: it has: a, b\n"
+        "error: no leaks are stored of the model `other`\nhint: there are leaks of a:F32, b:F32\n"
     );
 }
 

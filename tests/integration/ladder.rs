@@ -371,7 +371,7 @@ fn drift_grows_down_the_ladder_and_is_computed_once() {
     env.experiment(&experiment);
     let none = env.seep("drift x.yaml");
     assert!(
-        none.stderr.contains("run the experiment first"),
+        none.stderr.contains("there is no database"),
         "{}",
         none.stderr
     );

@@ -462,3 +462,100 @@ fn whole_coverage_of_everything_is_bounded_and_says_so() {
     assert!(!sums.is_empty());
     assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-6), "{sums:?}");
 }
+
+/// A model was looked for in all versions of an experiment before one of them was chosen. Once a sampling value had been
+/// edited each model had two conditions, one a version, which were told as two files of one sha256; and a seed or a
+/// metric that only an earlier version has was looked for in the latest alone.
+#[test]
+fn conditions_are_compared_after_the_experiment_was_edited() {
+    let env = TestEnv::with_tiny_models();
+    let first = ExperimentFile::tiny(2, 2).models(&["a.gguf", "b.gguf"]);
+    let edited = first.clone().with_value("temperature", "0.7");
+    let reseeded = ExperimentFile {
+        seed: first.seed + 1,
+        ..edited.clone()
+    };
+    for experiment in [&first, &edited, &reseeded] {
+        env.experiment(experiment);
+        env.seep("run x.yaml").ok();
+    }
+    let record = env.record(DB);
+    let versions = record.column::<String>("SELECT sha256 FROM experiments ORDER BY id");
+    let compared = |words: &str| {
+        let ran = env.seep(&format!("compare a b {words} --format json")).ok();
+        let report = ran.json();
+        let version = report["experiment_sha256"].clone();
+        let version = versions.iter().position(|sha256| version == **sha256);
+        (version.unwrap(), ran.stderr)
+    };
+    let (version, said) = compared("");
+    assert_eq!(version, 2);
+    assert!(said.contains("`tiny` is stored in 3 versions ("), "{said}");
+    assert_eq!(compared("--experiment tiny").0, 2);
+    for (idx, sha256) in versions.iter().enumerate() {
+        let words = format!("--experiment {}", &sha256[..12]);
+        assert_eq!(compared(&words), (idx, String::new()));
+        env.seep(&format!("report {words}")).ok();
+    }
+    // The latest version with what is asked for.
+    let words = format!("--seed {}", first.seed);
+    assert_eq!(compared(&words).0, 1);
+    let bertscore = "--metric bertscore --embedding-model encoder.gguf --layer 2";
+    env.seep(&format!("score {bertscore} --experiment {}", &versions[0]))
+        .ok();
+    assert_eq!(compared("--metric bertscore"), (0, String::new()));
+    let page = env.seep("report --metric bertscore").ok();
+    assert!(page.stderr.contains("wrote report.html"), "{}", page.stderr);
+}
+
+/// As above, of files that have swapped their names from one version to the next.
+#[test]
+fn model_files_may_swap_their_names() {
+    let env = TestEnv::with_tiny_models();
+    let mut experiment = ExperimentFile::tiny(2, 2);
+    for files in [["a", "b"], ["b", "a"]] {
+        let [x, y] = files.map(|file| format!("{{path: {file}.gguf, name: "));
+        experiment.models = vec![format!("{x}x}}"), format!("{y}y}}")];
+        env.experiment(&experiment);
+        env.seep("run x.yaml").ok();
+    }
+    let digests = |words: &str| {
+        let report = env.seep(&format!("compare x y {words} --format json"));
+        let report = report.ok().json();
+        [0, 1].map(|idx| report["conditions"][idx]["sha256"].clone())
+    };
+    let record = env.record(DB);
+    let versions = record.column::<String>("SELECT sha256 FROM experiments ORDER BY id");
+    let [a, b] = digests(&format!("--experiment {}", versions[0]));
+    assert_ne!(a, b);
+    assert_eq!(digests(""), [b, a]);
+}
+
+/// Two verdicts were compared whatever their signatures, and nothing was said where their logits had been computed
+/// differently.
+#[test]
+fn leaks_that_were_computed_differently_are_not_compared_silently() {
+    let env = TestEnv::with_tiny_models();
+    env.experiment(&ExperimentFile::tiny(2, 2).models(&["a.gguf", "b.gguf"]));
+    env.seep("run x.yaml").ok();
+    assert_eq!(env.seep("compare a b").ok().stderr, "");
+    let database = rusqlite::Connection::open(env.path(DB)).unwrap();
+    let change = |sql: &str| assert_eq!(database.execute(sql, []).unwrap(), 1, "{sql}");
+    change(
+        "INSERT INTO numerics (schedule, llama_cpp_version) SELECT schedule, 'other' FROM numerics WHERE id = 1",
+    );
+    change(
+        "UPDATE conditions SET numerics_id = (SELECT max(id) FROM numerics)
+         WHERE model_id = (SELECT id FROM models WHERE label = 'b')",
+    );
+    let said = env.seep("compare a b").ok().stderr;
+    let expected = "a:F32 and b:F32 were computed by different arithmetic: llama.cpp ";
+    assert!(said.starts_with(expected), "{said}");
+    change("UPDATE conditions SET signature = 'other' WHERE id = (SELECT max(id) FROM conditions)");
+    for command in ["compare a b", "report"] {
+        let refused = env.seep(command).with_code(2);
+        let expected =
+            "error: the leaks of these models were found with different signatures\nhint: ";
+        assert!(refused.stderr.contains(expected), "{}", refused.stderr);
+    }
+}

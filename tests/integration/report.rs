@@ -119,7 +119,7 @@ fn what_cannot_be_reported_is_said() {
     );
     refused(
         "--base tiny",
-        "`tiny` names several conditions: tiny:Q2_K, tiny:Q4_0, tiny:Q8_0",
+        "`tiny` has several quantizations: tiny:Q2_K, tiny:Q4_0, tiny:Q8_0",
     );
     refused(
         "-o filled.sqlite/page.html",

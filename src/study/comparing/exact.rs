@@ -1,14 +1,8 @@
 //! Exact leaks of conditions against those of a base.
 //!
-//! Owns which enumerations stand for a condition where it has several, and what is shown of the pairs that changed
-//! most. What a difference of exact rates is, `leakage` says.
+//! Owns what is shown of the pairs that changed most. What a difference of exact rates is, `leakage` says.
 
-use anyhow::bail;
-
-use super::choice::check_embedding_model;
-use super::choice::condition_name;
 use super::{Comparing, FLIPS, cluster_unit, condition, number_clusters, trends, with_drift};
-use crate::generation::EnumerationParams;
 use crate::leakage::{
     ClusterUnit, Clusters, ExactDifference, ExactMover, ExactPair, PairRates, exact_differences,
     exact_leak_rates, exact_movers, exact_pair_rates,
@@ -17,9 +11,8 @@ use crate::results::{
     ComparisonReport, Condition, ConditionComparison, ExactBounds, ExactCompared, LikelyText,
     MovedPair, MovedSide,
 };
-use crate::store::{EnumerationRowId, KeyField, Store, StoredCondition, StoredExactLeak};
-use crate::study::scoring::verdicts::COMPUTING;
-use crate::study::session::Session;
+use crate::store::{EnumerationRowId, Store, StoredCondition, StoredExactLeak};
+use crate::study::selecting::condition_name;
 
 /// Texts shown of each prompt of a pair that moved.
 const N_TEXTS: usize = 3;
@@ -34,14 +27,11 @@ pub(crate) struct Exact<'a> {
 
 /// Compares exact leaks; `sets` name the base and then the others.
 pub(crate) fn assemble(
-    session: &Session,
     store: &Store,
-    stored: &[StoredCondition],
     sets: &[&StoredCondition],
     comparing: &Comparing,
 ) -> anyhow::Result<ComparisonReport> {
-    let (params, chosen) = with_common_params(session, stored, sets)?;
-    let conditions = read(store, &chosen)?;
+    let conditions = read(store, sets)?;
     let clusters = clusters(&conditions, comparing.unit);
     let (base, others) = conditions.split_first().expect("the base is a condition");
     let other_pairs: Vec<&[ExactPair]> = others.iter().map(|other| &*other.pairs).collect();
@@ -60,7 +50,7 @@ pub(crate) fn assemble(
         seed: set.key.seed,
         unit: cluster_unit(comparing.unit).to_owned(),
         flip_seed: FLIPS.seed,
-        enumeration: Some(params),
+        enumeration: set.key.enumeration(),
         comparisons: comparisons.collect::<anyhow::Result<_>>()?,
         conditions: conditions
             .iter()
@@ -72,56 +62,6 @@ pub(crate) fn assemble(
     })
 }
 
-/// The sets of each condition that were enumerated as far as those of all others; of several, those stored last.
-fn with_common_params<'a>(
-    session: &Session,
-    stored: &'a [StoredCondition],
-    sets: &[&StoredCondition],
-) -> anyhow::Result<(EnumerationParams, Vec<&'a StoredCondition>)> {
-    let of = |set: &StoredCondition, params: EnumerationParams| {
-        let alike =
-            |it: &&StoredCondition| is_alike(it, set) && it.key.enumeration() == Some(params);
-        stored.iter().rfind(alike)
-    };
-    let base = stored.iter().filter(|it| is_alike(it, sets[0]));
-    let mut common: Vec<EnumerationParams> = Vec::new();
-    for params in base.filter_map(|it| it.key.enumeration()) {
-        if !common.contains(&params) && sets.iter().all(|set| of(set, params).is_some()) {
-            common.push(params);
-        }
-    }
-    let Some(&params) = common.last() else {
-        let conditions = sets.iter().map(|set| {
-            let of_set = stored.iter().filter(|it| is_alike(it, set));
-            let found: Vec<String> = of_set
-                .filter_map(|it| it.key.enumeration())
-                .map(params_words)
-                .collect();
-            format!("\n  {}: {}", condition_name(set), found.join("; "))
-        });
-        bail!(
-            "the continuations of these conditions were enumerated differently far:{}\nhint: run one experiment with all of them",
-            conditions.collect::<String>()
-        );
-    };
-    if common.len() > 1 {
-        session.note(format_args!(
-            "there are enumerations of {} kinds; comparing those stored last: {}",
-            common.len(),
-            params_words(params)
-        ));
-    }
-    let chosen: Vec<&StoredCondition> = sets.iter().filter_map(|set| of(set, params)).collect();
-    check_embedding_model(&chosen)?;
-    Ok((params, chosen))
-}
-
-/// Whether two conditions differ only in how far was enumerated and in how they were computed.
-pub(crate) fn is_alike(a: &StoredCondition, b: &StoredCondition) -> bool {
-    let except = [&[KeyField::Method], &COMPUTING[..]].concat();
-    a.key.difference(&b.key, &except).is_none()
-}
-
 /// The cluster of each pair.
 pub(crate) fn clusters(conditions: &[Exact<'_>], unit: ClusterUnit) -> Clusters {
     let pairs = conditions.iter().flat_map(|condition| &condition.leaks);
@@ -130,13 +70,6 @@ pub(crate) fn clusters(conditions: &[Exact<'_>], unit: ClusterUnit) -> Clusters 
         (leak.pair.pair_idx, template, leak.control_prompt_id)
     });
     number_clusters(pairs, unit)
-}
-
-pub(crate) fn params_words(params: EnumerationParams) -> String {
-    format!(
-        "coverage {}, {} rows, {} draws of the tail",
-        params.coverage, params.max_rows_per_prompt, params.n_tail_draws
-    )
 }
 
 /// The leak probabilities of each of the sets, in their order.

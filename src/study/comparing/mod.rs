@@ -1,17 +1,13 @@
 //! Comparisons: conditions against a base, from the leaks that are stored.
 //!
-//! Owns the order of its steps and what prompts of one cluster share. Which leaks are compared, `kind` and `choice` say;
+//! Owns the order of its steps and what prompts of one cluster share. Which leaks are compared, `selecting` says;
 //! what is shown of exact ones is put together in `exact`; what the difference is, `leakage`; how it is told, `report`.
 //! Nothing is generated and nothing is written.
 
-pub(crate) mod choice;
 pub(crate) mod exact;
-pub(crate) mod kind;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-
-use anyhow::bail;
 
 use crate::leakage::{
     ClusterUnit, Clusters, Comparison, FlippedPrompt, PairRates, RateKind, compare_with_base,
@@ -23,32 +19,17 @@ use crate::results::{
     MetricDifference, ModelTrend, RepeatText,
 };
 use crate::stats::SignFlips;
-use crate::store::{DriftSide, KeyField, PromptId, Store, StoredCondition, StoredLeak};
+use crate::store::{DriftSide, PromptId, Store, StoredCondition, StoredLeak};
 use crate::study::drifting::{self, Side};
-use crate::study::scoring::verdicts::{COMPUTING, Verdicts, read_verdicts, stored_conditions};
+use crate::study::scoring::verdicts::{Verdicts, read_verdicts};
+use crate::study::selecting::{self, Selection, condition_name, other_metrics};
 use crate::study::session::Session;
-use crate::study::stored;
-use choice::{Choice, Wanted, condition_name};
-use kind::{Kinds, choose_kind};
 
 /// Random sign flips of a p-value: near 0.05 its standard error is then 0.0007.
 pub(crate) const FLIPS: SignFlips = SignFlips {
     seed: 1,
     n_draws: 99_999,
 };
-
-/// The stored leaks that are meant.
-#[derive(Debug, Clone, Default)]
-pub struct Selection {
-    /// The experiment, by name or by the beginning of its SHA-256.
-    pub experiment: Option<String>,
-    /// The metric; `sbert` unless given.
-    pub metric: Option<String>,
-    /// The seed of the generations.
-    pub seed: Option<u64>,
-    /// Rates of repeats or exact ones.
-    pub rates: Option<RateKind>,
-}
 
 /// The conditions that are compared, and how.
 #[derive(Debug, Clone)]
@@ -81,33 +62,16 @@ impl Session {
     /// # Errors
     /// When a condition is not stored, or the conditions cannot be compared.
     pub fn compare(&self, db: &Path, comparing: &Comparing) -> anyhow::Result<ComparisonReport> {
-        let store = stored::open(db)?;
-        let (stored, stored_exact) = stored_conditions(&store)?;
-        if stored.is_empty() && stored_exact.is_empty() {
-            bail!(
-                "the database `{}` holds no leaks yet\nhint: `seep run` stores them",
-                db.display()
-            );
-        }
-        let names = comparing.conditions.iter();
-        let kinds = Kinds {
-            repeats: &stored,
-            exact: &stored_exact,
-        };
-        let selection = &comparing.selection;
-        let wanted = Wanted {
-            conditions: &names.map(String::as_str).collect::<Vec<_>>(),
-            experiment: selection.experiment.as_deref(),
-            metric: selection.metric.as_deref(),
-            seed: selection.seed,
-        };
-        let (kind, Choice { sets, notes }) = choose_kind(kinds, wanted, selection.rates)?;
-        for note in &notes {
+        let store = Store::open_existing(db)?;
+        let stored = selecting::stored(&store)?;
+        let words: Vec<&str> = comparing.conditions.iter().map(String::as_str).collect();
+        let selected = selecting::named(&stored, &words, &comparing.selection)?;
+        for note in &selected.notes {
             self.note(note);
         }
-        match kind {
-            RateKind::Repeats => assemble(&store, &stored, &sets, comparing),
-            RateKind::Exact => exact::assemble(self, &store, &stored_exact, &sets, comparing),
+        match selected.kind() {
+            RateKind::Repeats => assemble(&store, &stored, &selected.sets, comparing),
+            RateKind::Exact => exact::assemble(&store, &selected.sets, comparing),
         }
     }
 }
@@ -349,25 +313,6 @@ pub(crate) fn trends<'a>(
             })
         });
     trends.collect()
-}
-
-/// The sets of each other metric that there is for all conditions, in their order.
-fn other_metrics<'a>(
-    stored: &'a [StoredCondition],
-    sets: &[&StoredCondition],
-) -> Vec<Vec<&'a StoredCondition>> {
-    let mut metrics: BTreeMap<&str, Vec<&StoredCondition>> = BTreeMap::new();
-    for set in sets {
-        let except = [&[KeyField::Metric], &COMPUTING[..]].concat();
-        let same = stored.iter().filter(|other| {
-            other.key.metric != set.key.metric && set.key.difference(&other.key, &except).is_none()
-        });
-        for other in same {
-            metrics.entry(&other.key.metric).or_default().push(other);
-        }
-    }
-    let is_complete = |found: &Vec<&StoredCondition>| found.len() == sets.len();
-    metrics.into_values().filter(is_complete).collect()
 }
 
 fn agreement(a: &Verdicts<'_>, b: &Verdicts<'_>) -> Option<MetricAgreement> {

@@ -3,8 +3,6 @@
 //! Owns which condition is the base: that with more bits per weight, or that stored first where both have as many, as in
 //! the view `v_flips`. What a difference is, `leakage` says; prompts that share a control prompt are one cluster.
 
-use std::collections::BTreeMap;
-
 use super::tables::{Source, TakeRow};
 use crate::leakage::{ClusterUnit, RateKind};
 use crate::leakage::{
@@ -15,19 +13,19 @@ use crate::store::StoredCondition;
 use crate::study::comparing::exact::{self, Exact};
 use crate::study::comparing::{FLIPS, clusters};
 use crate::study::scoring::verdicts::{Verdicts, read_verdicts};
+use crate::study::selecting::difference;
 use crate::table::Cell;
 
-/// Hands a row for each two conditions to `take`; those of one experiment, metric and seed are compared, and exact ones
-/// where they were enumerated as far.
+/// Hands a row for each two conditions to `take` that may be compared.
 pub(crate) fn each_comparison(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
-    let sets = source.repeats()?;
+    let sets = source.conditions(RateKind::Repeats)?;
     for sets in comparable(&sets) {
         let verdicts = read_verdicts(&source.store, &sets)?;
         for (base_idx, base) in verdicts.iter().enumerate() {
             compare_others(base, &verdicts[base_idx + 1..], take)?;
         }
     }
-    let sets = source.exact()?;
+    let sets = source.conditions(RateKind::Exact)?;
     for sets in comparable(&sets) {
         let conditions = exact::read(&source.store, &sets)?;
         for base_idx in 0..conditions.len() {
@@ -39,16 +37,17 @@ pub(crate) fn each_comparison(source: &Source, take: TakeRow<'_>) -> anyhow::Res
 
 /// The sets that are compared with each other, those with most bits per weight first.
 fn comparable(sets: &[StoredCondition]) -> Vec<Vec<&StoredCondition>> {
-    let mut groups: BTreeMap<(i64, &str, u64, String), Vec<&StoredCondition>> = BTreeMap::new();
+    let mut groups: Vec<Vec<&StoredCondition>> = Vec::new();
     for set in sets {
-        let key = &set.key;
-        let params = key.enumeration().map(exact::params_words);
-        let params = params.unwrap_or_default();
-        let group = (key.experiment.get(), &*key.metric, key.seed, params);
-        groups.entry(group).or_default().push(set);
+        match groups
+            .iter_mut()
+            .find(|it| difference(it[0], set).is_none())
+        {
+            Some(group) => group.push(set),
+            None => groups.push(vec![set]),
+        }
     }
     let bits = |set: &StoredCondition| set.bits_per_weight.unwrap_or(0.0);
-    let mut groups: Vec<Vec<&StoredCondition>> = groups.into_values().collect();
     for group in &mut groups {
         group.sort_by(|a, b| bits(b).total_cmp(&bits(a)));
     }

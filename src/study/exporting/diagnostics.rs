@@ -5,14 +5,13 @@
 use std::collections::HashMap;
 
 use super::tables::{Source, TakeRow};
-use crate::leakage::{Diagnostics, FlawCount, ScoredPair, diagnostics};
+use crate::leakage::{Diagnostics, FlawCount, RateKind, ScoredPair, diagnostics};
 use crate::store::{Comparison, StoredCondition, StoredLeak};
-use crate::study::stored::diagnosed_pair;
 use crate::table::Cell;
 
 /// Hands a row for each flaw of each rate to `take`, in the order of the table `rates`.
 pub(crate) fn each_diagnostic(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
-    for set in source.repeats()? {
+    for set in source.conditions(RateKind::Repeats)? {
         for of_rate in read(source, &set)? {
             for count in &of_rate.flaws {
                 take(&cells(&set, &of_rate, count))?;
@@ -34,7 +33,7 @@ fn read(source: &Source, set: &StoredCondition) -> anyhow::Result<Vec<Diagnostic
     let scored: Vec<ScoredPair> = leaks.iter().map(StoredLeak::scored_pair).collect();
     let pairs = scored.iter().filter_map(|scored| {
         let comparison = texts.get(&(scored.pair_idx, scored.repeat_idx))?;
-        Some(diagnosed_pair(comparison, scored))
+        Some(comparison.diagnosed(scored))
     });
     Ok(diagnostics(&pairs.collect::<Vec<_>>()))
 }

@@ -15,8 +15,7 @@ use crate::leakage::{ExactLeakRate, LeakRate, exact_leak_rates, leak_rates};
 use crate::stats::Interval;
 use crate::store::{ExperimentId, Store, StoredCondition, StoredLeak, VIEWS, View};
 use crate::study::comparing::exact;
-use crate::study::scoring::verdicts::stored_conditions;
-use crate::study::stored;
+use crate::study::selecting::{self, Selection, hint, rate_kind};
 use crate::table::{Cell, Column, described_columns};
 
 /// The stored experiments from which rows come.
@@ -27,31 +26,26 @@ pub struct Source {
 }
 
 impl Source {
-    /// The experiments of this name in a database that is there; all of them unless one is given.
+    /// The experiments of this name, or whose SHA-256 begins so, in a database that is there; all of them unless one is
+    /// given.
     ///
     /// # Errors
     /// When there is none of this name.
     pub fn open(db: &Path, experiment: Option<&str>) -> anyhow::Result<Self> {
-        let store = stored::open(db)?;
-        let experiments = stored::ids_named(&store, experiment)?;
+        let store = Store::open_existing(db)?;
+        let experiments = selecting::ids_named(&store, experiment)?;
         Ok(Self { store, experiments })
     }
 
-    /// The conditions with leaks of repeats that are meant.
-    pub(crate) fn repeats(&self) -> anyhow::Result<Vec<StoredCondition>> {
-        Ok(self.meant(stored_conditions(&self.store)?.0))
-    }
-
-    /// The conditions with exact leaks that are meant.
-    pub(crate) fn exact(&self) -> anyhow::Result<Vec<StoredCondition>> {
-        Ok(self.meant(stored_conditions(&self.store)?.1))
-    }
-
-    fn meant(&self, mut conditions: Vec<StoredCondition>) -> Vec<StoredCondition> {
-        if let Some(ids) = &self.experiments {
-            conditions.retain(|condition| ids.contains(&condition.key.experiment));
-        }
-        conditions
+    /// The conditions with such leaks that are meant; none where no such leaks are stored.
+    pub(crate) fn conditions(&self, kind: RateKind) -> anyhow::Result<Vec<StoredCondition>> {
+        let mut stored = self.store.conditions()?;
+        stored.retain(|set| {
+            let is_in = |ids: &Vec<ExperimentId>| ids.contains(&set.key.experiment);
+            rate_kind(set) == kind && self.experiments.as_ref().is_none_or(is_in)
+        });
+        let meant = selecting::all(&stored, &[], &Selection::default())?;
+        Ok(meant.sets.into_iter().cloned().collect())
     }
 }
 
@@ -102,7 +96,7 @@ pub fn named(names: Option<&[String]>) -> anyhow::Result<Vec<Table>> {
     for name in names {
         let Some(table_idx) = all.iter().position(|table| table.name == name) else {
             let known = described_names();
-            bail!("there is no table `{name}`{}", stored::hint(name, known));
+            bail!("there is no table `{name}`{}", hint(name, known));
         };
         found.push(all.remove(table_idx));
     }
@@ -139,7 +133,7 @@ impl Table {
         let mut chosen = Vec::new();
         for name in names {
             let Some(column_idx) = known().position(|column| column == name) else {
-                let hint = stored::hint(name, known());
+                let hint = hint(name, known());
                 bail!("the table `{}` has no column `{name}`{hint}", self.name);
             };
             chosen.push(column_idx);
@@ -190,14 +184,14 @@ fn each_view_row(view: &View, source: &Source, take: TakeRow<'_>) -> anyhow::Res
 }
 
 fn each_rate(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
-    for set in source.repeats()? {
+    for set in source.conditions(RateKind::Repeats)? {
         let leaks = source.store.leaks(set.id)?;
         let scored: Vec<_> = leaks.iter().map(StoredLeak::scored_pair).collect();
         for rate in leak_rates(&scored) {
             take(&rate_cells(&set, &rate))?;
         }
     }
-    let sets = source.exact()?;
+    let sets = source.conditions(RateKind::Exact)?;
     for it in &sets {
         for condition in exact::read(&source.store, &[it])? {
             for rate in exact_leak_rates(&condition.pairs) {

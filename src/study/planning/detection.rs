@@ -7,15 +7,13 @@ use std::collections::BTreeMap;
 
 use crate::experiment::Experiment;
 use crate::leakage::{
-    ExactPair, PRIOR, ScoredPair, detectable, difference_components, exact_difference_components,
+    ExactPair, PRIOR, RateKind, ScoredPair, detectable, difference_components,
+    exact_difference_components,
 };
 use crate::results::{ComparisonPlan, ModelPlan};
 use crate::stats::VarianceComponents;
-use crate::store::{KeyField, Store, StoredCondition, StoredLeak};
-use crate::study::scoring::verdicts::stored_conditions;
-
-/// The metric whose stored verdicts are looked at: every run has it.
-const METRIC: &str = "sbert";
+use crate::store::{Store, StoredCondition, StoredLeak};
+use crate::study::selecting::{USUAL_METRIC, is_file_alone, rate_kind};
 
 /// What is stored about a comparison.
 struct Stored {
@@ -36,16 +34,15 @@ pub(crate) fn comparisons(
         Some(_) => u32::MAX,
         None => experiment.n_repeats(),
     };
-    let sets = store
-        .map(|store| Sets::load(store, experiment))
-        .transpose()?;
+    let sets = store.map(Store::conditions).transpose()?;
     let pairs = comparison_pairs(models);
     let n_with = |base: usize| pairs.iter().filter(|pair| pair.0 == base).count();
     let plans = pairs.iter().map(|&(base, other)| {
         let (base_model, other_model) = (&models[base], &models[other]);
-        let stored = sets.as_ref().map_or(Ok(None), |sets| {
-            sets.stored(experiment, base_model, other_model)
-        })?;
+        let stored = match store.zip(sets.as_ref()) {
+            Some((store, sets)) => stored(store, sets, experiment, base_model, other_model)?,
+            None => None,
+        };
         let components = stored.as_ref().map_or(PRIOR, |stored| stored.components);
         let n_comparisons = n_with(base);
         let found = detectable(&components, &sizes, n_repeats, n_comparisons);
@@ -89,89 +86,53 @@ fn cluster_sizes(experiment: &Experiment) -> Vec<usize> {
     sizes.into_values().collect()
 }
 
-/// What is stored of all experiments.
-struct Sets<'s> {
-    store: &'s Store,
-    repeats: Vec<StoredCondition>,
-    /// Empty where repeats are planned.
-    exact: Vec<StoredCondition>,
-}
-
-impl<'s> Sets<'s> {
-    fn load(store: &'s Store, experiment: &Experiment) -> anyhow::Result<Self> {
-        let is_exact = experiment.enumeration().is_some();
-        let (repeats, exact) = stored_conditions(store)?;
-        Ok(Self {
-            store,
-            repeats,
-            exact: if is_exact { exact } else { Vec::new() },
-        })
-    }
-
-    /// What is stored of both models, as many as there are: leak probabilities where these are planned and stored, else
-    /// verdicts.
-    fn stored(
-        &self,
-        experiment: &Experiment,
-        base: &ModelPlan,
-        other: &ModelPlan,
-    ) -> anyhow::Result<Option<Stored>> {
-        let (exact, repeats) = (&self.exact, &self.repeats);
-        if let Some((base, other)) = most_alike(exact, experiment, base, other) {
-            return self.of_exact(base, other);
-        }
-        match most_alike(repeats, experiment, base, other) {
-            Some((base, other)) => self.of_repeats(base, other),
-            None => Ok(None),
-        }
-    }
-
-    fn of_exact(
-        &self,
-        base: &StoredCondition,
-        other: &StoredCondition,
-    ) -> anyhow::Result<Option<Stored>> {
+/// What is stored of both models, as much as there is: leak probabilities where these are planned and stored, else
+/// verdicts.
+fn stored(
+    store: &Store,
+    sets: &[StoredCondition],
+    experiment: &Experiment,
+    base: &ModelPlan,
+    other: &ModelPlan,
+) -> anyhow::Result<Option<Stored>> {
+    let Some((base, other)) = most_alike(sets, experiment, base, other) else {
+        return Ok(None);
+    };
+    let is_exact = rate_kind(base) == RateKind::Exact;
+    let components = if is_exact {
         let pairs = |set: &StoredCondition| -> anyhow::Result<Vec<ExactPair>> {
-            let leaks = self.store.exact_leaks(set.id)?;
+            let leaks = store.exact_leaks(set.id)?;
             Ok(leaks.into_iter().map(|leak| leak.pair).collect())
         };
-        let components = exact_difference_components(&pairs(base)?, &pairs(other)?);
-        Ok(components.map(|components| Stored {
-            components,
-            n_leaks: base.n_leaks.min(other.n_leaks),
-            is_exact: true,
-        }))
-    }
-
-    fn of_repeats(
-        &self,
-        base: &StoredCondition,
-        other: &StoredCondition,
-    ) -> anyhow::Result<Option<Stored>> {
+        exact_difference_components(&pairs(base)?, &pairs(other)?)
+    } else {
         let pairs = |set: &StoredCondition| -> anyhow::Result<Vec<ScoredPair>> {
-            let leaks = self.store.leaks(set.id)?;
+            let leaks = store.leaks(set.id)?;
             Ok(leaks.iter().map(StoredLeak::scored_pair).collect())
         };
-        let components = difference_components(&pairs(base)?, &pairs(other)?);
-        Ok(components.map(|components| Stored {
-            components,
-            n_leaks: base.n_leaks.min(other.n_leaks),
-            is_exact: false,
-        }))
-    }
+        difference_components(&pairs(base)?, &pairs(other)?)
+    };
+    Ok(components.map(|components| Stored {
+        components,
+        n_leaks: base.n_leaks.min(other.n_leaks),
+        is_exact,
+    }))
 }
 
-/// The conditions of both models with most leaks that differ in the file and in what is computed alike for any file.
+/// The conditions of both models with most leaks, exact ones first where these are planned, that differ in the file alone.
 fn most_alike<'s>(
     sets: &'s [StoredCondition],
     experiment: &Experiment,
     base: &ModelPlan,
     other: &ModelPlan,
 ) -> Option<(&'s StoredCondition, &'s StoredCondition)> {
+    let is_exact_planned = experiment.enumeration().is_some();
+    let is_exact = |found: &StoredCondition| rate_kind(found) == RateKind::Exact;
     let is_of = |found: &StoredCondition, model: &ModelPlan| {
         let quantization = model.quantization.as_ref();
         found.experiment_name == experiment.name()
-            && found.key.metric == METRIC
+            && found.key.metric == USUAL_METRIC
+            && (is_exact_planned || !is_exact(found))
             && found.label == model.model
             && quantization.is_none_or(|name| found.quantization.eq_ignore_ascii_case(name))
     };
@@ -182,9 +143,9 @@ fn most_alike<'s>(
     let both = of_base
         .iter()
         .flat_map(|&base| of_other.iter().map(move |&other| (base, other)));
-    let except = [KeyField::Model, KeyField::Numerics, KeyField::Signature];
-    let alike = both.filter(|(base, other)| {
-        base.key.model != other.key.model && base.key.difference(&other.key, &except).is_none()
-    });
-    alike.max_by_key(|(base, other)| (base.n_leaks.min(other.n_leaks), base.key.experiment))
+    let alike = both.filter(|(base, other)| is_file_alone(base, other));
+    alike.max_by_key(|(base, other)| {
+        let n_leaks = base.n_leaks.min(other.n_leaks);
+        (is_exact(base), n_leaks, base.key.experiment)
+    })
 }

@@ -6,7 +6,6 @@
 use itertools::Itertools as _;
 
 use super::Reporting;
-use super::choice::{Choice, bases};
 use crate::generation::EnumerationParams;
 use crate::gguf::manifest::Manifest;
 use crate::leakage::{
@@ -23,10 +22,10 @@ use crate::store::{
     ImportRecord, ModelRecord, RunRecord, SamplingRecord, Store, StoredCondition, StoredLeak,
     StoredRunModel,
 };
-use crate::study::comparing::choice::condition_name;
 use crate::study::comparing::{FLIPS, cluster_unit, clusters, trends};
 use crate::study::drifting::model_drift;
 use crate::study::scoring::verdicts::{Verdicts, read_verdicts};
+use crate::study::selecting::{Base, bases, condition_name};
 use crate::study::session::Session;
 
 /// What of a report depends on how leaks were found.
@@ -38,18 +37,15 @@ pub(crate) struct Found {
     pub(crate) pairs: Vec<ReportPair>,
 }
 
-/// A base in the order of the sets, and what is compared with it.
-pub(crate) type Base = (usize, Vec<usize>);
-
 /// Everything a report on repeats shows.
 pub(crate) fn assemble(
     session: &Session,
     store: &Store,
-    choice: &Choice<'_>,
+    sets: &[&StoredCondition],
     reporting: &Reporting,
 ) -> anyhow::Result<ReportData> {
-    let verdicts = read_verdicts(store, &choice.sets)?;
-    let bases = chosen_bases(&choice.sets, reporting)?;
+    let verdicts = read_verdicts(store, sets)?;
+    let bases = bases(sets, reporting.base.as_deref())?;
     let clusters = clusters(verdicts.iter().flat_map(|v| &v.leaks), reporting.unit);
     let conditions = verdicts.iter().map(|v| condition(store, v));
     let found = Found {
@@ -59,15 +55,7 @@ pub(crate) fn assemble(
         trends: trends(verdicts.iter().map(|v| (v.set, &v.rates)), &clusters),
         pairs: pairs(&verdicts),
     };
-    with_experiment(session, store, choice.sets[0], reporting, found)
-}
-
-pub(crate) fn chosen_bases(
-    sets: &[&StoredCondition],
-    reporting: &Reporting,
-) -> anyhow::Result<Vec<Base>> {
-    let bits: Vec<Option<f64>> = sets.iter().map(|set| set.bits_per_weight).collect();
-    bases(sets, &bits, reporting.base.as_deref())
+    with_experiment(session, store, sets[0], reporting, found)
 }
 
 /// Adds what is the same for all kinds of leaks.

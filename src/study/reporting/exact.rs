@@ -1,25 +1,21 @@
 //! From exact leaks in the database to `ReportData`.
 //!
-//! Owns which enumerations stand for a condition where it has several, and what is shown of a pair. What a report has
-//! whatever its leaks are, `assemble` says; what exact rates and their differences are, `leakage`.
+//! Owns what is shown of a pair. What a report has whatever its leaks are, `assemble` says; what exact rates and their
+//! differences are, `leakage`.
 
 use itertools::Itertools as _;
 
 use super::Reporting;
-use super::assemble::{Base, Found, chosen_bases, marks, model, with_experiment};
-use super::choice::Choice;
-use crate::generation::EnumerationParams;
+use super::assemble::{Found, marks, model, with_experiment};
 use crate::leakage::{Clusters, ExactPair, exact_differences, exact_leak_rates};
 use crate::results::{
     BaseComparisons, ReportComparison, ReportCondition, ReportData, ReportExactLeak, ReportPair,
 };
 use crate::store::{Store, StoredCondition, StoredExactLeak};
-use crate::study::comparing::choice::condition_name;
-use crate::study::comparing::exact::{
-    Exact, clusters, condition_comparison, is_alike, likely_texts, params_words, read,
-};
+use crate::study::comparing::exact::{Exact, clusters, condition_comparison, likely_texts, read};
 use crate::study::comparing::{FLIPS, trends};
 use crate::study::drifting::model_drift;
+use crate::study::selecting::{Base, bases, condition_name};
 use crate::study::session::Session;
 
 /// Texts shown of each prompt of a pair.
@@ -29,60 +25,22 @@ const N_TEXTS: usize = 5;
 pub(crate) fn assemble(
     session: &Session,
     store: &Store,
-    stored: &[StoredCondition],
-    choice: &Choice<'_>,
+    sets: &[&StoredCondition],
     reporting: &Reporting,
 ) -> anyhow::Result<ReportData> {
-    let (params, chosen) = with_common_params(session, stored, choice);
-    let exact = read(store, &chosen)?;
-    let bases = chosen_bases(&chosen, reporting)?;
+    let exact = read(store, sets)?;
+    let bases = bases(sets, reporting.base.as_deref())?;
     let clusters = clusters(&exact, reporting.unit);
-    let conditions = chosen.iter().zip(&exact);
+    let conditions = sets.iter().zip(&exact);
     let conditions = conditions.map(|(stored, exact)| condition(store, stored, exact));
     let found = Found {
-        enumeration: Some(params),
+        enumeration: sets[0].key.enumeration(),
         conditions: conditions.collect::<anyhow::Result<_>>()?,
         comparisons: comparisons(store, &bases, &exact, &clusters)?,
         trends: trends(exact.iter().map(|it| (it.set, &it.rates)), &clusters),
         pairs: pairs(&exact),
     };
-    with_experiment(session, store, chosen[0], reporting, found)
-}
-
-/// The sets that were enumerated as far as most conditions are, and of equals as those stored last; one for each condition.
-fn with_common_params<'a>(
-    session: &Session,
-    stored: &'a [StoredCondition],
-    choice: &Choice<'_>,
-) -> (EnumerationParams, Vec<&'a StoredCondition>) {
-    let is_chosen = |it: &&StoredCondition| choice.sets.contains(it);
-    let of_params = |params: EnumerationParams| {
-        let alike = stored.iter().filter(is_chosen);
-        let alike = alike.filter(|it| it.key.enumeration() == Some(params));
-        let mut found: Vec<&StoredCondition> = Vec::new();
-        for it in alike {
-            match found.iter_mut().find(|old| is_alike(old, it)) {
-                Some(old) => *old = it,
-                None => found.push(it),
-            }
-        }
-        found
-    };
-    let all = stored.iter().filter(is_chosen);
-    let all = all.filter_map(|it| it.key.enumeration());
-    let params = all
-        .max_by_key(|params| of_params(*params).len())
-        .expect("a choice has at least one set");
-    let found = of_params(params);
-    if found.len() < choice.sets.len() {
-        session.note(format_args!(
-            "{} of {} enumerations are shown: those of {}",
-            found.len(),
-            choice.sets.len(),
-            params_words(params)
-        ));
-    }
-    (params, found)
+    with_experiment(session, store, sets[0], reporting, found)
 }
 
 fn condition(

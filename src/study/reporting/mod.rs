@@ -1,23 +1,18 @@
 //! Everything that is stored of an experiment, read for its report.
 //!
-//! Owns the order of its steps. Which leaks are shown, `choice` says; what is read of them, `assemble`, and `exact` of
+//! Owns the order of its steps. Which leaks are shown, `selecting` says; what is read of them, `assemble`, and `exact` of
 //! exact ones; how it is told, the module `report` of the library.
 
 mod assemble;
-mod choice;
 mod exact;
 
 use std::path::Path;
 
-use anyhow::bail;
-
 use crate::leakage::{ClusterUnit, RateKind};
 use crate::results::ReportData;
-use crate::study::comparing::Selection;
-use crate::study::comparing::kind::Kinds;
-use crate::study::scoring::verdicts::stored_conditions;
+use crate::store::Store;
+use crate::study::selecting::{self, Selection};
 use crate::study::session::Session;
-use crate::study::stored;
 
 /// The leaks of a report, and how conditions are compared there.
 #[derive(Debug, Clone, Default)]
@@ -36,25 +31,15 @@ impl Session {
     /// # Errors
     /// When nothing is stored of what is meant.
     pub fn report(&self, db: &Path, reporting: &Reporting) -> anyhow::Result<ReportData> {
-        let store = stored::open(db)?;
-        let (stored, exact) = stored_conditions(&store)?;
-        if stored.is_empty() && exact.is_empty() {
-            bail!(
-                "the database `{}` holds no leaks yet\nhint: `seep run` stores them",
-                db.display()
-            );
-        }
-        let kinds = Kinds {
-            repeats: &stored,
-            exact: &exact,
-        };
-        let choice = choice::choose(kinds, &reporting.selection)?;
-        for note in &choice.notes {
+        let store = Store::open_existing(db)?;
+        let stored = selecting::stored(&store)?;
+        let selected = selecting::of_experiment(&stored, &reporting.selection)?;
+        for note in &selected.notes {
             self.note(note);
         }
-        match choice.kind {
-            RateKind::Repeats => assemble::assemble(self, &store, &choice, reporting),
-            RateKind::Exact => exact::assemble(self, &store, &exact, &choice, reporting),
+        match selected.kind() {
+            RateKind::Repeats => assemble::assemble(self, &store, &selected.sets, reporting),
+            RateKind::Exact => exact::assemble(self, &store, &selected.sets, reporting),
         }
     }
 }

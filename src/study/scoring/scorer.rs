@@ -13,7 +13,6 @@ use crate::leakage::{
 };
 use crate::results::Example;
 use crate::store::{Comparison, ConditionKey, NewLeak, Store};
-use crate::study::stored;
 
 /// Leaks shown for each model.
 const N_EXAMPLES: usize = 3;
@@ -130,7 +129,7 @@ impl Scorer<'_> {
 /// What else the verdicts may come from; each stands beside its comparison.
 fn diagnosed(comparisons: &[Comparison], scored: &[ScoredPair]) -> Vec<Diagnostics> {
     let pairs = comparisons.iter().zip(scored);
-    let pairs = pairs.map(|(comparison, scored)| stored::diagnosed_pair(comparison, scored));
+    let pairs = pairs.map(|(comparison, scored)| comparison.diagnosed(scored));
     diagnostics(&pairs.collect::<Vec<DiagnosedPair<'_>>>())
 }
 

@@ -20,8 +20,8 @@ use crate::store::{ComparedModel, IMPORTED_SEED, Store, StoredExperiment};
 use crate::study::asking::register_model;
 use crate::study::models::encoder::{EncoderUse, open_encoder_for, wanted_encoder};
 use crate::study::models::file::{stored_composition, stored_derivation, stored_label_share};
+use crate::study::selecting;
 use crate::study::session::Session;
-use crate::study::stored;
 
 /// The encoders of the published work.
 const SBERT_MODEL: &str = "all-minilm-l6-v2";
@@ -56,7 +56,7 @@ impl Session {
     /// # Errors
     /// Where nothing is stored, and [`Interrupted`](crate::study::Interrupted).
     pub fn score(&self, db: &Path, scoring: &Scoring) -> anyhow::Result<Vec<Summary>> {
-        let mut store = stored::open(db)?;
+        let mut store = Store::open_existing(db)?;
         let scorable = scorable(&store, scoring.experiment.as_deref())?;
         let call = Call {
             scoring,
@@ -87,7 +87,7 @@ impl Session {
 /// The experiments that are meant and have something to compare, by experiment and seed.
 fn scorable(store: &Store, name: Option<&str>) -> anyhow::Result<Vec<Scorable>> {
     let mut found: Vec<Scorable> = Vec::new();
-    for experiment in stored::experiments_named(store, name)? {
+    for experiment in selecting::experiments_named(store, name)? {
         let models = store.compared_models(experiment.id)?.into_iter();
         let by_seed = models.into_group_map_by(|model| model.source.seed);
         for (seed, models) in by_seed.into_iter().sorted_by_key(|(seed, _)| *seed) {

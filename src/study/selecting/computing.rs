@@ -1,0 +1,143 @@
+//! Of several ways in which the leaks of a condition were computed, the one that is taken.
+//!
+//! Owns the fields of a key that have no flag: how far was enumerated, how similarities and logits were computed. "The
+//! latest" is as in `narrowing`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::anyhow;
+
+use super::alike::{COMPUTING, difference};
+use super::narrowing::{Narrowing, Policy};
+use super::words::{condition_name, listing};
+use crate::generation::EnumerationParams;
+use crate::store::{KeyField, ModelId, StoredCondition};
+
+impl<'a> Narrowing<'a> {
+    /// Keeps exact leaks that were enumerated alike: as far as most conditions are, of equals those stored last.
+    pub(crate) fn enumeration(&mut self) -> anyhow::Result<()> {
+        let mut kinds: Vec<EnumerationParams> = Vec::new();
+        for params in self.sets.iter().filter_map(|set| set.key.enumeration()) {
+            if !kinds.contains(&params) {
+                kinds.push(params);
+            }
+        }
+        let of = |params| move |set: &StoredCondition| set.key.enumeration() == Some(params);
+        let rank = |params: &&EnumerationParams| {
+            let sets = self.sets.iter().filter(|set| of(**params)(set));
+            (self.n_with(of(**params)), sets.map(|set| set.id).max())
+        };
+        let Some(&params) = kinds.iter().max_by_key(rank).filter(|_| kinds.len() > 1) else {
+            return Ok(());
+        };
+        let (n_with, n_conditions) = (self.n_with(of(params)), self.n_with(|_| true));
+        if self.policy == Policy::Given && n_with < n_conditions {
+            return Err(self.enumerated_differently());
+        }
+        self.notes.push(format!(
+            "there are enumerations of {} kinds; showing those of {n_with} of {n_conditions} conditions: {}",
+            kinds.len(),
+            params_words(params)
+        ));
+        self.keep(of(params));
+        Ok(())
+    }
+
+    fn enumerated_differently(&self) -> anyhow::Error {
+        let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for set in &self.sets {
+            let params = set.key.enumeration().map(params_words);
+            found.entry(condition_name(set)).or_default().extend(params);
+        }
+        let lines = found.into_iter().map(|(name, params)| {
+            let params: Vec<String> = params.into_iter().collect();
+            format!("\n  {name}: {}", params.join("; "))
+        });
+        anyhow!(
+            "the continuations of these conditions were enumerated differently far:{}\nhint: run one experiment with all of them",
+            lines.collect::<String>()
+        )
+    }
+
+    /// Keeps similarities that all conditions have been given alike: of several kinds those of most verdicts, of equals
+    /// the latest.
+    pub(crate) fn similarities(&mut self) -> anyhow::Result<()> {
+        let of = |set: &StoredCondition| (set.key.embedding_model, set.key.signature.clone());
+        let n_conditions = self.n_with(|_| true);
+        let kinds: BTreeSet<_> = self.sets.iter().map(|set| of(set)).collect();
+        let is_common =
+            |kind: &&(ModelId, String)| self.n_with(|set| of(set) == **kind) == n_conditions;
+        let rank = |kind: &&(ModelId, String)| {
+            let sets = || self.sets.iter().filter(|set| of(set) == **kind);
+            let n_leaks: usize = sets().map(|set| set.n_leaks).sum();
+            (n_leaks, sets().map(|set| set.id).max())
+        };
+        let Some(kind) = kinds.iter().filter(is_common).max_by_key(rank) else {
+            return Err(self.scored_differently());
+        };
+        let kept = self.sets.iter().copied().filter(|set| of(set) == *kind);
+        let kept: Vec<&StoredCondition> = kept.collect();
+        self.leave(kept, &[KeyField::Numerics]);
+        Ok(())
+    }
+
+    fn scored_differently(&self) -> anyhow::Error {
+        let (base, others) = self.sets.split_first().expect("a set is left");
+        let field = others.iter().find_map(|other| difference(base, other));
+        let field = field.expect("sets without a difference have one kind of similarities");
+        anyhow!(
+            "the leaks of these models were found with different {field}s\nhint: run the experiment again with all of them, which scores them alike"
+        )
+    }
+
+    /// Keeps one of those sets that differ only in how they were computed: that with most verdicts, of equals that
+    /// whose logits were computed as those of most conditions, and of these the latest.
+    pub(crate) fn standing(&mut self) {
+        let rank = |set: &StoredCondition| {
+            let n_alike = self.n_with(|other| other.key.numerics == set.key.numerics);
+            (set.n_leaks, n_alike, set.id)
+        };
+        let mut kept: Vec<&StoredCondition> = Vec::new();
+        for set in &self.sets {
+            match kept.iter_mut().find(|old| is_same(old, set)) {
+                Some(old) if rank(old) > rank(set) => {}
+                Some(old) => *old = set,
+                None => kept.push(set),
+            }
+        }
+        self.leave(kept, &[]);
+    }
+
+    /// Keeps these, and says what is left out that differs in other fields than `except`.
+    fn leave(&mut self, kept: Vec<&'a StoredCondition>, except: &[KeyField]) {
+        let mut left: BTreeMap<KeyField, BTreeSet<String>> = BTreeMap::new();
+        let is_left = |set: &&&StoredCondition| kept.iter().all(|other| other.id != set.id);
+        for set in self.sets.iter().filter(is_left) {
+            let of_same = kept.iter().find(|other| is_same(other, set));
+            let field = of_same.and_then(|other| other.key.difference(&set.key, except));
+            if let Some(field) = field {
+                left.entry(field).or_default().insert(condition_name(set));
+            }
+        }
+        for (field, names) in left {
+            self.notes.push(format!(
+                "leaks of {} with other {field} are left out; those of most pairs are taken, of equals the latest",
+                listing(names)
+            ));
+        }
+        self.sets = kept;
+    }
+}
+
+/// Whether two sets are of one condition, but for how logits and similarities were computed.
+fn is_same(a: &StoredCondition, b: &StoredCondition) -> bool {
+    a.key.difference(&b.key, &COMPUTING).is_none()
+}
+
+/// How far continuations are enumerated.
+fn params_words(params: EnumerationParams) -> String {
+    format!(
+        "coverage {}, {} rows, {} draws of the tail",
+        params.coverage, params.max_rows_per_prompt, params.n_tail_draws
+    )
+}

@@ -1,0 +1,244 @@
+//! Which of the stored leaks are meant: from the words of the command line to conditions that may be compared.
+//!
+//! Owns the order of the steps, for each purpose; the steps are in `narrowing` and `computing`, words in `words`, what
+//! may be compared in `alike`. Whoever compares, reports, shows, exports, plans or drifts asks here, so that one word means one thing.
+
+mod alike;
+mod bases;
+mod computing;
+mod narrowing;
+mod words;
+
+use std::collections::BTreeSet;
+
+use anyhow::bail;
+
+use crate::leakage::RateKind;
+use crate::store::{ExperimentId, KeyField, Store, StoredCondition, StoredExperiment};
+
+pub(crate) use alike::{difference, is_file_alone};
+pub(crate) use bases::{Base, bases};
+pub(crate) use narrowing::{USUAL_METRIC, rate_kind};
+pub(crate) use words::{EXPERIMENT, Name, condition_name, hint, is_experiment, resolve};
+
+use alike::numerics_note;
+use narrowing::{METRIC, Narrowing, Policy, SEED};
+use words::LEAKS;
+
+/// The stored leaks that are meant.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// The experiment, by name or by the beginning of its SHA-256.
+    pub experiment: Option<String>,
+    /// The metric; `sbert` unless given.
+    pub metric: Option<String>,
+    /// The seed of the generations.
+    pub seed: Option<u64>,
+    /// Rates of repeats or exact ones.
+    pub rates: Option<RateKind>,
+}
+
+/// Conditions that may be compared: of one experiment, metric, seed and method, with similarities computed alike.
+#[derive(Debug)]
+pub(crate) struct Selected<'a> {
+    /// At least one, each model file and sampling once.
+    pub(crate) sets: Vec<&'a StoredCondition>,
+    /// What was chosen without being asked for, worth saying.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Selected<'_> {
+    /// Whether these are leaks of repeats or exact ones.
+    pub(crate) fn kind(&self) -> RateKind {
+        rate_kind(self.sets[0])
+    }
+
+    /// Says where the arithmetic was not the same.
+    fn with_numerics(mut self) -> Self {
+        self.notes.extend(numerics_note(&self.sets));
+        self
+    }
+}
+
+/// All conditions that are stored, of which there is at least one.
+pub(crate) fn stored(store: &Store) -> anyhow::Result<Vec<StoredCondition>> {
+    let stored = store.conditions()?;
+    if stored.is_empty() {
+        bail!(
+            "the database `{}` holds no leaks yet\nhint: `seep run` stores them when it ends, `seep score` does for imports",
+            store.path().display()
+        );
+    }
+    Ok(stored)
+}
+
+/// The conditions that the words name, in their order.
+pub(crate) fn named<'a>(
+    stored: &'a [StoredCondition],
+    words: &[&str],
+    selection: &Selection,
+) -> anyhow::Result<Selected<'a>> {
+    let asked = begin(stored, Policy::Given, selection)?;
+    let mut left = begin(stored, Policy::Given, selection)?;
+    left.complete(words, |set| selection.has_asked(set))?;
+    let kind = left.rates()?;
+    left.note_other_rates(kind, &asked, words);
+    left.latest()?;
+    let names = left.named(words)?;
+    let place = |set: &&StoredCondition| {
+        let name = Name::of(set);
+        names.iter().position(|other| *other == name)
+    };
+    let mut found = finish(left, selection)?;
+    found.sets.sort_by_key(place);
+    assert_eq!(
+        found.sets.len(),
+        names.len(),
+        "each step kept a set of each"
+    );
+    Ok(found.with_numerics())
+}
+
+/// All conditions of the experiment that is meant; of the latest unless one is.
+pub(crate) fn of_experiment<'a>(
+    stored: &'a [StoredCondition],
+    selection: &Selection,
+) -> anyhow::Result<Selected<'a>> {
+    let mut left = begin(stored, Policy::Usual, selection)?;
+    left.complete(&[], |set| selection.has_asked(set))?;
+    left.latest()?;
+    left.rates()?;
+    Ok(finish(left, selection)?.with_numerics())
+}
+
+/// All that are meant, of several experiments, metrics and seeds unless they are given; of these words, if any.
+pub(crate) fn all<'a>(
+    stored: &'a [StoredCondition],
+    words: &[String],
+    selection: &Selection,
+) -> anyhow::Result<Selected<'a>> {
+    let mut left = begin(stored, Policy::All, selection)?;
+    left.field(METRIC, selection.metric.as_deref())?;
+    left.field(SEED, selection.seed().as_deref())?;
+    let names: Vec<Name> = left.sets.iter().map(|set| Name::of(set)).collect();
+    for word in words {
+        if !names.iter().any(|name| name.is(word)) {
+            resolve(&names, word, LEAKS)?;
+        }
+    }
+    left.keep(|set| words.is_empty() || words.iter().any(|word| Name::of(set).is(word)));
+    left.standing();
+    Ok(Selected {
+        sets: left.sets,
+        notes: left.notes,
+    })
+}
+
+/// The sets of each other metric that there is for all conditions, in their order: verdicts on the same generations.
+pub(crate) fn other_metrics<'a>(
+    stored: &'a [StoredCondition],
+    sets: &[&StoredCondition],
+) -> Vec<Vec<&'a StoredCondition>> {
+    let except = [
+        KeyField::Metric,
+        KeyField::EmbeddingModel,
+        KeyField::Signature,
+    ];
+    let is_of = |found: &StoredCondition, set: &StoredCondition| {
+        found.key.difference(&set.key, &except).is_none()
+    };
+    let others = stored.iter().filter(|found| {
+        found.key.metric != sets[0].key.metric && sets.iter().any(|set| is_of(found, set))
+    });
+    let others: Vec<&StoredCondition> = others.collect();
+    let metrics: BTreeSet<&str> = others.iter().map(|set| &*set.key.metric).collect();
+    let of_metric = metrics.into_iter().filter_map(|metric| {
+        let mut left = Narrowing {
+            policy: Policy::Given,
+            sets: others.clone(),
+            notes: Vec::new(),
+        };
+        left.keep(|set| set.key.metric == metric);
+        left.similarities().ok()?;
+        let of = |set: &&StoredCondition| left.sets.iter().copied().find(|it| is_of(it, set));
+        sets.iter().map(of).collect::<Option<Vec<_>>>()
+    });
+    of_metric.collect()
+}
+
+impl Selection {
+    fn seed(&self) -> Option<String> {
+        self.seed.map(|seed| seed.to_string())
+    }
+
+    fn has_asked(&self, set: &StoredCondition) -> bool {
+        METRIC.is(set, self.metric.as_deref()) && SEED.is(set, self.seed().as_deref())
+    }
+}
+
+/// The sets of the rates and of the experiment that are asked for.
+fn begin<'a>(
+    stored: &'a [StoredCondition],
+    policy: Policy,
+    selection: &Selection,
+) -> anyhow::Result<Narrowing<'a>> {
+    let mut left = Narrowing {
+        policy,
+        sets: stored.iter().collect(),
+        notes: Vec::new(),
+    };
+    left.asked_experiment(selection.experiment.as_deref())?;
+    left.asked_rates(selection.rates)?;
+    Ok(left)
+}
+
+/// The sets that may be compared, of those of one experiment and kind of rates.
+fn finish<'a>(mut left: Narrowing<'a>, selection: &Selection) -> anyhow::Result<Selected<'a>> {
+    left.field(METRIC, selection.metric.as_deref())?;
+    left.field(SEED, selection.seed().as_deref())?;
+    left.enumeration()?;
+    left.similarities()?;
+    left.standing();
+    let Narrowing { sets, notes, .. } = left;
+    Ok(Selected { sets, notes })
+}
+
+/// The stored experiments of this name, or whose SHA-256 begins so; all of them unless one is given.
+///
+/// # Errors
+/// When there is none of this name.
+pub(crate) fn experiments_named(
+    store: &Store,
+    word: Option<&str>,
+) -> anyhow::Result<Vec<StoredExperiment>> {
+    let all = store.experiments()?;
+    let Some(word) = word else {
+        return Ok(all);
+    };
+    let (meant, others): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|experiment| is_experiment(word, &experiment.name, &experiment.sha256));
+    if meant.is_empty() {
+        let names = others.iter().map(|experiment| experiment.name.as_str());
+        bail!(
+            "the database has no experiment `{word}`{}",
+            hint(word, names)
+        );
+    }
+    Ok(meant)
+}
+
+/// The ids of the experiments of this name, or whose SHA-256 begins so; None unless one is given.
+///
+/// # Errors
+/// When there is none of this name.
+pub fn ids_named(store: &Store, word: Option<&str>) -> anyhow::Result<Option<Vec<ExperimentId>>> {
+    if word.is_none() {
+        return Ok(None);
+    }
+    let experiments = experiments_named(store, word)?;
+    Ok(Some(experiments.iter().map(|it| it.id).collect()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! What the words of a command line mean: the name of an experiment, of a model file, of a condition.
+//!
+//! Owns every message about words that mean nothing, or several things. It reads no database.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use anyhow::{anyhow, bail};
+
+use crate::experiment::did_you_mean;
+use crate::store::StoredCondition;
+
+/// From so many digits on a word may be the beginning of a SHA-256.
+const N_DIGITS_MIN: usize = 8;
+
+/// A model file under a sampling, as people name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(crate) label: String,
+    pub(crate) quantization: String,
+    /// The values in which the samplings differ; empty where they do not.
+    pub(crate) sampling: String,
+    pub(crate) sha256: String,
+}
+
+impl Name {
+    pub(crate) fn of(set: &StoredCondition) -> Self {
+        Self {
+            label: set.label.clone(),
+            quantization: set.quantization.clone(),
+            sampling: set.sampling_label.clone(),
+            sha256: set.model_sha256.clone(),
+        }
+    }
+
+    fn file(&self) -> String {
+        format!("{}:{}", self.label, self.quantization)
+    }
+
+    /// Whether a word means this: `name`, `name:quantization`, that with the sampling, or the beginning of the SHA-256.
+    pub(crate) fn is(&self, word: &str) -> bool {
+        self.label == word
+            || self.file().eq_ignore_ascii_case(word)
+            || self.to_string().eq_ignore_ascii_case(word)
+            || is_sha256(word, &self.sha256)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = format!("{} {}", self.file(), self.sampling);
+        f.write_str(name.trim_end())
+    }
+}
+
+/// The name of a condition on the command line: with its sampling where there are several.
+pub(crate) fn condition_name(set: &StoredCondition) -> String {
+    Name::of(set).to_string()
+}
+
+/// Where names are looked for, in the words of the messages.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// What is not there, before its name.
+    none: &'static str,
+    /// What is there, before all names.
+    there: &'static str,
+}
+
+/// The leaks that are stored.
+pub(crate) const LEAKS: Place = Place {
+    none: "no leaks are stored of the model",
+    there: "there are leaks of",
+};
+
+/// The models of an experiment.
+pub(crate) const EXPERIMENT: Place = Place {
+    none: "the experiment has no model",
+    there: "it has",
+};
+
+/// The first of `names` that is the one which a word means.
+pub(crate) fn resolve(names: &[Name], word: &str, place: Place) -> anyhow::Result<usize> {
+    let is_meant = |name: &&Name| name.is(word);
+    let Some(idx) = names.iter().position(|name| name.is(word)) else {
+        return Err(unknown(names, word, place));
+    };
+    let first = &names[idx];
+    let found: Vec<&Name> = names.iter().filter(is_meant).collect();
+    let texts = listing(found.iter().map(ToString::to_string));
+    if found
+        .iter()
+        .any(|name| name.to_string() != first.to_string())
+    {
+        let what = match found.iter().all(|name| name.sha256 == first.sha256) {
+            true => "samplings",
+            false => "quantizations",
+        };
+        bail!("`{word}` has several {what}: {texts}\nhint: name one of them");
+    }
+    if found.iter().any(|name| name.sha256 != first.sha256) {
+        let digests = listing(found.iter().map(|name| short(&name.sha256)));
+        bail!(
+            "there are several model files of the name `{texts}`\nhint: name one by its sha256: {digests}"
+        );
+    }
+    Ok(idx)
+}
+
+fn unknown(names: &[Name], word: &str, place: Place) -> anyhow::Error {
+    let texts: BTreeSet<String> = names.iter().map(ToString::to_string).collect();
+    let labels = names.iter().map(|name| name.label.as_str());
+    // A beginning is more likely meant than a word of fewer edits.
+    let begins = |name: &&String| name.to_lowercase().starts_with(&word.to_lowercase());
+    let nearest = || did_you_mean(word, texts.iter().map(String::as_str).chain(labels));
+    let meant = texts.iter().find(begins).map(String::as_str);
+    let there = format!("{} {}", place.there, listing(texts.iter().cloned()));
+    let hint = with_meant(meant.or_else(nearest), &there);
+    anyhow!("{} `{word}`\nhint: {hint}", place.none)
+}
+
+/// Whether a word means an experiment of this name and SHA-256.
+pub(crate) fn is_experiment(word: &str, name: &str, sha256: &str) -> bool {
+    word == name || is_sha256(word, sha256)
+}
+
+fn is_sha256(word: &str, sha256: &str) -> bool {
+    word.len() >= N_DIGITS_MIN && sha256.starts_with(&word.to_lowercase())
+}
+
+/// The digits by which people tell files and experiments apart.
+pub(crate) fn short(sha256: &str) -> String {
+    sha256.chars().take(12).collect()
+}
+
+/// Each word once, in order.
+pub(crate) fn listing(words: impl IntoIterator<Item = String>) -> String {
+    let words: BTreeSet<String> = words.into_iter().collect();
+    words.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// A hint: the word that was meant, if one is near, and all that is there.
+pub(crate) fn with_meant(meant: Option<&str>, there: &str) -> String {
+    meant.map_or(there.to_owned(), |meant| {
+        format!("did you mean `{meant}`? {there}")
+    })
+}
+
+/// The line that helps with a name that is not there, on a line of its own; all names only where none is near.
+pub(crate) fn hint<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> String {
+    let mut names: Vec<&str> = names.into_iter().collect();
+    names.dedup();
+    match did_you_mean(word, names.iter().copied()) {
+        Some(meant) => format!("\nhint: did you mean `{meant}`?"),
+        None if names.is_empty() => String::new(),
+        None => format!("\nhint: it has: {}", names.join(", ")),
+    }
+}
