@@ -3,21 +3,26 @@
 //! # What happens in a run
 //!
 //! ```text
-//! experiment.yaml -> experiment -> requests -> engine (llama.cpp) -> generations ----+
-//!                                     |                                             v
-//!                                   store (SQLite): only what is missing is made   store
-//!                                                                                   |
-//!                  table, JSON, HTML  <- report <- leakage, stats <- embedding <----+
+//! arguments -> cmd -> study -> results -> report -> stdout, HTML, figures
+//!                       |
+//!   experiment.yaml -> experiment -> requests -> engine (llama.cpp) -> answers
+//!                                       |                                 |
+//!                     store (SQLite): only what is missing is made <------+
+//!                                       |
+//!                  verdicts, rates <- leakage, stats <- embedding
 //! ```
 //!
-//! An experiment is read and checked in full ([`experiment`]), its prompts are rendered and tokenized for each
-//! model ([`prompt`]), and every repeat of every prompt becomes a request with a stable id ([`generation`]).
-//! The [`store`] says which requests have no generation yet; the [`engine`] makes those, group by group, and each
-//! group is stored before the next begins. Then each distinct text is embedded once ([`embedding`]), similarities
-//! become verdicts and rates ([`leakage`], [`stats`]), and a [`report`] is printed. `study/running.rs` reads as this plan.
-//! With `mode: exact` the engine enumerates the continuations of each prompt instead of drawing repeats, and rates are
-//! computed from their probabilities: `docs/exact-leak-rates.md`.
-//! Generations made elsewhere come in through [`import`] and are scored in the same way (`study/scoring`).
+//! [`study`] takes the steps; `study/running.rs` reads as this plan. An experiment is read and checked in full
+//! ([`experiment`]), its prompts are rendered and tokenized for each model ([`prompt`]), and every repeat of every prompt
+//! becomes a request with a stable id ([`generation`]). The [`store`] says which requests have no answer yet; the
+//! [`engine`] makes those, group by group, and each group is stored before the next begins. Then each distinct text is
+//! embedded once ([`embedding`]), similarities become verdicts and rates ([`leakage`], [`stats`]), and the [`results`] are
+//! printed ([`report`]).
+//!
+//! There are two methods ([`generation::Method`]). Repeats are drawn and give verdicts; with `mode: exact` the engine
+//! enumerates the continuations of each prompt, and leak probabilities are computed from theirs
+//! (`docs/exact-leak-rates.md`). Both take the same way: `study/answering` makes the answers, `study/scoring` scores them.
+//! Generations made elsewhere come in through [`import`] and are scored by the same scorer.
 //!
 //! # Code map, in reading order
 //!
@@ -52,10 +57,14 @@
 //!
 //! `tests/tidy` checks the arrows between modules and where a crate may be named; the table there is the rule.
 //!
-//! - **A generation depends on its request only.** Draws are keyed by seed, prompt, repeat and token index
-//!   ([`sampling::uniform`]); logits do not depend on what is evaluated beside them ([`engine::Schedule::STRICT`]).
-//!   What is not promised: the same bits on another kind of processor, another build of llama.cpp, or a GPU; there
-//!   the self-check measures the level, and it is recorded.
+//! - **A generation depends on its request and its numerics only.** Draws are keyed by seed, prompt, repeat and token
+//!   index ([`sampling::uniform`]); logits do not depend on what is evaluated beside them
+//!   ([`engine::Schedule::STRICT`]). Another kind of processor, another build of llama.cpp or a GPU may give other bits:
+//!   the self-check measures it, its digest of logits is recorded, and answers of different numerics are never mixed.
+//! - **Generations and enumerations are the record.** Verdicts stand under the whole key of their condition
+//!   ([`store::ConditionKey`]) and can be thrown away: they are made again from the record.
+//! - **[`study`] prints nothing and reads no command line; no command uses another.** The program lends it threads,
+//!   Ctrl-C, memory and a place to show progress.
 //! - **The engine never sees an experiment or a database, the store never sees an engine.**
 //! - **Nothing llama.cpp would abort on reaches it.** Files pass [`gguf::check_generation_model`] or
 //!   [`gguf::check_encoder`]; rows pass the checks in [`llama`].
@@ -79,16 +88,19 @@
 //! | template, category | a pair with a slot for the concept; the kind of association asked about |
 //! | sampling | one set of sampling values; a sweep gives a model several |
 //! | preset | a named source of sampling values that the file does not write out |
-//! | condition | one model file with one sampling and one seed: what is compared; in the database with all else that a verdict depends on besides pair and repeat |
-//! | method | how leak probabilities are found: from repeats, or exactly |
-//! | numerics | how logits are computed: schedule, build of llama.cpp, and a digest of what they come to |
-//! | request | one planned generation; its id is a hash of all that determines it |
+//! | condition | everything that a verdict depends on besides pair and repeat: experiment, model file, sampling, seed, method, numerics, metric and its signature |
+//! | base | the condition that others are compared with |
+//! | method | the way to leak probabilities: from repeats, or exactly |
+//! | numerics | the arithmetic of logits: schedule, build of llama.cpp, and a digest of some logits |
+//! | request; answer | one planned generation or enumeration, its id a hash of all that determines it; what the model makes of it |
 //! | generation | the model's text for one request |
 //! | repeat | the n-th generation of one prompt, with its own draws |
 //! | import | a file of generations made elsewhere, stored beside those of runs |
 //! | finding | what looks wrong in a row of a file that is imported or gives prompt pairs, with row and column |
 //! | pairs file | a workbook or table, published or one's own, from which an experiment takes prompt pairs |
 //! | run | one execution of one experiment |
+//! | session | the surroundings of work: model folder, threads, who watches and who may end it |
+//! | selection | the stored conditions that are meant by words such as a name and a seed |
 //! | prefill, decode | evaluating prompt tokens; evaluating the last token of a text to draw the next |
 //! | sequence | llama.cpp's parallel stream within one KV cache |
 //! | schedule | how rows are put into batches; `strict` makes a row independent of its neighbours |
@@ -106,7 +118,7 @@
 //! | to score | to find the log-probability of a text that another model made |
 //! | embedding, similarity | unit vector of a text; cosine of two of them |
 //! | leak (1, 0.5, 0), tie | verdict on one repeat of one pair; equal similarities |
-//! | leak probability; exact leak | probability that a pair leaks, from the continuations of both prompts; that with its bounds |
+//! | leak probability; exact leak | probability that a pair leaks; that from the continuations of both prompts, with its bounds |
 //! | Mean Leak-Rate | 100 times the mean of the verdicts; 50 is no leakage |
 //! | view; dictionary | a query of the database with a stable name; what every column means |
 //! | echo | the concept itself stands in the test generation |
@@ -114,7 +126,6 @@
 //! | metric | the name of a similarity: `sbert`, `bertscore`, `bertscore-precision`, `bertscore-recall` |
 //! | signature | one line that says what a figure depends on besides the generations |
 //! | layer | how many blocks of an encoder a hidden state has gone through, from 1 |
-//! | condition; base | one model file in a comparison; the one that the others are compared with |
 //! | cluster | prompt pairs that share their control prompt or template, so that they are not independent |
 //! | detectable difference | the smallest true difference of Mean Leak-Rates that a comparison finds with a power of 80 % |
 //! | keeper; scratch; grave | sequences of the KV cache while continuations are enumerated: that hold nodes of trees; that hold one path each while its row is evaluated; that holds what is left of trees that are done |
