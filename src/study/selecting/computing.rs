@@ -121,7 +121,7 @@ impl<'a> Selected<'a> {
         }
         for (field, names) in left {
             self.notes.push(format!(
-                "leaks of {} with other {field} are left out; those of most pairs are taken, of equals the latest",
+                "leaks of {} that differ in {field} are left out; those of most pairs are taken, of equals the latest",
                 listing(names)
             ));
         }

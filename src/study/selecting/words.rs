@@ -69,17 +69,13 @@ pub(crate) const EXPERIMENT: Place = ("the experiment has no model", "it has");
 
 /// The first of `names` that is the one which a word means.
 pub(crate) fn resolve(names: &[Name], word: &str, place: Place) -> anyhow::Result<usize> {
-    let is_meant = |name: &&Name| name.is(word);
     let Some(idx) = names.iter().position(|name| name.is(word)) else {
         return Err(unknown(names, word, place));
     };
     let first = &names[idx];
-    let found: Vec<&Name> = names.iter().filter(is_meant).collect();
+    let found: Vec<&Name> = names.iter().filter(|name| name.is(word)).collect();
     let texts = listing(found.iter().map(ToString::to_string));
-    if found
-        .iter()
-        .any(|name| name.to_string() != first.to_string())
-    {
+    if texts != first.to_string() {
         let what = match found.iter().all(|name| name.sha256 == first.sha256) {
             true => "samplings",
             false => "quantizations",
