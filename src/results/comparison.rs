@@ -23,6 +23,8 @@ pub struct ComparisonReport {
     pub flip_seed: u64,
     /// How far continuations were enumerated; None where repeats are compared.
     pub enumeration: Option<EnumerationParams>,
+    /// The sentence that says that logits were computed in different ways, and how; None where they were not.
+    pub numerics_note: Option<String>,
     /// The base, and then the others in the order of the command line.
     pub conditions: Vec<Condition>,
     /// Each of the others against the base, in the same order.

@@ -18,6 +18,8 @@ pub struct ReportData {
     pub seed: Option<u64>,
     /// How far continuations were enumerated; None where rates are those of repeats.
     pub enumeration: Option<EnumerationParams>,
+    /// The sentence that says that logits were computed in different ways, and how; None where they were not.
+    pub numerics_note: Option<String>,
     /// What prompts of one cluster share, in the singular, such as `control prompt`.
     pub cluster_unit: String,
     /// The conditions, in the order in which they were first run.

@@ -551,6 +551,12 @@ fn leaks_that_were_computed_differently_are_not_compared_silently() {
     let said = env.seep("compare a b").ok().stderr;
     let expected = "a:F32 and b:F32 were computed by different arithmetic: llama.cpp ";
     assert!(said.starts_with(expected), "{said}");
+    let json = env.seep("compare a b --format json").ok().json();
+    let note = json["numerics_note"].as_str().unwrap();
+    assert_eq!(format!("{note}\n"), said);
+    env.seep("report -o page.html").ok();
+    let page = std::fs::read_to_string(env.path("page.html")).unwrap();
+    assert!(page.contains(expected));
     change("UPDATE conditions SET signature = 'other' WHERE id = (SELECT max(id) FROM conditions)");
     for command in ["compare a b", "report"] {
         let refused = env.seep(command).with_code(2);

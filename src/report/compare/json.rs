@@ -26,6 +26,8 @@ struct Document<'a> {
     rates: &'static str,
     /// How far continuations were enumerated; null where repeats are compared.
     enumeration: Option<EnumerationObject>,
+    /// How the logits of conditions were computed differently; null where they were not.
+    numerics_note: Option<&'a str>,
     base: &'a str,
     conditions: Vec<ConditionObject<'a>>,
     comparisons: Vec<ComparisonObject<'a>>,
@@ -232,6 +234,7 @@ pub fn comparison_json(report: &ComparisonReport) -> String {
             max_rows_per_prompt: params.max_rows_per_prompt,
             n_tail_draws: params.n_tail_draws,
         }),
+        numerics_note: report.numerics_note.as_deref(),
         base: base(report),
         conditions: report.conditions.iter().map(condition_object).collect(),
         comparisons: comparisons

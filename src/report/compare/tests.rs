@@ -148,6 +148,7 @@ fn ladder() -> ComparisonReport {
         unit: "control prompt".to_owned(),
         flip_seed: 1,
         enumeration: None,
+        numerics_note: None,
         conditions: vec![
             condition("Q8_0", 8.5, 60.0),
             condition("Q4_K_M", 4.85, 59.96),

@@ -269,6 +269,7 @@ pub(super) fn data() -> ReportData {
         embedding_model: model("encoder", "F32", 22_000_000, 32.0),
         seed: Some(1),
         enumeration: None,
+        numerics_note: None,
         cluster_unit: "control prompt".to_owned(),
         conditions: conditions(),
         comparisons: vec![BaseComparisons {

@@ -138,6 +138,7 @@ fn caution_sentences(data: &ReportData) -> Vec<String> {
     if data.conditions.len() > 1 {
         sentences.push("Each interval of a rate holds by itself: of twenty such intervals one is expected to miss its rate. Whether two conditions differ, only a comparison of the same prompts says.".to_owned());
     }
+    sentences.extend(data.numerics_note.iter().map(|note| format!("{note}.")));
     let rates = data
         .conditions
         .iter()

@@ -12,7 +12,7 @@ use crate::results::{
     MovedPair, MovedSide,
 };
 use crate::store::{EnumerationRowId, Store, StoredCondition, StoredExactLeak};
-use crate::study::selecting::condition_name;
+use crate::study::selecting::{condition_name, numerics_note};
 
 /// Texts shown of each prompt of a pair that moved.
 const N_TEXTS: usize = 3;
@@ -51,6 +51,7 @@ pub(crate) fn assemble(
         unit: cluster_unit(comparing.unit).to_owned(),
         flip_seed: FLIPS.seed,
         enumeration: set.key.enumeration(),
+        numerics_note: numerics_note(sets),
         comparisons: comparisons.collect::<anyhow::Result<_>>()?,
         conditions: conditions
             .iter()

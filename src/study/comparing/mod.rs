@@ -22,7 +22,7 @@ use crate::stats::SignFlips;
 use crate::store::{DriftSide, PromptId, Store, StoredCondition, StoredLeak};
 use crate::study::drifting::{self, Side};
 use crate::study::scoring::verdicts::{Verdicts, read_verdicts};
-use crate::study::selecting::{self, Selection, condition_name, other_metrics};
+use crate::study::selecting::{self, Selection, condition_name, numerics_note, other_metrics};
 use crate::study::session::Session;
 
 /// Random sign flips of a p-value: near 0.05 its standard error is then 0.0007.
@@ -115,6 +115,7 @@ fn assemble(
         unit: cluster_unit(comparing.unit).to_owned(),
         flip_seed: FLIPS.seed,
         enumeration: None,
+        numerics_note: numerics_note(sets),
         conditions: verdicts
             .iter()
             .filter_map(|v| condition(v.set, &v.rates, n_repeats(v)?, &clusters))

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use itertools::Itertools as _;
+
 use crate::experiment::Experiment;
 use crate::leakage::{
     ExactPair, PRIOR, RateKind, ScoredPair, detectable, difference_components,
@@ -136,13 +138,8 @@ fn most_alike<'s>(
             && found.label == model.model
             && quantization.is_none_or(|name| found.quantization.eq_ignore_ascii_case(name))
     };
-    let of = |model: &ModelPlan| -> Vec<&'s StoredCondition> {
-        sets.iter().filter(|found| is_of(found, model)).collect()
-    };
-    let (of_base, of_other) = (of(base), of(other));
-    let both = of_base
-        .iter()
-        .flat_map(|&base| of_other.iter().map(move |&other| (base, other)));
+    let of = |model| sets.iter().filter(move |found| is_of(found, model));
+    let both = of(base).cartesian_product(of(other));
     let alike = both.filter(|(base, other)| is_file_alone(base, other));
     alike.max_by_key(|(base, other)| {
         let n_leaks = base.n_leaks.min(other.n_leaks);

@@ -25,7 +25,7 @@ use crate::store::{
 use crate::study::comparing::{FLIPS, cluster_unit, clusters, trends};
 use crate::study::drifting::model_drift;
 use crate::study::scoring::verdicts::{Verdicts, read_verdicts};
-use crate::study::selecting::{Base, bases, condition_name};
+use crate::study::selecting::{Base, bases, condition_name, numerics_note};
 use crate::study::session::Session;
 
 /// What of a report depends on how leaks were found.
@@ -55,17 +55,18 @@ pub(crate) fn assemble(
         trends: trends(verdicts.iter().map(|v| (v.set, &v.rates)), &clusters),
         pairs: pairs(&verdicts),
     };
-    with_experiment(session, store, sets[0], reporting, found)
+    with_experiment(session, store, sets, reporting, found)
 }
 
 /// Adds what is the same for all kinds of leaks.
 pub(crate) fn with_experiment(
     session: &Session,
     store: &Store,
-    first: &StoredCondition,
+    sets: &[&StoredCondition],
     reporting: &Reporting,
     found: Found,
 ) -> anyhow::Result<ReportData> {
+    let first = sets[0];
     let experiment = experiment(store, first)?;
     // Of generations made elsewhere the seed is not known; their verdicts stand under a number all the same.
     let seed = experiment.yaml.is_some().then_some(first.key.seed);
@@ -77,6 +78,7 @@ pub(crate) fn with_experiment(
         ),
         seed,
         enumeration: found.enumeration,
+        numerics_note: numerics_note(sets),
         cluster_unit: cluster_unit(reporting.unit).to_owned(),
         conditions: found.conditions,
         comparisons: found.comparisons,

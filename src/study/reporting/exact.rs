@@ -40,7 +40,7 @@ pub(crate) fn assemble(
         trends: trends(exact.iter().map(|it| (it.set, &it.rates)), &clusters),
         pairs: pairs(&exact),
     };
-    with_experiment(session, store, sets[0], reporting, found)
+    with_experiment(session, store, sets, reporting, found)
 }
 
 fn condition(

@@ -2,9 +2,10 @@
 //!
 //! Owns that rule, for every comparison. A difference in anything else would be another question than that of the leaks.
 
-use crate::store::{KeyField, StoredCondition};
+use std::collections::BTreeMap;
 
 use super::words::condition_name;
+use crate::store::{KeyField, NumericsId, StoredCondition};
 
 /// The fields in which two compared conditions may differ; of numerics a note says so.
 const COMPARED: [KeyField; 3] = [KeyField::Model, KeyField::Sampling, KeyField::Numerics];
@@ -29,18 +30,15 @@ pub(crate) fn is_file_alone(a: &StoredCondition, b: &StoredCondition) -> bool {
 
 /// The sentence that says of conditions that their logits were computed differently from those of the first one, and how.
 pub(crate) fn numerics_note(sets: &[&StoredCondition]) -> Option<String> {
-    let (base, others) = sets.split_first()?;
-    let mut groups: Vec<Vec<&StoredCondition>> = Vec::new();
-    for other in others.iter().filter(|it| it.numerics != base.numerics) {
-        match groups
-            .iter_mut()
-            .find(|it| it[0].numerics == other.numerics)
-        {
-            Some(group) => group.push(other),
-            None => groups.push(vec![other]),
-        }
+    let base = *sets.first()?;
+    let mut groups: BTreeMap<NumericsId, Vec<&StoredCondition>> = BTreeMap::new();
+    for set in sets
+        .iter()
+        .filter(|set| set.key.numerics != base.key.numerics)
+    {
+        groups.entry(set.key.numerics).or_default().push(set);
     }
-    let sentences = groups.iter().map(|group| {
+    let sentences = groups.values().map(|group| {
         let names: Vec<String> = group.iter().map(|set| condition_name(set)).collect();
         let what = numerics_difference(base, group[0]);
         format!(

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::anyhow;
 
 use super::alike::{COMPUTING, difference};
-use super::narrowing::{Narrowing, Policy};
+use super::narrowing::{Policy, Selected};
 use super::words::{condition_name, listing};
 use crate::generation::EnumerationParams;
 use crate::store::{KeyField, ModelId, StoredCondition};
 
-impl<'a> Narrowing<'a> {
+impl<'a> Selected<'a> {
     /// Keeps exact leaks that were enumerated alike: as far as most conditions are, of equals those stored last.
     pub(crate) fn enumeration(&mut self) -> anyhow::Result<()> {
         let mut kinds: Vec<EnumerationParams> = Vec::new();
@@ -121,7 +121,7 @@ impl<'a> Narrowing<'a> {
         }
         for (field, names) in left {
             self.notes.push(format!(
-                "leaks of {} with other {field} are left out; those of most pairs are taken, of equals the latest",
+                "leaks of {} that differ in {field} are left out; those of most pairs are taken, of equals the latest",
                 listing(names)
             ));
         }

@@ -16,14 +16,12 @@ use anyhow::bail;
 use crate::leakage::RateKind;
 use crate::store::{ExperimentId, KeyField, Store, StoredCondition, StoredExperiment};
 
-pub(crate) use alike::{difference, is_file_alone};
+pub(crate) use alike::{difference, is_file_alone, numerics_note};
 pub(crate) use bases::{Base, bases};
-pub(crate) use narrowing::{USUAL_METRIC, rate_kind};
+pub(crate) use narrowing::{Selected, USUAL_METRIC, rate_kind};
 pub(crate) use words::{EXPERIMENT, Name, condition_name, hint, is_experiment, resolve};
 
-use alike::numerics_note;
-use narrowing::{METRIC, Narrowing, Policy, SEED};
-use words::LEAKS;
+use narrowing::{METRIC, Policy, SEED};
 
 /// The stored leaks that are meant.
 #[derive(Debug, Clone, Default)]
@@ -36,28 +34,6 @@ pub struct Selection {
     pub seed: Option<u64>,
     /// Rates of repeats or exact ones.
     pub rates: Option<RateKind>,
-}
-
-/// Conditions that may be compared: of one experiment, metric, seed and method, with similarities computed alike.
-#[derive(Debug)]
-pub(crate) struct Selected<'a> {
-    /// At least one, each model file and sampling once.
-    pub(crate) sets: Vec<&'a StoredCondition>,
-    /// What was chosen without being asked for, worth saying.
-    pub(crate) notes: Vec<String>,
-}
-
-impl Selected<'_> {
-    /// Whether these are leaks of repeats or exact ones.
-    pub(crate) fn kind(&self) -> RateKind {
-        rate_kind(self.sets[0])
-    }
-
-    /// Says where the arithmetic was not the same.
-    fn with_numerics(mut self) -> Self {
-        self.notes.extend(numerics_note(&self.sets));
-        self
-    }
 }
 
 /// All conditions that are stored, of which there is at least one.
@@ -81,22 +57,11 @@ pub(crate) fn named<'a>(
     let asked = begin(stored, Policy::Given, selection)?;
     let mut left = begin(stored, Policy::Given, selection)?;
     left.complete(words, |set| selection.has_asked(set))?;
-    let kind = left.rates()?;
-    left.note_other_rates(kind, &asked, words);
+    left.rates()?;
+    left.note_other_rates(&asked, words);
     left.latest()?;
-    let names = left.named(words)?;
-    let place = |set: &&StoredCondition| {
-        let name = Name::of(set);
-        names.iter().position(|other| *other == name)
-    };
-    let mut found = finish(left, selection)?;
-    found.sets.sort_by_key(place);
-    assert_eq!(
-        found.sets.len(),
-        names.len(),
-        "each step kept a set of each"
-    );
-    Ok(found.with_numerics())
+    left.named(words)?;
+    left.finish(selection)
 }
 
 /// All conditions of the experiment that is meant; of the latest unless one is.
@@ -108,7 +73,7 @@ pub(crate) fn of_experiment<'a>(
     left.complete(&[], |set| selection.has_asked(set))?;
     left.latest()?;
     left.rates()?;
-    Ok(finish(left, selection)?.with_numerics())
+    left.finish(selection)
 }
 
 /// All that are meant, of several experiments, metrics and seeds unless they are given; of these words, if any.
@@ -120,18 +85,10 @@ pub(crate) fn all<'a>(
     let mut left = begin(stored, Policy::All, selection)?;
     left.field(METRIC, selection.metric.as_deref())?;
     left.field(SEED, selection.seed().as_deref())?;
-    let names: Vec<Name> = left.sets.iter().map(|set| Name::of(set)).collect();
-    for word in words {
-        if !names.iter().any(|name| name.is(word)) {
-            resolve(&names, word, LEAKS)?;
-        }
-    }
+    left.check_known(words)?;
     left.keep(|set| words.is_empty() || words.iter().any(|word| Name::of(set).is(word)));
     left.standing();
-    Ok(Selected {
-        sets: left.sets,
-        notes: left.notes,
-    })
+    Ok(left)
 }
 
 /// The sets of each other metric that there is for all conditions, in their order: verdicts on the same generations.
@@ -153,7 +110,7 @@ pub(crate) fn other_metrics<'a>(
     let others: Vec<&StoredCondition> = others.collect();
     let metrics: BTreeSet<&str> = others.iter().map(|set| &*set.key.metric).collect();
     let of_metric = metrics.into_iter().filter_map(|metric| {
-        let mut left = Narrowing {
+        let mut left = Selected {
             policy: Policy::Given,
             sets: others.clone(),
             notes: Vec::new(),
@@ -181,8 +138,8 @@ fn begin<'a>(
     stored: &'a [StoredCondition],
     policy: Policy,
     selection: &Selection,
-) -> anyhow::Result<Narrowing<'a>> {
-    let mut left = Narrowing {
+) -> anyhow::Result<Selected<'a>> {
+    let mut left = Selected {
         policy,
         sets: stored.iter().collect(),
         notes: Vec::new(),
@@ -192,15 +149,17 @@ fn begin<'a>(
     Ok(left)
 }
 
-/// The sets that may be compared, of those of one experiment and kind of rates.
-fn finish<'a>(mut left: Narrowing<'a>, selection: &Selection) -> anyhow::Result<Selected<'a>> {
-    left.field(METRIC, selection.metric.as_deref())?;
-    left.field(SEED, selection.seed().as_deref())?;
-    left.enumeration()?;
-    left.similarities()?;
-    left.standing();
-    let Narrowing { sets, notes, .. } = left;
-    Ok(Selected { sets, notes })
+impl Selected<'_> {
+    /// Keeps the sets that may be compared, of those of one experiment and kind of rates.
+    fn finish(mut self, selection: &Selection) -> anyhow::Result<Self> {
+        self.field(METRIC, selection.metric.as_deref())?;
+        self.field(SEED, selection.seed().as_deref())?;
+        self.enumeration()?;
+        self.similarities()?;
+        self.standing();
+        self.notes.extend(numerics_note(&self.sets));
+        Ok(self)
+    }
 }
 
 /// The stored experiments of this name, or whose SHA-256 begins so; all of them unless one is given.
@@ -211,19 +170,14 @@ pub(crate) fn experiments_named(
     store: &Store,
     word: Option<&str>,
 ) -> anyhow::Result<Vec<StoredExperiment>> {
-    let all = store.experiments()?;
-    let Some(word) = word else {
-        return Ok(all);
-    };
-    let (meant, others): (Vec<_>, Vec<_>) = all
-        .into_iter()
-        .partition(|experiment| is_experiment(word, &experiment.name, &experiment.sha256));
-    if meant.is_empty() {
-        let names = others.iter().map(|experiment| experiment.name.as_str());
-        bail!(
-            "the database has no experiment `{word}`{}",
-            hint(word, names)
-        );
+    let mut meant = store.experiments()?;
+    if let Some(word) = word {
+        let names: Vec<String> = meant.iter().map(|it| it.name.clone()).collect();
+        meant.retain(|it| is_experiment(word, &it.name, &it.sha256));
+        if meant.is_empty() {
+            let hint = hint(word, names.iter().map(String::as_str));
+            bail!("the database has no experiment `{word}`{hint}");
+        }
     }
     Ok(meant)
 }
@@ -233,11 +187,9 @@ pub(crate) fn experiments_named(
 /// # Errors
 /// When there is none of this name.
 pub fn ids_named(store: &Store, word: Option<&str>) -> anyhow::Result<Option<Vec<ExperimentId>>> {
-    if word.is_none() {
-        return Ok(None);
-    }
-    let experiments = experiments_named(store, word)?;
-    Ok(Some(experiments.iter().map(|it| it.id).collect()))
+    let ids = |named: Vec<StoredExperiment>| named.iter().map(|it| it.id).collect();
+    let named = word.map(|_| experiments_named(store, word));
+    Ok(named.transpose()?.map(ids))
 }
 
 #[cfg(test)]

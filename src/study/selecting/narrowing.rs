@@ -12,7 +12,7 @@ use anyhow::{anyhow, bail};
 use super::words::{LEAKS, Name, is_experiment, listing, resolve, short, with_meant};
 use crate::experiment::did_you_mean;
 use crate::leakage::RateKind;
-use crate::store::{ExperimentId, ModelId, SamplingId, StoredCondition};
+use crate::store::StoredCondition;
 
 /// The metric that is meant unless another is asked for; every run has it.
 pub(crate) const USUAL_METRIC: &str = "sbert";
@@ -56,9 +56,9 @@ impl Field {
     }
 }
 
-/// The conditions that are left.
+/// The conditions that are left: once all steps are done at least one, and of one model file and sampling only one.
 #[derive(Debug)]
-pub(crate) struct Narrowing<'a> {
+pub(crate) struct Selected<'a> {
     pub(crate) policy: Policy,
     pub(crate) sets: Vec<&'a StoredCondition>,
     /// What was chosen without being asked for, worth saying.
@@ -87,23 +87,21 @@ fn other_kind(kind: RateKind) -> RateKind {
     }
 }
 
-/// Model file and sampling: what makes conditions different ones for people, within one experiment.
-fn condition(set: &StoredCondition) -> (ModelId, SamplingId) {
-    (set.key.model, set.key.sampling)
-}
+impl<'a> Selected<'a> {
+    /// Whether these are leaks of repeats or exact ones.
+    pub(crate) fn kind(&self) -> RateKind {
+        rate_kind(self.sets[0])
+    }
 
-impl<'a> Narrowing<'a> {
     pub(crate) fn keep(&mut self, is_meant: impl Fn(&StoredCondition) -> bool) {
         self.sets.retain(|set| is_meant(set));
     }
 
-    /// The number of conditions with a set like this.
+    /// The number of conditions, model files under samplings, with a set like this; of one experiment.
     pub(crate) fn n_with(&self, is: impl Fn(&StoredCondition) -> bool) -> usize {
         let found = self.sets.iter().filter(|set| is(set));
-        found
-            .map(|set| condition(set))
-            .collect::<BTreeSet<_>>()
-            .len()
+        let found: BTreeSet<_> = found.map(|set| (set.key.model, set.key.sampling)).collect();
+        found.len()
     }
 
     /// Keeps the rates that are asked for.
@@ -148,7 +146,8 @@ impl<'a> Narrowing<'a> {
             found = with_all(self.sets.clone(), words);
         }
         if found.is_empty() {
-            return Err(self.incomplete(words));
+            self.check_known(words)?;
+            return Err(self.mixed(words).unwrap_or_else(|| self.no_common(words)));
         }
         self.sets = found;
         Ok(())
@@ -162,16 +161,12 @@ impl<'a> Narrowing<'a> {
         words.iter().filter(is_known).copied().collect()
     }
 
-    /// The reason why no experiment has all of the conditions.
-    fn incomplete(&self, words: &[&str]) -> anyhow::Error {
+    /// Goes on if each word means a condition.
+    pub(crate) fn check_known(&self, words: &[impl AsRef<str>]) -> anyhow::Result<()> {
         let names: Vec<Name> = self.sets.iter().map(|set| Name::of(set)).collect();
-        let is_unknown = |word: &&&str| !names.iter().any(|name| name.is(word));
-        if let Some(word) = words.iter().find(is_unknown)
-            && let Err(error) = resolve(&names, word, LEAKS)
-        {
-            return error;
-        }
-        self.mixed(words).unwrap_or_else(|| self.no_common(words))
+        let mut words = words.iter().map(AsRef::as_ref);
+        let unknown = words.find(|word| !names.iter().any(|name| name.is(word)));
+        unknown.map_or(Ok(()), |word| resolve(&names, word, LEAKS).map(drop))
     }
 
     /// That some words mean exact leaks alone and others leaks of repeats alone, if they do. An exact rate and one of
@@ -207,7 +202,7 @@ impl<'a> Narrowing<'a> {
     }
 
     /// Keeps leaks of one kind.
-    pub(crate) fn rates(&mut self) -> anyhow::Result<RateKind> {
+    pub(crate) fn rates(&mut self) -> anyhow::Result<()> {
         let kinds: BTreeSet<RateKind> = self.sets.iter().map(|set| rate_kind(set)).collect();
         let first = *kinds.first().expect("a set is left");
         if kinds.len() > 1 {
@@ -222,17 +217,17 @@ impl<'a> Narrowing<'a> {
             );
             self.keep(|set| rate_kind(set) == first);
         }
-        Ok(first)
+        Ok(())
     }
 
     /// Says of which named conditions `all` have leaks of the other kind as well, so that nobody takes them for compared.
-    pub(crate) fn note_other_rates(&mut self, kind: RateKind, all: &Narrowing<'_>, words: &[&str]) {
-        let other = other_kind(kind);
+    pub(crate) fn note_other_rates(&mut self, all: &Selected<'_>, words: &[&str]) {
+        let other = other_kind(self.kind());
         let also = all.known(other, words);
         if !also.is_empty() {
             self.notes.push(format!(
                 "comparing {}; the {} of {} are left out",
-                kind_words(kind),
+                kind_words(self.kind()),
                 kind_words(other),
                 also.join(", ")
             ));
@@ -243,11 +238,7 @@ impl<'a> Narrowing<'a> {
     pub(crate) fn latest(&mut self) -> anyhow::Result<()> {
         let latest = self.sets.iter().max_by_key(|set| set.key.experiment);
         let latest = *latest.expect("a set is left");
-        let experiments: BTreeMap<ExperimentId, &StoredCondition> = self
-            .sets
-            .iter()
-            .map(|set| (set.key.experiment, *set))
-            .collect();
+        let experiments: BTreeSet<_> = self.sets.iter().map(|set| set.key.experiment).collect();
         let names = listing(self.sets.iter().map(|set| set.experiment_name.clone()));
         let (n, short_latest) = (experiments.len(), short(&latest.experiment_sha256));
         if names != latest.experiment_name {
@@ -261,11 +252,7 @@ impl<'a> Narrowing<'a> {
                 latest.experiment_name
             ));
         } else if n > 1 {
-            let digests = listing(
-                experiments
-                    .values()
-                    .map(|set| short(&set.experiment_sha256)),
-            );
+            let digests = listing(self.sets.iter().map(|set| short(&set.experiment_sha256)));
             self.notes.push(format!(
                 "`{names}` is stored in {n} versions ({digests}); taking the latest, {short_latest}; `--experiment SHA256` chooses another"
             ));
@@ -274,8 +261,8 @@ impl<'a> Narrowing<'a> {
         Ok(())
     }
 
-    /// Keeps the conditions that are named, each of which is one; their names in order.
-    pub(crate) fn named(&mut self, words: &[&str]) -> anyhow::Result<Vec<Name>> {
+    /// Keeps the conditions that are named, each of which is one, in the order of their names.
+    pub(crate) fn named(&mut self, words: &[&str]) -> anyhow::Result<()> {
         let names: Vec<Name> = self.sets.iter().map(|set| Name::of(set)).collect();
         let mut found: Vec<Name> = Vec::new();
         for word in words {
@@ -285,8 +272,10 @@ impl<'a> Narrowing<'a> {
             }
             found.push(name.clone());
         }
-        self.keep(|set| found.contains(&Name::of(set)));
-        Ok(found)
+        let place = |set: &StoredCondition| found.iter().position(|name| *name == Name::of(set));
+        self.keep(|set| place(set).is_some());
+        self.sets.sort_by_key(|set| place(set));
+        Ok(())
     }
 
     /// The values of a field that may be meant, in order.

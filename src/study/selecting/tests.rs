@@ -1,569 +1,379 @@
 //! What the words of the command line mean, what is taken where nothing is asked for, and every message about either.
+//!
+//! Owns a notation: `2 B seed=2` is a condition of the second version of `colors` and the second model; what is found is
+//! the places of the conditions and the number of notes, or the message.
 
 use super::*;
 use crate::digest::Digest;
-use crate::generation::{EnumerationParams, Method, SamplingParams, StopRule};
-use crate::store::{
-    ConditionId, ConditionKey, ModelId, NewExperiment, NewModel, Numerics, NumericsId, SamplingId,
-};
+use crate::generation::{EnumerationParams, Method};
+use crate::store::{ConditionId, ConditionKey, ModelId, Numerics, NumericsId, SamplingId};
 
-/// Two versions of `colors`, and `foods`.
-const EXPERIMENTS: [(&str, &str); 3] = [("colors", "1"), ("colors", "2"), ("foods", "3")];
-/// Three models and an encoder.
-const MODELS: [(&str, &str, f64); 4] = [
-    ("qwen", "Q4_K_M", 4.5),
-    ("qwen", "Q8_0", 8.5),
-    ("smol", "F16", 16.0),
-    ("mini", "F32", 32.0),
-];
-const METHODS: [Method; 3] = [
-    Method::Repeats,
-    Method::Exact(EnumerationParams {
-        coverage: 0.9,
-        max_rows_per_prompt: 40,
-        n_tail_draws: 3,
-    }),
-    Method::Exact(EnumerationParams {
-        coverage: 0.99,
-        max_rows_per_prompt: 400,
-        n_tail_draws: 3,
-    }),
-];
-
-/// Rows that conditions refer to.
-struct Rows {
-    store: Store,
-    experiments: [ExperimentId; 3],
-    models: [ModelId; 4],
-    samplings: [SamplingId; 2],
-    numerics: [NumericsId; 2],
-}
-
-impl Rows {
-    fn new() -> Self {
-        let mut store = Store::open_in_memory().unwrap();
-        Self {
-            experiments: EXPERIMENTS.map(|(name, yaml)| {
-                let new = NewExperiment {
-                    sha256: Digest::of(yaml.as_bytes()),
-                    name,
-                    question: "",
-                    yaml,
-                    extended_yaml: None,
-                    pairs_sha256: None,
-                };
-                store.register_experiment(&new).unwrap()
-            }),
-            models: MODELS.map(|(label, quantization, bits_per_weight)| {
-                let new = NewModel {
-                    sha256: Digest::of(quantization.as_bytes()),
-                    label,
-                    quantization,
-                    path: "a.gguf".as_ref(),
-                    architecture: "qwen2",
-                    n_parameters: 1,
-                    bits_per_weight,
-                    size_bytes: 1,
-                    metadata: "{}",
-                    composition: "{}",
-                    derivation: None,
-                };
-                store.register_model(&new).unwrap()
-            }),
-            samplings: [0.5, 1.0].map(|temperature| {
-                let sampling = SamplingParams {
-                    temperature,
-                    top_k: 0,
-                    top_p: 1.0,
-                    min_p: 0.0,
-                    repetition_penalty: 1.0,
-                    max_tokens: 10,
-                    stop: StopRule::SentenceEnd,
-                };
-                store.register_sampling(&sampling).unwrap()
-            }),
-            numerics: ["strict", "wide"].map(|schedule| {
-                let numerics = numerics(schedule);
-                store.register_numerics(&numerics).unwrap()
-            }),
-            store,
-        }
-    }
-
-    /// A condition of an experiment and a model by their places above, with what `change` makes of its key.
-    fn with(
-        &mut self,
-        experiment: usize,
-        model: usize,
-        change: impl FnOnce(&mut ConditionKey),
-    ) -> StoredCondition {
-        let mut key = ConditionKey {
-            experiment: self.experiments[experiment],
-            model: self.models[model],
-            sampling: self.samplings[0],
+/// The condition that the words describe, with the row `id`.
+fn set(id: usize, words: &str) -> StoredCondition {
+    let mut words = words.split(' ');
+    let version: i64 = words.next().unwrap().parse().unwrap();
+    let (model, label, quantization, bits) = match words.next().unwrap() {
+        "A" => (1, "qwen", "Q4_K_M", 4.5),
+        "B" => (2, "qwen", "Q8_0", 8.5),
+        _ => (3, "smol", "F16", 16.0),
+    };
+    let mut set = StoredCondition {
+        id: ConditionId::nth(id as i64),
+        key: ConditionKey {
+            experiment: ExperimentId::nth(version),
+            model: ModelId::nth(model),
+            sampling: SamplingId::UNKNOWN,
             seed: 1,
-            method: METHODS[0],
-            numerics: self.numerics[0],
+            method: Method::Repeats,
+            numerics: NumericsId::nth(1),
             metric: "sbert".to_owned(),
-            embedding_model: self.models[3],
+            embedding_model: ModelId::nth(9),
             signature: String::new(),
-        };
-        change(&mut key);
-        let (experiment_name, yaml) = EXPERIMENTS[experiment];
-        let (label, quantization, bits) = MODELS[model];
-        let is_wide = key.numerics == self.numerics[1];
-        StoredCondition {
-            id: self.store.register_condition(&key).unwrap(),
-            key,
-            experiment_name: experiment_name.to_owned(),
-            experiment_sha256: Digest::of(yaml.as_bytes()).to_string(),
-            label: label.to_owned(),
-            quantization: quantization.to_owned(),
-            model_sha256: Digest::of(quantization.as_bytes()).to_string(),
-            bits_per_weight: Some(bits),
-            requantized_from: None,
-            sampling_values: "unknown".to_owned(),
-            sampling_label: String::new(),
-            numerics: numerics(if is_wide { "wide" } else { "strict" }),
-            n_leaks: 10,
+        },
+        experiment_name: ["colors", "colors", "foods"][version as usize - 1].to_owned(),
+        experiment_sha256: Digest::of(&[version as u8]).to_string(),
+        label: label.to_owned(),
+        quantization: quantization.to_owned(),
+        model_sha256: Digest::of(quantization.as_bytes()).to_string(),
+        bits_per_weight: Some(bits),
+        requantized_from: None,
+        sampling_values: String::new(),
+        sampling_label: String::new(),
+        numerics: Numerics {
+            schedule: "strict".to_owned(),
+            llama_cpp_version: String::new(),
+            logits_sha256: None,
+        },
+        n_leaks: 10,
+    };
+    words.for_each(|word| change(&mut set, word));
+    set
+}
+
+fn change(set: &mut StoredCondition, word: &str) {
+    let key = &mut set.key;
+    let (field, value) = word.split_once('=').unwrap();
+    let number = || value.parse::<i64>().unwrap();
+    match field {
+        "seed" => key.seed = number() as u64,
+        "metric" => value.clone_into(&mut key.metric),
+        "signature" => value.clone_into(&mut key.signature),
+        "encoder" => key.embedding_model = ModelId::nth(number()),
+        "sampling" => key.sampling = SamplingId::nth(number()),
+        "exact" => {
+            key.method = Method::Exact(EnumerationParams {
+                coverage: 0.9,
+                max_rows_per_prompt: number() as u32,
+                n_tail_draws: 3,
+            });
         }
-    }
-
-    fn set(&mut self, experiment: usize, model: usize) -> StoredCondition {
-        self.with(experiment, model, |_| {})
-    }
-
-    /// A condition of the first experiment by a metric and with a seed.
-    fn of(&mut self, model: usize, metric: &str, seed: u64) -> StoredCondition {
-        self.with(0, model, |key| {
-            key.metric = metric.to_owned();
-            key.seed = seed;
-        })
-    }
-
-    fn with_method(&mut self, experiment: usize, model: usize, method: usize) -> StoredCondition {
-        self.with(experiment, model, |key| key.method = METHODS[method])
+        "wide" => {
+            key.numerics = NumericsId::nth(2);
+            set.numerics.schedule = "wide".to_owned();
+        }
+        _ => set.n_leaks = number() as usize,
     }
 }
 
-fn numerics(schedule: &str) -> Numerics {
-    Numerics {
-        schedule: schedule.to_owned(),
-        llama_cpp_version: String::new(),
-        logits_sha256: None,
-    }
+fn sets<const N: usize>(words: [&str; N]) -> Vec<StoredCondition> {
+    let numbered = words.into_iter().enumerate();
+    numbered.map(|(id, words)| set(id, words)).collect()
 }
 
-/// The first two models, as they are named.
-const BOTH: [&str; 2] = ["qwen:Q4_K_M", "qwen:Q8_0"];
-
-fn experiment(word: &str) -> Selection {
+fn selection(asked: &str) -> Selection {
+    let value = |flag: &str| {
+        let mut words = asked.split(' ').filter_map(|word| word.split_once('='));
+        Some(words.find(|(name, _)| *name == flag)?.1.to_owned())
+    };
     Selection {
-        experiment: Some(word.to_owned()),
-        ..Selection::default()
+        experiment: value("experiment"),
+        metric: value("metric"),
+        seed: value("seed").map(|seed| seed.parse().unwrap()),
+        rates: value("rates").map(|_| RateKind::Exact),
     }
 }
 
-fn metric(word: &str) -> Selection {
-    Selection {
-        metric: Some(word.to_owned()),
-        ..Selection::default()
-    }
+fn found(selected: anyhow::Result<Selected<'_>>) -> String {
+    let selected = match selected {
+        Ok(selected) => selected,
+        Err(error) => return error.to_string(),
+    };
+    let places = selected.sets.iter().map(|set| set.id.to_string());
+    let places: Vec<String> = places.collect();
+    format!("{}; {} notes", places.join(" "), selected.notes.len())
 }
 
-fn seed(seed: u64) -> Selection {
-    Selection {
-        seed: Some(seed),
-        ..Selection::default()
-    }
+fn compared(sets: &[StoredCondition], words: &str, asked: &str) -> String {
+    let words: Vec<&str> = words.split(' ').collect();
+    found(named(sets, &words, &selection(asked)))
 }
 
-fn rates(kind: RateKind) -> Selection {
-    Selection {
-        rates: Some(kind),
-        ..Selection::default()
-    }
+fn reported(sets: &[StoredCondition], asked: &str) -> String {
+    found(of_experiment(sets, &selection(asked)))
 }
 
-/// The ids of what is chosen and the number of notes, or the message.
-type Found = Result<(Vec<ConditionId>, usize), String>;
-
-fn found(selected: anyhow::Result<Selected<'_>>) -> Found {
-    let selected = selected.map_err(|error| error.to_string())?;
-    let ids = selected.sets.iter().map(|set| set.id).collect();
-    Ok((ids, selected.notes.len()))
-}
-
-/// Of named conditions.
-fn compared(sets: &[StoredCondition], words: &[&str], selection: &Selection) -> Found {
-    found(named(sets, words, selection))
-}
-
-/// Of an experiment.
-fn reported(sets: &[StoredCondition], selection: &Selection) -> Found {
-    found(of_experiment(sets, selection))
-}
-
-fn ids<const N: usize>(sets: [&StoredCondition; N], n_notes: usize) -> Found {
-    Ok((sets.map(|set| set.id).to_vec(), n_notes))
+fn shown(sets: &[StoredCondition], asked: &str) -> String {
+    found(all(sets, &[], &selection(asked)))
 }
 
 #[track_caller]
-fn check_message(found: &Found, expected: &str) {
-    let message = found.as_ref().unwrap_err();
-    assert!(message.starts_with(expected), "{message}");
+fn check_start(text: &str, start: &str) {
+    assert!(text.starts_with(start), "{text}");
 }
+
+/// The first two models.
+const BOTH: &str = "qwen:Q4_K_M qwen:Q8_0";
 
 #[test]
 fn conditions_are_named_in_several_ways() {
-    let mut rows = Rows::new();
-    let sets = [0, 1, 2].map(|model| rows.set(0, model));
+    let sets = sets(["1 A", "1 B", "1 C"]);
     let digest = &sets[1].model_sha256[..8];
-    for words in [
-        ["qwen:Q4_K_M", "qwen:q8_0", "smol"],
-        ["QWEN:q4_k_m", digest, "smol:F16"],
-    ] {
-        let found = compared(&sets, &words, &Selection::default());
-        assert_eq!(found, ids([&sets[0], &sets[1], &sets[2]], 0));
-    }
-    let found = compared(&sets, &["smol", digest], &Selection::default());
-    assert_eq!(found, ids([&sets[2], &sets[1]], 0));
-    let shown = all(&sets, &["qwen".to_owned()], &Selection::default());
-    assert_eq!(found.is_ok(), shown.is_ok_and(|it| it.sets.len() == 2));
+    let by_digest = format!("smol:F16 {digest} QWEN:q4_k_m");
+    assert_eq!(
+        compared(&sets, "qwen:Q4_K_M qwen:q8_0 smol", ""),
+        "0 1 2; 0 notes"
+    );
+    assert_eq!(compared(&sets, &by_digest, ""), "2 1 0; 0 notes");
+    let qwen = all(&sets, &["qwen".to_owned()], &selection(""));
+    assert_eq!(found(qwen), "0 1; 0 notes");
 }
 
 #[test]
 fn words_that_mean_nothing_are_answered_with_what_there_is() {
-    let mut rows = Rows::new();
-    let sets = [0, 1, 2].map(|model| rows.set(0, model));
+    let sets = sets(["1 A", "1 B", "1 C"]);
     let there = "there are leaks of qwen:Q4_K_M, qwen:Q8_0, smol:F16";
-    let cases: [(&[&str], String); 5] = [
+    let unknown = |word: &str, hint: &str| {
+        format!("no leaks are stored of the model `{word}`\nhint: {hint}{there}")
+    };
+    let several =
+        "`qwen` has several quantizations: qwen:Q4_K_M, qwen:Q8_0\nhint: name one of them";
+    let twice = "`smol:F16` is named twice\nhint: name different conditions";
+    for (words, expected) in [
         (
-            &["qwen:Q4_K", "smol"],
-            format!(
-                "no leaks are stored of the model `qwen:Q4_K`\nhint: did you mean `qwen:Q4_K_M`? {there}"
-            ),
+            "qwen:Q4_K smol",
+            unknown("qwen:Q4_K", "did you mean `qwen:Q4_K_M`? "),
         ),
-        (
-            &["llama", "smol"],
-            format!("no leaks are stored of the model `llama`\nhint: {there}"),
-        ),
-        (
-            &["smoll", "qwen:Q8_0"],
-            format!("no leaks are stored of the model `smoll`\nhint: did you mean `smol`? {there}"),
-        ),
-        (
-            &["qwen", "smol"],
-            "`qwen` has several quantizations: qwen:Q4_K_M, qwen:Q8_0\nhint: name one of them"
-                .to_owned(),
-        ),
-        (
-            &["smol", "smol:F16"],
-            "`smol:F16` is named twice\nhint: name different conditions".to_owned(),
-        ),
-    ];
-    for (words, expected) in cases {
-        assert_eq!(compared(&sets, words, &Selection::default()), Err(expected));
+        ("llama smol", unknown("llama", "")),
+        ("smoll qwen:Q8_0", unknown("smoll", "did you mean `smol`? ")),
+        ("qwen smol", several.to_owned()),
+        ("smol smol:F16", twice.to_owned()),
+    ] {
+        assert_eq!(compared(&sets, words, ""), expected);
     }
-    let cases = [
+    for (asked, expected) in [
         (
-            experiment("color"),
-            "no leaks are stored of the experiment `color`\nhint: did you mean `colors`? there are leaks of colors",
+            "experiment=color",
+            "of the experiment `color`\nhint: did you mean `colors`? there are leaks of colors",
         ),
         (
-            metric("sberd"),
-            "no leaks are stored with the metric `sberd`\nhint: did you mean `sbert`? there are sbert",
+            "metric=sberd",
+            "with the metric `sberd`\nhint: did you mean `sbert`? there are sbert",
         ),
-        (
-            seed(7),
-            "no leaks are stored with the seed 7\nhint: there are 1",
-        ),
-        (
-            rates(RateKind::Exact),
-            "no exact leaks are stored\nhint: there are leaks of repeats",
-        ),
-    ];
-    for (selection, expected) in cases {
-        assert_eq!(reported(&sets, &selection), Err(expected.to_owned()));
-        let shown = found(all(&sets, &[], &selection));
-        assert_eq!(shown, Err(expected.to_owned()));
+        ("seed=7", "with the seed 7\nhint: there are 1"),
+    ] {
+        let expected = format!("no leaks are stored {expected}");
+        assert_eq!(reported(&sets, asked), expected);
+        assert_eq!(shown(&sets, asked), expected);
     }
+    let none = "no exact leaks are stored\nhint: there are leaks of repeats";
+    assert_eq!(reported(&sets, "rates=exact"), none);
 }
 
 #[test]
 fn files_of_one_name_are_told_by_their_digests() {
-    let mut rows = Rows::new();
-    let [smol, qwen, mut twin] = [2, 0, 3].map(|model| rows.set(0, model));
-    twin.label.clone_from(&smol.label);
-    twin.quantization.clone_from(&smol.quantization);
-    let digest = twin.model_sha256[..12].to_owned();
-    let sets = [twin, smol, qwen];
-    let found = compared(&sets, &["smol", "qwen"], &Selection::default());
-    let expected =
-        "there are several model files of the name `smol:F16`\nhint: name one by its sha256: ";
-    check_message(&found, expected);
-    let found = compared(&sets, &[&digest, "qwen"], &Selection::default());
-    assert_eq!(found, ids([&sets[0], &sets[2]], 0));
+    let mut sets = sets(["1 A", "1 A", "1 C"]);
+    sets[1].key.model = ModelId::nth(4);
+    sets[1].model_sha256 = "0123456789abcdef".to_owned();
+    let expected = "there are several model files of the name `qwen:Q4_K_M`\nhint: name one by its sha256: 0123456789ab, ";
+    check_start(&compared(&sets, "qwen smol", ""), expected);
+    assert_eq!(compared(&sets, "0123456789ab smol", ""), "1 2; 0 notes");
 }
 
 #[test]
 fn the_latest_version_of_one_experiment_is_taken() {
-    let mut rows = Rows::new();
-    let mut two = |experiment| [0, 1].map(|model| rows.set(experiment, model));
-    let ([a1, b1], [a2, b2], [a3, b3]) = (two(0), two(1), two(2));
-    let versions = [a1, b1, a2, b2, a3];
-    let [a1, b1, a2, b2, a3] = &versions;
-    let usual = Selection::default();
-    assert_eq!(compared(&versions, &BOTH, &usual), ids([a2, b2], 1));
-    let first = experiment(&a1.experiment_sha256[..12]);
-    assert_eq!(compared(&versions, &BOTH, &first), ids([a1, b1], 0));
-    assert_eq!(reported(&versions, &first), ids([a1, b1], 0));
-    assert_eq!(reported(&versions, &usual), ids([a3], 1));
-    assert_eq!(reported(&versions, &experiment("colors")), ids([a2, b2], 1));
+    let versions = sets(["1 A", "1 B", "2 A", "2 B", "3 A", "3 B"]);
+    assert_eq!(compared(&versions[..5], BOTH, ""), "2 3; 1 notes");
+    let first = format!("experiment={}", &versions[0].experiment_sha256[..12]);
+    assert_eq!(compared(&versions, BOTH, &first), "0 1; 0 notes");
+    assert_eq!(reported(&versions, &first), "0 1; 0 notes");
+    assert_eq!(reported(&versions, ""), "4 5; 1 notes");
+    assert_eq!(reported(&versions, "experiment=colors"), "2 3; 1 notes");
     // A version that lacks a model is not the latest with both.
-    let found = compared(&versions[..3], &BOTH, &usual);
-    assert_eq!(found, ids([a1, b1], 0));
-    let several = [a1, b1, a3, &b3].map(Clone::clone);
+    assert_eq!(compared(&versions[..3], BOTH, ""), "0 1; 0 notes");
     let expected = "several experiments have leaks of these models: colors, foods\nhint: choose one with `--experiment`";
-    assert_eq!(compared(&several, &BOTH, &usual), Err(expected.to_owned()));
-    let apart = [a1.clone(), b3];
+    assert_eq!(compared(&versions, BOTH, ""), expected);
     let expected = "no experiment has leaks of all of these models:\n  qwen:Q4_K_M: colors (";
-    check_message(&compared(&apart, &BOTH, &usual), expected);
+    check_start(&compared(&sets(["1 A", "3 B"]), BOTH, ""), expected);
 }
 
 #[test]
 fn a_version_with_what_is_asked_for_comes_first() {
-    let mut rows = Rows::new();
-    let mut two = |experiment, seed, metric: &str| {
-        [0, 1].map(|model| {
-            rows.with(experiment, model, |key| {
-                key.seed = seed;
-                key.metric = metric.to_owned();
-            })
-        })
-    };
-    let sets = [
-        two(0, 1, "bertscore"),
-        two(0, 1, "sbert"),
-        two(1, 2, "sbert"),
-    ]
-    .concat();
-    let usual = Selection::default();
-    assert_eq!(compared(&sets, &BOTH, &usual), ids([&sets[4], &sets[5]], 1));
-    let of_first = ids([&sets[2], &sets[3]], 0);
-    assert_eq!(compared(&sets, &BOTH, &seed(1)), of_first);
-    assert_eq!(
-        reported(&sets, &seed(1)).map(|it| it.0),
-        of_first.map(|it| it.0)
-    );
-    let of_metric = ids([&sets[0], &sets[1]], 0);
-    assert_eq!(compared(&sets, &BOTH, &metric("bertscore")), of_metric);
-    assert_eq!(reported(&sets, &metric("bertscore")), of_metric);
+    let sets = sets([
+        "1 A metric=x",
+        "1 B metric=x",
+        "1 A",
+        "1 B",
+        "2 A seed=2",
+        "2 B seed=2",
+    ]);
+    assert_eq!(compared(&sets, BOTH, ""), "4 5; 1 notes");
+    for (asked, expected) in [
+        ("metric=x", "0 1; 0 notes"),
+        ("seed=1 metric=sbert", "2 3; 0 notes"),
+    ] {
+        assert_eq!(compared(&sets, BOTH, asked), expected);
+        assert_eq!(reported(&sets, asked), expected);
+    }
 }
 
 #[test]
 fn metric_and_seed_of_named_conditions_are_those_that_all_have() {
-    let mut rows = Rows::new();
-    let kinds = [
-        (0, "sbert", 1),
-        (0, "sbert", 2),
-        (1, "sbert", 2),
-        (1, "bertscore", 2),
-    ];
-    let sets = kinds.map(|(model, metric, seed)| rows.of(model, metric, seed));
-    let usual = Selection::default();
-    assert_eq!(compared(&sets, &BOTH, &usual), ids([&sets[1], &sets[2]], 0));
-    let cases = [
+    let some = sets([
+        "1 A",
+        "1 A seed=2",
+        "1 B seed=2",
+        "1 B seed=2 metric=bertscore",
+    ]);
+    let none = "no leaks are stored of all of these models with the";
+    assert_eq!(compared(&some, BOTH, ""), "1 2; 0 notes");
+    let expected = format!("{none} metric `bertscore`\nhint: all of them have sbert");
+    assert_eq!(compared(&some, BOTH, "metric=bertscore"), expected);
+    let expected = format!("{none} seed 1\nhint: all of them have 2");
+    assert_eq!(compared(&some, BOTH, "seed=1"), expected);
+    for (words, expected) in [
         (
-            metric("bertscore"),
-            "no leaks are stored of all of these models with the metric `bertscore`\nhint: all of them have sbert",
+            ["1 A seed=10", "1 A seed=2", "1 B seed=2", "1 B seed=10"],
+            "there are several seeds: 2, 10\nhint: choose one with `--seed`",
         ),
         (
-            seed(1),
-            "no leaks are stored of all of these models with the seed 1\nhint: all of them have 2",
+            [
+                "1 A metric=x",
+                "1 A metric=y",
+                "1 B metric=x",
+                "1 B metric=y",
+            ],
+            "there are several metrics: x, y\nhint: choose one with `--metric`",
         ),
-    ];
-    for (selection, expected) in cases {
-        assert_eq!(compared(&sets, &BOTH, &selection), Err(expected.to_owned()));
+        (
+            ["1 A", "1 A seed=3", "1 B seed=2", "1 B seed=4"],
+            "these models have no seed in common\n",
+        ),
+    ] {
+        check_start(&compared(&sets(words), BOTH, ""), expected);
     }
-    let mut message = |kinds: &[(usize, &str, u64)], expected: &str| {
-        let sets = kinds
-            .iter()
-            .map(|(model, metric, seed)| rows.of(*model, metric, *seed));
-        let sets: Vec<StoredCondition> = sets.collect();
-        check_message(&compared(&sets, &BOTH, &usual), expected);
-    };
-    message(
-        &[
-            (0, "sbert", 10),
-            (0, "sbert", 2),
-            (1, "sbert", 2),
-            (1, "sbert", 10),
-        ],
-        "there are several seeds: 2, 10\nhint: choose one with `--seed`",
-    );
-    message(
-        &[(0, "sbert", 1), (1, "sbert", 2)],
-        "these models have no seed in common\n",
-    );
-    message(
-        &[(0, "a", 1), (1, "b", 1)],
-        "these models have no metric in common\n",
-    );
-    message(
-        &[(0, "a", 1), (1, "a", 1), (0, "b", 1), (1, "b", 1)],
-        "there are several metrics: a, b\nhint: choose one with `--metric`",
-    );
 }
 
 #[test]
 fn sbert_and_the_seed_of_most_are_reported() {
-    let mut rows = Rows::new();
-    let old = rows.set(0, 0);
-    let mut of = |model, metric: &str, seed| {
-        rows.with(1, model, |key| {
-            key.metric = metric.to_owned();
-            key.seed = seed;
-        })
-    };
-    let sets = [
-        old,
-        of(0, "bertscore", 1),
-        of(0, "sbert", 2),
-        of(0, "sbert", 1),
-        of(1, "sbert", 1),
-    ];
-    let found = reported(&sets, &Selection::default());
-    assert_eq!(found, ids([&sets[3], &sets[4]], 3));
+    let sets = sets([
+        "1 A",
+        "2 A metric=bertscore",
+        "2 A seed=2",
+        "2 A seed=3",
+        "2 B seed=3",
+    ]);
+    assert_eq!(reported(&sets, ""), "3 4; 3 notes");
+    assert_eq!(shown(&sets, ""), "0 1 2 3 4; 0 notes");
 }
 
 #[test]
 fn leaks_of_repeats_and_exact_ones_are_not_mixed() {
-    let mut rows = Rows::new();
-    let usual = Selection::default();
-    let apart = [rows.with_method(0, 0, 1), rows.with_method(0, 1, 0)];
+    let all = sets(["1 A exact=40", "1 B", "1 B exact=40", "1 A"]);
     let expected = "an exact rate is not compared with one of repeats: exact leaks alone are stored of `qwen:Q4_K_M`, leaks of repeats alone of `qwen:Q8_0`\n";
-    check_message(&compared(&apart, &BOTH, &usual), expected);
-    let [a, b] = &apart;
-    let both = [a.clone(), b.clone(), rows.with_method(0, 1, 1)];
+    check_start(&compared(&all[..2], BOTH, ""), expected);
     // The exact leaks, and what is left out.
-    assert_eq!(compared(&both, &BOTH, &usual), ids([a, &both[2]], 1));
-    let all = [
-        a.clone(),
-        b.clone(),
-        both[2].clone(),
-        rows.with_method(0, 0, 0),
-    ];
+    assert_eq!(compared(&all[..3], BOTH, ""), "0 2; 1 notes");
     let expected = "these conditions have leaks of repeats and exact leaks\nhint: choose with `--rates repeats` or `--rates exact`";
-    assert_eq!(compared(&all, &BOTH, &usual), Err(expected.to_owned()));
-    let exact = rates(RateKind::Exact);
-    assert_eq!(compared(&all, &BOTH, &exact), ids([a, &all[2]], 0));
-    assert_eq!(reported(&all, &exact), ids([a, &all[2]], 0));
-    assert_eq!(reported(&all, &usual), ids([b, &all[3]], 1));
-    let later = [b.clone(), rows.with_method(1, 0, 1)];
-    assert_eq!(reported(&later, &usual), ids([&later[1]], 1));
+    assert_eq!(compared(&all, BOTH, ""), expected);
+    assert_eq!(compared(&all, BOTH, "rates=exact"), "0 2; 0 notes");
+    assert_eq!(reported(&all, "rates=exact"), "0 2; 0 notes");
+    assert_eq!(reported(&all, ""), "1 3; 1 notes");
+    assert_eq!(reported(&sets(["1 A", "2 A exact=40"]), ""), "1; 1 notes");
 }
 
 #[test]
 fn enumerations_are_those_that_most_conditions_have() {
-    let mut rows = Rows::new();
-    let usual = Selection::default();
-    let kinds = [(0, 1), (0, 2), (1, 1), (1, 2), (2, 1)];
-    let sets = kinds.map(|(model, method)| rows.with_method(0, model, method));
-    assert_eq!(
-        compared(&sets[..4], &BOTH, &usual),
-        ids([&sets[1], &sets[3]], 1)
+    let all = sets([
+        "1 A exact=4",
+        "1 A exact=9",
+        "1 B exact=4",
+        "1 B exact=9",
+        "1 C exact=4",
+    ]);
+    assert_eq!(compared(&all[..4], BOTH, ""), "1 3; 1 notes");
+    assert_eq!(reported(&all, ""), "0 2 4; 1 notes");
+    let expected = "the continuations of these conditions were enumerated differently far:\n  qwen:Q4_K_M: coverage 0.9, 4 rows, 3 draws of the tail\n  qwen:Q8_0: coverage 0.9, 9 ";
+    check_start(
+        &compared(&sets(["1 A exact=4", "1 B exact=9"]), BOTH, ""),
+        expected,
     );
-    assert_eq!(
-        reported(&sets, &usual),
-        ids([&sets[0], &sets[2], &sets[4]], 1)
-    );
-    let apart = [sets[0].clone(), sets[3].clone()];
-    let expected = "the continuations of these conditions were enumerated differently far:\n  qwen:Q4_K_M: coverage 0.9, 40 rows, 3 draws of the tail\n  qwen:Q8_0: coverage 0.99, ";
-    check_message(&compared(&apart, &BOTH, &usual), expected);
 }
 
 #[test]
 fn similarities_are_those_that_all_were_given() {
-    let mut rows = Rows::new();
-    let usual = Selection::default();
-    let mut of = |model, signature: &str, n_leaks| {
-        let set = rows.with(0, model, |key| key.signature = signature.to_owned());
-        StoredCondition { n_leaks, ..set }
-    };
-    let sets = [
-        of(0, "a", 10),
-        of(1, "a", 10),
-        of(0, "b", 5),
-        of(1, "b", 10),
-        of(0, "c", 99),
-    ];
-    let first = ids([&sets[0], &sets[1]], 1);
-    assert_eq!(compared(&sets, &BOTH, &usual), first);
-    assert_eq!(reported(&sets, &usual), first);
-    let apart = [sets[0].clone(), sets[3].clone()];
-    let mut mixed = [rows.set(0, 0), rows.set(0, 1)];
-    mixed[1].key.embedding_model = mixed[1].key.model;
-    for (sets, field) in [(apart, "signatures"), (mixed, "embedding models")] {
+    let all = sets([
+        "1 A signature=a",
+        "1 B signature=a",
+        "1 A signature=b n=5",
+        "1 B signature=b",
+        "1 A signature=c n=99",
+    ]);
+    assert_eq!(compared(&all, BOTH, ""), "0 1; 1 notes");
+    assert_eq!(reported(&all, ""), "0 1; 1 notes");
+    for (other, field) in [
+        ("1 B signature=b", "signatures"),
+        ("1 B encoder=8", "embedding models"),
+    ] {
+        let apart = sets(["1 A", other]);
         let expected =
             format!("the leaks of these models were found with different {field}\nhint: ");
-        check_message(&compared(&sets, &BOTH, &usual), &expected);
-        check_message(&reported(&sets, &usual), &expected);
+        check_start(&compared(&apart, BOTH, ""), &expected);
+        check_start(&reported(&apart, ""), &expected);
         // Each is shown for itself.
-        assert_eq!(found(all(&sets, &[], &usual)), ids([&sets[0], &sets[1]], 0));
+        assert_eq!(shown(&apart, ""), "0 1; 0 notes");
     }
 }
 
 #[test]
 fn another_arithmetic_is_said() {
-    let mut rows = Rows::new();
-    let usual = Selection::default();
-    let numerics = rows.numerics;
-    let mut of = |model, idx: usize| rows.with(0, model, |key| key.numerics = numerics[idx]);
-    let sets = [of(0, 1), of(0, 0), of(1, 1), of(2, 0)];
-    let words = ["qwen:Q4_K_M", "qwen:Q8_0"];
+    let sets = sets(["1 A wide=1", "1 A", "1 B wide=1", "1 C"]);
     // Of two ways with as many verdicts the one that all have.
-    assert_eq!(
-        compared(&sets[..3], &words, &usual),
-        ids([&sets[0], &sets[2]], 1)
+    assert_eq!(compared(&sets[..3], BOTH, ""), "0 2; 1 notes");
+    let selected = named(
+        &sets[1..],
+        &["qwen:Q4_K_M", "smol", "qwen:Q8_0"],
+        &selection(""),
     );
-    let selected = named(&sets[1..], &["qwen:Q4_K_M", "smol", "qwen:Q8_0"], &usual).unwrap();
     let expected =
         "qwen:Q4_K_M and qwen:Q8_0 were computed by different arithmetic: schedule strict and wide";
-    assert_eq!(selected.notes, [expected]);
+    assert_eq!(selected.unwrap().notes, [expected]);
     assert!(is_file_alone(&sets[1], &sets[2]));
     assert!(!is_file_alone(&sets[0], &sets[1]));
 }
 
 #[test]
 fn each_model_is_compared_with_its_file_of_most_bits() {
-    let mut rows = Rows::new();
-    let stored = [0, 1, 2].map(|model| rows.set(0, model));
+    let stored = sets(["1 A", "1 B", "1 C"]);
     let sets: Vec<&StoredCondition> = stored.iter().collect();
     assert_eq!(bases(&sets, None).unwrap(), [(1, vec![0])]);
     assert_eq!(bases(&sets[1..], None).unwrap(), [(0, vec![1])]);
     assert_eq!(bases(&sets[..1], None).unwrap(), []);
-    for word in ["smol", "SMOL:f16", Digest::of(b"F16").short().as_str()] {
-        assert_eq!(
-            bases(&sets, Some(word)).unwrap(),
-            [(2, vec![0, 1])],
-            "{word}"
-        );
+    for word in ["smol", "SMOL:f16", &stored[2].model_sha256[..12]] {
+        assert_eq!(bases(&sets, Some(word)).unwrap(), [(2, vec![0, 1])]);
     }
     let error = bases(&sets, Some("qwen")).unwrap_err().to_string();
-    assert!(
-        error.starts_with("`qwen` has several quantizations: "),
-        "{error}"
-    );
+    check_start(&error, "`qwen` has several quantizations: ");
 }
 
 /// A difference is either one of files or one of sampling values, unless a base is asked for.
 #[test]
 fn files_are_compared_under_the_same_sampling() {
-    let mut rows = Rows::new();
-    let samplings = rows.samplings;
-    let mut with = |model, idx: usize| rows.with(0, model, |key| key.sampling = samplings[idx]);
-    let ladder = [with(0, 0), with(0, 1), with(1, 0), with(1, 1)];
+    let ladder = sets([
+        "1 A sampling=1",
+        "1 A sampling=2",
+        "1 B sampling=1",
+        "1 B sampling=2",
+    ]);
     let sets: Vec<&StoredCondition> = ladder.iter().collect();
     assert_eq!(bases(&sets, None).unwrap(), [(2, vec![0]), (3, vec![1])]);
     // Of a single file the first sampling is the base.
@@ -572,24 +382,15 @@ fn files_are_compared_under_the_same_sampling() {
 
 #[test]
 fn other_metrics_are_those_on_the_same_generations() {
-    let mut rows = Rows::new();
-    let other = rows.numerics[1];
-    let kinds = [
-        (0, "sbert"),
-        (1, "sbert"),
-        (0, "bertscore"),
-        (1, "bertscore"),
-        (1, "x"),
-    ];
-    let mut stored = kinds
-        .map(|(model, metric)| rows.of(model, metric, 1))
-        .to_vec();
-    for model in [0, 1] {
-        stored.push(rows.with(0, model, |key| {
-            key.metric = "y".to_owned();
-            key.numerics = other;
-        }));
-    }
+    let stored = sets([
+        "1 A",
+        "1 B",
+        "1 A metric=x",
+        "1 B metric=x",
+        "1 B metric=y",
+        "1 A metric=z wide=1",
+        "1 B metric=z wide=1",
+    ]);
     let found = other_metrics(&stored, &[&stored[1], &stored[0]]);
     assert_eq!(found, [[&stored[3], &stored[2]]]);
 }

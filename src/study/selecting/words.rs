@@ -58,40 +58,24 @@ pub(crate) fn condition_name(set: &StoredCondition) -> String {
     Name::of(set).to_string()
 }
 
-/// Where names are looked for, in the words of the messages.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    /// What is not there, before its name.
-    none: &'static str,
-    /// What is there, before all names.
-    there: &'static str,
-}
+/// Where names are looked for: what is not there, before its name, and what is there, before all names.
+pub(crate) type Place = (&'static str, &'static str);
 
 /// The leaks that are stored.
-pub(crate) const LEAKS: Place = Place {
-    none: "no leaks are stored of the model",
-    there: "there are leaks of",
-};
+pub(crate) const LEAKS: Place = ("no leaks are stored of the model", "there are leaks of");
 
 /// The models of an experiment.
-pub(crate) const EXPERIMENT: Place = Place {
-    none: "the experiment has no model",
-    there: "it has",
-};
+pub(crate) const EXPERIMENT: Place = ("the experiment has no model", "it has");
 
 /// The first of `names` that is the one which a word means.
 pub(crate) fn resolve(names: &[Name], word: &str, place: Place) -> anyhow::Result<usize> {
-    let is_meant = |name: &&Name| name.is(word);
     let Some(idx) = names.iter().position(|name| name.is(word)) else {
         return Err(unknown(names, word, place));
     };
     let first = &names[idx];
-    let found: Vec<&Name> = names.iter().filter(is_meant).collect();
+    let found: Vec<&Name> = names.iter().filter(|name| name.is(word)).collect();
     let texts = listing(found.iter().map(ToString::to_string));
-    if found
-        .iter()
-        .any(|name| name.to_string() != first.to_string())
-    {
+    if texts != first.to_string() {
         let what = match found.iter().all(|name| name.sha256 == first.sha256) {
             true => "samplings",
             false => "quantizations",
@@ -107,16 +91,16 @@ pub(crate) fn resolve(names: &[Name], word: &str, place: Place) -> anyhow::Resul
     Ok(idx)
 }
 
-fn unknown(names: &[Name], word: &str, place: Place) -> anyhow::Error {
+fn unknown(names: &[Name], word: &str, (none, there): Place) -> anyhow::Error {
     let texts: BTreeSet<String> = names.iter().map(ToString::to_string).collect();
     let labels = names.iter().map(|name| name.label.as_str());
     // A beginning is more likely meant than a word of fewer edits.
     let begins = |name: &&String| name.to_lowercase().starts_with(&word.to_lowercase());
     let nearest = || did_you_mean(word, texts.iter().map(String::as_str).chain(labels));
     let meant = texts.iter().find(begins).map(String::as_str);
-    let there = format!("{} {}", place.there, listing(texts.iter().cloned()));
+    let there = format!("{there} {}", listing(texts.iter().cloned()));
     let hint = with_meant(meant.or_else(nearest), &there);
-    anyhow!("{} `{word}`\nhint: {hint}", place.none)
+    anyhow!("{none} `{word}`\nhint: {hint}")
 }
 
 /// Whether a word means an experiment of this name and SHA-256.
