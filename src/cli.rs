@@ -21,12 +21,12 @@ pub struct Cli {
     /// Say nothing on stderr but warnings and errors.
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run an experiment: generate what is missing, measure leakage, print the table.
@@ -168,7 +168,7 @@ pub struct ImportArgs {
     /// The experiment they belong to; files with the same prompt pairs share them.
     #[arg(long, value_name = "NAME")]
     pub experiment: String,
-    /// What the model is called; unless given, each file is a model of its own, called like the file.
+    /// The model's name; unless given, each file is a model of its own, called like the file.
     #[arg(long, value_name = "LABEL")]
     pub model: Option<String>,
     /// The columns with generations, comma-separated, one for each repeat, instead of the mapping's.
@@ -249,7 +249,7 @@ pub struct ScoreArgs {
     pub places: PlaceArgs,
 }
 
-/// What the prompts of one cluster share.
+/// The common part of the prompts of one cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ClusterUnit {
     /// Their control prompt.
@@ -314,10 +314,10 @@ pub struct CompareArgs {
     /// The seed of the generations; needed where several are stored.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Whether rates of repeats or exact ones are compared; needed where the conditions have both.
+    /// Rates of repeats or exact ones; needed where the conditions have both.
     #[arg(long, value_enum, value_name = "KIND")]
     pub rates: Option<RateKind>,
-    /// What prompts share that are not independent of each other.
+    /// The common part of prompts that are not independent of each other.
     #[arg(long, value_enum, default_value_t = ClusterUnit::Control)]
     pub unit: ClusterUnit,
     /// The most prompts shown for each comparison whose verdicts flipped, or whose leak probability changed most.
@@ -386,10 +386,10 @@ pub struct ReportArgs {
     /// The seed of the generations; the one that most models have unless given.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Whether rates of repeats or exact ones are shown; those of repeats where an experiment has both.
+    /// Rates of repeats or exact ones; those of repeats where an experiment has both.
     #[arg(long, value_enum, value_name = "KIND")]
     pub rates: Option<RateKind>,
-    /// What prompts share that are not independent of each other, where conditions are compared.
+    /// The common part of prompts that are not independent of each other, where conditions are compared.
     #[arg(long, value_enum, default_value_t = ClusterUnit::Control)]
     pub unit: ClusterUnit,
     /// The database that is read.
@@ -524,7 +524,7 @@ pub struct ExportArgs {
     /// Only these columns of the one table, in this order, comma-separated.
     #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
     pub columns: Option<Vec<String>>,
-    /// What every column means, instead of the tables.
+    /// The meaning of every column, instead of the tables.
     #[arg(long, conflicts_with_all = ["columns", "experiment"])]
     pub dictionary: bool,
     /// Put an apostrophe before text in CSV that a spreadsheet would take for a formula.

@@ -48,7 +48,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Build {
     /// The commit; `unknown` outside a checkout.
     pub commit: &'static str,
-    /// Whether the sources differed from the commit.
+    /// True if the sources differed from the commit.
     pub is_dirty: bool,
 }
 

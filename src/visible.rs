@@ -1,11 +1,11 @@
 //! Text of a model, made fit to be shown.
 //!
-//! Owns which characters are never shown as they are: those that a terminal or a page obeys instead of displaying. What
-//! is stored and exported is not changed; only what people look at is.
+//! Owns which characters are never shown as they are: those that a terminal or a page obeys instead of displaying.
+//! Only text that people look at is changed, not text that is stored and exported.
 
 /// The text with nothing in it that a terminal would obey, on one line: `\n`, `\u{1b}`, `\u{202e}` stand for what they name.
 ///
-/// Which these are, [`is_obeyed`] says.
+/// [`is_obeyed`] says which characters these are.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -18,7 +18,7 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
-/// Whether a terminal or a page obeys the character instead of displaying it: besides control characters those that end
+/// True if a terminal or a page obeys the character instead of displaying it: besides control characters those that end
 /// a line or a paragraph and those without a shape, such as marks, embeddings, overrides and isolates of direction
 /// (Unicode Standard Annex 9).
 ///

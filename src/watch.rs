@@ -1,4 +1,4 @@
-//! What shows a person how work goes on: notes, warnings, progress.
+//! The signs by which a person sees how work goes on: notes, warnings, progress.
 //!
 //! Owns the seam between the work and whoever watches it, and what is counted. Where lines and bars go is the
 //! business of the one who watches: the program's is [`crate::progress`], a library may stay [`Silent`].

@@ -9,12 +9,12 @@ use super::ShelfArgs;
 /// Arguments of `seep models`.
 #[derive(Debug, Args)]
 pub struct ModelsArgs {
-    /// What to do with them.
+    /// The command.
     #[command(subcommand)]
     pub command: ModelsCommand,
 }
 
-/// What to do with model files.
+/// A command for model files.
 #[derive(Debug, Subcommand)]
 pub enum ModelsCommand {
     /// All models of the manifest: size, licence, whether they are here.
@@ -23,7 +23,7 @@ pub enum ModelsCommand {
     Fetch(FetchArgs),
     /// Compare the files that are here with their checksums: published, or taken when they were derived.
     Verify(NamedModelArgs),
-    /// What a model file holds: architecture, tokenizer, chat template, bits per weight.
+    /// The content of a model file: architecture, tokenizer, chat template, bits per weight.
     Show(ShowArgs),
     /// Make smaller quantizations of a model file here, with llama.cpp's quantizer.
     Derive(DeriveArgs),

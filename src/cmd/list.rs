@@ -1,6 +1,6 @@
 //! `seep list`: the experiments and runs that a database holds.
 //!
-//! Owns the two tables that people read; what is in them, the views `v_experiments` and `v_runs` say.
+//! Owns the two tables that people read; the views `v_experiments` and `v_runs` say what is in them.
 
 use std::ops::ControlFlow;
 
@@ -17,7 +17,7 @@ use crate::visible::visible;
 use crate::watch::duration;
 
 /// A row of a view, by column.
-type Row = Map<String, Value>;
+type ViewRow = Map<String, Value>;
 
 /// Prints the lists.
 pub(super) fn list(args: &ListArgs) -> anyhow::Result<Status> {
@@ -44,7 +44,7 @@ fn rows(
     store: &Store,
     view: &View,
     experiments: Option<&[ExperimentId]>,
-) -> anyhow::Result<Vec<Row>> {
+) -> anyhow::Result<Vec<ViewRow>> {
     let columns = view.columns();
     let mut rows = Vec::new();
     store.each_row(view, experiments, &mut |cells| {
@@ -65,8 +65,8 @@ fn value(cell: &Cell<'_>) -> Value {
     }
 }
 
-/// What stands in a column, on one line; nothing where there is none.
-fn text(row: &Row, column: &str) -> String {
+/// The text of a column, on one line; empty where there is none.
+fn text(row: &ViewRow, column: &str) -> String {
     match &row[column] {
         Value::Null => String::new(),
         Value::String(text) => visible(text.trim()),
@@ -74,7 +74,7 @@ fn text(row: &Row, column: &str) -> String {
     }
 }
 
-fn experiment_table(experiments: &[Row]) -> String {
+fn experiment_table(experiments: &[ViewRow]) -> String {
     let columns = ["experiment", "sha256", "pairs", "runs", "verdicts", "since"];
     let rows = experiments.iter().map(|row| {
         vec![
@@ -91,7 +91,7 @@ fn experiment_table(experiments: &[Row]) -> String {
     })
 }
 
-fn run_table(runs: &[Row]) -> String {
+fn run_table(runs: &[ViewRow]) -> String {
     let columns = [
         "run",
         "experiment",

@@ -1,7 +1,7 @@
 //! The subcommands: each turns arguments into values and wires the parts of the library together.
 //!
-//! Owns the exit status and the words for an interruption; `program` owns what the process has only once. What a part does
-//! is not decided here.
+//! Owns the exit status and the words for an interruption; `program` owns what the process has only once. Each part
+//! decides for itself what it does.
 
 mod bench;
 mod compare;
@@ -55,7 +55,7 @@ impl Status {
 /// Runs a subcommand; results go to stdout, everything else to stderr.
 ///
 /// # Errors
-/// Whatever keeps the command from starting or finishing, as a person should read it.
+/// The reason why the command did not start or finish, as a person should read it.
 pub fn run(command: Command) -> anyhow::Result<Status> {
     let ended = match command {
         Command::Run(args) => run::run(&args),

@@ -1,6 +1,6 @@
-//! `seep models`: what model files there are, fetching and checking them, what is inside.
+//! `seep models`: lists model files, fetches and checks them, shows their content.
 //!
-//! Owns the tables that people read. What a file is, `gguf` says.
+//! Owns the tables that people read. `gguf` says what a file is.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -250,7 +250,7 @@ fn wrong_derived_text(path: &Path, sha256: &str, record: &DerivedRecord) -> Stri
     )
 }
 
-/// What this build can compute on.
+/// Shows the devices that this build can compute on.
 fn devices() -> anyhow::Result<Status> {
     let backend = Backend::init()?;
     let columns = ["device", "kind", "backend", "memory", "free", "description"];
@@ -409,7 +409,7 @@ fn derivation_lines(derivation: &Derivation) -> String {
     lines.concat()
 }
 
-/// What the label promises, beside what the file holds.
+/// The label, beside the share of the weights that it is true of.
 fn label_line(share: &LabelShare) -> String {
     let verdict = if share.is_misleading() {
         "misleading"

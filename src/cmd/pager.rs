@@ -10,7 +10,7 @@ use super::output::print;
 /// Exit codes with which a shell says that there is no such program, or that it is none.
 const NOT_STARTED: [i32; 2] = [126, 127];
 
-/// Whether text for people may have colours: on a terminal, unless `NO_COLOR` or `CLICOLOR` forbid it.
+/// True if text for people may have colours: on a terminal, unless `NO_COLOR` or `CLICOLOR` forbid it.
 pub(super) fn is_coloured() -> bool {
     console::colors_enabled()
 }

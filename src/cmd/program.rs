@@ -1,4 +1,4 @@
-//! What the process has only once, and lends to the work: thread pool, Ctrl-C, memory, the terminal.
+//! The parts of the process that it has only once and lends to the work: thread pool, Ctrl-C, memory, the terminal.
 //!
 //! Owns the reaction to Ctrl-C: the first ends the work before the next batch, the second ends the program.
 

@@ -35,7 +35,7 @@ pub struct Schedule {
     pub n_output_rows_max: u32,
     /// A batch's number of rows is filled up to a multiple of this.
     pub pad_to: u32,
-    /// Whether rows with and without outputs go into separate batches.
+    /// True if rows with and without outputs go into separate batches.
     pub separate_outputs: bool,
     /// How values lie in the KV cache; keys are F16.
     pub value_type: ValueType,
@@ -67,7 +67,7 @@ impl Schedule {
         ..Self::STRICT
     };
 
-    /// What programs around llama.cpp usually do; only the self-check uses it, to show the difference.
+    /// The usual schedule of programs around llama.cpp; only the self-check uses it, to show the difference.
     pub const USUAL: Self = Self {
         n_rows_max: 512,
         n_output_rows_max: 512,

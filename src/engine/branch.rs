@@ -21,7 +21,7 @@ const N_NEXT_TOKENS: usize = 256;
 /// The tokens that continue the prompt of each request, at least one.
 pub type ForcedTokens = HashMap<RequestId, Vec<u32>>;
 
-/// What stays the same for every branch of a job.
+/// The settings that stay the same for every branch of a job.
 #[derive(Clone, Copy)]
 pub(super) struct DrawContext<'a> {
     pub(super) sampling: &'a SamplingParams,
@@ -79,7 +79,7 @@ pub(super) struct Step {
     /// The branches that go on; the first may keep the parent's sequence, the others need their own.
     pub(super) live: Vec<Branch>,
     pub(super) finished: Vec<Generation>,
-    /// What may follow the prompt, where this was its first step.
+    /// The next-token distribution of the prompt, where this was its first step.
     pub(super) next_tokens: Option<PromptDistribution>,
 }
 
@@ -172,7 +172,7 @@ impl Branch {
         Ok(step)
     }
 
-    /// What may follow the prompt, if nothing follows it yet.
+    /// The next-token distribution of the prompt, if nothing follows it yet.
     fn next_tokens(
         &self,
         logits: &[f32],
@@ -262,7 +262,7 @@ impl Drawn {
     }
 }
 
-/// What may follow a prompt, by the `logits` of its last token.
+/// The next-token distribution of a prompt, by the `logits` of its last token.
 pub(super) fn prompt_distribution(
     prompt_tokens: &Arc<[u32]>,
     logits: &[f32],

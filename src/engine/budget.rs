@@ -27,7 +27,7 @@ const N_CHECK_PROMPTS: usize = 4;
 /// So many at least, however long they are: a single one has no neighbours.
 const N_CHECK_PROMPTS_MIN: usize = 2;
 
-/// What a context has room for.
+/// The room in a context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupLimits {
     /// Sequences of the context, those of trunk and padding included.

@@ -32,7 +32,7 @@ pub struct Job<'a> {
     pub vocabulary: &'a Vocabulary,
     /// How rows are put into batches.
     pub schedule: Schedule,
-    /// What the context has room for.
+    /// The room in the context.
     pub limits: GroupLimits,
     /// Set to end the job before the next batch; answers that are not finished are given up.
     pub cancel: &'a AtomicBool,
@@ -69,16 +69,16 @@ impl Work {
     }
 }
 
-/// What came of one group.
+/// The result of one group.
 #[derive(Debug)]
 pub struct GroupOutcome<A> {
     /// The answers that were finished, by prompt and repeat.
     pub answers: Vec<A>,
     /// The requests that could not be answered, with the reason.
     pub failed: Vec<(RequestId, String)>,
-    /// What may follow each prompt that began in this group.
+    /// The next-token distribution of each prompt that began in this group.
     pub next_tokens: Vec<PromptDistribution>,
-    /// What it took.
+    /// Its work.
     pub work: Work,
 }
 

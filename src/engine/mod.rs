@@ -49,11 +49,11 @@ pub struct Row {
     pub first_seq: SeqId,
     /// How many sequences, counted up from `first_seq`, share this token; at least 1.
     pub n_seqs: u32,
-    /// Whether logits are wanted for what follows this token.
+    /// True if logits are wanted for the token after this one.
     pub output: bool,
 }
 
-/// What computes logits; implemented by llama.cpp and by the tests.
+/// A computer of logits; llama.cpp and the tests implement it.
 pub trait Decoder {
     /// Evaluates the rows in one batch and keeps them in the KV cache.
     ///

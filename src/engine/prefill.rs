@@ -1,7 +1,7 @@
 //! Prefill: the prompts of a group in the KV cache, what they begin with evaluated once per job.
 //!
 //! Owns the trunk (the tokens all prompts of a job begin with) and the batcher behind it.
-//! What follows after the prompts is the business of who asked for them.
+//! The caller decides what is evaluated after the prompts.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

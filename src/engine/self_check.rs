@@ -15,7 +15,7 @@ use crate::digest::Digest;
 const N_DIGEST_TOKENS: usize = 16;
 /// Steps after them. Each takes as long as a batch filled up with padding, and every run waits for it.
 const N_DIGEST_STEPS: usize = 1;
-/// What the digest of logits begins with: another value wherever something else is evaluated for it.
+/// The digest of logits begins with this: another value wherever something else is evaluated for it.
 const DIGEST_VERSION: &[u8] = b"seep logits 1\n";
 
 /// How far a generation is independent of its neighbours.
@@ -36,7 +36,7 @@ impl fmt::Display for Determinism {
     }
 }
 
-/// What a self-check found.
+/// The result of a self-check.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SelfCheck {
     /// The level.
@@ -59,7 +59,7 @@ pub type MakeDecoder<'a> = dyn FnMut(u32) -> Result<Box<dyn Decoder + 'a>, Engin
 /// of [`GroupLimits::for_generations`](super::GroupLimits::for_generations).
 ///
 /// # Errors
-/// What the decoder reports.
+/// An error of the decoder.
 pub fn self_check(
     prompts: &[&[u32]],
     schedule: Schedule,
@@ -70,7 +70,7 @@ pub fn self_check(
     let prompts = &checked_prompts(prompts, schedule, n_cells)[..];
     let mut decoder = make_decoder(n_threads)?;
     let together = observe(decoder.as_mut(), schedule, prompts, N_CHECK_STEPS)?;
-    let mut largest = Comparison::default();
+    let mut largest = LargestDifference::default();
     let half = &prompts[..prompts.len().div_ceil(2)];
     for (row, reference) in observe(decoder.as_mut(), schedule, half, N_CHECK_STEPS)?
         .iter()
@@ -113,20 +113,20 @@ fn logits_digest(
 
 /// The largest difference seen so far.
 #[derive(Default)]
-struct Comparison {
-    largest: f32,
+struct LargestDifference {
+    difference: f32,
     n_rows: usize,
     bits_differ: bool,
 }
 
-impl Comparison {
+impl LargestDifference {
     fn compare(&mut self, rows: &[Vec<f32>], reference: &[Vec<f32>]) {
         for (row, reference) in rows.iter().zip(reference) {
             self.n_rows += 1;
             for (a, b) in row.iter().zip(reference) {
                 if a.to_bits() != b.to_bits() {
                     self.bits_differ = true;
-                    self.largest = self.largest.max((a - b).abs());
+                    self.difference = self.difference.max((a - b).abs());
                 }
             }
         }
@@ -134,7 +134,7 @@ impl Comparison {
 
     fn finish(self, logits_digest: Digest) -> SelfCheck {
         let determinism = if self.bits_differ {
-            Determinism::Within(self.largest)
+            Determinism::Within(self.difference)
         } else {
             Determinism::Bitwise
         };

@@ -60,7 +60,7 @@ fn requests(prompts: &[Vec<u32>], n_repeats: u32, sampling: &SamplingParams) -> 
         .collect()
 }
 
-/// What a plain loop over one request gives: the definition that the schedule must meet.
+/// The result of a plain loop over one request: the definition that the schedule must meet.
 fn alone(request: &Request, sampling: &SamplingParams, vocabulary: &Vocabulary) -> Generation {
     let bytes: Vec<u8> = request
         .prompt_tokens

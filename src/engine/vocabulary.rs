@@ -1,4 +1,4 @@
-//! What the engine knows of a model's tokens: their bytes, which end a generation, which may be drawn.
+//! The engine's knowledge of a model's tokens: their bytes, which end a generation, which may be drawn.
 //!
 //! Owns plain tables filled once per model. It tokenizes nothing.
 
@@ -33,7 +33,7 @@ impl Vocabulary {
         self.pieces.get(token as usize).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether `token` ends a generation.
+    /// True if `token` ends a generation.
     pub fn is_eog(&self, token: u32) -> bool {
         self.is_eog.get(token as usize).copied().unwrap_or(false)
     }

@@ -82,7 +82,7 @@ fn failure(error: csv::Error) -> ExportError {
     }
 }
 
-/// Whether a spreadsheet that reads this text from a CSV file would take it for a formula.
+/// True if a spreadsheet that reads this text from a CSV file would take it for a formula.
 ///
 /// The characters are those of the OWASP page on CSV injection.
 fn looks_like_formula(text: &str) -> bool {

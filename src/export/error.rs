@@ -1,4 +1,4 @@
-//! What can go wrong while a table is written.
+//! The errors of writing a table.
 //!
 //! Owns the distinction between a reader that has gone away, which is no error to a person, and all else.
 
@@ -45,7 +45,7 @@ pub enum ExportError {
         table: String,
         /// The column.
         column: String,
-        /// What was found.
+        /// The kind that was found.
         found: &'static str,
         /// The kind that is described.
         expected: &'static str,
@@ -53,15 +53,15 @@ pub enum ExportError {
     /// A library that writes a format refuses.
     #[error("failed to write {what}: {reason}")]
     Library {
-        /// What is written.
+        /// The format that is written.
         what: &'static str,
-        /// What the library says.
+        /// The reason that the library gives.
         reason: String,
     },
 }
 
 impl ExportError {
-    /// Whether the reader has gone away, as `head` does when it has enough.
+    /// True if the reader has gone away, as `head` does when it has enough.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }

@@ -15,19 +15,19 @@ use crate::visible::is_obeyed;
 struct Layout {
     table: &'static str,
     caption: &'static str,
-    columns: &'static [Shown],
+    columns: &'static [LayoutColumn],
 }
 
 /// A column of a layout.
-struct Shown {
+struct LayoutColumn {
     heading: &'static str,
-    value: Value,
-    /// Whether it is shown even where it is the same in all rows.
+    content: Content,
+    /// True if it is shown even where it is the same in all rows.
     is_always: bool,
 }
 
-/// What stands in a column of a layout.
-enum Value {
+/// The content of a column of a layout.
+enum Content {
     /// The text of a column, or this text where there is none.
     Text(&'static str, &'static str),
     /// A number with so many decimals.
@@ -41,23 +41,23 @@ const RATES: Layout = Layout {
     caption: "Mean Leak-Rate in percent; 50 is no leakage. Pairs are repeats of prompt pairs, a tie counts one half. \
         The 95 % interval takes all pairs that share a control prompt as one cluster (CR2, Satterthwaite).",
     columns: &[
-        shown("Experiment", Value::Text("experiment", ""), false),
-        shown("Metric", Value::Text("metric", ""), false),
-        shown("Seed", Value::Number("seed", 0), false),
-        shown("Model", Value::Text("model", ""), true),
-        shown("Quantization", Value::Text("quantization", ""), true),
-        shown("Bits/weight", Value::Number("bits_per_weight", 2), true),
-        shown("Sampling", Value::Text("sampling", ""), false),
-        shown("Category", Value::Text("category", "all"), true),
-        shown("Rate", Value::Number("mean_leak_rate", 1), true),
-        shown(
+        column("Experiment", Content::Text("experiment", ""), false),
+        column("Metric", Content::Text("metric", ""), false),
+        column("Seed", Content::Number("seed", 0), false),
+        column("Model", Content::Text("model", ""), true),
+        column("Quantization", Content::Text("quantization", ""), true),
+        column("Bits/weight", Content::Number("bits_per_weight", 2), true),
+        column("Sampling", Content::Text("sampling", ""), false),
+        column("Category", Content::Text("category", "all"), true),
+        column("Rate", Content::Number("mean_leak_rate", 1), true),
+        column(
             "95 % interval",
-            Value::Interval(["interval_lower", "interval_upper"], 1),
+            Content::Interval(["interval_lower", "interval_upper"], 1),
             true,
         ),
-        shown("Pairs", Value::Number("n_pairs", 0), true),
-        shown("Tied", Value::Number("n_tied", 0), true),
-        shown("Echoes", Value::Number("n_echoes", 0), true),
+        column("Pairs", Content::Number("n_pairs", 0), true),
+        column("Tied", Content::Number("n_tied", 0), true),
+        column("Echoes", Content::Number("n_echoes", 0), true),
     ],
 };
 
@@ -67,42 +67,42 @@ const COMPARISONS: Layout = Layout {
         averaged. The 95 % interval and the p-value (sign flips, Holm-corrected over all comparisons with the same base) \
         take all prompts that share a control prompt as one cluster. Flips count repeats whose verdict changes.",
     columns: &[
-        shown("Experiment", Value::Text("experiment", ""), false),
-        shown("Metric", Value::Text("metric", ""), false),
-        shown("Seed", Value::Number("seed", 0), false),
-        shown("Base", Value::Text("base_model", ""), false),
-        shown(
+        column("Experiment", Content::Text("experiment", ""), false),
+        column("Metric", Content::Text("metric", ""), false),
+        column("Seed", Content::Number("seed", 0), false),
+        column("Base", Content::Text("base_model", ""), false),
+        column(
             "Base quantization",
-            Value::Text("base_quantization", ""),
+            Content::Text("base_quantization", ""),
             true,
         ),
-        shown("Base sampling", Value::Text("base_sampling", ""), false),
-        shown("Other", Value::Text("other_model", ""), false),
-        shown(
+        column("Base sampling", Content::Text("base_sampling", ""), false),
+        column("Other", Content::Text("other_model", ""), false),
+        column(
             "Other quantization",
-            Value::Text("other_quantization", ""),
+            Content::Text("other_quantization", ""),
             true,
         ),
-        shown("Other sampling", Value::Text("other_sampling", ""), false),
-        shown("Difference", Value::Number("difference", 1), true),
-        shown(
+        column("Other sampling", Content::Text("other_sampling", ""), false),
+        column("Difference", Content::Number("difference", 1), true),
+        column(
             "95 % interval",
-            Value::Interval(["interval_lower", "interval_upper"], 1),
+            Content::Interval(["interval_lower", "interval_upper"], 1),
             true,
         ),
-        shown("p (Holm)", Value::Number("holm_p_value", 3), true),
-        shown("Prompts", Value::Number("n_prompts", 0), true),
-        shown("To leak", Value::Number("n_to_leak", 0), true),
-        shown("To no leak", Value::Number("n_to_no_leak", 0), true),
+        column("p (Holm)", Content::Number("holm_p_value", 3), true),
+        column("Prompts", Content::Number("n_prompts", 0), true),
+        column("To leak", Content::Number("n_to_leak", 0), true),
+        column("To no leak", Content::Number("n_to_no_leak", 0), true),
     ],
 };
 
 const LAYOUTS: &[Layout] = &[RATES, COMPARISONS];
 
-const fn shown(heading: &'static str, value: Value, is_always: bool) -> Shown {
-    Shown {
+const fn column(heading: &'static str, content: Content, is_always: bool) -> LayoutColumn {
+    LayoutColumn {
         heading,
-        value,
+        content,
         is_always,
     }
 }
@@ -140,7 +140,7 @@ impl<W: Write> Document for Latex<W> {
             .iter()
             .find(|layout| layout.table == table && layout.sources().all(&has));
         self.are_numbers = match self.layout {
-            Some(layout) => layout.columns.iter().map(Shown::is_number).collect(),
+            Some(layout) => layout.columns.iter().map(LayoutColumn::is_number).collect(),
             None => columns
                 .iter()
                 .map(|column| column.kind != ColumnKind::Text)
@@ -154,7 +154,7 @@ impl<W: Write> Document for Latex<W> {
             Some(layout) => layout
                 .columns
                 .iter()
-                .map(|shown| shown.text(&self.names, cells))
+                .map(|column| column.text(&self.names, cells))
                 .collect(),
             None => cells.iter().map(plain).collect(),
         };
@@ -177,7 +177,7 @@ impl<W: Write> Latex<W> {
         let varies = |idx: usize| self.rows.iter().any(|row| row[idx] != self.rows[0][idx]);
         let columns = layout.columns.iter().enumerate();
         let kept: Vec<usize> = columns
-            .filter(|(idx, shown)| shown.is_always || varies(*idx))
+            .filter(|(idx, column)| column.is_always || varies(*idx))
             .map(|(idx, _)| idx)
             .collect();
         let headings = kept.iter().map(|&idx| escape(layout.columns[idx].heading));
@@ -223,16 +223,16 @@ impl<W: Write> Latex<W> {
 impl Layout {
     /// The columns of the table that are needed.
     fn sources(&self) -> impl Iterator<Item = &'static str> {
-        self.columns.iter().flat_map(|shown| match shown.value {
-            Value::Text(name, _) | Value::Number(name, _) => vec![name],
-            Value::Interval(names, _) => names.to_vec(),
+        self.columns.iter().flat_map(|column| match column.content {
+            Content::Text(name, _) | Content::Number(name, _) => vec![name],
+            Content::Interval(names, _) => names.to_vec(),
         })
     }
 }
 
-impl Shown {
+impl LayoutColumn {
     fn is_number(&self) -> bool {
-        !matches!(self.value, Value::Text(..))
+        !matches!(self.content, Content::Text(..))
     }
 
     fn text(&self, names: &[String], cells: &[Cell<'_>]) -> String {
@@ -240,13 +240,13 @@ impl Shown {
             let idx = names.iter().position(|known| known == name);
             &cells[idx.expect("a layout is chosen where its columns are there")]
         };
-        match self.value {
-            Value::Text(name, absent) => match cell(name) {
+        match self.content {
+            Content::Text(name, absent) => match cell(name) {
                 Cell::Null => escape(absent),
                 cell => plain(cell),
             },
-            Value::Number(name, decimals) => number(cell(name), decimals),
-            Value::Interval([lower, upper], decimals) => match (cell(lower), cell(upper)) {
+            Content::Number(name, decimals) => number(cell(name), decimals),
+            Content::Interval([lower, upper], decimals) => match (cell(lower), cell(upper)) {
                 (Cell::Null, _) | (_, Cell::Null) => "none".to_owned(),
                 (lower, upper) => {
                     format!("{} to {}", number(lower, decimals), number(upper, decimals))

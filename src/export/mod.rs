@@ -21,7 +21,7 @@ use crate::table::{Cell, Column};
 pub enum ExportFormat {
     /// Comma-separated values.
     Csv {
-        /// Whether text that a spreadsheet would take for a formula gets an apostrophe before it.
+        /// True if text that a spreadsheet would take for a formula gets an apostrophe before it.
         escapes_formulas: bool,
     },
     /// One JSON object a line.
@@ -39,19 +39,19 @@ pub trait Document {
     /// Begins a table.
     ///
     /// # Errors
-    /// What writing reports.
+    /// An error of writing.
     fn begin(&mut self, table: &str, columns: &[Column]) -> Result<(), ExportError>;
 
     /// Adds a row to the table begun last; it has a cell for each column.
     ///
     /// # Errors
-    /// What writing reports, or what the format cannot hold.
+    /// An error of writing, or a value that the format cannot hold.
     fn row(&mut self, cells: &[Cell<'_>]) -> Result<(), ExportError>;
 
     /// Writes what is left and ends the document; nothing may follow.
     ///
     /// # Errors
-    /// What writing reports.
+    /// An error of writing.
     fn finish(&mut self) -> Result<(), ExportError>;
 
     /// Rows that hold text which a spreadsheet would take for a formula, and that were written as they are.
@@ -72,12 +72,12 @@ impl ExportFormat {
         }
     }
 
-    /// Whether one document holds several tables.
+    /// True if one document holds several tables.
     pub fn holds_many(self) -> bool {
         matches!(self, Self::Xlsx)
     }
 
-    /// Whether a terminal cannot show it.
+    /// True if a terminal cannot show it.
     pub fn is_binary(self) -> bool {
         matches!(self, Self::Parquet | Self::Xlsx)
     }

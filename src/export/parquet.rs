@@ -24,20 +24,20 @@ const GROUP_ROWS: usize = 50_000;
 pub(super) struct Parquet<W: Write + Send> {
     out: Option<W>,
     table: String,
-    columns: Vec<Pending>,
+    columns: Vec<PendingColumn>,
     writer: Option<SerializedFileWriter<W>>,
 }
 
 /// Values of one column that are not written yet.
-struct Pending {
+struct PendingColumn {
     name: String,
     /// 1 for each value, 0 for each null.
     definition_levels: Vec<i16>,
-    values: Values,
+    values: PendingValues,
 }
 
 /// The values that are not null.
-enum Values {
+enum PendingValues {
     Integer(Vec<i64>),
     Real(Vec<f64>),
     Text(Vec<ByteArray>),
@@ -76,7 +76,7 @@ impl<W: Write + Send> Document for Parquet<W> {
             .take()
             .expect("a document of this format has one table");
         table.clone_into(&mut self.table);
-        self.columns = columns.iter().map(Pending::new).collect();
+        self.columns = columns.iter().map(PendingColumn::new).collect();
         let schema = schema(table, columns).map_err(failure)?;
         let writer = SerializedFileWriter::new(out, schema, Arc::new(properties(columns)))
             .map_err(failure)?;
@@ -113,15 +113,15 @@ impl<W: Write + Send> Document for Parquet<W> {
     }
 }
 
-impl Pending {
+impl PendingColumn {
     fn new(column: &Column) -> Self {
         Self {
             name: column.name.clone(),
             definition_levels: Vec::new(),
             values: match column.kind {
-                ColumnKind::Integer => Values::Integer(Vec::new()),
-                ColumnKind::Real => Values::Real(Vec::new()),
-                ColumnKind::Text => Values::Text(Vec::new()),
+                ColumnKind::Integer => PendingValues::Integer(Vec::new()),
+                ColumnKind::Real => PendingValues::Real(Vec::new()),
+                ColumnKind::Text => PendingValues::Text(Vec::new()),
             },
         }
     }
@@ -131,9 +131,9 @@ impl Pending {
         let level = i16::from(*cell != Cell::Null);
         match (&mut self.values, *cell) {
             (_, Cell::Null) => {}
-            (Values::Integer(values), Cell::Integer(number)) => values.push(number),
-            (Values::Real(values), Cell::Real(number)) => values.push(number),
-            (Values::Text(values), Cell::Text(text)) => values.push(text.into()),
+            (PendingValues::Integer(values), Cell::Integer(number)) => values.push(number),
+            (PendingValues::Real(values), Cell::Real(number)) => values.push(number),
+            (PendingValues::Text(values), Cell::Text(text)) => values.push(text.into()),
             (values, cell) => return Err([cell_name(&cell), values.name()]),
         }
         self.definition_levels.push(level);
@@ -143,17 +143,17 @@ impl Pending {
     fn write(&mut self, mut column: SerializedColumnWriter<'_>) -> Result<(), ExportError> {
         let levels = Some(self.definition_levels.as_slice());
         match &mut self.values {
-            Values::Integer(values) => {
+            PendingValues::Integer(values) => {
                 let writer = column.typed::<Int64Type>();
                 writer.write_batch(values, levels, None).map_err(failure)?;
                 values.clear();
             }
-            Values::Real(values) => {
+            PendingValues::Real(values) => {
                 let writer = column.typed::<DoubleType>();
                 writer.write_batch(values, levels, None).map_err(failure)?;
                 values.clear();
             }
-            Values::Text(values) => {
+            PendingValues::Text(values) => {
                 let writer = column.typed::<ByteArrayType>();
                 writer.write_batch(values, levels, None).map_err(failure)?;
                 values.clear();
@@ -164,7 +164,7 @@ impl Pending {
     }
 }
 
-impl Values {
+impl PendingValues {
     fn name(&self) -> &'static str {
         match self {
             Self::Integer(_) => ColumnKind::Integer.name(),

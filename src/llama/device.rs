@@ -6,7 +6,7 @@ use llama_cpp_2::LlamaBackendDeviceType;
 
 use super::Backend;
 
-/// What kind of processor a device is.
+/// The kind of processor that a device is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceKind {
     /// The processor that runs the program.
@@ -24,7 +24,7 @@ pub enum DeviceKind {
 pub struct Device {
     /// llama.cpp's name for it, such as `Vulkan0`.
     pub name: String,
-    /// What it is, such as `NVIDIA GeForce RTX 3080`.
+    /// Its description, such as `NVIDIA GeForce RTX 3080`.
     pub description: String,
     /// The part of llama.cpp that drives it, such as `Vulkan`.
     pub backend: String,

@@ -39,7 +39,7 @@ pub fn version() -> String {
     )
 }
 
-/// What llama.cpp refused to do.
+/// A refusal of llama.cpp.
 #[derive(Debug, thiserror::Error)]
 pub enum LlamaError {
     /// The backend lives once per process.
@@ -201,7 +201,7 @@ impl Model {
         self.inner.n_ctx_train()
     }
 
-    /// Whether `token` ends a generation; false for ids outside the vocabulary.
+    /// True if `token` ends a generation; false for ids outside the vocabulary.
     pub fn is_eog(&self, token: u32) -> bool {
         self.token(token)
             .is_some_and(|token| self.inner.vocab().is_eog(token))

@@ -13,7 +13,7 @@ use llama_cpp_sys_2::{llama_model_imatrix_data, llama_model_quantize};
 const SIZE_MARK: &str = "quant size";
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// What the quantizer is asked for.
+/// One job of the quantizer.
 #[derive(Debug, Clone, Copy)]
 pub struct QuantizeJob<'a> {
     /// A model file that passed `gguf::check_generation_model`; of a split one the first part.
@@ -22,7 +22,7 @@ pub struct QuantizeJob<'a> {
     pub output: &'a Path,
     /// `general.file_type` of the result.
     pub file_type: u32,
-    /// Whether weights that are quantized already may be quantized again.
+    /// True if weights that are quantized already may be quantized again.
     pub allow_requantize: bool,
     /// The importance of the columns of tensors, by the tensor's name; finite numbers only.
     pub imatrix: &'a [(String, Vec<f32>)],

@@ -1,4 +1,4 @@
-//! What a person sees on stderr while seep works: the log, notes, warnings, errors, progress.
+//! Everything that a person sees on stderr while seep works: the log, notes, warnings, errors, progress.
 //!
 //! Owns every line on stderr. Results go to stdout and are not printed here.
 //! On a terminal progress is a bar; elsewhere it is a plain line now and then, so that a log file stays readable.
@@ -23,7 +23,7 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 /// Time between two looks of a bar at the clock.
 const TICK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Whether only warnings and errors are shown; set once, by `main`.
+/// True if only warnings and errors are shown; set once, by `main`.
 static IS_QUIET: OnceLock<bool> = OnceLock::new();
 
 /// Sends the log to stderr: errors only, or what `RUST_LOG` asks for. Where `is_quiet`, notes and progress are not shown.
@@ -77,7 +77,7 @@ struct Progress {
     bar: Option<ProgressBar>,
 }
 
-/// What was seen of the work so far.
+/// The work as it was seen so far.
 struct Seen {
     total: u64,
     done: u64,
@@ -172,7 +172,7 @@ fn lock(work: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
     work.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Done, total, left, rate and time left, as far as they are known.
+/// Done, total, left, rate and time left; those that are not known are left out.
 fn figures(work: &Seen, unit: Unit, elapsed: Duration) -> String {
     let to_do = work.total.saturating_sub(work.done);
     let mut parts = vec![

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// No rate is known before so much time has passed.
 const KNOWN_AFTER: Duration = Duration::from_secs(2);
-/// What lies longer back than this part of the time so far hardly counts.
+/// Work that lies longer back than this part of the time so far hardly counts.
 const MEMORY_FRACTION: f64 = 0.5;
 /// The shortest memory, in seconds.
 const MEMORY_SECONDS_MIN: f64 = 30.0;
@@ -19,7 +19,7 @@ const CORRECTION: f64 = 0.5;
 #[derive(Debug, Clone)]
 pub(super) struct Pace {
     total: u64,
-    /// What was seen last: when, since the start, and how much was done.
+    /// The last look: the time since the start, and how much was done.
     last: (Duration, u64),
     /// Seconds and work, each with the weight that its age leaves it.
     weighted: (f64, f64),

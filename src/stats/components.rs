@@ -1,4 +1,4 @@
-//! What makes clustered, repeated measurements vary, so that a design not yet run can be judged.
+//! The causes by which clustered, repeated measurements vary, so that a design not yet run can be judged.
 //!
 //! Owns four variance components and the standard error that a design would have with them. A value
 //! belongs to a cluster, to a prompt within it and to a repeat, and is taken as the sum of a constant

@@ -39,7 +39,7 @@ pub struct Drift {
     pub mean_rest: f64,
 }
 
-/// What two models find the tokens of generations worth.
+/// The mean log-probabilities that two models give the tokens of generations.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MeanLogprobs {
     /// Number of tokens, at least 1.

@@ -21,7 +21,7 @@ pub struct PairedDifference {
     pub standard_error: Option<f64>,
     /// The interval, whose ends may lie outside of -1 to 1; None with a single cluster.
     pub interval: Option<Interval>,
-    /// What the interval would be if every prompt were independent of all others; None with a single prompt.
+    /// The interval if every prompt were independent of all others; None with a single prompt.
     pub naive_interval: Option<Interval>,
     /// The variance of the mean by the one it would have if prompts were independent; None where one of them is missing
     /// or the latter is 0.

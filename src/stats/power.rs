@@ -1,4 +1,4 @@
-//! What difference a design can be expected to find.
+//! The difference that a design can be expected to find.
 //!
 //! Owns the smallest detectable difference: H. S. Bloom, "Minimum Detectable Effects: A Simple Way to
 //! Report the Statistical Power of Experimental Designs", Evaluation Review 19(5), 1995.

@@ -36,7 +36,7 @@ pub struct SimulatedDesign {
     pub cluster_response: f64,
 }
 
-/// What came of many experiments with the same true difference.
+/// The results of many experiments with the same true difference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SimulatedShares {
     /// The true difference.
@@ -53,7 +53,7 @@ pub struct SimulatedShares {
     pub interval_excludes_zero: f64,
 }
 
-/// What became of a promise to find a difference with a power of 80 %.
+/// The truth of a promise to find a difference with a power of 80 %.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SimulatedPower {
     /// The mean of the differences that plans promised to find.

@@ -4,7 +4,7 @@
 //! slope of the mean values is the mean of these, and standard error and interval are those of
 //! `interval` for that mean: a regression with an effect of its own for each prompt.
 //!
-//! A slope describes a straight line. Whether the truth is one, it does not say.
+//! A slope describes a straight line. It does not say that the truth is one.
 
 use super::interval::{Interval, robust_mean};
 use super::paired::mean_interval;

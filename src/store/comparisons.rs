@@ -23,7 +23,7 @@ pub struct StoredExperiment {
     pub sha256: String,
     /// Its name.
     pub name: String,
-    /// Whether its generations were imported.
+    /// True if its generations were imported.
     pub is_imported: bool,
 }
 
@@ -93,7 +93,7 @@ pub struct ComparedText {
     pub id: GenerationId,
     /// The text.
     pub text: String,
-    /// Whether the limit of tokens ended it; false where that is not known, as of imported ones.
+    /// True if the limit of tokens ended it; false where that is not known, as of imported ones.
     pub is_cut_off: bool,
 }
 
@@ -140,7 +140,7 @@ impl Store {
     /// All experiments, in the order in which they came.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn experiments(&self) -> Result<Vec<StoredExperiment>, StoreError> {
         self.read("read experiments", |view| {
             let mut select = view.prepare_cached(
@@ -161,7 +161,7 @@ impl Store {
     /// The conditions of an experiment that have generations to compare, in the order of models, samplings and seeds.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn compared_models(
         &self,
         experiment: ExperimentId,
@@ -236,7 +236,7 @@ impl Store {
     /// Name and path of the encoder that the experiment's verdicts by a metric were first found with; None without any.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn first_encoder(
         &self,
         experiment: ExperimentId,

@@ -1,7 +1,7 @@
-//! Conditions: what verdicts and leak probabilities are stored under, all that they depend on.
+//! Conditions: the key of verdicts and leak probabilities, with all that they depend on.
 //!
-//! Owns the key, the words for its fields, and the list of the conditions that are stored, for both methods. What is
-//! stored under one is in `leaks` and `exact_leaks`; which conditions are compared is not decided here.
+//! Owns the key, the words for its fields, and the list of the conditions that are stored, for both methods. `leaks` and
+//! `exact_leaks` hold what is stored under one; others decide which conditions are compared.
 
 use std::fmt;
 
@@ -124,7 +124,7 @@ impl ConditionKey {
 pub struct StoredCondition {
     /// Its row.
     pub id: ConditionId,
-    /// What it is.
+    /// Its key.
     pub key: ConditionKey,
     /// The experiment's name.
     pub experiment_name: String,
@@ -154,7 +154,7 @@ impl Store {
     /// The row of this condition, made if it is missing.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn register_condition(&mut self, key: &ConditionKey) -> Result<ConditionId, StoreError> {
         self.write("store the condition", |transaction| {
             register(transaction, key)

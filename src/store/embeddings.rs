@@ -12,7 +12,7 @@ impl Store {
     /// Those of `texts` that have no stored embedding by `model`: each once, in order.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn missing_embeddings<'t>(
         &self,
         model: ModelId,

@@ -19,7 +19,7 @@ use crate::generation::{Continuation, Enumeration, EnumerationParams, RequestCon
 pub struct StoredEnumeration {
     /// Its row.
     pub id: EnumerationRowId,
-    /// What it is.
+    /// The enumeration.
     pub enumeration: Enumeration,
 }
 

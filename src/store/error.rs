@@ -1,4 +1,4 @@
-//! What can be wrong with the database, in the words a person reads.
+//! The faults of a database, in the words a person reads.
 //!
 //! Owns `StoreError` and the translation of SQLite's result codes into it. The parts of the store
 //! return `Failure`, which knows neither the file nor what was being done; `Store` adds both.
@@ -17,7 +17,7 @@ pub enum StoreError {
     Folder {
         /// The database.
         path: PathBuf,
-        /// What the operating system says.
+        /// The reason that the operating system gives.
         reason: std::io::Error,
     },
     /// There is no such file.
@@ -41,7 +41,7 @@ pub enum StoreError {
     Open {
         /// The database.
         path: PathBuf,
-        /// What SQLite says.
+        /// The reason that SQLite gives.
         reason: String,
     },
     /// The file is no SQLite database.
@@ -111,9 +111,9 @@ pub enum StoreError {
     Value {
         /// The database.
         path: PathBuf,
-        /// What was being done.
+        /// The action that failed.
         action: &'static str,
-        /// What is wrong with the value.
+        /// The fault of the value.
         reason: String,
     },
     /// Anything else that SQLite reports.
@@ -121,9 +121,9 @@ pub enum StoreError {
     Sqlite {
         /// The database.
         path: PathBuf,
-        /// What was being done.
+        /// The action that failed.
         action: &'static str,
-        /// What SQLite says.
+        /// The reason that SQLite gives.
         source: rusqlite::Error,
     },
 }

@@ -19,7 +19,7 @@ pub struct NewExactLeak<'a> {
     pub test_enumeration: EnumerationRowId,
     /// The continuations of the control prompt.
     pub control_enumeration: EnumerationRowId,
-    /// What the two say.
+    /// The leak probability that follows from the two.
     pub leak: &'a ExactLeak,
 }
 
@@ -123,7 +123,7 @@ impl Store {
     /// The `n` most probable texts that were enumerated, with their probabilities, the most probable first.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn likely_texts(
         &self,
         enumeration: EnumerationRowId,

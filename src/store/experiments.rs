@@ -49,7 +49,7 @@ impl Store {
     /// The row of the experiment with this SHA-256, made if it is missing.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn register_experiment(
         &mut self,
         new: &NewExperiment<'_>,
@@ -72,7 +72,7 @@ impl Store {
     /// When an experiment of this name was stored first; None where none was, imports aside.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn first_run_at(&self, name: &str) -> Result<Option<String>, StoreError> {
         self.read("read the experiment", |view| {
             let mut select = view.prepare_cached(

@@ -19,7 +19,7 @@ pub(super) const YAML: &str = "name: tiny\nquestion: |\n  \"Why?\" — naïve\n"
 const USER_MESSAGES: [&str; 3] = ["He likes red. He is", "He likes blue. He is", "He is"];
 const N_REPEATS: u32 = 2;
 
-/// What is registered in a store, and the requests of its run.
+/// The rows registered in a store, and the requests of its run.
 pub(super) struct Fixture {
     pub(super) experiment: ExperimentId,
     pub(super) model: ModelId,
@@ -161,7 +161,7 @@ impl Fixture {
         }
     }
 
-    /// What verdicts are stored under.
+    /// The key of the verdicts.
     pub(super) fn key(&self) -> ConditionKey {
         ConditionKey {
             experiment: self.experiment,

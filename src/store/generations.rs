@@ -21,7 +21,7 @@ use crate::generation::{Generation, Method, Request, RequestContext, RequestId, 
 pub struct NewAnswer<'a, A> {
     /// The request.
     pub request: &'a Request,
-    /// What the model made of it.
+    /// The model's answer.
     pub answer: &'a A,
 }
 
@@ -39,7 +39,7 @@ pub struct NewFailure<'a> {
 pub struct StoredGeneration {
     /// Its row.
     pub id: GenerationId,
-    /// What it is.
+    /// The generation.
     pub generation: Generation,
 }
 
@@ -47,7 +47,7 @@ impl Store {
     /// All generations that are stored.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn n_generations(&self) -> Result<u64, StoreError> {
         self.read("count generations", |view| {
             let mut select = view.prepare_cached("SELECT count(*) FROM generations")?;
@@ -58,7 +58,7 @@ impl Store {
     /// Those of `requests` that have no stored answer under these numerics, in order.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn missing(
         &self,
         method: Method,
@@ -83,7 +83,7 @@ impl Store {
     /// How many of `requests` have an answer under each of the numerics, those with most first, of equals the latest.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn n_answers(
         &self,
         method: Method,
@@ -186,7 +186,7 @@ impl Store {
     /// How many requests failed in `run`.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn n_failures(&self, run: RunId) -> Result<usize, StoreError> {
         self.read("count failures", |view| {
             let mut select = view.prepare_cached(

@@ -22,7 +22,7 @@ pub const IMPORTED_SEED: u64 = 0;
 pub struct NewImport<'a> {
     /// The experiment's name.
     pub experiment: &'a str,
-    /// What the model is called.
+    /// The model's name.
     pub model: &'a str,
     /// SHA-256 of the file.
     pub sha256: Digest,
@@ -38,7 +38,7 @@ pub struct NewImport<'a> {
     pub rows: &'a [NewImportedRow<'a>],
     /// The prompt pairs.
     pub pairs: &'a [NewImportedPair<'a>],
-    /// What the lint found.
+    /// Findings of the lint.
     pub n_findings: usize,
     /// The command line.
     pub command_line: &'a str,
@@ -46,7 +46,7 @@ pub struct NewImport<'a> {
     pub seep_version: &'a str,
     /// The commit it was built from.
     pub seep_commit: &'a str,
-    /// Whether its sources had changes that were not committed.
+    /// True if its sources had changes that were not committed.
     pub seep_is_dirty: bool,
 }
 
@@ -76,7 +76,7 @@ pub struct NewImportedPair<'a> {
     pub control_row_idx: usize,
 }
 
-/// What an import added.
+/// The additions of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Imported {
     /// The experiment.
@@ -85,7 +85,7 @@ pub struct Imported {
     pub n_new_pairs: usize,
     /// Generations that were not there.
     pub n_new_generations: usize,
-    /// Whether the same file was imported in the same way before.
+    /// True if the same file was imported in the same way before.
     pub is_known: bool,
 }
 
@@ -204,7 +204,7 @@ fn register_import(
     Ok((select.query_row(key, |row| row.get(0))?, n_inserted == 0))
 }
 
-/// What makes two pairs of an experiment the same: concept, category, template, test and control prompt.
+/// The key of a pair within an experiment: concept, category, template, test and control prompt.
 type PairKey = (String, String, Option<String>, PromptId, PromptId);
 
 /// The places of the pairs in the experiment, new ones after those that are there, and how many are new.
@@ -407,7 +407,7 @@ fn link(
     Ok(())
 }
 
-/// Whether the stored generations of a repeat say the same as these.
+/// True if the stored generations of a repeat say the same as these.
 fn has_same_texts(
     connection: &Connection,
     place: PairPlace,

@@ -27,7 +27,7 @@ pub struct NewLeak {
     pub similarity_control: f64,
     /// The verdict.
     pub leak: Leak,
-    /// Whether the concept itself stands in the test generation.
+    /// True if the concept itself stands in the test generation.
     pub is_echo: bool,
 }
 
@@ -60,12 +60,12 @@ pub struct StoredLeak {
     pub similarity_control: f64,
     /// The verdict.
     pub leak: Leak,
-    /// Whether the concept itself stands in the test generation.
+    /// True if the concept itself stands in the test generation.
     pub is_echo: bool,
 }
 
 impl StoredLeak {
-    /// What leak rates are computed from, clustered by control prompt.
+    /// The pair for leak rates, clustered by control prompt.
     pub fn scored_pair(&self) -> ScoredPair {
         let control_prompt_idx =
             usize::try_from(self.control_prompt_id.get()).expect("ids of rows count up from 1");

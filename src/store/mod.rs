@@ -79,7 +79,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between two tries to change the journal of a new database that others are opening too.
 const WAL_RETRY_INTERVAL: Duration = Duration::from_millis(2);
 
-/// What is being done while a database is opened, for messages.
+/// The action while a database is opened, for messages.
 const OPENING: &str = "open tables";
 
 /// An open database.

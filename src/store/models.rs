@@ -52,7 +52,7 @@ impl Store {
     /// date, and what it is called stays as it was first. How it was derived stays known where it is named by its path.
     ///
     /// # Errors
-    /// What SQLite reports, also about text that is no JSON.
+    /// An error of SQLite, also for text that is no JSON.
     pub fn register_model(&mut self, new: &NewModel<'_>) -> Result<ModelId, StoreError> {
         self.write("store the model", |transaction| {
             let mut upsert = transaction.prepare_cached(
@@ -90,7 +90,7 @@ impl Store {
     /// Records what an experiment calls a model file, in the place of what it called it before.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn name_model(
         &mut self,
         experiment: ExperimentId,

@@ -130,7 +130,7 @@ impl Store {
     /// Those of `generations` that `model` has not scored yet under these numerics, in order.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn unscored(
         &self,
         model: ModelId,

@@ -27,7 +27,7 @@ pub struct Numerics {
 pub struct Here<'a> {
     /// The processor's name.
     pub cpu: &'a str,
-    /// What llama.cpp says about the processor features it uses.
+    /// The processor features that llama.cpp uses, in its own words.
     pub system_info: &'a str,
     /// The version of llama.cpp.
     pub llama_cpp_version: &'a str,
@@ -37,7 +37,7 @@ impl Store {
     /// The row of this way to compute logits, made if it is missing.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn register_numerics(&mut self, numerics: &Numerics) -> Result<NumericsId, StoreError> {
         self.write("store how logits are computed", |transaction| {
             let logits_sha256 = numerics.logits_sha256.map(|digest| digest.to_string());
@@ -63,7 +63,7 @@ impl Store {
     /// How logits are computed under a row.
     ///
     /// # Errors
-    /// What SQLite reports, also about a row that is not there.
+    /// An error of SQLite, also for a row that is not there.
     pub fn numerics(&self, id: NumericsId) -> Result<Numerics, StoreError> {
         self.read("read how logits are computed", |view| {
             let mut select = view.prepare_cached("SELECT * FROM numerics WHERE id = ?1")?;
@@ -76,7 +76,7 @@ impl Store {
     /// The row of this schedule and version of llama.cpp without a digest, which builds that recorded none have used.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn undigested(
         &self,
         schedule: &str,
@@ -96,7 +96,7 @@ impl Store {
     /// None where no run has.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn known_numerics(
         &self,
         here: &Here<'_>,

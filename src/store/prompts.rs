@@ -34,7 +34,7 @@ impl Store {
     /// The rows of these prompts, in order; made where they are missing.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn register_prompts(
         &mut self,
         prompts: &[NewPrompt<'_>],
@@ -50,7 +50,7 @@ impl Store {
     /// The rows of these prompts as `model` sees them, in order; made where they are missing.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn register_rendered_prompts(
         &mut self,
         model: ModelId,

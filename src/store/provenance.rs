@@ -32,7 +32,7 @@ pub struct ModelRecord {
     pub label: String,
     /// The label of its quantization.
     pub quantization: String,
-    /// Whether its generations were imported; then what follows is None.
+    /// True if its generations were imported; then the fields below are None.
     pub is_imported: bool,
     /// `general.architecture` of the file.
     pub architecture: Option<String>,
@@ -71,13 +71,13 @@ pub struct RunRecord {
     pub seep_version: String,
     /// The commit it was built from.
     pub seep_commit: String,
-    /// Whether its sources had changes that were not committed.
+    /// True if its sources had changes that were not committed.
     pub seep_is_dirty: bool,
     /// The version of the crate llama-cpp-2.
     pub llama_cpp_2_version: String,
     /// The version of llama.cpp itself.
     pub llama_cpp_version: String,
-    /// What llama.cpp says about the processor features it uses.
+    /// The processor features that llama.cpp uses, in its own words.
     pub system_info: String,
     /// The processor's name.
     pub cpu: String,
@@ -96,7 +96,7 @@ pub struct RunRecord {
 pub struct ImportRecord {
     /// Number of the row.
     pub id: i64,
-    /// What the model is called.
+    /// The model's name.
     pub model: String,
     /// Where the file lay.
     pub path: String,
@@ -108,7 +108,7 @@ pub struct ImportRecord {
     pub n_rows: usize,
     /// Prompt pairs.
     pub n_pairs: usize,
-    /// What the lint found.
+    /// Findings of the lint.
     pub n_findings: usize,
     /// The command line.
     pub command_line: String,
@@ -149,7 +149,7 @@ impl Store {
     /// An experiment.
     ///
     /// # Errors
-    /// What SQLite reports, also about a row that is not there.
+    /// An error of SQLite, also for a row that is not there.
     pub fn experiment_record(
         &self,
         experiment: ExperimentId,
@@ -172,7 +172,7 @@ impl Store {
     /// A model file, by what an experiment calls it.
     ///
     /// # Errors
-    /// What SQLite reports, also about a row that is not there.
+    /// An error of SQLite, also for a row that is not there.
     pub fn model_record(
         &self,
         experiment: ExperimentId,
@@ -207,7 +207,7 @@ impl Store {
     /// The runs of an experiment, in the order of their start.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn run_records(&self, experiment: ExperimentId) -> Result<Vec<RunRecord>, StoreError> {
         self.read("read the runs", |view| {
             let mut select =
@@ -224,7 +224,7 @@ impl Store {
     /// The imports of an experiment, in order.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn import_records(
         &self,
         experiment: ExperimentId,
@@ -249,7 +249,7 @@ impl Store {
     /// The sampling values of the generations that verdicts of a condition compare, with the schedule; each combination once.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn sampling_records(
         &self,
         condition: ConditionId,
@@ -281,7 +281,7 @@ impl Store {
     /// The sampling values under which the continuations of `condition` were enumerated, with the schedule.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn enumeration_sampling(
         &self,
         condition: &StoredCondition,
@@ -307,7 +307,7 @@ impl Store {
     /// The messages of the test prompt of an experiment's first pair; None where it has no pair.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn first_messages(
         &self,
         experiment: ExperimentId,

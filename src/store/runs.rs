@@ -27,13 +27,13 @@ pub struct NewRun<'a> {
     pub seep_version: &'a str,
     /// The commit it was built from.
     pub seep_commit: &'a str,
-    /// Whether its sources had changes that were not committed.
+    /// True if its sources had changes that were not committed.
     pub seep_is_dirty: bool,
     /// The version of the crate llama-cpp-2.
     pub llama_cpp_2_version: &'a str,
     /// The version of llama.cpp itself.
     pub llama_cpp_version: &'a str,
-    /// What llama.cpp says about the processor features it uses.
+    /// The processor features that llama.cpp uses, in its own words.
     pub system_info: &'a str,
     /// The processor's name.
     pub cpu: &'a str,
@@ -58,7 +58,7 @@ pub enum RunOutcome<'a> {
     Error(&'a str),
 }
 
-/// What a run did with one model and one of its samplings.
+/// The work of a run with one model and one of its samplings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunModel {
     /// The values in which the conditions of the run differ, such as `temperature=0.5`; empty where they do not.
@@ -105,7 +105,7 @@ pub struct RunModel {
     pub total: Duration,
 }
 
-/// What a run did with one model and one of its samplings, read back with what they are.
+/// The work of a run with one model and one of its samplings, read back with both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredRunModel {
     /// The model.
@@ -120,7 +120,7 @@ pub struct StoredRunModel {
     pub bits_per_weight: f64,
     /// The sampling.
     pub sampling: SamplingId,
-    /// What was done.
+    /// The work.
     pub run_model: RunModel,
 }
 
@@ -187,7 +187,7 @@ impl Store {
     /// A new run with status `started`.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn start_run(&mut self, new: &NewRun<'_>) -> Result<RunId, StoreError> {
         self.write("store the run", |transaction| {
             let mut insert = transaction.prepare_cached(
@@ -245,7 +245,7 @@ impl Store {
     /// Stores what a run has done with a model and a sampling so far, in the place of what was stored before.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn save_run_model(
         &mut self,
         run: RunId,
@@ -304,10 +304,10 @@ impl Store {
         })
     }
 
-    /// What a run has done with each of its models and samplings.
+    /// The work of a run with each of its models and samplings.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn run_models(&self, run: RunId) -> Result<Vec<StoredRunModel>, StoreError> {
         self.read("read the work of the run", |view| {
             let mut select = view.prepare_cached(

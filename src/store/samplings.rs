@@ -12,7 +12,7 @@ impl Store {
     /// The row of these sampling values, made if it is missing.
     ///
     /// # Errors
-    /// What SQLite reports.
+    /// An error of SQLite.
     pub fn register_sampling(
         &mut self,
         sampling: &SamplingParams,

@@ -19,7 +19,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../db/migrations/0003_conditions.sql"),
 ];
 
-/// What a database is to us.
+/// The kind of a database, by who made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// It has no table yet.
@@ -88,7 +88,7 @@ fn check_foreign_keys(connection: &Connection) -> Result<(), Failure> {
 }
 
 /// The name of the first table, view or index of the migrations that is missing or different; None where all are as they
-/// make them. What somebody added is no matter.
+/// make them. Additions by others do not matter.
 ///
 /// Versions are counted when seep is released, so a build between two releases may have made something else of the same
 /// version.

@@ -1,4 +1,4 @@
-//! What every column means: the tables of `db/README.md`, read by the program.
+//! The meaning of every column: the tables of `db/README.md`, read by the program.
 //!
 //! Owns the reading of that file. The file is the one home of these words: people read it, exports carry it
 //! along, and tests compare it with the schema.

@@ -7,7 +7,7 @@ mod dictionary;
 
 pub use dictionary::{described_columns, described_tables};
 
-/// What a column holds; each cell may be null.
+/// The kind of a column's values; each cell may be null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnKind {
     /// Whole numbers of 64 bits.
@@ -23,9 +23,9 @@ pub enum ColumnKind {
 pub struct Column {
     /// Its name.
     pub name: String,
-    /// What it holds.
+    /// The kind of its values.
     pub kind: ColumnKind,
-    /// What it means, with unit and range, in Markdown.
+    /// Its meaning, with unit and range, in Markdown.
     pub meaning: String,
 }
 

@@ -19,11 +19,6 @@ const CIRCLES_LEFT: &[(&str, &[&str])] = &[
         "src/study/exporting",
         &["comparisons", "diagnostics", "tables"],
     ),
-    (
-        "src/cmd/bench",
-        &["embedding", "end_to_end", "figures", "mod", "peers", "raw"],
-    ),
-    ("src/cmd/export", &["mod", "target"]),
 ];
 
 /// The node of a folder's own file.
@@ -38,7 +33,7 @@ type Modules = BTreeMap<Names, Module>;
 /// Who uses whom in one folder, each with a place where it does.
 type Graph = BTreeMap<String, BTreeMap<String, String>>;
 
-/// What counts of one file.
+/// The part of one file that counts.
 struct Module {
     /// Its path from the project's folder.
     file: String,
@@ -51,7 +46,7 @@ struct Module {
 struct Use {
     /// Where the declaration stands.
     offset: usize,
-    /// Whether it hands the name on.
+    /// True if it hands the name on.
     is_public: bool,
     path: Names,
 }
@@ -128,7 +123,7 @@ fn block_len(text: &str) -> usize {
     text.len()
 }
 
-/// What the `use` declarations bring in, and the code without them.
+/// The names that the `use` declarations bring in, and the code without them.
 fn declarations(code: &str) -> (Vec<Use>, String) {
     let mut uses = Vec::new();
     let mut body = code.to_owned();
@@ -226,7 +221,7 @@ fn definer(modules: &Modules, from: &[String], path: &[String]) -> Option<Names>
     Some(defined.unwrap_or(at))
 }
 
-/// Whether the path ends in the name of a type or a trait.
+/// True if the path ends in the name of a type or a trait.
 fn is_type(path: &[String]) -> bool {
     path.last().is_some_and(|name| {
         name.starts_with(char::is_uppercase) && name.contains(char::is_lowercase)

@@ -10,7 +10,7 @@ use super::UNWANTED_WORDS;
 
 /// Folders with documents, from the project's folder.
 const FOLDERS: [&str; 6] = [".", "benches", "db", "docs", "experiments", "gguf"];
-/// What marks a place to be filled in, such as `@@TABLE@@`.
+/// The mark of a place to be filled in, such as `@@TABLE@@`.
 const BLANK: &str = "@@";
 
 /// The lines of `text` that were to be written later, counted from 1.

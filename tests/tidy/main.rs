@@ -1,7 +1,7 @@
 //! House rules that the compiler does not know, checked on the sources of this crate.
 //!
 //! Owns who may use which crate (`ROOMS`), which module may use which (`ARROWS`) and a few rules of form; that files go
-//! in no circles is in `circles`.
+//! in no circles is in `circles`, how documentation opens in `openings`.
 //! Each rule is a pure function of one file, with a test that shows it can fail; `the_tree_is_tidy` applies
 //! all of them to `src/` and `tests/`. A new arrow between modules is an edit of the table here.
 //! It does not check what rustc, rustfmt or clippy check.
@@ -10,6 +10,7 @@
 
 mod circles;
 mod documents;
+mod openings;
 mod source;
 
 use std::fmt;
@@ -141,7 +142,7 @@ const UNWANTED_WORDS: &[&str] = &["TODO", "FIXME", "XXX"];
 const UNWANTED_MODULES: &[&str] = &["common", "helper", "helpers", "types", "util", "utils"];
 const N_LINES_MAX: usize = 600;
 
-/// What one rule has against one line.
+/// One rule's fault with one line.
 struct Finding {
     path: String,
     line: usize,

@@ -1,4 +1,4 @@
-//! Reads the sources of this crate, as far as the rules of `main.rs` need it.
+//! Reads the sources of this crate for the rules of `main.rs`.
 //!
 //! Owns how Rust's comments and quotes are told from its code, and how names are found in the code.
 //! It knows no rule.

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::end_to_end::Bench;
-use super::median;
+use super::figuring::{median, per_second};
 use crate::embedding::Embedder;
 use crate::gguf::manifest::Manifest;
 use crate::leakage::{Leak, ScoredPair, cosine, leak_rates};
@@ -23,7 +23,7 @@ const N_CONTROLS: usize = 27;
 /// Measurements of which the median is taken.
 const N_ROUNDS: usize = 3;
 
-/// What embedding and scoring took.
+/// The speed of embedding and scoring.
 #[derive(Debug, Clone)]
 pub(super) struct EmbeddingFigures {
     pub(super) n_strings: usize,
@@ -48,7 +48,7 @@ pub(super) fn measure(bench: &Bench<'_>, texts: &[String]) -> anyhow::Result<Emb
     for _ in 0..N_ROUNDS {
         let started = Instant::now();
         vectors = embedder.embed(texts, cancel, &|_| {})?.ok_or(Interrupted)?;
-        rates.push(super::per_second(texts.len(), started.elapsed()));
+        rates.push(per_second(texts.len(), started.elapsed()));
     }
     let scoring = (0..N_ROUNDS)
         .map(|_| score(&vectors).as_secs_f64())

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use super::spread;
+use super::figuring::{per_second, spread};
 use crate::experiment::{Experiment, Plan};
 use crate::generation::Method;
 use crate::llama::Backend;
@@ -20,7 +20,7 @@ use crate::study::answering::{Answered, Answering};
 use crate::study::asking::{Planned, Prepared, register_experiment, register_model};
 use crate::study::running::start_run;
 
-/// What all measurements share.
+/// The common part of all measurements.
 pub(super) struct Bench<'a> {
     pub(super) session: &'a Session,
     pub(super) backend: &'a Backend,
@@ -49,7 +49,7 @@ pub(super) struct EndToEnd {
 
 impl EndToEnd {
     pub(super) fn generations_per_second(&self) -> f64 {
-        super::per_second(self.n_generations, self.total)
+        per_second(self.n_generations, self.total)
     }
 }
 
@@ -213,7 +213,7 @@ impl<'a> Bench<'a> {
 
 impl Drop for Bench<'_> {
     fn drop(&mut self) {
-        // What is left in a folder for temporary files is no harm.
+        // A file left in a folder for temporary files does no harm.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

@@ -1,4 +1,4 @@
-//! What was measured, as tables for people and as JSON.
+//! The measured figures, as tables for people and as JSON.
 //!
 //! Owns the words and the medians over rounds.
 
@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 
 use super::embedding::EmbeddingFigures;
 use super::end_to_end::EndToEnd;
+use super::figuring::median;
 use super::peers::PeerFigure;
 use super::raw::RawRates;
-use super::{Figures, Round, median};
+use super::{Figures, Round};
 use crate::machine;
 use crate::report::plain_table;
 
-/// What was measured with what.
+/// The model, the settings and the machine that were measured.
 pub(super) fn heading(figures: &Figures) -> String {
     format!(
         "{}, {} threads, {} prompts, {} repeats\n{}",

@@ -6,11 +6,11 @@
 mod embedding;
 mod end_to_end;
 mod figures;
+mod figuring;
 mod peers;
 mod raw;
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -30,6 +30,7 @@ use crate::study::prompt_date::PromptDate;
 use crate::study::{Loading, Session};
 use embedding::EmbeddingFigures;
 use end_to_end::{Bench, EndToEnd};
+use figuring::spread;
 use peers::PeerFigure;
 use raw::RawRates;
 
@@ -124,14 +125,6 @@ fn prompts(args: &BenchArgs, experiment: &Experiment) -> anyhow::Result<Vec<Stri
     Ok(spread(&all, args.limit.unwrap_or(all.len())))
 }
 
-/// `n` of the items, evenly spread; all of them where there are no more.
-fn spread<T: Clone>(items: &[T], n: usize) -> Vec<T> {
-    let n = n.clamp(1, items.len());
-    (0..n)
-        .map(|place| items[place * items.len() / n].clone())
-        .collect()
-}
-
 /// The model named as `name`, `name:quantization` or by the path of a GGUF.
 fn model(session: &Session, name: &str) -> anyhow::Result<ModelFile> {
     let path = Path::new(name);
@@ -149,7 +142,7 @@ fn model(session: &Session, name: &str) -> anyhow::Result<ModelFile> {
     open_model(session, &wanted)
 }
 
-/// What a part has measured is shown before the error that ended it, if one did, is returned.
+/// Shows the figures of each part, also of one that ended with an error, before that error is returned.
 fn measure(args: &BenchArgs, bench: &Bench<'_>) -> anyhow::Result<()> {
     let mut figures = new_figures(args, bench);
     show(&figures::heading(&figures))?;
@@ -206,7 +199,7 @@ fn rounds(args: &BenchArgs, bench: &Bench<'_>, figures: &mut Figures) -> anyhow:
     Ok(())
 }
 
-/// What more repeats and more prompts cost; a number of prompts that there are not is left out.
+/// Measures the cost of more repeats and of more prompts; leaves out numbers of prompts beyond those there are.
 fn growth(args: &BenchArgs, bench: &Bench<'_>, figures: &mut Figures) -> anyhow::Result<()> {
     let by_repeats = GROWTH_REPEATS
         .iter()
@@ -223,7 +216,7 @@ fn growth(args: &BenchArgs, bench: &Bench<'_>, figures: &mut Figures) -> anyhow:
     Ok(())
 }
 
-/// What llama.cpp makes of the model file, and of the widened weights where there are any.
+/// The rates of llama.cpp with the model file, and with the widened weights where there are any.
 fn raw_rates(bench: &Bench<'_>) -> anyhow::Result<(RawRates, Option<RawRates>)> {
     let Prepared {
         file, placement, ..
@@ -251,14 +244,4 @@ fn new_figures(args: &BenchArgs, bench: &Bench<'_>) -> Figures {
         embedding: None,
         peers: Vec::new(),
     }
-}
-
-/// The median of some figures; the upper of the two in the middle.
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-fn per_second(n: usize, duration: Duration) -> f64 {
-    n as f64 / duration.as_secs_f64().max(1e-9)
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use super::end_to_end::Bench;
-use super::spread;
+use super::figuring::spread;
 use crate::cli::BenchArgs;
 use crate::progress;
 use crate::study::session::Session;

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::median;
+use super::figuring::median;
 use crate::engine::{Decoder, EngineError, Row, ValueType};
 use crate::llama::{Backend, DecoderConfig, LlamaDecoder, LlamaError, Model};
 

@@ -1,7 +1,7 @@
 //! `seep export`: tables for other programs.
 //!
-//! Owns which tables go into which files. What a table holds, `study` says; how a file comes to be in `target`; formats
-//! are the business of the module `export` of the library.
+//! Owns which tables go into which files. The content of a table is in `study`, the making of a file in `target`,
+//! and the module `export` of the library has the formats.
 
 mod target;
 
@@ -12,7 +12,6 @@ use anyhow::{bail, ensure};
 use super::Status;
 use crate::cli::{ExportArgs, TableFormat};
 use crate::export::{Document, ExportError, ExportFormat};
-use crate::progress;
 use crate::study::export::{self as tables, Source, Table};
 use target::Target;
 
@@ -128,22 +127,4 @@ fn write_tables(
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let error = error.downcast_ref::<ExportError>();
     error.is_some_and(ExportError::is_broken_pipe)
-}
-
-/// Says what was written where, and what to beware of.
-fn report_written(path: &Path, written: &[(&'static str, usize)], n_formula_rows: usize) {
-    for (table, n_rows) in written {
-        let rows = if *n_rows == 1 { "row" } else { "rows" };
-        progress::note(format_args!(
-            "{}: {n_rows} {rows} of {table}",
-            path.display()
-        ));
-    }
-    if n_formula_rows > 0 {
-        progress::warning(format_args!(
-            "{}: {n_formula_rows} rows hold text that begins with `=`, `+`, `-` or `@`, which a spreadsheet takes for a \
-             formula\nhint: `--format xlsx` keeps it text, `--escape-formulas` puts an apostrophe before it",
-            path.display()
-        ));
-    }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use super::report_written;
 use crate::export::{Document, ExportFormat};
+use crate::progress;
 
 /// Where a document goes.
 pub(super) enum Target {
@@ -86,4 +86,22 @@ fn write_document(
     let written = fill(document.as_mut())?;
     document.finish()?;
     Ok((written, document.n_formula_rows()))
+}
+
+/// Says what was written where, and what to beware of.
+fn report_written(path: &Path, written: &[(&'static str, usize)], n_formula_rows: usize) {
+    for (table, n_rows) in written {
+        let rows = if *n_rows == 1 { "row" } else { "rows" };
+        progress::note(format_args!(
+            "{}: {n_rows} {rows} of {table}",
+            path.display()
+        ));
+    }
+    if n_formula_rows > 0 {
+        progress::warning(format_args!(
+            "{}: {n_formula_rows} rows hold text that begins with `=`, `+`, `-` or `@`, which a spreadsheet takes for a \
+             formula\nhint: `--format xlsx` keeps it text, `--escape-formulas` puts an apostrophe before it",
+            path.display()
+        ));
+    }
 }

@@ -25,7 +25,7 @@ const SCRATCH_PART: u32 = 4;
 /// One in so many sequences at most is for prompts.
 const PROMPT_PART: u32 = 6;
 
-/// What the sequences of a context are for.
+/// The uses of a context's sequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seqs {
     /// Sequences of the context.
@@ -62,14 +62,14 @@ impl Seqs {
 
 /// The keepers of one position.
 #[derive(Debug, Clone)]
-struct Shelf {
+struct KeeperList {
     /// Those from here on have never been used.
     unused: Range<SeqId>,
     /// Those that were given back.
     returned: Vec<SeqId>,
 }
 
-impl Shelf {
+impl KeeperList {
     fn n_free(&self) -> usize {
         self.unused.len() + self.returned.len()
     }
@@ -88,7 +88,7 @@ pub(super) struct NodeCache {
     keepers: Range<SeqId>,
     /// The keeper that holds a node.
     keeper_of: HashMap<TreeNode, SeqId>,
-    shelves: HashMap<u32, Shelf>,
+    keepers_at: HashMap<u32, KeeperList>,
 }
 
 impl NodeCache {
@@ -98,7 +98,7 @@ impl NodeCache {
             seqs,
             keepers: seqs.keepers(n_prompts),
             keeper_of: HashMap::new(),
-            shelves: HashMap::new(),
+            keepers_at: HashMap::new(),
         }
     }
 
@@ -109,13 +109,13 @@ impl NodeCache {
 
     /// Keepers that are free for a node at `position`.
     pub(super) fn n_free_at(&self, position: u32) -> usize {
-        let shelf = self.shelves.get(&position);
-        shelf.map_or(self.keepers.len(), Shelf::n_free)
+        let list = self.keepers_at.get(&position);
+        list.map_or(self.keepers.len(), KeeperList::n_free)
     }
 
     /// Keepers that are in use where most are.
     pub(super) fn n_used(&self) -> usize {
-        let free = self.shelves.values().map(Shelf::n_free);
+        let free = self.keepers_at.values().map(KeeperList::n_free);
         free.map(|n_free| self.keepers.len() - n_free)
             .max()
             .unwrap_or(0)
@@ -189,11 +189,14 @@ impl NodeCache {
         if self.holds(node) {
             return GRAVE;
         }
-        let shelf = self.shelves.entry(position).or_insert_with(|| Shelf {
-            unused: self.keepers.clone(),
-            returned: Vec::new(),
-        });
-        let keeper = shelf.take();
+        let list = self
+            .keepers_at
+            .entry(position)
+            .or_insert_with(|| KeeperList {
+                unused: self.keepers.clone(),
+                returned: Vec::new(),
+            });
+        let keeper = list.take();
         let keeper = keeper.expect("a round takes no more nodes than there are keepers for");
         self.keeper_of.insert(node, keeper);
         keeper
@@ -214,9 +217,9 @@ impl NodeCache {
             let position = tree.position(node);
             batcher.share(keeper, GRAVE, at(position))?;
             batcher.release(keeper, at(position))?;
-            let shelf = self.shelves.get_mut(&position);
-            let shelf = shelf.expect("a keeper came from the shelf of its position");
-            shelf.returned.push(keeper);
+            let list = self.keepers_at.get_mut(&position);
+            let list = list.expect("a keeper came from the list of its position");
+            list.returned.push(keeper);
             *n_at.entry(position).or_default() += 1;
         }
         Ok(n_at.into_values().max().unwrap_or(0))

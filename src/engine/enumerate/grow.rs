@@ -18,7 +18,7 @@ const KEPT_MIN: f64 = 16.0;
 /// Children that are kept of a node of probability 1 in addition.
 const KEPT_OF_ONE: f64 = 1024.0;
 
-/// What follows a node, by the `logits` of its row.
+/// The result of a node's row, by its `logits`.
 ///
 /// # Errors
 /// `Sampling` for logits that are no numbers.

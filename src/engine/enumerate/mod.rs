@@ -28,7 +28,7 @@ use super::{Decoder, EngineError, GroupOutcome, Job, Work};
 use crate::generation::{Enumeration, EnumerationParams, PromptDistribution, Request, RequestId};
 use cache::{FIRST_PROMPT, NodeCache, Seqs, TreeNode};
 use grow::grow;
-use round::{Round, Wanted};
+use round::{Round, WantedRow};
 use tree::{Found, ROOT, Task, Tree};
 
 /// How much more than it took before a prompt is expected to take.
@@ -50,11 +50,11 @@ pub struct Enumerator<'a> {
     /// None where the context has too few sequences.
     seqs: Option<Seqs>,
     expected: Expected,
-    /// What may follow the prompts of the group in flight.
+    /// The next-token distributions of the prompts of the group in flight.
     next_tokens: Vec<PromptDistribution>,
 }
 
-/// What a prompt is expected to take.
+/// The expected cost of one prompt.
 #[derive(Debug, Clone, Copy)]
 struct Expected {
     rows: f64,
@@ -185,7 +185,7 @@ impl<'a> Enumerator<'a> {
         self.waiting.pop_front().map(new).transpose()
     }
 
-    /// Whether prompts of this size have room for all that trees are expected to take, and certainly for one path.
+    /// True if prompts of this size have room for what trees are expected to take, and certainly for one path.
     fn is_expected_to_fit(&self, size: &GroupSize) -> bool {
         let n_prompts = self.seqs.map_or(1, |seqs| seqs.n_prompts as usize);
         let n_rows = f64::from(size.n_prompts) * self.expected.rows;
@@ -291,7 +291,7 @@ impl<'a> Enumerator<'a> {
         for tree_idx in group.live() {
             let tree = &group.trees[tree_idx];
             for (pending_idx, pending) in tree.wanted() {
-                let wanted = Wanted {
+                let wanted = WantedRow {
                     tree_idx,
                     pending_idx,
                     node: pending.node,
@@ -373,7 +373,7 @@ impl<'a> Enumerator<'a> {
     fn evaluate_batch(
         &mut self,
         group: &mut Group<'_>,
-        wanted: &[Wanted],
+        wanted: &[WantedRow],
         context: &DrawContext<'_>,
         work: &mut Work,
     ) -> Result<Vec<Found>, EngineError> {

@@ -1,6 +1,6 @@
-//! The rows of one round: which of those that the trees want there is room for.
+//! The rows of one round: those of the wanted rows that there is room for.
 //!
-//! Owns the count of cells and keepers that they take. In which order rows are taken, the loop says.
+//! Owns the count of cells and keepers that they take. The loop says in which order rows are taken.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,7 +9,7 @@ use super::tree::{NodeIdx, Tree};
 
 /// A wanted row: whose it is, and its place among what that tree wants.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted {
+pub(super) struct WantedRow {
     pub(super) tree_idx: usize,
     pub(super) pending_idx: usize,
     pub(super) node: NodeIdx,
@@ -18,7 +18,7 @@ pub(super) struct Wanted {
 /// The rows of one round.
 #[derive(Debug)]
 pub(super) struct Round {
-    pub(super) wanted: Vec<Wanted>,
+    pub(super) wanted: Vec<WantedRow>,
     /// Nodes above the wanted ones whose cells are to be filled first, by their depth.
     missing: BTreeMap<u32, BTreeSet<TreeNode>>,
     /// Keepers that all of them take, by position.
@@ -47,7 +47,7 @@ impl Round {
 
     pub(super) fn add(
         &mut self,
-        wanted: Wanted,
+        wanted: WantedRow,
         tree: &Tree,
         missing: &[NodeIdx],
         nodes: &NodeCache,
@@ -62,10 +62,10 @@ impl Round {
         self.wanted.push(wanted);
     }
 
-    /// Whether there is a keeper for another wanted node, and for each node of `missing` above it.
+    /// True if there is a keeper for another wanted node, and for each node of `missing` above it.
     pub(super) fn has_keepers_for(
         &self,
-        wanted: Wanted,
+        wanted: WantedRow,
         tree: &Tree,
         missing: &[NodeIdx],
         nodes: &NodeCache,
@@ -81,7 +81,7 @@ impl Round {
     /// Where keepers are needed for another wanted node and for `missing` above it.
     fn positions(
         &self,
-        wanted: Wanted,
+        wanted: WantedRow,
         tree: &Tree,
         missing: &[NodeIdx],
         nodes: &NodeCache,
@@ -97,7 +97,12 @@ impl Round {
     }
 
     /// Cells that are filled at most with another wanted node, below `missing`.
-    pub(super) fn n_cells_with(&self, wanted: Wanted, tree: &Tree, missing: &[NodeIdx]) -> usize {
+    pub(super) fn n_cells_with(
+        &self,
+        wanted: WantedRow,
+        tree: &Tree,
+        missing: &[NodeIdx],
+    ) -> usize {
         let mut levels: BTreeMap<u32, usize> = BTreeMap::new();
         for (&level, nodes) in &self.missing {
             *levels.entry(level).or_default() += nodes.len();

@@ -52,7 +52,7 @@ fn params(coverage: f64, max_rows_per_prompt: u32, n_tail_draws: u32) -> Enumera
     }
 }
 
-/// What is asked, besides the prompts.
+/// The settings of a job, besides its prompts.
 #[derive(Clone)]
 struct Asked {
     sampling: SamplingParams,

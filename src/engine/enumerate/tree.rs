@@ -1,8 +1,8 @@
-//! The tree of continuations of one prompt, as far as it is known.
+//! The known part of the tree of continuations of one prompt.
 //!
 //! Owns which beginnings are followed, in which order and how far, and the draws of the tail. It is pure: logits come in,
 //! and everything is decided by the prompt, the settings and those logits, never by what is evaluated at the same time.
-//! Where a node's row is evaluated, and how, is not decided here.
+//! Others decide where and how a node's row is evaluated.
 //!
 //! **Order.** A node is a beginning: the prompt and some tokens. Best first would follow the most probable open node,
 //! one row at a time. Here the nodes of a round are followed together: the most probable ones, so many that those left
@@ -35,7 +35,7 @@ pub(super) struct Child {
     pub(super) end: Option<(StopReason, String)>,
 }
 
-/// What came of a row.
+/// The result of a row.
 #[derive(Debug, Clone)]
 pub(super) enum Found {
     /// The children, most probable first.
@@ -92,12 +92,12 @@ pub(super) struct Pending {
     pub(super) task: Task,
 }
 
-/// What a row is wanted for.
+/// The purpose of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Task {
     /// All that follows.
     Follow,
-    /// What these draws of the tail go on with.
+    /// The next tokens of these draws of the tail.
     Draw {
         draws: Vec<u32>,
         /// The rest they fall on, if they do.
@@ -112,7 +112,7 @@ enum Phase {
     Done,
 }
 
-/// What is known of the continuations of one prompt.
+/// The known continuations of one prompt, and the beginnings of others.
 pub(super) struct Tree {
     pub(super) request: Request,
     params: EnumerationParams,
@@ -124,7 +124,7 @@ pub(super) struct Tree {
     covered: Vec<Continuation>,
     drawn: Vec<Continuation>,
     pending: Vec<Pending>,
-    /// What came of `pending` so far.
+    /// The results of `pending` so far.
     found: Vec<Option<Found>>,
     phase: Phase,
     uncovered: f64,
@@ -236,7 +236,7 @@ impl Tree {
 
     /// Takes what came of a wanted row; once the round has all of its rows, plans the next.
     ///
-    /// What was found is used in the order in which it was wanted, whenever it comes.
+    /// Results are used in the order in which they were wanted, whenever they come.
     pub(super) fn accept(&mut self, pending_idx: usize, found: Found, context: &DrawContext<'_>) {
         self.found[pending_idx] = Some(found);
         if self.found.iter().any(Option::is_none) {
@@ -364,7 +364,7 @@ impl Tree {
         });
     }
 
-    /// Whether the tail is larger than asked for.
+    /// True if the tail is larger than asked for.
     fn is_too_large(&self, tail: f64) -> bool {
         tail > 1.0 - self.params.coverage + SUM_ROUNDING
     }
@@ -423,7 +423,7 @@ impl Tree {
         }
     }
 
-    /// What was found, once it is done.
+    /// The enumeration, once the tree is done.
     pub(super) fn into_enumeration(self) -> Enumeration {
         let mut continuations = self.covered;
         continuations.sort_by(|a, b| {

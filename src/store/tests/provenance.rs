@@ -1,4 +1,4 @@
-//! What is read back to be shown.
+//! Provenance that is read back to be shown.
 
 use crate::digest::Digest;
 use crate::store::fixture::{Fixture, YAML, new_experiment, new_model};
