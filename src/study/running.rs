@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::experiment::{Experiment, Preset};
-use crate::leakage::{ExactPair, Metric, exact_difference};
+use crate::leakage::{Clusters, Metric, PairEstimate, compare_with_base};
 use crate::llama::{self, Backend};
 use crate::machine;
 use crate::results::{DifferenceFromBase, DriftSummary, ModelSummary, Summary};
@@ -223,7 +223,7 @@ fn enumerate_and_score(
     let enumerations = enumerations.collect::<anyhow::Result<Vec<Enumerations>>>()?;
     scorer.embed(store, enumerations.iter().flat_map(continuation_texts))?;
     let mut summary = new_summary(scorer, store, run);
-    let mut pairs_of: Vec<(&Prepared, Vec<ExactPair>)> = Vec::new();
+    let mut pairs_of: Vec<(&Prepared, Vec<PairEstimate>)> = Vec::new();
     for (model_idx, planned) in planned.iter().enumerate() {
         let (plan, enumerations) = (&plans[model_idx], &enumerations[model_idx]);
         let scored = scorer.score_exact(store, planned, plan, models[model_idx], enumerations)?;
@@ -233,11 +233,9 @@ fn enumerate_and_score(
                 && base.context.sampling == planned.prepared.context.sampling
         };
         let base = pairs_of.iter().find(|(base, _)| is_base(base));
-        summary
-            .exact_differences
-            .extend(base.and_then(|(base, pairs)| {
-                difference_from_base(base, pairs, &planned.prepared, &scored.pairs)
-            }));
+        summary.differences.extend(base.and_then(|(base, pairs)| {
+            difference_from_base(base, pairs, &planned.prepared, &scored.pairs)
+        }));
         pairs_of.push((&planned.prepared, scored.pairs.clone()));
         add_exact_model(&mut summary, &planned.prepared, &done[model_idx], scored);
     }
@@ -248,14 +246,19 @@ fn enumerate_and_score(
 /// How much more leaks under another quantization than under the first of the same model.
 fn difference_from_base(
     base: &Prepared,
-    base_pairs: &[ExactPair],
+    base_pairs: &[PairEstimate],
     other: &Prepared,
-    other_pairs: &[ExactPair],
+    other_pairs: &[PairEstimate],
 ) -> Option<DifferenceFromBase> {
+    let controls = base_pairs.iter().chain(other_pairs);
+    let clusters: Clusters = controls
+        .map(|pair| (pair.pair_idx, pair.control_prompt_idx))
+        .collect();
+    let found = compare_with_base(base_pairs, &[other_pairs], &clusters, FLIPS);
     Some(DifferenceFromBase {
         model: other.label(),
         base: base.label(),
-        difference: exact_difference(base_pairs, other_pairs, FLIPS)?,
+        difference: found.into_iter().next()??,
     })
 }
 
@@ -312,8 +315,7 @@ fn new_summary(scorer: &Scorer<'_>, store: &Store, run: RunId) -> Summary {
         models: Vec::new(),
         drifts: Vec::new(),
         examples: Vec::new(),
-        exact_differences: Vec::new(),
-        exact_examples: Vec::new(),
+        differences: Vec::new(),
         database: store.path().display().to_string(),
         run_id: Some(run.get()),
         n_failed: 0,
@@ -336,9 +338,9 @@ fn add_exact_model(
     done: &RunModel,
     scored: ExactScored,
 ) {
-    summary.exact_examples.extend(scored.examples);
+    summary.examples.extend(scored.examples);
     let model = ModelSummary {
-        exact_leak_rates: scored.leak_rates,
+        leak_rates: scored.leak_rates,
         ..model_summary(prepared, done)
     };
     add_summary(summary, done, model);
@@ -370,6 +372,5 @@ fn model_summary(prepared: &Prepared, done: &RunModel) -> ModelSummary {
         seconds: done.total.as_secs_f64(),
         leak_rates: Vec::new(),
         diagnostics: Vec::new(),
-        exact_leak_rates: Vec::new(),
     }
 }

@@ -6,12 +6,11 @@
 use std::collections::BTreeMap;
 
 use crate::experiment::Experiment;
-use crate::leakage::{
-    ExactPair, PRIOR, ScoredPair, detectable, difference_components, exact_difference_components,
-};
+use crate::leakage::{PRIOR, detectable, difference_components};
 use crate::results::{ComparisonPlan, ModelPlan};
 use crate::stats::VarianceComponents;
-use crate::store::{KeyField, Store, StoredCondition, StoredLeak};
+use crate::store::{KeyField, Store, StoredCondition};
+use crate::study::estimates::Estimates;
 use crate::study::scoring::verdicts::stored_conditions;
 
 /// The metric whose stored verdicts are looked at: every run has it.
@@ -116,47 +115,16 @@ impl<'s> Sets<'s> {
         base: &ModelPlan,
         other: &ModelPlan,
     ) -> anyhow::Result<Option<Stored>> {
-        let (exact, repeats) = (&self.exact, &self.repeats);
-        if let Some((base, other)) = most_alike(exact, experiment, base, other) {
-            return self.of_exact(base, other);
-        }
-        match most_alike(repeats, experiment, base, other) {
-            Some((base, other)) => self.of_repeats(base, other),
-            None => Ok(None),
-        }
-    }
-
-    fn of_exact(
-        &self,
-        base: &StoredCondition,
-        other: &StoredCondition,
-    ) -> anyhow::Result<Option<Stored>> {
-        let pairs = |set: &StoredCondition| -> anyhow::Result<Vec<ExactPair>> {
-            let leaks = self.store.exact_leaks(set.id)?;
-            Ok(leaks.into_iter().map(|leak| leak.pair).collect())
+        let of_kind = |sets| most_alike(sets, experiment, base, other);
+        let Some((base, other)) = of_kind(&self.exact).or_else(|| of_kind(&self.repeats)) else {
+            return Ok(None);
         };
-        let components = exact_difference_components(&pairs(base)?, &pairs(other)?);
+        let read = |set| Estimates::read(self.store, set);
+        let components = difference_components(&read(base)?.pairs, &read(other)?.pairs);
         Ok(components.map(|components| Stored {
             components,
             n_leaks: base.n_leaks.min(other.n_leaks),
-            is_exact: true,
-        }))
-    }
-
-    fn of_repeats(
-        &self,
-        base: &StoredCondition,
-        other: &StoredCondition,
-    ) -> anyhow::Result<Option<Stored>> {
-        let pairs = |set: &StoredCondition| -> anyhow::Result<Vec<ScoredPair>> {
-            let leaks = self.store.leaks(set.id)?;
-            Ok(leaks.iter().map(StoredLeak::scored_pair).collect())
-        };
-        let components = difference_components(&pairs(base)?, &pairs(other)?);
-        Ok(components.map(|components| Stored {
-            components,
-            n_leaks: base.n_leaks.min(other.n_leaks),
-            is_exact: false,
+            is_exact: base.key.enumeration().is_some(),
         }))
     }
 }

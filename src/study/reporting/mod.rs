@@ -53,8 +53,11 @@ impl Session {
             self.note(note);
         }
         match choice.kind {
-            RateKind::Repeats => assemble::assemble(self, &store, &choice, reporting),
-            RateKind::Exact => exact::assemble(self, &store, &exact, &choice, reporting),
+            RateKind::Repeats => assemble::assemble(self, &store, &choice.sets, reporting),
+            RateKind::Exact => {
+                let sets = exact::with_common_params(self, &exact, &choice);
+                assemble::assemble(self, &store, &sets, reporting)
+            }
         }
     }
 }

@@ -9,10 +9,10 @@ use itertools::Itertools as _;
 use crate::experiment::PromptPair;
 use crate::generation::{Continuation, Enumeration, EnumerationId, Method};
 use crate::leakage::{
-    ExactLeakRate, ExactPair, LeakingText, Rounding, TextDistribution, WeightedText, echoes,
-    exact_leak, exact_leak_rates, leaking_texts,
+    ExactPair, LeakRate, LeakingText, PairEstimate, Rounding, TextDistribution, WeightedText,
+    echoes, exact_leak, leak_rates, leaking_texts,
 };
-use crate::results::{ExactExample, LikelyText};
+use crate::results::{Example, LikelyText, Texts as ShownTexts};
 use crate::store::{ConditionId, ModelId, NewExactLeak, Store, StoredEnumeration};
 use crate::study::answering::exact::EnumerationPlan;
 use crate::study::asking::Planned;
@@ -26,9 +26,9 @@ pub(crate) type Enumerations = HashMap<EnumerationId, StoredEnumeration>;
 
 /// What scoring the enumerations of one model found.
 pub(crate) struct ExactScored {
-    pub(crate) leak_rates: Vec<ExactLeakRate>,
-    pub(crate) pairs: Vec<ExactPair>,
-    pub(crate) examples: Vec<ExactExample>,
+    pub(crate) leak_rates: Vec<LeakRate>,
+    pub(crate) pairs: Vec<PairEstimate>,
+    pub(crate) examples: Vec<Example>,
 }
 
 /// The continuations of one prompt, those of equal text as one.
@@ -126,10 +126,11 @@ impl Scorer<'_> {
             .iter()
             .map(|compared| self.exact_example(planned, plan, compared, &texts));
         let examples = examples.collect();
-        let pairs: Vec<ExactPair> = compared.iter().map(|c| c.exact.clone()).collect();
+        let pairs = compared.iter().map(|it| PairEstimate::from(&it.exact));
+        let pairs: Vec<PairEstimate> = pairs.collect();
         Ok(ExactScored {
             examples,
-            leak_rates: exact_leak_rates(&pairs),
+            leak_rates: leak_rates(&pairs),
             pairs,
         })
     }
@@ -140,7 +141,7 @@ impl Scorer<'_> {
         plan: &EnumerationPlan,
         compared: &Compared<'_>,
         texts: &HashMap<EnumerationId, Texts<'_>>,
-    ) -> ExactExample {
+    ) -> Example {
         let pair = compared.pair;
         let likely = |text: &str, probability| LikelyText {
             text: text.to_owned(),
@@ -155,16 +156,18 @@ impl Scorer<'_> {
             .collect();
         of_control.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         of_control.truncate(N_TEXTS);
-        ExactExample {
+        Example {
             model: planned.prepared.label(),
             concept: pair.concept.clone(),
             leak_probability: compared.exact.leak.probability,
             test_prompt: self.experiment.test_prompt(pair).to_owned(),
-            test_texts: leaking
-                .map(|text| likely(&text.text, text.probability))
-                .collect(),
             control_prompt: self.experiment.control_prompt(pair).to_owned(),
-            control_texts: of_control,
+            texts: ShownTexts::Likely {
+                test: leaking
+                    .map(|text| likely(&text.text, text.probability))
+                    .collect(),
+                control: of_control,
+            },
         }
     }
 }

@@ -8,10 +8,10 @@ use crate::experiment::{Experiment, PromptPair};
 use crate::generation::{Method, StopReason};
 use crate::leakage::{
     DiagnosedPair, Diagnostics, Leak, LeakRate, Metric, Rounding, ScoredPair, Side, diagnostics,
-    echoes, leak_rates, striking_leaks,
+    echoes, estimates, leak_rates, striking_leaks,
 };
 use crate::llama::Backend;
-use crate::results::Example;
+use crate::results::{Example, SimilarText, Texts};
 use crate::store::{
     ConditionId, ConditionKey, ExperimentId, ModelId, NewLeak, Store, StoredGeneration,
 };
@@ -100,13 +100,13 @@ impl Scorer<'_> {
         }
         let condition = self.condition(store, &planned.prepared, model, Method::Repeats)?;
         store.save_leaks(condition, &new)?;
-        let examples = striking_leaks(&scored, N_EXAMPLES);
+        let estimates = estimates(&scored);
+        let examples = striking_leaks(&estimates, N_EXAMPLES).into_iter();
         Ok(Scored {
             examples: examples
-                .iter()
-                .map(|pair| self.example(planned, pair, generations))
+                .map(|place| self.example(planned, &scored[place], generations))
                 .collect(),
-            leak_rates: leak_rates(&scored),
+            leak_rates: leak_rates(&estimates),
             diagnostics: self.diagnostics(planned, &scored, generations),
         })
     }
@@ -201,19 +201,21 @@ impl Scorer<'_> {
             .iter()
             .find(|pair| pair.pair_idx == scored.pair_idx);
         let pair = pair.expect("a scored pair is one of the experiment");
-        let text = |prompt_idx| {
+        let generation = |prompt_idx, similarity| {
             let request = planned.plan.request_id(prompt_idx, scored.repeat_idx);
-            generations[&request].generation.text.clone()
+            let text = generations[&request].generation.text.clone();
+            SimilarText { text, similarity }
         };
         Example {
             model: planned.prepared.label(),
             concept: pair.concept.clone(),
+            leak_probability: scored.leak.value(),
             test_prompt: self.experiment.test_prompt(pair).to_owned(),
-            test_generation: text(pair.test_prompt_idx),
-            similarity_test: scored.similarity_test,
             control_prompt: self.experiment.control_prompt(pair).to_owned(),
-            control_generation: text(pair.control_prompt_idx),
-            similarity_control: scored.similarity_control,
+            texts: Texts::Generations {
+                test: generation(pair.test_prompt_idx, scored.similarity_test),
+                control: generation(pair.control_prompt_idx, scored.similarity_control),
+            },
         }
     }
 }

@@ -12,11 +12,11 @@ use super::encoding::{Encoded, Encoding, signature_of, similarity_text};
 use super::repeats::N_EXAMPLES;
 use crate::generation::{Method, sampling_labels};
 use crate::leakage::{
-    Diagnostics, Leak, Metric, Rounding, ScoredPair, diagnostics, echoes, leak_rates,
+    Diagnostics, Leak, Metric, Rounding, ScoredPair, diagnostics, echoes, estimates, leak_rates,
     striking_leaks,
 };
 use crate::llama::Backend;
-use crate::results::{Example, ModelSummary, Summary};
+use crate::results::{Example, ModelSummary, SimilarText, Summary, Texts};
 use crate::store::{
     ComparedModel, Comparison, ConditionKey, IMPORTED_SEED, NewLeak, Store, StoredExperiment,
 };
@@ -333,8 +333,7 @@ fn new_summary(
         enumeration: None,
         drifts: Vec::new(),
         examples: Vec::new(),
-        exact_differences: Vec::new(),
-        exact_examples: Vec::new(),
+        differences: Vec::new(),
         database: store.path().display().to_string(),
         run_id: None,
         n_failed: 0,
@@ -348,23 +347,9 @@ fn add_model(
     scored: &[ScoredPair],
 ) -> anyhow::Result<()> {
     let label = format!("{} {}", model.label, model.quantization);
-    let examples = striking_leaks(scored, N_EXAMPLES).into_iter().map(|leak| {
-        let is_meant = |found: &&Comparison| {
-            (found.pair_idx, found.repeat_idx) == (leak.pair_idx, leak.repeat_idx)
-        };
-        let comparison = comparisons.iter().find(is_meant);
-        let comparison = comparison.expect("a scored pair comes from a comparison");
-        Example {
-            model: label.clone(),
-            concept: comparison.concept.clone(),
-            test_prompt: comparison.test_prompt.clone(),
-            test_generation: comparison.test.text.clone(),
-            similarity_test: leak.similarity_test,
-            control_prompt: comparison.control_prompt.clone(),
-            control_generation: comparison.control.text.clone(),
-            similarity_control: leak.similarity_control,
-        }
-    });
+    let estimates = estimates(scored);
+    let examples = striking_leaks(&estimates, N_EXAMPLES).into_iter();
+    let examples = examples.map(|place| example(&label, &comparisons[place], &scored[place]));
     summary.examples.extend(examples);
     let mut generations: Vec<i64> = comparisons
         .iter()
@@ -391,9 +376,26 @@ fn add_model(
         n_reused: generations.len(),
         n_decode_rows: 0,
         seconds: 0.0,
-        leak_rates: leak_rates(scored),
+        leak_rates: leak_rates(&estimates),
         diagnostics: diagnosed(comparisons, scored),
-        exact_leak_rates: Vec::new(),
     });
     Ok(())
+}
+
+fn example(model: &str, comparison: &Comparison, scored: &ScoredPair) -> Example {
+    let generation = |text: &str, similarity| SimilarText {
+        text: text.to_owned(),
+        similarity,
+    };
+    Example {
+        model: model.to_owned(),
+        concept: comparison.concept.clone(),
+        leak_probability: scored.leak.value(),
+        test_prompt: comparison.test_prompt.clone(),
+        control_prompt: comparison.control_prompt.clone(),
+        texts: Texts::Generations {
+            test: generation(&comparison.test.text, scored.similarity_test),
+            control: generation(&comparison.control.text, scored.similarity_control),
+        },
+    }
 }

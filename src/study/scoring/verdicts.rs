@@ -1,10 +1,8 @@
-//! The verdicts of a condition, read back with what statistics are computed from.
+//! Conditions with leaks, as comparison, report and export offer them.
 //!
-//! Owns the one way in which comparison, report and export read leaks of repeats, and which of several conditions stands
-//! for those that differ only in how they were computed. Exact leaks are in `compare::exact`.
+//! Owns which of several conditions stands for those that differ only in how they were computed.
 
-use crate::leakage::{PairRates, ScoredPair, pair_rates};
-use crate::store::{KeyField, Store, StoredCondition, StoredLeak};
+use crate::store::{KeyField, Store, StoredCondition};
 
 /// What a person need not know of to name a condition: how logits and similarities were computed.
 pub(crate) const COMPUTING: [KeyField; 3] = [
@@ -33,31 +31,4 @@ pub(crate) fn stored_conditions(
     let is_exact = |condition: &StoredCondition| condition.key.enumeration().is_some();
     let (exact, repeats) = chosen.into_iter().partition(is_exact);
     Ok((repeats, exact))
-}
-
-/// The verdicts of one condition.
-pub(crate) struct Verdicts<'a> {
-    pub(crate) set: &'a StoredCondition,
-    pub(crate) leaks: Vec<StoredLeak>,
-    pub(crate) pairs: Vec<ScoredPair>,
-    pub(crate) rates: PairRates,
-}
-
-/// The verdicts of each of the sets, in their order.
-pub(crate) fn read_verdicts<'a>(
-    store: &Store,
-    sets: &[&'a StoredCondition],
-) -> anyhow::Result<Vec<Verdicts<'a>>> {
-    let verdicts = sets.iter().map(|set| {
-        let leaks = store.leaks(set.id)?;
-        let pairs: Vec<ScoredPair> = leaks.iter().map(StoredLeak::scored_pair).collect();
-        let rates = pair_rates(&pairs);
-        Ok(Verdicts {
-            set,
-            leaks,
-            pairs,
-            rates,
-        })
-    });
-    verdicts.collect()
 }

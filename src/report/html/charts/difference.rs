@@ -179,10 +179,10 @@ fn forest_table(data: &ReportData) -> Table {
 /// What each difference certainly is for these prompts, in the order of the table.
 fn certain_texts(data: &ReportData) -> impl Iterator<Item = String> {
     let others = data.comparisons.iter().flat_map(|base| &base.others);
-    let compared = others.filter(|other| other.found.comparison.is_some());
-    compared.map(|other| {
-        other.found.exact.as_ref().map_or(String::new(), |exact| {
-            format!("{} to {}", points(exact.lower), points(exact.upper))
+    let compared = others.filter_map(|other| other.found.comparison.as_ref());
+    compared.map(|found| {
+        found.bounds.map_or(String::new(), |bounds| {
+            format!("{} to {}", points(bounds.lower), points(bounds.upper))
         })
     })
 }
