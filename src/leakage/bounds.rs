@@ -141,14 +141,7 @@ fn variance_of_mean(values: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::leakage::estimate::tests::{pair, side};
-
-    fn check(found: &[f64], expected: &[f64]) {
-        assert_eq!(found.len(), expected.len());
-        for (found, expected) in found.iter().zip(expected) {
-            assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
-        }
-    }
+    use crate::leakage::estimate::tests::{check, pair, side};
 
     /// Two pairs share a control prompt with two draws, one of which is closer to both concepts than anything.
     #[test]

@@ -240,7 +240,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::leakage::estimate::tests::{pair, side};
+    use crate::leakage::estimate::tests::{check, pair, side};
     use crate::leakage::flips::tests::verdict;
     use crate::leakage::{ExactPair, estimates};
 
@@ -328,13 +328,6 @@ pub(super) mod tests {
         compare_with_base(&estimates(base), &[&estimates(other)], &clusters, FLIPS).swap_remove(0)
     }
 
-    fn check(found: &[f64], expected: &[f64]) {
-        assert_eq!(found.len(), expected.len());
-        for (found, expected) in found.iter().zip(expected) {
-            assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
-        }
-    }
-
     #[test]
     fn differences_have_the_bounds_of_both_sides() {
         let control = side(&[(1.0, 0.0)], &[]);
@@ -349,14 +342,11 @@ pub(super) mod tests {
         ];
         let found = exact(&base, &other).unwrap();
         assert_eq!(found.n_prompts, 2);
-        let figures = [
-            found.difference,
-            found.bounds.unwrap().lower,
-            found.bounds.unwrap().upper,
-        ];
-        for (found, expected) in figures.iter().zip([50.0, 40.0, 55.0]) {
-            assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
-        }
+        let bounds = found.bounds.unwrap();
+        check(
+            &[found.difference, bounds.lower, bounds.upper],
+            &[50.0, 40.0, 55.0],
+        );
         assert_eq!(exact(&base, &[]), None);
     }
 
@@ -400,22 +390,18 @@ pub(super) mod tests {
             ],
         );
         // Everything is enumerated, so that the bounds are the difference itself.
-        check(
-            &[found.bounds.unwrap().lower, found.bounds.unwrap().upper],
-            &[12.5; 2],
-        );
-        assert_eq!(found.bounds.unwrap().draw_standard_error, Some(0.0));
+        let bounds = found.bounds.unwrap();
+        check(&[bounds.lower, bounds.upper], &[12.5; 2]);
+        assert_eq!(bounds.draw_standard_error, Some(0.0));
     }
 
     #[test]
     fn each_comparison_is_corrected_for_all_of_them() {
         let (base, other) = (leaking(&BASE), leaking(&OTHER));
         let clusters: Clusters = (0..6).map(|pair_idx| (pair_idx, pair_idx)).collect();
-        let all = {
-            let [base, other] = [&base, &other].map(|pairs| estimates(pairs));
-            compare_with_base(&base, &[&other, &base], &clusters, FLIPS)
-        };
         let alone = exact(&base, &other).unwrap();
+        let [base, other] = [base, other].map(|pairs| estimates(&pairs));
+        let all = compare_with_base(&base, &[&other, &base], &clusters, FLIPS);
         let corrected = all[0].as_ref().unwrap().holm_p_value;
         check(&[corrected], &[2.0 * alone.p_value.value]);
         let same = all[1].as_ref().unwrap();

@@ -132,6 +132,13 @@ pub(super) mod tests {
     use crate::leakage::Rounding;
     use crate::leakage::exact::{TextDistribution, WeightedText, exact_leak};
 
+    pub(in crate::leakage) fn check(found: &[f64], expected: &[f64]) {
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
+        }
+    }
+
     /// Texts with their probabilities and similarities, and draws with their similarities.
     pub(in crate::leakage) fn side(enumerated: &[(f64, f64)], drawn: &[f64]) -> TextDistribution {
         let text = |&(probability, similarity): &(f64, f64)| {

@@ -61,12 +61,21 @@ pub struct ExactRate {
 impl LeakRate {
     /// The part of ties, in percent.
     pub fn tie_rate(&self) -> f64 {
-        100.0 * (self.n_tied / self.n_pairs as f64)
+        self.part(self.n_tied)
     }
 
     /// The part of test texts in which the concept itself stands, in percent.
     pub fn echo_rate(&self) -> f64 {
-        100.0 * (self.n_echoes / self.n_pairs as f64)
+        self.part(self.n_echoes)
+    }
+
+    /// Rounded in the order of all figures of its kind that were ever published.
+    fn part(&self, n: f64) -> f64 {
+        let n_pairs = self.n_pairs as f64;
+        match self.exact {
+            None => 100.0 * n / n_pairs,
+            Some(_) => 100.0 * (n / n_pairs),
+        }
     }
 
     /// What it certainly is for these prompts; None where it is an estimate.
@@ -147,9 +156,15 @@ pub(super) fn in_percent(interval: Interval) -> Interval {
 ///
 /// Of repeats only those that leak. At most one for each control prompt, so that they differ. Those that mostly echo
 /// come after all others, whatever their difference: that the concept is close to itself shows little.
-pub fn striking_leaks(pairs: &[PairEstimate], n_max: usize) -> Vec<usize> {
+pub fn striking_leaks<'p>(
+    pairs: impl IntoIterator<Item = &'p PairEstimate>,
+    n_max: usize,
+) -> Vec<usize> {
     let is_shown = |pair: &PairEstimate| pair.exact.is_some() || pair.leak_probability == 1.0;
-    let leaks = pairs.iter().enumerate().filter(|(_, pair)| is_shown(pair));
+    let leaks = pairs
+        .into_iter()
+        .enumerate()
+        .filter(|(_, pair)| is_shown(pair));
     let leaks = leaks
         .sorted_by(|(_, a), (_, b)| by_strikingness(a, b))
         .unique_by(|(_, pair)| pair.control_prompt_idx);
@@ -170,7 +185,7 @@ mod tests {
 
     use super::*;
     use crate::leakage::Leak;
-    use crate::leakage::estimate::tests::{pair as exact_pair, side};
+    use crate::leakage::estimate::tests::{check, pair as exact_pair, side};
     use crate::leakage::{cosine, estimates};
 
     fn pair(
@@ -259,9 +274,7 @@ mod tests {
             [50.0, 45.0, 55.0, 0.0],
             [100.0, 100.0, 100.0, 100.0],
         ];
-        for (found, expected) in figures.iter().flatten().zip(expected.iter().flatten()) {
-            assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
-        }
+        check(figures.as_flattened(), expected.as_flattened());
         assert_eq!(rates[0].bounds().unwrap().draw_standard_error, Some(0.0));
         let coverage_min = rates[0].exact.unwrap().coverage_min;
         assert_eq!((coverage_min, rates[2].interval), (0.8, None));

@@ -11,7 +11,7 @@ use super::charts::{Chart, Table};
 use super::rows::rows;
 use super::words::{AnswerPart, answer, count, enumeration_words, thousands};
 use crate::digest::Digest;
-use crate::leakage::{PairEstimate, striking_leaks};
+use crate::leakage::striking_leaks;
 use crate::report::text::{visible, visible_block};
 use crate::results::{
     LikelyText, ReportCondition, ReportData, ReportLeak, ReportModel, ReportRun, SimilarText, Texts,
@@ -203,9 +203,8 @@ fn chart_context(chart: &Chart) -> ChartContext {
 }
 
 fn examples(data: &ReportData, condition: &ReportCondition) -> Option<Examples> {
-    let estimates = condition.leaks.iter().map(|leak| leak.estimate.clone());
-    let estimates: Vec<PairEstimate> = estimates.collect();
-    let striking = striking_leaks(&estimates, N_EXAMPLES).into_iter();
+    let estimates = condition.leaks.iter().map(|leak| &leak.estimate);
+    let striking = striking_leaks(estimates, N_EXAMPLES).into_iter();
     let leaks: Vec<ExampleContext> = striking
         .filter_map(|place| example(data, &condition.leaks[place]))
         .collect();
