@@ -159,7 +159,7 @@ fn compare(
         n_clusters: found.n_clusters,
         n_base_only: base_rates.len() - found.n,
         n_other_only: other_rates.len() - found.n,
-        bounds: Bounds::of_difference(&in_both(base_estimates, other_estimates)),
+        bounds: Bounds::of_difference(&in_both(base_estimates, other_estimates, PairEstimate::key)),
     })
 }
 
@@ -191,16 +191,10 @@ pub fn leak_trend(conditions: &[(f64, &PairRates)], clusters: &Clusters) -> Opti
 
 /// How far two metrics give the same verdicts on the same generations; None where they share none.
 pub fn metric_agreement(a: &[ScoredPair], b: &[ScoredPair]) -> Option<Agreement> {
-    let b: BTreeMap<(usize, u32), Leak> = by_repeat(b).collect();
-    let both = by_repeat(a)
-        .filter_map(|(key, leak)| Some((half_points(leak), half_points(*b.get(&key)?))));
+    let both = in_both(a, b, ScoredPair::key).into_iter();
+    let both = both.map(|(a, b)| (half_points(a.leak), half_points(b.leak)));
     let (a, b): (Vec<u8>, Vec<u8>) = both.unzip();
     agreement(&a, &b)
-}
-
-fn by_repeat(pairs: &[ScoredPair]) -> impl Iterator<Item = ((usize, u32), Leak)> {
-    let verdicts = pairs.iter();
-    verdicts.map(|pair| ((pair.pair_idx, pair.repeat_idx), pair.leak))
 }
 
 fn half_points(leak: Leak) -> u8 {

@@ -41,7 +41,7 @@ pub fn difference_components(
     base: &[PairEstimate],
     other: &[PairEstimate],
 ) -> Option<VarianceComponents> {
-    let differences = in_both(other, base).into_iter();
+    let differences = in_both(other, base, PairEstimate::key).into_iter();
     let differences = differences.map(|(to, from)| Observation {
         cluster: to.control_prompt_idx,
         prompt: to.pair_idx,

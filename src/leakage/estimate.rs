@@ -34,6 +34,11 @@ impl ScoredPair {
     pub fn similarity_difference(&self) -> f64 {
         self.similarity_test - self.similarity_control
     }
+
+    /// Pair and repeat, by which verdicts of two conditions are compared.
+    pub(super) fn key(&self) -> (usize, u32) {
+        (self.pair_idx, self.repeat_idx)
+    }
 }
 
 /// A pair and what its distributions say.
@@ -72,6 +77,13 @@ pub struct PairEstimate {
     pub similarity_shift: f64,
     /// What else enumerated continuations say; None of a repeat.
     pub exact: Option<ExactPair>,
+}
+
+impl PairEstimate {
+    /// Pair and repeat, by which estimates of two conditions are compared.
+    pub(super) fn key(&self) -> (usize, u32) {
+        (self.pair_idx, self.repeat_idx)
+    }
 }
 
 impl From<&ScoredPair> for PairEstimate {
@@ -114,13 +126,13 @@ where
     pairs.iter().map(PairEstimate::from).collect()
 }
 
-/// Each estimate beside that of the same pair and repeat, in the order of `base`.
-pub(super) fn in_both<'p>(
-    base: &'p [PairEstimate],
-    other: &'p [PairEstimate],
-) -> Vec<(&'p PairEstimate, &'p PairEstimate)> {
-    let key = |estimate: &PairEstimate| (estimate.pair_idx, estimate.repeat_idx);
-    let other: BTreeMap<_, _> = other.iter().map(|it| (key(it), it)).collect();
+/// Each item of a pair and repeat beside the other one of the same pair and repeat, in the order of `base`.
+pub(super) fn in_both<'p, P>(
+    base: &'p [P],
+    other: &'p [P],
+    key: fn(&P) -> (usize, u32),
+) -> Vec<(&'p P, &'p P)> {
+    let other: BTreeMap<(usize, u32), &P> = other.iter().map(|it| (key(it), it)).collect();
     let both = base.iter();
     both.filter_map(|from| Some((from, *other.get(&key(from))?)))
         .collect()

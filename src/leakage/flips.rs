@@ -79,7 +79,7 @@ impl Flips {
 /// The flips from `base` to `other`, by repeat: each repeat of a pair is compared with the same repeat.
 pub fn count_flips(base: &[ScoredPair], other: &[ScoredPair]) -> Vec<RepeatFlips> {
     let mut repeats: BTreeMap<u32, Flips> = BTreeMap::new();
-    for (from, to) in same_repeats(base, other) {
+    for (from, to) in in_both(base, other, ScoredPair::key) {
         let flips = repeats.entry(from.repeat_idx).or_default();
         flips.count(from.leak, to.leak);
     }
@@ -137,7 +137,7 @@ fn by_change(a: &ChangedPair, b: &ChangedPair) -> Ordering {
 }
 
 fn changes(base: &[PairEstimate], other: &[PairEstimate]) -> Vec<ChangedPair> {
-    let common = in_both(base, other).into_iter();
+    let common = in_both(base, other, PairEstimate::key).into_iter();
     let by_pair = common.into_group_map_by(|(from, _)| from.pair_idx);
     let changes = by_pair.into_iter().map(|(pair_idx, repeats)| {
         let mean = |value: fn(&PairEstimate) -> f64| {
@@ -157,18 +157,6 @@ fn changes(base: &[PairEstimate], other: &[PairEstimate]) -> Vec<ChangedPair> {
         }
     });
     changes.collect()
-}
-
-/// Each repeat of a pair beside the same repeat of the same pair.
-fn same_repeats<'a>(
-    base: &'a [ScoredPair],
-    other: &'a [ScoredPair],
-) -> impl Iterator<Item = (&'a ScoredPair, &'a ScoredPair)> {
-    let key = |pair: &ScoredPair| (pair.pair_idx, pair.repeat_idx);
-    let other: BTreeMap<(usize, u32), &ScoredPair> =
-        other.iter().map(|pair| (key(pair), pair)).collect();
-    base.iter()
-        .filter_map(move |pair| Some((pair, *other.get(&key(pair))?)))
 }
 
 #[cfg(test)]

@@ -24,16 +24,8 @@ pub struct PairPrompts {
 pub struct ShownPair {
     /// The experiment's name.
     pub experiment: String,
-    /// The pair's place in the experiment, from 0.
-    pub pair_idx: usize,
-    /// The concept.
-    pub concept: String,
-    /// The category.
-    pub category: String,
-    /// The prompt with the concept.
-    pub test_prompt: String,
-    /// The prompt without it.
-    pub control_prompt: String,
+    /// The pair.
+    pub pair: PairPrompts,
     /// What each condition made of it.
     pub conditions: Vec<ShownCondition>,
 }

@@ -45,7 +45,10 @@ impl<'a> Estimates<'a> {
         let verdicts: Vec<ScoredPair> = leaks.iter().map(StoredLeak::scored_pair).collect();
         let mut pairs = estimates(&verdicts);
         pairs.extend(exact.iter().map(|leak| PairEstimate::from(&leak.pair)));
-        let prompts = leaks.iter().map(of_leak).chain(exact.iter().map(of_exact));
+        let prompts = leaks
+            .iter()
+            .map(prompts_of_leak)
+            .chain(exact.iter().map(prompts_of_exact));
         Ok(Self {
             set,
             rates: pair_rates(&pairs),
@@ -58,7 +61,8 @@ impl<'a> Estimates<'a> {
     }
 }
 
-fn of_leak(leak: &StoredLeak) -> PairPrompts {
+/// The prompts of the pair of a verdict.
+pub(crate) fn prompts_of_leak(leak: &StoredLeak) -> PairPrompts {
     PairPrompts {
         pair_idx: leak.pair_idx,
         concept: leak.concept.clone(),
@@ -69,7 +73,7 @@ fn of_leak(leak: &StoredLeak) -> PairPrompts {
     }
 }
 
-fn of_exact(leak: &StoredExactLeak) -> PairPrompts {
+fn prompts_of_exact(leak: &StoredExactLeak) -> PairPrompts {
     PairPrompts {
         pair_idx: leak.pair.pair_idx,
         concept: leak.concept.clone(),

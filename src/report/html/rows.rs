@@ -191,16 +191,10 @@ fn exact_numbers(
     sides: [&Vec<LikelyText>; 2],
     texts: &mut Pool,
 ) -> Vec<i64> {
-    let leak = estimate.exact.as_ref().map(|exact| &exact.leak);
-    let bounds = leak.map_or([0.0, 1.0], |leak| [leak.lower, leak.upper]);
-    let [lower, upper] = bounds;
-    let rates = [
-        estimate.leak_probability,
-        lower,
-        upper,
-        estimate.echo_probability,
-    ];
-    let mut numbers: Vec<i64> = rates.into_iter().map(ten_thousandths).collect();
+    let exact = estimate.exact.as_ref();
+    let [lower, upper] = exact.map_or([0.0, 1.0], |it| [it.leak.lower, it.leak.upper]);
+    let (leak, echo) = (estimate.leak_probability, estimate.echo_probability);
+    let mut numbers: Vec<i64> = [leak, lower, upper, echo].map(ten_thousandths).into();
     for likely in sides {
         numbers.push(likely.len() as i64);
         numbers.extend(likely.iter().flat_map(|text| likely_numbers(text, texts)));
