@@ -8,7 +8,7 @@ use divan::{Bencher, black_box};
 use seep::digest::Digest;
 use seep::engine::prefill_rows;
 use seep::generation::{SamplingParams, StopRule};
-use seep::leakage::{Leak, ScoredPair, cosine, leak_rates};
+use seep::leakage::{Leak, ScoredPair, cosine, estimates, leak_rates};
 use seep::sampling::{AllowedTokens, DrawKey, distribution, uniform};
 use seep::stats::cluster_mean;
 
@@ -128,7 +128,7 @@ fn scoring_leaks(bencher: Bencher<'_, '_>) {
 /// Leak rates with intervals, in all and by category, from verdicts.
 #[divan::bench]
 fn leak_rates_with_intervals(bencher: Bencher<'_, '_>) {
-    let pairs = scored_pairs();
+    let pairs = estimates(&scored_pairs());
     bencher.bench(|| leak_rates(black_box(&pairs)));
 }
 

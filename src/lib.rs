@@ -119,7 +119,8 @@
 //! | embedding, similarity | unit vector of a text; cosine of two of them |
 //! | leak (1, 0.5, 0), tie | verdict on one repeat of one pair; equal similarities |
 //! | leak probability; exact leak | probability that a pair leaks; that from the continuations of both prompts, with its bounds |
-//! | Mean Leak-Rate | 100 times the mean of the verdicts; 50 is no leakage |
+//! | estimate | how probably a pair leaks: of one repeat its verdict, else an exact leak |
+//! | Mean Leak-Rate | 100 times the mean of the estimates; 50 is no leakage |
 //! | view; dictionary | a query of the database with a stable name; what every column means |
 //! | echo | the concept itself stands in the test generation |
 //! | flaw; diagnostics | a way in which a verdict says little about a leak, such as an echo; how many pairs have each, and the rate without them |

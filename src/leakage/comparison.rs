@@ -1,14 +1,16 @@
 //! Conditions against a base: the same prompts, other models or quantizations.
 //!
 //! Owns which rates are compared: one number for each prompt pair, over pairs that both conditions
-//! have. Where it comes from does not matter here; of generations it is the mean verdict over the
-//! repeats ([`pair_rates`]). What clusters prompts, the caller says; how sure a difference is, `stats`
-//! says. Everything returned is in percent and percentage points.
+//! have. Where it comes from does not matter here; of repeats it is their mean ([`pair_rates`]). What
+//! clusters prompts, the caller says; how sure a difference is, `stats` says; what is certain of it,
+//! `bounds`. Everything returned is in percent and percentage points.
 
 use std::collections::BTreeMap;
 
+use super::bounds::Bounds;
+use super::estimate::{PairEstimate, ScoredPair, in_both};
 use super::leak::Leak;
-use super::leak_rate::{LEVEL, ScoredPair, in_percent};
+use super::leak_rate::{LEVEL, in_percent};
 use crate::stats::{
     Agreement, Interval, PValue, SignFlips, agreement, cluster_mean, holm, paired_difference, trend,
 };
@@ -62,6 +64,8 @@ pub struct Comparison {
     pub n_base_only: usize,
     /// Prompt pairs that only the other condition has; they are left out.
     pub n_other_only: usize,
+    /// What is certain of `difference`; None where it is one of repeats.
+    pub bounds: Option<Bounds>,
 }
 
 /// A straight line through Mean Leak-Rates over bits per weight.
@@ -79,12 +83,12 @@ pub struct LeakTrend {
     pub n_clusters: usize,
 }
 
-/// The mean verdict of each pair, over its repeats.
-pub fn pair_rates(pairs: &[ScoredPair]) -> PairRates {
+/// The leak probability of each pair, over its repeats.
+pub fn pair_rates(pairs: &[PairEstimate]) -> PairRates {
     let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
     for pair in pairs {
         let (sum, n) = sums.entry(pair.pair_idx).or_default();
-        *sum += pair.leak.value();
+        *sum += pair.leak_probability;
         *n += 1.0;
     }
     let means = sums.into_iter().map(|(pair, (sum, n))| (pair, sum / n));
@@ -105,8 +109,8 @@ pub fn condition_rate(rates: &PairRates, clusters: &Clusters) -> Option<Conditio
 
 /// Each of `others` against `base`, in order; None where no pair has a rate under both.
 pub fn compare_with_base(
-    base: &PairRates,
-    others: &[&PairRates],
+    base: &[PairEstimate],
+    others: &[&[PairEstimate]],
     clusters: &Clusters,
     flips: SignFlips,
 ) -> Vec<Option<Comparison>> {
@@ -125,13 +129,14 @@ pub fn compare_with_base(
 
 /// One comparison, not yet corrected.
 fn compare(
-    base_rates: &PairRates,
-    other_rates: &PairRates,
+    base_estimates: &[PairEstimate],
+    other_estimates: &[PairEstimate],
     clusters: &Clusters,
     flips: SignFlips,
 ) -> Option<Comparison> {
-    let prompts = common_pairs(&[base_rates, other_rates]);
-    let [base, other] = [base_rates, other_rates].map(|rates| values_of(rates, &prompts));
+    let [base_rates, other_rates] = [base_estimates, other_estimates].map(pair_rates);
+    let prompts = common_pairs(&[&base_rates, &other_rates]);
+    let [base, other] = [&base_rates, &other_rates].map(|rates| values_of(rates, &prompts));
     let found = paired_difference(
         &base,
         &other,
@@ -154,6 +159,7 @@ fn compare(
         n_clusters: found.n_clusters,
         n_base_only: base_rates.len() - found.n,
         n_other_only: other_rates.len() - found.n,
+        bounds: Bounds::of_difference(&in_both(base_estimates, other_estimates, PairEstimate::key)),
     })
 }
 
@@ -185,16 +191,10 @@ pub fn leak_trend(conditions: &[(f64, &PairRates)], clusters: &Clusters) -> Opti
 
 /// How far two metrics give the same verdicts on the same generations; None where they share none.
 pub fn metric_agreement(a: &[ScoredPair], b: &[ScoredPair]) -> Option<Agreement> {
-    let b: BTreeMap<(usize, u32), Leak> = by_repeat(b).collect();
-    let both = by_repeat(a)
-        .filter_map(|(key, leak)| Some((half_points(leak), half_points(*b.get(&key)?))));
+    let both = in_both(a, b, ScoredPair::key).into_iter();
+    let both = both.map(|(a, b)| (half_points(a.leak), half_points(b.leak)));
     let (a, b): (Vec<u8>, Vec<u8>) = both.unzip();
     agreement(&a, &b)
-}
-
-fn by_repeat(pairs: &[ScoredPair]) -> impl Iterator<Item = ((usize, u32), Leak)> {
-    let verdicts = pairs.iter();
-    verdicts.map(|pair| ((pair.pair_idx, pair.repeat_idx), pair.leak))
 }
 
 fn half_points(leak: Leak) -> u8 {
@@ -230,11 +230,13 @@ fn in_points(interval: Interval) -> Interval {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::leakage::estimate::tests::{check, pair, side};
     use crate::leakage::flips::tests::verdict;
+    use crate::leakage::{ExactPair, estimates};
 
     const FLIPS: SignFlips = SignFlips {
         seed: 1,
@@ -246,8 +248,7 @@ mod tests {
     }
 
     fn one(base: &[ScoredPair], other: &[ScoredPair], clusters: &Clusters) -> Option<Comparison> {
-        let (base, other) = (pair_rates(base), pair_rates(other));
-        compare_with_base(&base, &[&other], clusters, FLIPS).swap_remove(0)
+        compare_with_base(&estimates(base), &[&estimates(other)], clusters, FLIPS).swap_remove(0)
     }
 
     #[test]
@@ -260,7 +261,7 @@ mod tests {
             verdict(0, 3, Leak::NoLeak),
             verdict(1, 0, Leak::Tie),
         ];
-        let rate = condition_rate(&pair_rates(&other), &each_alone(2)).unwrap();
+        let rate = condition_rate(&pair_rates(&estimates(&other)), &each_alone(2)).unwrap();
         assert_eq!((rate.mean_leak_rate, rate.n_prompts), (37.5, 2));
         let found = one(&base, &other, &each_alone(2)).unwrap();
         assert_eq!((found.base_rate, found.other_rate), (50.0, 37.5));
@@ -297,9 +298,9 @@ mod tests {
 
     #[test]
     fn comparisons_that_found_nothing_are_not_corrected_for() {
-        let rates = |rate: f64| -> PairRates { (0..8).map(|pair| (pair, rate)).collect() };
-        let (base, leaking, none) = (rates(0.0), rates(1.0), PairRates::new());
-        let others = [&leaking, &none, &base, &leaking];
+        let of = |leak| estimates(&[0, 1, 2, 3, 4, 5, 6, 7].map(|pair| verdict(pair, 0, leak)));
+        let (base, leaking) = (of(Leak::NoLeak), of(Leak::Leak));
+        let others = [&*leaking, &[], &*base, &*leaking];
         let found = compare_with_base(&base, &others, &each_alone(8), FLIPS);
         let p_values: Vec<_> = found
             .iter()
@@ -311,6 +312,95 @@ mod tests {
             .collect();
         let small = Some((1.0 / 128.0, 3.0 / 128.0));
         assert_eq!(p_values, [small, None, Some((1.0, 1.0)), small]);
+    }
+
+    /// A comparison of exact leaks, clustered by control prompt.
+    fn exact(base: &[ExactPair], other: &[ExactPair]) -> Option<Comparison> {
+        let controls = base.iter().chain(other);
+        let clusters = controls.map(|pair| (pair.pair_idx, pair.control_prompt_idx));
+        let clusters = clusters.collect();
+        compare_with_base(&estimates(base), &[&estimates(other)], &clusters, FLIPS).swap_remove(0)
+    }
+
+    #[test]
+    fn differences_have_the_bounds_of_both_sides() {
+        let control = side(&[(1.0, 0.0)], &[]);
+        let base = [
+            pair("a", [0, 9], &side(&[(0.9, 0.5)], &[]), &control),
+            pair("a", [1, 8], &side(&[(1.0, -0.5)], &[]), &control),
+            pair("a", [5, 8], &side(&[(1.0, 0.5)], &[]), &control),
+        ];
+        let other = [
+            pair("a", [1, 8], &side(&[(0.8, 0.5)], &[]), &control),
+            pair("a", [0, 9], &side(&[(1.0, 0.5)], &[]), &control),
+        ];
+        let found = exact(&base, &other).unwrap();
+        assert_eq!(found.n_prompts, 2);
+        let bounds = found.bounds.unwrap();
+        check(
+            &[found.difference, bounds.lower, bounds.upper],
+            &[50.0, 40.0, 55.0],
+        );
+        assert_eq!(exact(&base, &[]), None);
+    }
+
+    /// Pairs of a control that is known, with a test text that is closer to the concept with these probabilities.
+    pub(in crate::leakage) fn leaking(probabilities: &[f64]) -> Vec<ExactPair> {
+        let control = side(&[(1.0, 0.0)], &[]);
+        let pairs = probabilities.iter().enumerate();
+        pairs
+            .map(|(pair_idx, &p)| {
+                let test = side(&[(p, 0.5), (1.0 - p, -0.5)], &[]);
+                pair("a", [pair_idx, 100 + pair_idx], &test, &control)
+            })
+            .collect()
+    }
+
+    pub(in crate::leakage) const BASE: [f64; 6] = [0.5, 0.25, 0.875, 0.125, 0.75, 0.625];
+    pub(in crate::leakage) const OTHER: [f64; 6] = [0.75, 0.25, 1.0, 0.0, 0.875, 1.0];
+
+    /// scipy 1.17.1, of the differences in percent:
+    /// ```python
+    /// d = 100 * (numpy.array(other) - base); found = stats.ttest_1samp(d, 0)
+    /// d.mean(), found.confidence_interval(0.95), stats.sem(d)
+    /// ```
+    #[test]
+    fn pairs_of_their_own_clusters_give_the_paired_t_interval() {
+        let (base, other) = (leaking(&BASE), leaking(&OTHER));
+        let found = exact(&base, &other).unwrap();
+        let interval = found.interval.unwrap();
+        check(
+            &[
+                found.difference,
+                interval.lower,
+                interval.upper,
+                found.standard_error.unwrap(),
+            ],
+            &[
+                12.5,
+                -6.0515764347323575,
+                31.051576434732358,
+                7.216878364870323,
+            ],
+        );
+        // Everything is enumerated, so that the bounds are the difference itself.
+        let bounds = found.bounds.unwrap();
+        check(&[bounds.lower, bounds.upper], &[12.5; 2]);
+        assert_eq!(bounds.draw_standard_error, Some(0.0));
+    }
+
+    #[test]
+    fn each_comparison_is_corrected_for_all_of_them() {
+        let (base, other) = (leaking(&BASE), leaking(&OTHER));
+        let clusters: Clusters = (0..6).map(|pair_idx| (pair_idx, pair_idx)).collect();
+        let alone = exact(&base, &other).unwrap();
+        let [base, other] = [base, other].map(|pairs| estimates(&pairs));
+        let all = compare_with_base(&base, &[&other, &base], &clusters, FLIPS);
+        let corrected = all[0].as_ref().unwrap().holm_p_value;
+        check(&[corrected], &[2.0 * alone.p_value.value]);
+        let same = all[1].as_ref().unwrap();
+        let bounds = same.bounds.unwrap();
+        check(&[same.difference, bounds.lower, bounds.upper], &[0.0; 3]);
     }
 
     #[test]
@@ -359,7 +449,7 @@ mod tests {
             let (base, other) = (side(0), side(1));
             let clusters = (0..9).map(|prompt| (prompt, prompt / 2)).collect();
             let comparison = one(&base, &other, &clusters).unwrap();
-            let rate = |pairs: &[ScoredPair]| condition_rate(&pair_rates(pairs), &clusters).unwrap().mean_leak_rate;
+            let rate = |pairs: &[ScoredPair]| condition_rate(&pair_rates(&estimates(pairs)), &clusters).unwrap().mean_leak_rate;
             prop_assert!((comparison.difference - (rate(&other) - rate(&base))).abs() < 1e-9);
             prop_assert!((comparison.other_rate - rate(&other)).abs() < 1e-9);
             let swapped = one(&other, &base, &clusters).unwrap();

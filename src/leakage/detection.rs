@@ -3,10 +3,8 @@
 //! Owns what the differences of two conditions are made of, and what is assumed of conditions that were
 //! never measured. The arithmetic is `stats`'.
 
-use std::collections::BTreeMap;
-
-use super::exact_rate::ExactPair;
-use super::leak_rate::{LEVEL, ScoredPair};
+use super::estimate::{PairEstimate, in_both};
+use super::leak_rate::LEVEL;
 use crate::stats::{Observation, VarianceComponents, detectable_difference, variance_components};
 
 /// The power of which is spoken: the probability to find a difference of that size.
@@ -37,47 +35,18 @@ pub struct Detectable {
 }
 
 /// What the differences from `base` to `other` are made of; None where they share no pairs in two clusters.
+///
+/// An exact leak probability is what one repeat would be without its luck.
 pub fn difference_components(
-    base: &[ScoredPair],
-    other: &[ScoredPair],
+    base: &[PairEstimate],
+    other: &[PairEstimate],
 ) -> Option<VarianceComponents> {
-    let observed = |pair: &ScoredPair| Observation {
-        cluster: pair.control_prompt_idx,
-        prompt: pair.pair_idx,
-        repeat: pair.repeat_idx,
-        value: pair.leak.value(),
-    };
-    components(base.iter().map(observed), other.iter().map(observed))
-}
-
-/// The same of exact leak probabilities, each of which is what one repeat would be without its luck.
-pub fn exact_difference_components(
-    base: &[ExactPair],
-    other: &[ExactPair],
-) -> Option<VarianceComponents> {
-    let observed = |pair: &ExactPair| Observation {
-        cluster: pair.control_prompt_idx,
-        prompt: pair.pair_idx,
-        repeat: 0,
-        value: pair.leak.probability,
-    };
-    components(base.iter().map(observed), other.iter().map(observed))
-}
-
-/// Of the differences between values that both sides have.
-fn components(
-    base: impl Iterator<Item = Observation>,
-    other: impl Iterator<Item = Observation>,
-) -> Option<VarianceComponents> {
-    let base: BTreeMap<(usize, u32), f64> = base
-        .map(|from| ((from.prompt, from.repeat), from.value))
-        .collect();
-    let differences = other.filter_map(|to| {
-        let from = base.get(&(to.prompt, to.repeat))?;
-        Some(Observation {
-            value: to.value - from,
-            ..to
-        })
+    let differences = in_both(other, base, PairEstimate::key).into_iter();
+    let differences = differences.map(|(to, from)| Observation {
+        cluster: to.control_prompt_idx,
+        prompt: to.pair_idx,
+        repeat: to.repeat_idx,
+        value: to.leak_probability - from.leak_probability,
     });
     variance_components(&differences.collect::<Vec<_>>())
 }
@@ -106,19 +75,21 @@ pub fn detectable(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::leakage::Leak;
-    use crate::leakage::exact_rate::tests::{pair, side};
+    use crate::leakage::estimate::tests::{pair, side};
+
     use crate::leakage::flips::tests::verdict;
+    use crate::leakage::{ExactPair, Leak, ScoredPair, estimates};
 
     #[test]
     fn differences_are_taken_repeat_by_repeat() {
-        let verdicts = |leaks: [Leak; 4]| -> Vec<ScoredPair> {
-            (0..4)
+        let verdicts = |leaks: [Leak; 4]| {
+            let verdicts: Vec<ScoredPair> = (0..4)
                 .map(|pair| ScoredPair {
                     control_prompt_idx: pair,
                     ..verdict(pair, 0, leaks[pair])
                 })
-                .collect()
+                .collect();
+            estimates(&verdicts)
         };
         let base = verdicts([Leak::Leak, Leak::NoLeak, Leak::Tie, Leak::Leak]);
         let other = verdicts([Leak::NoLeak, Leak::NoLeak, Leak::Leak, Leak::Leak]);
@@ -133,9 +104,10 @@ mod tests {
     #[test]
     fn exact_differences_are_taken_pair_by_pair() {
         let control = side(&[(1.0, 0.2)], &[]);
-        let pairs = |similarities: [f64; 4]| -> Vec<ExactPair> {
-            let pairs = similarities.iter().enumerate();
-            pairs
+        let pairs = |similarities: [f64; 4]| {
+            let pairs: Vec<ExactPair> = similarities
+                .iter()
+                .enumerate()
                 .map(|(idx, &similarity)| {
                     pair(
                         "a",
@@ -144,12 +116,13 @@ mod tests {
                         &control,
                     )
                 })
-                .collect()
+                .collect();
+            estimates(&pairs)
         };
         let (base, other) = (pairs([0.3, 0.1, 0.2, 0.3]), pairs([0.1, 0.1, 0.3, 0.3]));
-        let found = exact_difference_components(&base, &other).unwrap();
+        let found = difference_components(&base, &other).unwrap();
         assert!((found.cluster - 1.1875 / 3.0).abs() < 1e-12, "{found:?}");
-        assert_eq!(exact_difference_components(&base[..1], &other), None);
+        assert_eq!(difference_components(&base[..1], &other), None);
     }
 
     /// scipy 1.17.1, for the clusters and repeats of the published colour set:

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::leak_rate::{ScoredPair, all_and_categories, mean_leak_rate};
+use super::estimate::ScoredPair;
+use super::leak_rate::{all_and_categories, mean_leak_rate};
 use super::words::{is_form_of, words};
 
 /// Words of a generation that must stand in the prompt, side by side, for it to count as restated.
@@ -220,7 +221,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::leakage::{Leak, echoes, leak_rates};
+    use crate::leakage::{Leak, echoes, estimates, leak_rates};
 
     const TEST: &str = "He likes red. He works as a";
     const CONTROL: &str = "He works as a";
@@ -359,7 +360,7 @@ mod tests {
                 .zip(&found)
                 .map(|(verdict, (.., text))| diagnosed_pair(verdict, text, "x"))
                 .collect();
-            let rates = leak_rates(&verdicts);
+            let rates = leak_rates(&estimates(&verdicts));
             let diagnostics = diagnostics(&pairs);
             prop_assert_eq!(rates.len(), diagnostics.len());
             for (rate, diagnosed) in rates.iter().zip(&diagnostics) {

@@ -2,7 +2,7 @@
 //!
 //! Owns the probability that a pair leaks, its certain bounds, what the draws of a tail add to its uncertainty, and
 //! what else two distributions tell about a pair. `docs/exact-leak-rates.md` has the definitions and the proofs.
-//! Where the distributions come from is not decided here; rates over many pairs are in `exact_rate`.
+//! Where the distributions come from is not decided here; rates over many pairs are in `leak_rate`.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;

@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 
 use itertools::Itertools as _;
 
+use super::bounds::change_bounds;
 use super::comparison::Clusters;
+use super::estimate::{PairEstimate, ScoredPair, in_both};
 use super::leak::Leak;
-use super::leak_rate::ScoredPair;
+use crate::stats::Interval;
 
 /// How the verdicts of one condition became those of another, in repeats of prompt pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,14 +37,16 @@ pub struct RepeatFlips {
     pub flips: Flips,
 }
 
-/// A prompt whose verdicts changed in one direction.
+/// A pair whose leak probability is another one under another condition.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FlippedPrompt {
+pub struct ChangedPair {
     /// The pair's place in the experiment, from 0.
     pub pair_idx: usize,
-    /// Mean change of the verdict over the repeats that both conditions have, -1 to 1.
+    /// How much more probable a leak is, -1 to 1; of repeats over those that both conditions have.
     pub change: f64,
-    /// Mean change of how much closer to the concept the test generation is than the control generation, -4 to 4.
+    /// What `change` certainly is at least and at most; None where it is one of repeats.
+    pub bounds: Option<Interval>,
+    /// Mean change of how much closer to the concept the test text is than the control text, -4 to 4.
     pub similarity_change: f64,
 }
 
@@ -75,7 +79,7 @@ impl Flips {
 /// The flips from `base` to `other`, by repeat: each repeat of a pair is compared with the same repeat.
 pub fn count_flips(base: &[ScoredPair], other: &[ScoredPair]) -> Vec<RepeatFlips> {
     let mut repeats: BTreeMap<u32, Flips> = BTreeMap::new();
-    for (from, to) in same_repeats(base, other) {
+    for (from, to) in in_both(base, other, ScoredPair::key) {
         let flips = repeats.entry(from.repeat_idx).or_default();
         flips.count(from.leak, to.leak);
     }
@@ -103,28 +107,28 @@ pub fn repeat_disagreement(pairs: &[ScoredPair]) -> Option<f64> {
     (n > 0).then(|| n_different as f64 / n as f64)
 }
 
-/// At most `n_max` prompts whose verdicts changed, those that changed in most repeats and in one direction first.
+/// At most `n_max` pairs whose leak probability changed, those that changed most and in one direction first.
 ///
-/// At most one of each cluster, so that they differ: a control whose generation changed would
-/// otherwise bring all prompts that are compared with it.
-pub fn flipped_prompts(
-    base: &[ScoredPair],
-    other: &[ScoredPair],
+/// At most one of each cluster, so that they differ: a control that is continued otherwise would
+/// bring all pairs that are compared with it.
+pub fn changed_pairs(
+    base: &[PairEstimate],
+    other: &[PairEstimate],
     clusters: &Clusters,
     n_max: usize,
-) -> Vec<FlippedPrompt> {
+) -> Vec<ChangedPair> {
     let changes = changes(base, other).into_iter();
     changes
-        .filter(|prompt| prompt.change != 0.0)
+        .filter(|pair| pair.change != 0.0)
         .sorted_by(by_change)
-        .unique_by(|prompt| clusters[&prompt.pair_idx])
+        .unique_by(|pair| clusters[&pair.pair_idx])
         .take(n_max)
         .collect()
 }
 
 /// The larger change first, then the larger change of similarities; the order of the experiment among equals.
-fn by_change(a: &FlippedPrompt, b: &FlippedPrompt) -> Ordering {
-    let size = |prompt: &FlippedPrompt| [prompt.change.abs(), prompt.similarity_change.abs()];
+fn by_change(a: &ChangedPair, b: &ChangedPair) -> Ordering {
+    let size = |pair: &ChangedPair| [pair.change.abs(), pair.similarity_change.abs()];
     let ([change_a, similarity_a], [change_b, similarity_b]) = (size(a), size(b));
     let by_size = change_b.total_cmp(&change_a);
     by_size
@@ -132,38 +136,34 @@ fn by_change(a: &FlippedPrompt, b: &FlippedPrompt) -> Ordering {
         .then(a.pair_idx.cmp(&b.pair_idx))
 }
 
-fn changes(base: &[ScoredPair], other: &[ScoredPair]) -> Vec<FlippedPrompt> {
-    let mut sums: BTreeMap<usize, [f64; 3]> = BTreeMap::new();
-    for (from, to) in same_repeats(base, other) {
-        let [change, similarity, n] = sums.entry(from.pair_idx).or_default();
-        *change += to.leak.value() - from.leak.value();
-        *similarity += to.similarity_difference() - from.similarity_difference();
-        *n += 1.0;
-    }
-    let sums = sums.into_iter();
-    sums.map(|(pair_idx, [change, similarity, n])| FlippedPrompt {
-        pair_idx,
-        change: change / n,
-        similarity_change: similarity / n,
-    })
-    .collect()
-}
-
-/// Each repeat of a pair beside the same repeat of the same pair.
-fn same_repeats<'a>(
-    base: &'a [ScoredPair],
-    other: &'a [ScoredPair],
-) -> impl Iterator<Item = (&'a ScoredPair, &'a ScoredPair)> {
-    let key = |pair: &ScoredPair| (pair.pair_idx, pair.repeat_idx);
-    let other: BTreeMap<(usize, u32), &ScoredPair> =
-        other.iter().map(|pair| (key(pair), pair)).collect();
-    base.iter()
-        .filter_map(move |pair| Some((pair, *other.get(&key(pair))?)))
+fn changes(base: &[PairEstimate], other: &[PairEstimate]) -> Vec<ChangedPair> {
+    let common = in_both(base, other, PairEstimate::key).into_iter();
+    let by_pair = common.into_group_map_by(|(from, _)| from.pair_idx);
+    let changes = by_pair.into_iter().map(|(pair_idx, repeats)| {
+        let mean = |value: fn(&PairEstimate) -> f64| {
+            let changes = repeats.iter().map(|(from, to)| value(to) - value(from));
+            changes.sum::<f64>() / repeats.len() as f64
+        };
+        let (from, to) = repeats[0];
+        let exact = from.exact.as_ref().zip(to.exact.as_ref());
+        ChangedPair {
+            pair_idx,
+            change: mean(|estimate| estimate.leak_probability),
+            bounds: exact.map(|(from, to)| {
+                let [lower, upper] = change_bounds(from, to);
+                Interval { lower, upper }
+            }),
+            similarity_change: mean(|estimate| estimate.similarity_shift),
+        }
+    });
+    changes.collect()
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::leakage::comparison::tests::{BASE, OTHER, leaking};
+    use crate::leakage::estimates;
 
     /// A verdict, with similarities that go with it.
     pub(in crate::leakage) fn verdict(pair_idx: usize, repeat_idx: u32, leak: Leak) -> ScoredPair {
@@ -243,7 +243,7 @@ pub(super) mod tests {
         let other = verdicts(&["NN", "LL", "NL", "LN", "TT", "NT"]);
         let found = |clusters: &[usize], n_max| -> Vec<(usize, f64)> {
             let clusters = clusters.iter().copied().enumerate().collect();
-            let found = flipped_prompts(&base, &other, &clusters, n_max);
+            let found = changed_pairs(&estimates(&base), &estimates(&other), &clusters, n_max);
             found
                 .iter()
                 .map(|prompt| (prompt.pair_idx, prompt.change))
@@ -254,5 +254,26 @@ pub(super) mod tests {
         assert_eq!(found(&[0, 1, 2, 3, 4, 5], 2), expected[..2]);
         assert_eq!(found(&[0, 1, 0, 0, 0, 1], 9), expected[..2]);
         assert_eq!(found(&[0; 6], 0), []);
+    }
+
+    #[test]
+    fn those_that_moved_most_come_first_and_one_of_each_cluster() {
+        let [base, other] = [BASE, OTHER].map(|rates| estimates(&leaking(&rates)));
+        // The pairs 0 and 5 share a cluster, and pair 1 did not change.
+        let clusters: Clusters = [0, 1, 2, 3, 4, 0].into_iter().enumerate().collect();
+        let found = changed_pairs(&base, &other, &clusters, 9);
+        let pairs: Vec<_> = found.iter().map(|mover| mover.pair_idx).collect();
+        assert_eq!(pairs, [5, 2, 3, 4]);
+        assert_eq!(
+            (found[2].change, found[2].bounds),
+            (
+                -0.125,
+                Some(Interval {
+                    lower: -0.125,
+                    upper: -0.125
+                })
+            )
+        );
+        assert_eq!(changed_pairs(&base, &other, &clusters, 1).len(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! Names of ways in which rates come about, and of bonds between prompts.
 //!
-//! Owns the words; how a rate is computed is in `leak_rate` and `exact_rate`.
+//! Owns the words; how a rate is computed is in `leak_rate`.
 
 /// The source of a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,68 +1,91 @@
-//! Mean Leak-Rate: verdicts over many pairs, of all together and by category.
+//! Mean Leak-Rate: estimates over many pairs, of all together and by category.
 //!
-//! Owns the grouping, the counts beside the rate, the choice of clusters for its interval, and the
+//! Owns the grouping, the means beside the rate, the choice of clusters for its interval, and the
 //! choice of leaks worth showing. All repeats and all pairs that share a control prompt are one
-//! cluster: they are compared with the same control generations.
+//! cluster: they are compared with the same control texts.
 
 use std::cmp::Ordering;
 
 use itertools::Itertools as _;
 
-use super::leak::Leak;
+use super::bounds::Bounds;
+use super::estimate::{ExactPair, PairEstimate, ScoredPair};
+use super::exact::ExactLeak;
 use crate::stats::{Interval, cluster_mean};
 
 /// The coverage of the interval.
 pub(super) const LEVEL: f64 = 0.95;
-
-/// One repeat of a test prompt, compared with the same repeat of its control prompt.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ScoredPair {
-    /// The pair's place in the experiment, from 0.
-    pub pair_idx: usize,
-    /// The repeat, from 0.
-    pub repeat_idx: u32,
-    /// The pair's category.
-    pub category: String,
-    /// The control prompt, which names the cluster.
-    pub control_prompt_idx: usize,
-    /// Similarity of the concept and the test generation, -1 to 1, not rounded.
-    pub similarity_test: f64,
-    /// Similarity of the concept and the control generation, -1 to 1, not rounded.
-    pub similarity_control: f64,
-    /// The verdict.
-    pub leak: Leak,
-    /// Whether the concept itself stands in the test generation.
-    pub is_echo: bool,
-}
-
-impl ScoredPair {
-    /// How much closer to the concept the test generation is than the control generation, -2 to 2.
-    pub fn similarity_difference(&self) -> f64 {
-        self.similarity_test - self.similarity_control
-    }
-}
 
 /// The leak rate of one category, or of all together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LeakRate {
     /// The category; None for all together.
     pub category: Option<String>,
-    /// 100 times the mean of the verdicts, in percent; 50 is no leakage.
+    /// 100 times the mean of the leak probabilities, in percent; 50 is no leakage.
     pub mean_leak_rate: f64,
-    /// Its 95 % interval in percent, cut to 0 to 100; None with a single cluster.
+    /// Its 95 % interval for the choice of prompts in percent, cut to 0 to 100; None with a single cluster.
     pub interval: Option<Interval>,
-    /// Pairs times repeats, at least 1.
+    /// Pairs times repeats, or pairs where the rate is exact; at least 1.
     pub n_pairs: usize,
-    /// How many of them are ties.
-    pub n_tied: usize,
-    /// In how many of them the concept itself stands in the test generation.
-    pub n_echoes: usize,
+    /// How many of them are ties: of repeats a whole number, else the sum of the probabilities.
+    pub n_tied: f64,
+    /// In how many of them the concept itself stands in the test text, in the same way.
+    pub n_echoes: f64,
     /// Clusters of the interval: control prompts.
     pub n_clusters: usize,
+    /// What else is known where all of it is exact.
+    pub exact: Option<ExactRate>,
+}
+
+/// What enumerated continuations say besides a leak rate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ExactRate {
+    /// What the rate certainly is.
+    pub bounds: Bounds,
+    /// Mean of how much closer to the concept test continuations are than control continuations, -2 to 2.
+    pub similarity_shift: f64,
+    /// Mean of the lower bounds of the total variation distance, 0 to 1.
+    pub total_variation_lower: f64,
+    /// Mean of its upper bounds.
+    pub total_variation_upper: f64,
+    /// Mean entropy of test texts, in bits.
+    pub entropy_test: f64,
+    /// Mean entropy of control texts, in bits.
+    pub entropy_control: f64,
+    /// Mean probability of the enumerated continuations of test and control prompts, 0 to 1.
+    pub coverage: f64,
+    /// The smallest of them.
+    pub coverage_min: f64,
+}
+
+impl LeakRate {
+    /// The part of ties, in percent.
+    pub fn tie_rate(&self) -> f64 {
+        self.part(self.n_tied)
+    }
+
+    /// The part of test texts in which the concept itself stands, in percent.
+    pub fn echo_rate(&self) -> f64 {
+        self.part(self.n_echoes)
+    }
+
+    /// Rounded in the order of all figures of its kind that were ever published.
+    fn part(&self, n: f64) -> f64 {
+        let n_pairs = self.n_pairs as f64;
+        match self.exact {
+            None => 100.0 * n / n_pairs,
+            Some(_) => 100.0 * (n / n_pairs),
+        }
+    }
+
+    /// What it certainly is for these prompts; None where it is an estimate.
+    pub fn bounds(&self) -> Option<Bounds> {
+        self.exact.map(|exact| exact.bounds)
+    }
 }
 
 /// The leak rate of all pairs and then of each category, in the order in which they first appear; empty without pairs.
-pub fn leak_rates(pairs: &[ScoredPair]) -> Vec<LeakRate> {
+pub fn leak_rates(pairs: &[PairEstimate]) -> Vec<LeakRate> {
     all_and_categories(pairs.iter().map(|pair| pair.category.as_str()))
         .filter_map(|category| leak_rate(pairs, category))
         .collect()
@@ -75,24 +98,45 @@ pub(super) fn all_and_categories<'a>(
     std::iter::once(None).chain(categories.unique().map(Some))
 }
 
-fn leak_rate(pairs: &[ScoredPair], category: Option<&str>) -> Option<LeakRate> {
-    let is_meant = |pair: &&ScoredPair| category.is_none_or(|category| pair.category == category);
-    let pairs: Vec<&ScoredPair> = pairs.iter().filter(is_meant).collect();
-    let verdicts: Vec<f64> = pairs.iter().map(|pair| pair.leak.value()).collect();
+fn leak_rate(pairs: &[PairEstimate], category: Option<&str>) -> Option<LeakRate> {
+    let is_meant = |pair: &&PairEstimate| category.is_none_or(|category| pair.category == category);
+    let pairs: Vec<&PairEstimate> = pairs.iter().filter(is_meant).collect();
+    let values: Vec<f64> = pairs.iter().map(|pair| pair.leak_probability).collect();
     let clusters: Vec<usize> = pairs.iter().map(|pair| pair.control_prompt_idx).collect();
-    let estimate = cluster_mean(&verdicts, &clusters, LEVEL)?;
-    let n_of = |is_counted: &dyn Fn(&ScoredPair) -> bool| {
-        pairs.iter().filter(|pair| is_counted(pair)).count()
-    };
+    let estimate = cluster_mean(&values, &clusters, LEVEL)?;
+    let exact = pairs.iter().map(|pair| pair.exact.as_ref());
     Some(LeakRate {
         category: category.map(str::to_owned),
         mean_leak_rate: 100.0 * estimate.mean,
         interval: estimate.interval.map(in_percent),
         n_pairs: estimate.n,
-        n_tied: n_of(&|pair| pair.leak == Leak::Tie),
-        n_echoes: n_of(&|pair| pair.is_echo),
+        n_tied: pairs.iter().map(|pair| pair.tie_probability).sum(),
+        n_echoes: pairs.iter().map(|pair| pair.echo_probability).sum(),
         n_clusters: estimate.n_clusters,
+        exact: exact
+            .collect::<Option<Vec<_>>>()
+            .map(|pairs| exact_rate(&pairs)),
     })
+}
+
+/// Of at least one pair.
+fn exact_rate(pairs: &[&ExactPair]) -> ExactRate {
+    let mean = |value: fn(&ExactLeak) -> f64| {
+        pairs.iter().map(|pair| value(&pair.leak)).sum::<f64>() / pairs.len() as f64
+    };
+    let coverages = pairs
+        .iter()
+        .flat_map(|pair| [pair.leak.covered_test, pair.leak.covered_control]);
+    ExactRate {
+        bounds: Bounds::of_rate(pairs),
+        similarity_shift: mean(|leak| leak.similarity_shift),
+        total_variation_lower: mean(|leak| leak.total_variation_lower),
+        total_variation_upper: mean(|leak| leak.total_variation_upper),
+        entropy_test: mean(|leak| leak.entropy_test),
+        entropy_control: mean(|leak| leak.entropy_control),
+        coverage: mean(|leak| 0.5 * (leak.covered_test + leak.covered_control)),
+        coverage_min: coverages.fold(1.0, f64::min),
+    }
 }
 
 /// 100 times the mean of the verdicts; None without pairs.
@@ -108,26 +152,31 @@ pub(super) fn in_percent(interval: Interval) -> Interval {
     }
 }
 
-/// At most `n_max` leaks worth showing, the largest difference of similarities first.
+/// The places of at most `n_max` leaks worth showing, the largest difference of similarities first.
 ///
-/// At most one for each control prompt, so that they differ. Leaks that are echoes come after all
-/// others, whatever their difference: that the concept is close to itself shows little.
-pub fn striking_leaks(pairs: &[ScoredPair], n_max: usize) -> Vec<&ScoredPair> {
-    let leaks = pairs.iter().filter(|pair| pair.leak == Leak::Leak);
-    leaks
-        .sorted_by(|a, b| by_strikingness(a, b))
-        .unique_by(|pair| pair.control_prompt_idx)
-        .take(n_max)
-        .collect()
+/// Of repeats only those that leak. At most one for each control prompt, so that they differ. Those that mostly echo
+/// come after all others, whatever their difference: that the concept is close to itself shows little.
+pub fn striking_leaks<'p>(
+    pairs: impl IntoIterator<Item = &'p PairEstimate>,
+    n_max: usize,
+) -> Vec<usize> {
+    let is_shown = |pair: &PairEstimate| pair.exact.is_some() || pair.leak_probability == 1.0;
+    let leaks = pairs
+        .into_iter()
+        .enumerate()
+        .filter(|(_, pair)| is_shown(pair));
+    let leaks = leaks
+        .sorted_by(|(_, a), (_, b)| by_strikingness(a, b))
+        .unique_by(|(_, pair)| pair.control_prompt_idx);
+    leaks.take(n_max).map(|(place, _)| place).collect()
 }
 
 /// The more striking leak first; the order of the experiment among equals.
-fn by_strikingness(a: &ScoredPair, b: &ScoredPair) -> Ordering {
-    let by_difference = b
-        .similarity_difference()
-        .total_cmp(&a.similarity_difference());
+fn by_strikingness(a: &PairEstimate, b: &PairEstimate) -> Ordering {
+    let is_echo = |pair: &PairEstimate| pair.echo_probability >= 0.5;
+    let by_shift = b.similarity_shift.total_cmp(&a.similarity_shift);
     let by_place = (a.pair_idx, a.repeat_idx).cmp(&(b.pair_idx, b.repeat_idx));
-    a.is_echo.cmp(&b.is_echo).then(by_difference).then(by_place)
+    is_echo(a).cmp(&is_echo(b)).then(by_shift).then(by_place)
 }
 
 #[cfg(test)]
@@ -135,7 +184,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::leakage::cosine;
+    use crate::leakage::Leak;
+    use crate::leakage::estimate::tests::{check, pair as exact_pair, side};
+    use crate::leakage::{cosine, estimates};
 
     fn pair(
         category: &str,
@@ -170,16 +221,16 @@ mod tests {
             pair("b", 0, 0.2, 0.2),
             echo("b", 2, 0.9),
         ];
-        let rates = leak_rates(&pairs);
+        let rates = leak_rates(&estimates(&pairs));
         let counts = |rate: &LeakRate| (rate.n_pairs, rate.n_tied, rate.n_echoes, rate.n_clusters);
         let found: Vec<_> = rates
             .iter()
             .map(|rate| (rate.category.as_deref(), rate.mean_leak_rate, counts(rate)))
             .collect();
         let expected = [
-            (None, 62.5, (4, 1, 1, 3)),
-            (Some("b"), 100.0 * (2.5 / 3.0), (3, 1, 1, 2)),
-            (Some("a"), 0.0, (1, 0, 0, 1)),
+            (None, 62.5, (4, 1.0, 1.0, 3)),
+            (Some("b"), 100.0 * (2.5 / 3.0), (3, 1.0, 1.0, 2)),
+            (Some("a"), 0.0, (1, 0.0, 0.0, 1)),
         ];
         assert_eq!(found, expected);
         assert_eq!(rates[2].interval, None);
@@ -187,14 +238,57 @@ mod tests {
     }
 
     #[test]
+    fn rates_are_means_of_probabilities() {
+        let control = side(&[(0.5, 0.1), (0.5, 0.3)], &[]);
+        let pairs = [
+            exact_pair("a", [0, 9], &side(&[(1.0, 0.2)], &[]), &control),
+            exact_pair("b", [1, 9], &side(&[(1.0, 1.0)], &[]), &control),
+            exact_pair(
+                "a",
+                [2, 8],
+                &side(&[(0.8, 0.2)], &[]),
+                &side(&[(1.0, 0.2)], &[]),
+            ),
+        ];
+        let rates = leak_rates(&estimates(&pairs));
+        let found: Vec<_> = rates
+            .iter()
+            .map(|rate| (rate.category.as_deref(), rate.n_pairs, rate.n_clusters))
+            .collect();
+        assert_eq!(found, [(None, 3, 2), (Some("a"), 2, 2), (Some("b"), 1, 1)]);
+        let figures: Vec<[f64; 4]> = rates
+            .iter()
+            .map(|rate| {
+                let bounds = rate.bounds().unwrap();
+                [
+                    rate.mean_leak_rate,
+                    bounds.lower,
+                    bounds.upper,
+                    rate.echo_rate(),
+                ]
+            })
+            .collect();
+        let third = 100.0 / 3.0;
+        let expected = [
+            [2.0 * third, 1.9 * third, 2.1 * third, third],
+            [50.0, 45.0, 55.0, 0.0],
+            [100.0, 100.0, 100.0, 100.0],
+        ];
+        check(figures.as_flattened(), expected.as_flattened());
+        assert_eq!(rates[0].bounds().unwrap().draw_standard_error, Some(0.0));
+        let coverage_min = rates[0].exact.unwrap().coverage_min;
+        assert_eq!((coverage_min, rates[2].interval), (0.8, None));
+    }
+
+    #[test]
     fn intervals_are_in_percent_and_cut() {
         let pairs = [pair("a", 0, 0.5, 0.1), pair("a", 1, 0.1, 0.5)];
-        let interval = leak_rates(&pairs)[0].interval.unwrap();
+        let interval = leak_rates(&estimates(&pairs))[0].interval.unwrap();
         assert_eq!((interval.lower, interval.upper), (0.0, 100.0));
         let pairs: Vec<_> = (0..40)
             .map(|control| pair("a", control, 0.5, control as f64 / 60.0))
             .collect();
-        let interval = leak_rates(&pairs)[0].interval.unwrap();
+        let interval = leak_rates(&estimates(&pairs))[0].interval.unwrap();
         assert!((60.0..70.0).contains(&interval.lower), "{interval:?}");
         assert!((80.0..95.0).contains(&interval.upper), "{interval:?}");
     }
@@ -236,14 +330,18 @@ mod tests {
                 cosine(&concept, &control),
             )
         });
-        let rates = leak_rates(&scored.collect::<Vec<_>>());
+        let rates = leak_rates(&estimates(&scored.collect::<Vec<_>>()));
         let found: Vec<_> = rates
             .iter()
             .map(|rate| (rate.mean_leak_rate, rate.n_pairs, rate.n_tied))
             .collect();
         assert_eq!(
             found,
-            [(48.333333333333336, 120, 8), (47.5, 80, 8), (50.0, 40, 0)]
+            [
+                (48.333333333333336, 120, 8.0),
+                (47.5, 80, 8.0),
+                (50.0, 40, 0.0)
+            ]
         );
     }
 
@@ -259,15 +357,14 @@ mod tests {
             pair("a", 4, 0.9, 0.1),
         ];
         let found = |n_max| -> Vec<(usize, f64)> {
-            let found = striking_leaks(&pairs, n_max);
+            let found = striking_leaks(&estimates(&pairs), n_max).into_iter();
             found
-                .iter()
-                .map(|pair| (pair.pair_idx, pair.similarity_test))
+                .map(|place| (pairs[place].pair_idx, pairs[place].similarity_test))
                 .collect()
         };
         assert_eq!(found(9), [(0, 0.9), (4, 0.9), (1, 0.3), (3, 1.0)]);
         assert_eq!(found(1), [(0, 0.9)]);
-        assert_eq!(striking_leaks(&[], 5), Vec::<&ScoredPair>::new());
+        assert_eq!(striking_leaks(&[], 5), [0; 0]);
     }
 
     fn swapped(pairs: &[ScoredPair]) -> Vec<ScoredPair> {
@@ -289,7 +386,7 @@ mod tests {
         ) {
             let names = ["a", "b", "c"];
             let pairs: Vec<_> = found.into_iter().map(|(name, control, a, b)| pair(names[name], control, a, b)).collect();
-            for (rate, mirrored) in leak_rates(&pairs).iter().zip(leak_rates(&swapped(&pairs))) {
+            for (rate, mirrored) in leak_rates(&estimates(&pairs)).iter().zip(leak_rates(&estimates(&swapped(&pairs)))) {
                 prop_assert!((rate.mean_leak_rate + mirrored.mean_leak_rate - 100.0).abs() < 1e-9);
                 prop_assert_eq!((&rate.category, rate.n_tied), (&mirrored.category, mirrored.n_tied));
                 prop_assert_eq!(rate.interval.is_some(), mirrored.interval.is_some());
@@ -306,7 +403,7 @@ mod tests {
         ) {
             let rate = |found: Vec<(usize, f64, f64)>| {
                 let pairs: Vec<_> = found.into_iter().map(|(control, a, b)| pair("a", control, a, b)).collect();
-                leak_rates(&pairs).swap_remove(0)
+                leak_rates(&estimates(&pairs)).swap_remove(0)
             };
             let (a, b) = (rate(ordered), rate(shuffled));
             prop_assert!((a.mean_leak_rate - b.mean_leak_rate).abs() < 1e-9);

@@ -4,6 +4,7 @@
 
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 
+use crate::leakage::Bounds;
 use crate::results::ModelSummary;
 
 /// The column that is there only where the conditions differ in a sampling value.
@@ -41,18 +42,36 @@ pub fn plain_table(
 
 /// A table of conditions, by its columns (a name, and whether they hold text) and rows. The column `sampling` is left
 /// out where all of it is empty: the conditions differ in no sampling value.
-pub(super) fn condition_table<const N: usize>(
-    columns: &[(&str, bool); N],
-    rows: &[[String; N]],
-) -> String {
+pub(super) fn condition_table(columns: &[(&str, bool)], rows: &[Vec<String>]) -> String {
     let is_shown =
         |idx: &usize| columns[*idx].0 != SAMPLING || rows.iter().any(|row| !row[*idx].is_empty());
-    let shown: Vec<usize> = (0..N).filter(is_shown).collect();
+    let shown: Vec<usize> = (0..columns.len()).filter(is_shown).collect();
     let names: Vec<&str> = shown.iter().map(|&idx| columns[idx].0).collect();
-    let cells = |row: &[String; N]| shown.iter().map(|&idx| row[idx].clone()).collect();
+    let cells = |row: &Vec<String>| shown.iter().map(|&idx| row[idx].clone()).collect();
     plain_table(&names, rows.iter().map(cells).collect(), &|column_idx| {
         !columns[shown[column_idx]].1
     })
+}
+
+/// A rate in percent: with its standard error where there were draws, and coarser where it is an estimate.
+pub(super) fn rate_text(rate: f64, bounds: Option<Bounds>) -> String {
+    match bounds {
+        Some(bounds) => format!("{rate:.2}{}", error_text(bounds)),
+        None => format!("{rate:.1}"),
+    }
+}
+
+/// The standard error that draws leave, such as ` ± 0.12`; nothing where there were none or it is unknown.
+pub(super) fn error_text(bounds: Bounds) -> String {
+    match bounds.draw_standard_error {
+        Some(error) if error > 0.0 => format!(" ± {error:.2}"),
+        _ => String::new(),
+    }
+}
+
+/// What a rate certainly is, such as `82.16 to 85.05`.
+pub(super) fn certain_text(bounds: Bounds) -> String {
+    format!("{:.2} to {:.2}", bounds.lower, bounds.upper)
 }
 
 /// The bits per weight of a model.

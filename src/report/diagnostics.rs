@@ -37,7 +37,7 @@ const LEGEND: &str = "What else the rates may come from, all categories together
      A prompt is restated where a generation begins with three words of it; generations are distinct where their texts differ.";
 
 /// The rows of one condition: a flaw each, then the distinct generations.
-fn rows(model: &ModelSummary) -> Vec<[String; COLUMNS.len()]> {
+fn rows(model: &ModelSummary) -> Vec<Vec<String>> {
     let overall = &model.diagnostics[0];
     let found = overall.flaws.iter().filter(|count| count.n_pairs > 0);
     let mut rows: Vec<[String; COLUMNS.len() - N_NAMING]> = found
@@ -58,7 +58,7 @@ fn rows(model: &ModelSummary) -> Vec<[String; COLUMNS.len()]> {
     let named = rows.into_iter().enumerate().map(|(row_idx, row)| {
         let once = |text: &str| if row_idx == 0 { text } else { "" }.to_owned();
         let [what, number, share, rate] = row;
-        [
+        vec![
             once(&model.model),
             once(&model.quantization),
             once(&model.sampling_label),

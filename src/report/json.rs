@@ -4,14 +4,15 @@
 
 use serde::Serialize;
 
-use super::sampling_object::SamplingObject;
-
 use super::diagnostics::{DiagnosticsObject, diagnostics_object};
-use super::exact::{self, DifferenceObject, ExactExampleObject, ExactRateObject};
-use crate::leakage::LeakRate;
+use super::objects::{BoundsObject, EnumerationObject, IntervalObject, listed};
+use super::sampling_object::SamplingObject;
+use crate::leakage::{ExactRate, LeakRate};
 use crate::results::{
-    DerivationSummary, DriftSummary, Example, ModelSummary, StoredShare, Summary,
+    DerivationSummary, DifferenceFromBase, DriftSummary, Example, ModelSummary, StoredShare,
+    Summary, Texts,
 };
+use crate::stats::Interval;
 
 /// The document. Percentages are 0 to 100.
 #[derive(Serialize)]
@@ -29,24 +30,18 @@ struct Document<'a> {
     n_failed: usize,
     /// Null where there are repeats only.
     enumeration: Option<EnumerationObject>,
-    leak_rates: Vec<LeakRateObject<'a>>,
-    exact_leak_rates: Vec<ExactRateObject<'a>>,
+    leak_rates: Vec<RateObject<'a>>,
+    exact_leak_rates: Vec<RateObject<'a>>,
     exact_differences: Vec<DifferenceObject<'a>>,
     models: Vec<ModelObject<'a>>,
     drifts: &'a [DriftSummary],
     examples: Vec<ExampleObject<'a>>,
-    exact_examples: Vec<ExactExampleObject<'a>>,
+    exact_examples: Vec<ExampleObject<'a>>,
 }
 
+/// A rate, of repeats or exact.
 #[derive(Serialize)]
-struct EnumerationObject {
-    coverage: f64,
-    max_rows_per_prompt: u32,
-    n_tail_draws: u32,
-}
-
-#[derive(Serialize)]
-struct LeakRateObject<'a> {
+struct RateObject<'a> {
     model: &'a str,
     quantization: &'a str,
     bits_per_weight: Option<f64>,
@@ -56,24 +51,73 @@ struct LeakRateObject<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     sampling: Option<&'a str>,
     metric: &'a str,
-    signature: &'a str,
+    /// Absent of an exact rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<&'a str>,
     /// Null for all categories together.
     category: Option<&'a str>,
     mean_leak_rate: f64,
+    /// Absent where the rate is an estimate.
+    #[serde(flatten)]
+    bounds: Option<BoundsObject>,
     /// Null where there is one cluster only.
-    interval: Option<IntervalObject>,
+    interval: Option<RateInterval>,
     n_pairs: usize,
-    n_tied: usize,
-    n_echoes: usize,
+    /// Absent of an exact rate.
+    #[serde(flatten)]
+    counts: Option<CountsObject>,
     n_clusters: usize,
-    diagnostics: Option<DiagnosticsObject>,
+    #[serde(flatten)]
+    rest: RestObject,
+}
+
+/// With its level; of an exact rate its two ends alone.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum RateInterval {
+    OfRepeats(IntervalObject),
+    Exact([f64; 2]),
 }
 
 #[derive(Serialize)]
-struct IntervalObject {
-    level: f64,
-    lower: f64,
-    upper: f64,
+struct CountsObject {
+    n_tied: usize,
+    n_echoes: usize,
+}
+
+/// What else is said of a rate.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum RestObject {
+    OfRepeats {
+        diagnostics: Option<DiagnosticsObject>,
+    },
+    Exact {
+        tie_rate: f64,
+        echo_rate: f64,
+        similarity_shift: f64,
+        total_variation_lower: f64,
+        total_variation_upper: f64,
+        entropy_test: f64,
+        entropy_control: f64,
+        coverage: f64,
+        coverage_min: f64,
+    },
+}
+
+/// A difference of exact rates, in percentage points.
+#[derive(Serialize)]
+struct DifferenceObject<'a> {
+    model: &'a str,
+    base: &'a str,
+    difference: f64,
+    lower: Option<f64>,
+    upper: Option<f64>,
+    /// Null where there is one cluster only.
+    interval: Option<[f64; 2]>,
+    p_value: f64,
+    n_pairs: usize,
+    n_clusters: usize,
 }
 
 #[derive(Serialize)]
@@ -114,16 +158,29 @@ struct DerivationObject<'a> {
     quantizer: &'a str,
 }
 
+/// An example; probabilities are 0 to 1.
 #[derive(Serialize)]
-struct ExampleObject<'a> {
-    model: &'a str,
-    concept: &'a str,
-    test_prompt: &'a str,
-    test_generation: &'a str,
-    similarity_test: f64,
-    control_prompt: &'a str,
-    control_generation: &'a str,
-    similarity_control: f64,
+#[serde(untagged)]
+enum ExampleObject<'a> {
+    OfRepeats {
+        model: &'a str,
+        concept: &'a str,
+        test_prompt: &'a str,
+        test_generation: &'a str,
+        similarity_test: f64,
+        control_prompt: &'a str,
+        control_generation: &'a str,
+        similarity_control: f64,
+    },
+    Exact {
+        model: &'a str,
+        concept: &'a str,
+        leak_probability: f64,
+        test_prompt: &'a str,
+        test_texts: Vec<(&'a str, f64)>,
+        control_prompt: &'a str,
+        control_texts: Vec<(&'a str, f64)>,
+    },
 }
 
 /// The summary as one JSON document, ending with a newline.
@@ -143,10 +200,22 @@ fn pretty(value: &impl Serialize) -> String {
 }
 
 fn document(summary: &Summary) -> Document<'_> {
-    let rates = summary.models.iter().flat_map(|model| {
-        let rates = model.leak_rates.iter().enumerate();
-        rates.map(move |(rate_idx, rate)| leak_rate_object(summary, model, rate, rate_idx))
-    });
+    let rates = |is_exact: bool| {
+        let rates = summary.models.iter().flat_map(|model| {
+            let rates = model.leak_rates.iter().enumerate();
+            rates.map(move |(rate_idx, rate)| (model, rate_idx, rate))
+        });
+        let rates = rates.filter(move |(.., rate)| rate.exact.is_some() == is_exact);
+        rates
+            .map(|(model, rate_idx, rate)| rate_object(summary, model, rate, rate_idx))
+            .collect()
+    };
+    let examples = |is_exact: bool| {
+        let is_meant =
+            |example: &&Example| matches!(example.texts, Texts::Likely { .. }) == is_exact;
+        let examples = summary.examples.iter().filter(is_meant);
+        examples.map(example_object).collect()
+    };
     Document {
         experiment: &summary.experiment,
         experiment_sha256: &summary.experiment_sha256,
@@ -159,55 +228,85 @@ fn document(summary: &Summary) -> Document<'_> {
         embedding_model: &summary.embedding_model,
         embedding_model_sha256: &summary.embedding_model_sha256,
         n_failed: summary.n_failed,
-        enumeration: summary.enumeration.map(|params| EnumerationObject {
-            coverage: params.coverage,
-            max_rows_per_prompt: params.max_rows_per_prompt,
-            n_tail_draws: params.n_tail_draws,
-        }),
-        leak_rates: rates.collect(),
-        exact_leak_rates: exact::rate_objects(summary),
-        exact_differences: summary
-            .exact_differences
-            .iter()
-            .map(exact::difference_object)
-            .collect(),
+        enumeration: summary.enumeration.map(Into::into),
+        leak_rates: rates(false),
+        exact_leak_rates: rates(true),
+        exact_differences: summary.differences.iter().map(difference_object).collect(),
         models: summary.models.iter().map(model_object).collect(),
         drifts: &summary.drifts,
-        examples: summary.examples.iter().map(example_object).collect(),
-        exact_examples: summary
-            .exact_examples
-            .iter()
-            .map(exact::example_object)
-            .collect(),
+        examples: examples(false),
+        exact_examples: examples(true),
     }
 }
 
-fn leak_rate_object<'a>(
+fn rate_object<'a>(
     summary: &'a Summary,
     model: &'a ModelSummary,
     rate: &'a LeakRate,
     rate_idx: usize,
-) -> LeakRateObject<'a> {
-    LeakRateObject {
+) -> RateObject<'a> {
+    let of_repeats = rate.exact.is_none();
+    let diagnostics = model.diagnostics.get(rate_idx);
+    RateObject {
         sampling: model.differing_sampling(),
         model: &model.model,
         quantization: &model.quantization,
         bits_per_weight: model.bits_per_weight,
         requantized_from: model.requantized_from(),
         metric: &summary.metric,
-        signature: &summary.signature,
+        signature: of_repeats.then_some(&summary.signature),
         category: rate.category.as_deref(),
         mean_leak_rate: rate.mean_leak_rate,
-        interval: rate.interval.map(|interval| IntervalObject {
-            level: 0.95,
-            lower: interval.lower,
-            upper: interval.upper,
+        bounds: rate.bounds().map(Into::into),
+        interval: rate.interval.map(|interval| match rate.exact {
+            None => RateInterval::OfRepeats(interval.into()),
+            Some(_) => RateInterval::Exact(ends(interval)),
         }),
         n_pairs: rate.n_pairs,
-        n_tied: rate.n_tied,
-        n_echoes: rate.n_echoes,
+        counts: of_repeats.then_some(CountsObject {
+            n_tied: rate.n_tied as usize,
+            n_echoes: rate.n_echoes as usize,
+        }),
         n_clusters: rate.n_clusters,
-        diagnostics: model.diagnostics.get(rate_idx).map(diagnostics_object),
+        rest: match rate.exact {
+            None => RestObject::OfRepeats {
+                diagnostics: diagnostics.map(diagnostics_object),
+            },
+            Some(exact) => exact_object(rate, exact),
+        },
+    }
+}
+
+fn exact_object(rate: &LeakRate, exact: ExactRate) -> RestObject {
+    RestObject::Exact {
+        tie_rate: rate.tie_rate(),
+        echo_rate: rate.echo_rate(),
+        similarity_shift: exact.similarity_shift,
+        total_variation_lower: exact.total_variation_lower,
+        total_variation_upper: exact.total_variation_upper,
+        entropy_test: exact.entropy_test,
+        entropy_control: exact.entropy_control,
+        coverage: exact.coverage,
+        coverage_min: exact.coverage_min,
+    }
+}
+
+fn ends(interval: Interval) -> [f64; 2] {
+    [interval.lower, interval.upper]
+}
+
+fn difference_object(found: &DifferenceFromBase) -> DifferenceObject<'_> {
+    let difference = &found.difference;
+    DifferenceObject {
+        model: &found.model,
+        base: &found.base,
+        difference: difference.difference,
+        lower: difference.bounds.map(|bounds| bounds.lower),
+        upper: difference.bounds.map(|bounds| bounds.upper),
+        interval: difference.interval.map(ends),
+        p_value: difference.p_value.value,
+        n_pairs: difference.n_prompts,
+        n_clusters: difference.n_clusters,
     }
 }
 
@@ -249,14 +348,27 @@ fn derivation_object(derivation: &DerivationSummary) -> DerivationObject<'_> {
 }
 
 fn example_object(example: &Example) -> ExampleObject<'_> {
-    ExampleObject {
-        model: &example.model,
-        concept: &example.concept,
-        test_prompt: &example.test_prompt,
-        test_generation: &example.test_generation,
-        similarity_test: example.similarity_test,
-        control_prompt: &example.control_prompt,
-        control_generation: &example.control_generation,
-        similarity_control: example.similarity_control,
+    let (model, concept) = (&example.model, &example.concept);
+    let (test_prompt, control_prompt) = (&example.test_prompt, &example.control_prompt);
+    match &example.texts {
+        Texts::Generations { test, control } => ExampleObject::OfRepeats {
+            model,
+            concept,
+            test_prompt,
+            test_generation: &test.text,
+            similarity_test: test.similarity,
+            control_prompt,
+            control_generation: &control.text,
+            similarity_control: control.similarity,
+        },
+        Texts::Likely { test, control } => ExampleObject::Exact {
+            model,
+            concept,
+            leak_probability: example.leak_probability,
+            test_prompt,
+            test_texts: listed(test),
+            control_prompt,
+            control_texts: listed(control),
+        },
     }
 }

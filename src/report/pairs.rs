@@ -36,12 +36,13 @@ impl Look {
     }
 }
 
-fn pair_text(pair: &ShownPair, look: &Look) -> String {
+fn pair_text(shown: &ShownPair, look: &Look) -> String {
+    let pair = &shown.pair;
     let heading = format!(
         "{} · {} · {} {}",
         visible(&pair.concept),
         visible(&pair.category),
-        visible(&pair.experiment),
+        visible(&shown.experiment),
         pair.pair_idx
     );
     let mut text = format!(
@@ -50,7 +51,7 @@ fn pair_text(pair: &ShownPair, look: &Look) -> String {
         visible(pair.test_prompt.trim()),
         visible(pair.control_prompt.trim())
     );
-    for condition in &pair.conditions {
+    for condition in &shown.conditions {
         write(
             &mut text,
             format_args!(
@@ -141,7 +142,7 @@ fn collapsed(repeats: &[ShownRepeat]) -> Vec<(&ShownRepeat, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::ShownCondition;
+    use crate::results::{PairPrompts, ShownCondition};
 
     fn repeat(test: &str, control: &str, leak: Leak) -> ShownRepeat {
         ShownRepeat {
@@ -158,11 +159,14 @@ mod tests {
     fn pair() -> ShownPair {
         ShownPair {
             experiment: "colors".to_owned(),
-            pair_idx: 12,
-            concept: "red".to_owned(),
-            category: "color-to-other".to_owned(),
-            test_prompt: "He likes red. He is".to_owned(),
-            control_prompt: "He is".to_owned(),
+            pair: PairPrompts {
+                pair_idx: 12,
+                concept: "red".to_owned(),
+                category: "color-to-other".to_owned(),
+                template_id: None,
+                test_prompt: "He likes red. He is".to_owned(),
+                control_prompt: "He is".to_owned(),
+            },
             conditions: vec![ShownCondition {
                 label: "tiny Q4_K_M".to_owned(),
                 metric_and_seed: ("sbert".to_owned(), 1),

@@ -2,32 +2,18 @@
 //!
 //! Owns words and layout. Every figure stands in `Summary` already.
 
-use std::fmt::Write as _;
-
 use itertools::Itertools as _;
 
-use super::columns::{SAMPLING, bits_text, condition_table};
+use super::columns::{SAMPLING, bits_text, certain_text, condition_table, rate_text};
 use super::diagnostics::diagnostics_text;
 use super::drift::drift_line;
-use super::exact::{self, exact_table};
 use crate::generation::EnumerationParams;
 use crate::leakage::LeakRate;
-use crate::results::{Example, ModelSummary, StoredShare, Summary};
+use crate::results::{
+    DifferenceFromBase, Example, LikelyText, ModelSummary, SimilarText, StoredShare, Summary, Texts,
+};
 use crate::visible::visible;
 
-/// The columns of the leak rates; those marked hold text.
-const COLUMNS: [(&str, bool); 10] = [
-    ("model", true),
-    ("quantization", true),
-    ("bits/weight", false),
-    (SAMPLING, true),
-    ("category", true),
-    ("Mean Leak-Rate", false),
-    ("95 % interval", false),
-    ("pairs", false),
-    ("tied", false),
-    ("echoes", false),
-];
 /// Tensor types of a misleadingly labelled file that are listed.
 const N_PARTS: usize = 4;
 
@@ -39,13 +25,12 @@ pub fn table(summary: &Summary) -> String {
         text.push('\n');
     };
     write(heading(summary));
-    if summary.enumeration.is_some() {
-        write(exact_table(&summary.models));
-        let differences = summary.exact_differences.iter();
-        differences.for_each(|found| write(exact::difference_line(found)));
-    } else {
-        write(leak_rate_table(&summary.models));
-        write(legend());
+    let is_exact = summary.enumeration.is_some();
+    write(leak_rate_table(&summary.models, is_exact));
+    write(if is_exact { EXACT_LEGEND } else { LEGEND }.to_owned());
+    let differences = summary.differences.iter().map(difference_line);
+    differences.for_each(&mut write);
+    if !is_exact {
         write(diagnostics_text(&summary.models));
     }
     write(format!("Signature: {}", summary.signature));
@@ -58,8 +43,7 @@ pub fn table(summary: &Summary) -> String {
         lines.for_each(|line| write(format!("  {line}")));
     }
     let examples = summary.examples.iter().map(example_text);
-    let exact_examples = summary.exact_examples.iter().map(exact::example_text);
-    let examples: Vec<String> = examples.chain(exact_examples).collect();
+    let examples: Vec<String> = examples.collect();
     if !examples.is_empty() {
         write("\nMost striking leaks:".to_owned());
         examples.into_iter().for_each(&mut write);
@@ -91,42 +75,88 @@ pub fn tables(summaries: &[Summary]) -> String {
     summaries.iter().map(table).collect::<Vec<_>>().join("\n")
 }
 
-fn leak_rate_table(models: &[ModelSummary]) -> String {
+/// The columns of the leak rates; those marked hold text.
+fn rate_columns(is_exact: bool) -> Vec<(&'static str, bool)> {
+    let mut columns = vec![
+        ("model", true),
+        ("quantization", true),
+        ("bits/weight", false),
+        (SAMPLING, true),
+        ("category", true),
+        ("Mean Leak-Rate", false),
+        ("95 % interval", false),
+        ("pairs", false),
+        (if is_exact { "ties" } else { "tied" }, false),
+        ("echoes", false),
+    ];
+    if is_exact {
+        columns.insert(CERTAINLY, ("certainly", false));
+        columns.push(("covered", false));
+    }
+    columns
+}
+
+/// The place of the column that only exact rates have.
+const CERTAINLY: usize = 6;
+
+fn leak_rate_table(models: &[ModelSummary], is_exact: bool) -> String {
     let rows = models.iter().flat_map(|model| {
         let rates = model.leak_rates.iter().enumerate();
         rates.map(move |(rate_idx, rate)| leak_rate_cells(model, rate, rate_idx == 0))
     });
-    condition_table(&COLUMNS, &rows.collect::<Vec<_>>())
+    condition_table(&rate_columns(is_exact), &rows.collect::<Vec<_>>())
 }
 
 /// The cells of a row; what names the condition stands in its first row only.
-fn leak_rate_cells(
-    model: &ModelSummary,
-    rate: &LeakRate,
-    is_first: bool,
-) -> [String; COLUMNS.len()] {
+fn leak_rate_cells(model: &ModelSummary, rate: &LeakRate, is_first: bool) -> Vec<String> {
     let once = |text: String| if is_first { text } else { String::new() };
     let interval = rate.interval.map_or("none".to_owned(), |interval| {
         format!("{:.1} to {:.1}", interval.lower, interval.upper)
     });
-    [
+    let mut cells = vec![
         once(model.model.clone()),
         once(model.quantization.clone()),
         once(bits_text(model)),
         once(model.sampling_label.clone()),
         rate.category.clone().unwrap_or_else(|| "all".to_owned()),
-        format!("{:.1} %", rate.mean_leak_rate),
+        format!("{} %", rate_text(rate.mean_leak_rate, rate.bounds())),
         interval,
         rate.n_pairs.to_string(),
-        rate.n_tied.to_string(),
-        rate.n_echoes.to_string(),
-    ]
+    ];
+    let Some(exact) = rate.exact else {
+        cells.extend([rate.n_tied, rate.n_echoes].map(|n| n.to_string()));
+        return cells;
+    };
+    cells.insert(CERTAINLY, certain_text(exact.bounds));
+    cells.extend([rate.tie_rate(), rate.echo_rate()].map(|part| format!("{part:.1} %")));
+    cells.push(format!("{:.2} %", 100.0 * exact.coverage));
+    cells
 }
 
-fn legend() -> String {
-    "50 % = no leakage. A pair is one repeat of a test prompt with the same repeat of its control; a tie counts one half.\n\
-     An echo is a generation that holds the concept itself. The interval treats all pairs that share a control as one cluster."
-        .to_owned()
+const LEGEND: &str = "50 % = no leakage. A pair is one repeat of a test prompt with the same repeat of its control; a tie counts one half.\n\
+     An echo is a generation that holds the concept itself. The interval treats all pairs that share a control as one cluster.";
+
+const EXACT_LEGEND: &str = "50 % = no leakage. The rate of a pair is the probability that a test continuation is closer to the concept than a control\n\
+     continuation; a tie counts one half. \"certainly\" holds whatever was not enumerated; ± is the standard error of draws of it.\n\
+     The interval is for the choice of prompts alone and treats all pairs that share a control as one cluster.";
+
+/// A difference in one line.
+fn difference_line(found: &DifferenceFromBase) -> String {
+    let DifferenceFromBase {
+        model,
+        base,
+        difference,
+    } = found;
+    let interval = difference.interval.map_or("none".to_owned(), |interval| {
+        format!("{:+.1} to {:+.1}", interval.lower, interval.upper)
+    });
+    let certainly = difference.bounds.map_or(String::new(), |bounds| {
+        format!(", certainly {:+.2} to {:+.2}", bounds.lower, bounds.upper)
+    });
+    format!(
+        "{model} against {base}: {:+.2} points{certainly}; 95 % interval for the choice of prompts {interval}, p = {:.3}",
+        difference.difference, difference.p_value.value
+    )
 }
 
 /// What must be known of a model file before its figures are read.
@@ -160,30 +190,34 @@ fn share_text(share: &StoredShare) -> String {
 }
 
 fn example_text(example: &Example) -> String {
-    let mut text = format!("  {} ({})\n", example.concept, example.model);
-    let sides = [
-        (
-            &example.test_prompt,
-            &example.test_generation,
-            example.similarity_test,
-        ),
-        (
-            &example.control_prompt,
-            &example.control_generation,
-            example.similarity_control,
-        ),
-    ];
-    for (prompt, generation, similarity) in sides {
-        writeln!(
-            text,
-            "    {similarity:>6.3}  {} -> {}",
-            visible(prompt.trim()),
-            visible(generation.trim())
-        )
-        .expect("writing to a string cannot fail");
+    let (concept, model) = (&example.concept, &example.model);
+    let prompts = [&example.test_prompt, &example.control_prompt];
+    match &example.texts {
+        Texts::Generations { test, control } => {
+            let side = |prompt: &String, of: &SimilarText| {
+                let (prompt, text) = (visible(prompt.trim()), visible(of.text.trim()));
+                format!("    {:>6.3}  {prompt} -> {text}", of.similarity)
+            };
+            let [test, control] = [side(prompts[0], test), side(prompts[1], control)];
+            format!("  {concept} ({model})\n{test}\n{control}")
+        }
+        Texts::Likely { test, control } => {
+            let side = |prompt: &String, texts: &[LikelyText]| {
+                format!("    {} -> {}", visible(prompt), likely_words(texts))
+            };
+            let [test, control] = [side(prompts[0], test), side(prompts[1], control)];
+            let percent = 100.0 * example.leak_probability;
+            format!("  {concept} ({model}): {percent:.1} %\n{test}\n{control}")
+        }
     }
-    text.pop();
-    text
+}
+
+fn likely_words(texts: &[LikelyText]) -> String {
+    let texts = texts.iter().map(|likely| {
+        let percent = 100.0 * likely.probability;
+        format!("{} ({percent:.0} %)", visible(&likely.text))
+    });
+    texts.collect::<Vec<_>>().join(", ")
 }
 
 /// What is made of each prompt: repeats, or an enumeration and how far it goes.

@@ -1,8 +1,9 @@
 //! The results of a comparison: conditions against a base.
 
-use super::{DriftSummary, LikelyText};
+use super::{DriftSummary, LikelyText, PairPrompts};
 use crate::generation::EnumerationParams;
-use crate::leakage::{Comparison, ConditionRate, Leak, LeakTrend, RepeatFlips};
+use crate::leakage::{Comparison, ConditionRate, ExactRate, Leak, LeakTrend, RepeatFlips};
+use crate::stats::Interval;
 
 /// Conditions against a base.
 #[derive(Debug, Clone)]
@@ -56,8 +57,8 @@ pub struct Condition {
     pub rate: ConditionRate,
     /// The most repeats a prompt has; 0 where continuations were enumerated.
     pub n_repeats: usize,
-    /// What is certain of the rate, where continuations were enumerated.
-    pub exact: Option<ExactBounds>,
+    /// What else is known of the rate, where continuations were enumerated.
+    pub exact: Option<ExactRate>,
 }
 
 /// One condition against the base.
@@ -69,12 +70,10 @@ pub struct ConditionComparison {
     pub comparison: Option<Comparison>,
     /// How far the next-token distributions lie apart; None where they are not stored.
     pub drift: Option<DriftSummary>,
-    /// What became of the base's verdicts, by repeat.
+    /// What became of the base's verdicts, by repeat; empty where continuations were enumerated.
     pub flips: Vec<RepeatFlips>,
-    /// Prompts that flipped most consistently.
-    pub flipped_prompts: Vec<FlippedText>,
-    /// What is certain of the difference and which pairs moved, where continuations were enumerated.
-    pub exact: Option<ExactCompared>,
+    /// The pairs that changed most, at most one of each cluster.
+    pub changed: Vec<ChangedText>,
     /// The same difference by other metrics that the database has.
     pub other_metrics: Vec<MetricDifference>,
 }
@@ -88,29 +87,39 @@ pub struct MetricDifference {
     pub comparison: Comparison,
 }
 
-/// A prompt that flipped, with what both conditions made of it.
-#[derive(Debug, Clone)]
-pub struct FlippedText {
-    /// The pair's place in the experiment, from 0.
-    pub pair_idx: usize,
-    /// The concept.
-    pub concept: String,
-    /// The category.
-    pub category: String,
-    /// The prompt that holds the concept.
-    pub test_prompt: String,
-    /// The prompt without the concept.
-    pub control_prompt: String,
-    /// Mean change of the verdict, -1 to 1.
+/// A pair whose leak probability changed, with what both conditions made of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangedText {
+    /// The pair.
+    pub pair: PairPrompts,
+    /// How much more probable a leak is under the other condition, -1 to 1.
     pub change: f64,
-    /// The generations of the base, by repeat.
-    pub base: Vec<RepeatText>,
-    /// The generations of the other condition, by repeat.
-    pub other: Vec<RepeatText>,
+    /// What `change` certainly is at least and at most; None where it is one of repeats.
+    pub bounds: Option<Interval>,
+    /// Under the base.
+    pub base: ChangedSide,
+    /// Under the other condition.
+    pub other: ChangedSide,
+}
+
+/// A pair under one condition.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChangedSide {
+    /// Its repeats.
+    Repeats(Vec<RepeatText>),
+    /// Its enumerated continuations.
+    Exact {
+        /// Its leak probability, 0 to 1.
+        leak_probability: f64,
+        /// The most probable texts after the test prompt.
+        test_texts: Vec<LikelyText>,
+        /// The most probable texts after the control prompt.
+        control_texts: Vec<LikelyText>,
+    },
 }
 
 /// The generations of one repeat.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RepeatText {
     /// The repeat, from 0.
     pub repeat_idx: u32,
@@ -148,66 +157,4 @@ pub struct MetricAgreement {
     pub kappa: Option<f64>,
     /// Verdicts that were compared.
     pub n: usize,
-}
-
-/// What is certain of an exact rate, for these prompts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ExactBounds {
-    /// What the Mean Leak-Rate certainly is at least, in percent.
-    pub lower: f64,
-    /// What it certainly is at most.
-    pub upper: f64,
-    /// Standard error that draws of tails leave, in points; 0 where nothing was drawn, None where it is unknown.
-    pub draw_standard_error: Option<f64>,
-    /// Mean probability of the enumerated continuations, 0 to 1.
-    pub coverage: f64,
-    /// The smallest of them.
-    pub coverage_min: f64,
-}
-
-/// What is certain of a difference of exact rates, for these prompts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ExactCompared {
-    /// What the difference certainly is at least, in points.
-    pub lower: f64,
-    /// What it certainly is at most.
-    pub upper: f64,
-    /// Standard error that draws of tails leave, in points; 0 where nothing was drawn, None where it is unknown.
-    pub draw_standard_error: Option<f64>,
-    /// The pairs whose leak probability changed most, at most one of each cluster.
-    pub moved: Vec<MovedPair>,
-}
-
-/// A pair whose leak probability changed, with what both conditions make of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MovedPair {
-    /// The pair's place in the experiment, from 0.
-    pub pair_idx: usize,
-    /// The concept.
-    pub concept: String,
-    /// The category.
-    pub category: String,
-    /// The prompt that holds the concept.
-    pub test_prompt: String,
-    /// The prompt without the concept.
-    pub control_prompt: String,
-    /// What the change of the leak probability certainly is at least, -1 to 1.
-    pub lower: f64,
-    /// What it certainly is at most.
-    pub upper: f64,
-    /// Under the base.
-    pub base: MovedSide,
-    /// Under the other condition.
-    pub other: MovedSide,
-}
-
-/// A pair under one condition.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MovedSide {
-    /// Its leak probability, 0 to 1.
-    pub leak_probability: f64,
-    /// The most probable texts after the test prompt.
-    pub test_texts: Vec<LikelyText>,
-    /// The most probable texts after the control prompt.
-    pub control_texts: Vec<LikelyText>,
 }

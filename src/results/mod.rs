@@ -11,18 +11,16 @@ mod report;
 mod run;
 
 pub use comparison::{
-    ComparisonReport, Condition, ConditionComparison, ExactBounds, ExactCompared, FlippedText,
-    MetricAgreement, MetricDifference, ModelTrend, MovedPair, MovedSide, RepeatText,
+    ChangedSide, ChangedText, ComparisonReport, Condition, ConditionComparison, MetricAgreement,
+    MetricDifference, ModelTrend, RepeatText,
 };
 pub use drift::{DriftSummary, ScoreSummary};
-pub use pairs::{LikelyText, ShownCondition, ShownPair, ShownRepeat};
+pub use pairs::{
+    LikelyText, PairPrompts, ShownCondition, ShownPair, ShownRepeat, SimilarText, Texts,
+};
 pub use plan::{ComparisonPlan, Cost, ModelPlan, RunPlan};
 pub use report::{
-    BaseComparisons, Making, ReportComparison, ReportCondition, ReportData, ReportExactLeak,
-    ReportExperiment, ReportModel, ReportPair, ReportRate, ReportRun, ReportRunModel,
-    ReportVerdict,
+    BaseComparisons, Making, ReportComparison, ReportCondition, ReportData, ReportExperiment,
+    ReportLeak, ReportModel, ReportRun, ReportRunModel,
 };
-pub use run::{
-    DerivationSummary, DifferenceFromBase, ExactExample, Example, ModelSummary, StoredShare,
-    Summary,
-};
+pub use run::{DerivationSummary, DifferenceFromBase, Example, ModelSummary, StoredShare, Summary};

@@ -2,21 +2,30 @@
 
 use crate::leakage::Leak;
 
-/// A prompt pair, and what was made of it under each condition.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ShownPair {
-    /// The experiment's name.
-    pub experiment: String,
-    /// The pair's place in the experiment, from 0.
+/// A prompt pair, without anything that was made of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairPrompts {
+    /// Its place in the experiment, from 0.
     pub pair_idx: usize,
     /// The concept.
     pub concept: String,
     /// The category.
     pub category: String,
+    /// The template it was made from; None for a free-standing pair.
+    pub template_id: Option<String>,
     /// The prompt with the concept.
     pub test_prompt: String,
-    /// The prompt without it.
+    /// The prompt without the concept.
     pub control_prompt: String,
+}
+
+/// A prompt pair, and what was made of it under each condition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShownPair {
+    /// The experiment's name.
+    pub experiment: String,
+    /// The pair.
+    pub pair: PairPrompts,
     /// What each condition made of it.
     pub conditions: Vec<ShownCondition>,
 }
@@ -58,4 +67,32 @@ pub struct LikelyText {
     pub text: String,
     /// Its probability.
     pub probability: f64,
+}
+
+/// A generation and its similarity to the concept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SimilarText {
+    /// The text.
+    pub text: String,
+    /// The similarity, -1 to 1.
+    pub similarity: f64,
+}
+
+/// The texts behind an estimate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Texts {
+    /// The generations of one repeat.
+    Generations {
+        /// For the test prompt.
+        test: SimilarText,
+        /// For the control prompt.
+        control: SimilarText,
+    },
+    /// The continuations that tell most, each with its probability.
+    Likely {
+        /// Of the test prompt.
+        test: Vec<LikelyText>,
+        /// Of the control prompt.
+        control: Vec<LikelyText>,
+    },
 }

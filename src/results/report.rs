@@ -1,9 +1,9 @@
 //! Everything that is shown of an experiment, as it is stored and computed.
 
-use super::{ConditionComparison, LikelyText, ModelTrend};
+use super::{ConditionComparison, ModelTrend, PairPrompts, Texts};
 use crate::generation::EnumerationParams;
-use crate::leakage::{Diversity, ExactLeakRate, ExactPair, LeakRate, ScoredPair};
-use crate::stats::{Drift, Interval};
+use crate::leakage::{Diversity, LeakRate, PairEstimate};
+use crate::stats::Drift;
 
 /// An experiment with everything that is shown of it.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ pub struct ReportData {
     /// One trend for each model with at least three different bits per weight.
     pub trends: Vec<ModelTrend>,
     /// The prompt pairs, by their place in the experiment.
-    pub pairs: Vec<ReportPair>,
+    pub pairs: Vec<PairPrompts>,
     /// The runs of the experiment, in the order of their start.
     pub runs: Vec<ReportRun>,
     /// The making of this report.
@@ -88,62 +88,24 @@ pub struct ReportCondition {
     /// The sampling values of its generations: name and value. Several values of one name were all in use.
     pub sampling: Vec<(String, String)>,
     /// Leak rates: all categories together first, then each.
-    pub leak_rates: Vec<ReportRate>,
+    pub leak_rates: Vec<LeakRate>,
     /// The leak rate of the repeats that are no echoes; None where all are, and where rates are exact.
-    pub leak_rate_without_echoes: Option<ReportRate>,
+    pub leak_rate_without_echoes: Option<LeakRate>,
     /// How different the repeats of test prompts are; None without verdicts.
     pub diversity: Option<Diversity>,
     /// The share of different verdicts among any two repeats of a prompt, 0 to 1; None with one repeat.
     pub disagreement: Option<f64>,
-    /// The verdicts with their texts, by pair and repeat; empty where rates are exact.
-    pub verdicts: Vec<ReportVerdict>,
-    /// The leak probabilities with the most probable texts, by pair; empty where rates are those of repeats.
-    pub exact_leaks: Vec<ReportExactLeak>,
+    /// What the rates are made of, by pair and repeat.
+    pub leaks: Vec<ReportLeak>,
 }
 
-/// A Mean Leak-Rate, of repeats or exact. All of it but the counts is in percent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ReportRate {
-    /// The category; None for all together.
-    pub category: Option<String>,
-    /// The rate; 50 is no leakage.
-    pub mean_leak_rate: f64,
-    /// What it certainly is for these prompts; None where it is an estimate.
-    pub certain: Option<Interval>,
-    /// Standard error that draws of uncovered tails leave, where there were any and it is known.
-    pub draw_standard_error: Option<f64>,
-    /// The 95 % interval for the choice of prompts; None with a single cluster.
-    pub interval: Option<Interval>,
-    /// Pairs times repeats, or pairs where rates are exact.
-    pub n_pairs: usize,
-    /// Clusters of the interval.
-    pub n_clusters: usize,
-    /// Part of ties.
-    pub tie_rate: f64,
-    /// Part of test texts in which the concept itself stands.
-    pub echo_rate: f64,
-}
-
-/// A pair whose continuations were enumerated.
+/// A pair, or one repeat of it.
 #[derive(Debug, Clone)]
-pub struct ReportExactLeak {
-    /// The pair and what its distributions say.
-    pub exact: ExactPair,
-    /// The most probable texts after the test prompt.
-    pub test_texts: Vec<LikelyText>,
-    /// The most probable texts after the control prompt.
-    pub control_texts: Vec<LikelyText>,
-}
-
-/// One repeat of one pair.
-#[derive(Debug, Clone)]
-pub struct ReportVerdict {
-    /// Pair, repeat, similarities and verdict.
-    pub scored: ScoredPair,
-    /// The generation for the test prompt.
-    pub test_generation: String,
-    /// The generation for the control prompt.
-    pub control_generation: String,
+pub struct ReportLeak {
+    /// How probably it leaks.
+    pub estimate: PairEstimate,
+    /// What it was continued with.
+    pub texts: Texts,
 }
 
 /// Conditions against one base.
@@ -164,23 +126,6 @@ pub struct ReportComparison {
     pub found: ConditionComparison,
     /// How far the condition lies from the base in its next-token distributions; None where they are not stored.
     pub drift: Option<Drift>,
-}
-
-/// A prompt pair.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReportPair {
-    /// Its place in the experiment, from 0.
-    pub pair_idx: usize,
-    /// The concept.
-    pub concept: String,
-    /// The category.
-    pub category: String,
-    /// The template it was made from; None for a free-standing pair.
-    pub template_id: Option<String>,
-    /// The prompt with the concept.
-    pub test_prompt: String,
-    /// The prompt without the concept.
-    pub control_prompt: String,
 }
 
 /// A run or an import: which program did what, on which machine.
@@ -235,41 +180,5 @@ impl ReportCondition {
     pub(crate) fn is_same_file(&self, other: &Self) -> bool {
         let (a, b) = (&self.model, &other.model);
         (&a.name, &a.quantization, &a.sha256) == (&b.name, &b.quantization, &b.sha256)
-    }
-}
-
-impl From<LeakRate> for ReportRate {
-    fn from(rate: LeakRate) -> Self {
-        let percent = |n: usize| 100.0 * n as f64 / rate.n_pairs as f64;
-        Self {
-            mean_leak_rate: rate.mean_leak_rate,
-            certain: None,
-            draw_standard_error: None,
-            interval: rate.interval,
-            n_pairs: rate.n_pairs,
-            n_clusters: rate.n_clusters,
-            tie_rate: percent(rate.n_tied),
-            echo_rate: percent(rate.n_echoes),
-            category: rate.category,
-        }
-    }
-}
-
-impl From<ExactLeakRate> for ReportRate {
-    fn from(rate: ExactLeakRate) -> Self {
-        Self {
-            mean_leak_rate: rate.mean_leak_rate,
-            certain: Some(Interval {
-                lower: rate.lower,
-                upper: rate.upper,
-            }),
-            draw_standard_error: rate.draw_standard_error.filter(|error| *error > 0.0),
-            interval: rate.interval,
-            n_pairs: rate.n_pairs,
-            n_clusters: rate.n_clusters,
-            tie_rate: rate.tie_rate,
-            echo_rate: rate.echo_rate,
-            category: rate.category,
-        }
     }
 }

@@ -1,8 +1,8 @@
 //! The results of a run, and of scoring what is stored.
 
-use super::{DriftSummary, LikelyText};
+use super::{DriftSummary, Texts};
 use crate::generation::{EnumerationParams, SamplingParams};
-use crate::leakage::{Diagnostics, ExactDifference, ExactLeakRate, LeakRate};
+use crate::leakage::{Comparison, Diagnostics, LeakRate};
 
 /// Everything a finished run shows.
 #[derive(Debug, Clone)]
@@ -34,9 +34,7 @@ pub struct Summary {
     /// The most striking leaks of all models.
     pub examples: Vec<Example>,
     /// Each quantization against the first of its model, where continuations were enumerated.
-    pub exact_differences: Vec<DifferenceFromBase>,
-    /// The most striking pairs of all models, where continuations were enumerated.
-    pub exact_examples: Vec<ExactExample>,
+    pub differences: Vec<DifferenceFromBase>,
     /// The database file.
     pub database: String,
     /// The row of this run in the table `runs`; None where nothing was run.
@@ -82,10 +80,8 @@ pub struct ModelSummary {
     pub seconds: f64,
     /// Leak rates: all categories together first, then each.
     pub leak_rates: Vec<LeakRate>,
-    /// What else each of them may come from, in the same order.
+    /// What else each of them may come from, in the same order; empty where rates are exact.
     pub diagnostics: Vec<Diagnostics>,
-    /// Exact leak rates in the same order, where continuations were enumerated.
-    pub exact_leak_rates: Vec<ExactLeakRate>,
 }
 
 /// A part of a model's weights.
@@ -121,18 +117,14 @@ pub struct Example {
     pub model: String,
     /// The concept.
     pub concept: String,
+    /// The probability of a leak, 0 to 1.
+    pub leak_probability: f64,
     /// The prompt that holds the concept.
     pub test_prompt: String,
-    /// What the model made of it.
-    pub test_generation: String,
-    /// Similarity of the concept and that generation.
-    pub similarity_test: f64,
     /// The prompt without the concept.
     pub control_prompt: String,
-    /// What the model made of it.
-    pub control_generation: String,
-    /// Similarity of the concept and that generation.
-    pub similarity_control: f64,
+    /// What the model made of both.
+    pub texts: Texts,
 }
 
 impl ModelSummary {
@@ -150,25 +142,6 @@ impl ModelSummary {
     }
 }
 
-/// One pair with the texts that account for most of its leak probability, worth reading.
-#[derive(Debug, Clone)]
-pub struct ExactExample {
-    /// Model and quantization.
-    pub model: String,
-    /// The concept.
-    pub concept: String,
-    /// The pair's leak probability, 0 to 1.
-    pub leak_probability: f64,
-    /// The prompt that holds the concept.
-    pub test_prompt: String,
-    /// The continuations that leak most, and how probable each is.
-    pub test_texts: Vec<LikelyText>,
-    /// The prompt without the concept.
-    pub control_prompt: String,
-    /// Its most probable continuations.
-    pub control_texts: Vec<LikelyText>,
-}
-
 /// How much more leaks under one quantization than under the first of the same model.
 #[derive(Debug, Clone)]
 pub struct DifferenceFromBase {
@@ -177,5 +150,5 @@ pub struct DifferenceFromBase {
     /// What it is compared with.
     pub base: String,
     /// The difference.
-    pub difference: ExactDifference,
+    pub difference: Comparison,
 }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row, named_params};
 use super::error::Failure;
 use super::numerics::numerics;
 use super::samplings::sampling;
-use super::values::unsigned;
+use super::values::{texts, unsigned};
 use super::{
     ConditionId, ExperimentId, ModelId, Numerics, NumericsId, SamplingId, Source, Store, StoreError,
 };
@@ -146,6 +146,8 @@ pub struct StoredCondition {
     pub sampling_label: String,
     /// How logits were computed.
     pub numerics: Numerics,
+    /// The machines on which a run of the model found these numerics: processor, its features and the device.
+    pub machines: Vec<String>,
     /// Number of verdicts or leak probabilities, at least 1.
     pub n_leaks: usize,
 }
@@ -172,7 +174,14 @@ impl Store {
                 "SELECT v_conditions.*, experiments.sha256 AS experiment_sha256, models.sha256 AS model_sha256,
                      CASE WHEN derivation ->> 'is_requantized' THEN derivation ->> 'parent_quantization' END
                          AS requantized_from,
-                     temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop
+                     temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop,
+                     (SELECT json_group_array(DISTINCT cpu || ', ' || system_info || ', ' || device)
+                      FROM run_models JOIN runs ON runs.id = run_id
+                      WHERE run_models.model_id = v_conditions.model_id
+                          AND (run_models.numerics_id = v_conditions.numerics_id
+                              OR run_models.numerics_id IS NULL AND logits_sha256 IS NULL
+                                  AND run_models.schedule = v_conditions.schedule
+                                  AND runs.llama_cpp_version = v_conditions.llama_cpp_version)) AS machines
                  FROM v_conditions
                      JOIN experiments ON experiments.id = v_conditions.experiment_id
                      JOIN models ON models.id = v_conditions.model_id
@@ -268,6 +277,7 @@ fn stored_condition(row: &Row<'_>) -> Result<StoredCondition, Failure> {
         sampling_values: row.get("sampling")?,
         sampling_label: String::new(),
         numerics: numerics(row)?,
+        machines: texts(&row.get::<_, String>("machines")?)?,
         n_leaks: unsigned(row.get("n_leaks")?)?,
     })
 }

@@ -54,6 +54,11 @@ pub(super) fn numbers<T: FromStr>(json: &str) -> Result<Vec<T>, Failure> {
     items.collect::<Result<_, _>>().map_err(|_| failure())
 }
 
+/// Texts from a JSON array.
+pub(super) fn texts(json: &str) -> Result<Vec<String>, Failure> {
+    serde_json::from_str(json).map_err(|_| Failure::Value(format!("`{json}` is no list of texts")))
+}
+
 /// A vector as little-endian f32, 4 bytes each.
 pub(super) fn blob(vector: &[f32]) -> Result<Vec<u8>, Failure> {
     check_vector(vector)?;

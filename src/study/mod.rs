@@ -20,6 +20,7 @@ pub(crate) mod answering;
 pub(crate) mod asking;
 mod comparing;
 mod drifting;
+mod estimates;
 mod experiment;
 mod exporting;
 mod importing;

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::experiment::{Experiment, Preset};
-use crate::leakage::{ExactPair, Metric, Rounding, exact_difference};
+use crate::leakage::{Clusters, Metric, PairEstimate, Rounding, compare_with_base};
 use crate::llama::{self, Backend};
 use crate::machine;
 use crate::results::{DifferenceFromBase, DriftSummary, ModelSummary, Summary};
@@ -150,7 +150,7 @@ impl Steps<'_> {
             rounding: Rounding::PUBLISHED,
         };
         let mut summary = self.new_summary(store, &scorer);
-        let mut bases: Vec<(&Prepared, Vec<ExactPair>)> = Vec::new();
+        let mut bases: Vec<(&Prepared, Vec<PairEstimate>)> = Vec::new();
         for ((planned, answered), subject) in self.planned.iter().zip(&answered).zip(&subjects) {
             let scored = scorer.score(store, subject)?;
             add_differences(&mut summary, &mut bases, &planned.prepared, &scored);
@@ -223,8 +223,7 @@ impl Steps<'_> {
             models: Vec::new(),
             drifts: Vec::new(),
             examples: Vec::new(),
-            exact_differences: Vec::new(),
-            exact_examples: Vec::new(),
+            differences: Vec::new(),
             database: store.path().display().to_string(),
             run_id: Some(self.run.get()),
             n_failed: 0,
@@ -232,45 +231,47 @@ impl Steps<'_> {
     }
 }
 
-/// Compares exact rates with those of the first quantization of the same model under the same sampling.
+/// Adds how a condition differs from the first of its model under the same sampling values, or keeps it as that first.
+///
+/// Only exact rates have a difference that a run can state: of repeats, one run is one draw.
 fn add_differences<'p>(
     summary: &mut Summary,
-    bases: &mut Vec<(&'p Prepared, Vec<ExactPair>)>,
+    bases: &mut Vec<(&'p Prepared, Vec<PairEstimate>)>,
     prepared: &'p Prepared,
     scored: &Scored,
 ) {
-    let Some(exact) = &scored.exact else {
+    if summary.enumeration.is_none() {
         return;
-    };
+    }
     let is_base = |base: &Prepared| {
         base.file.name == prepared.file.name && base.context.sampling == prepared.context.sampling
     };
-    match bases.iter().find(|(base, _)| is_base(base)) {
-        Some((base, pairs)) => {
-            let difference = exact_difference(pairs, &exact.pairs, FLIPS);
-            let differences = difference.map(|difference| DifferenceFromBase {
-                model: prepared.label(),
-                base: base.label(),
-                difference,
-            });
-            summary.exact_differences.extend(differences);
-        }
-        None => bases.push((prepared, exact.pairs.clone())),
-    }
+    let Some((base, base_pairs)) = bases.iter().find(|(base, _)| is_base(base)) else {
+        bases.push((prepared, scored.pairs.clone()));
+        return;
+    };
+    let controls = base_pairs.iter().chain(&scored.pairs);
+    let clusters: Clusters = controls
+        .map(|pair| (pair.pair_idx, pair.control_prompt_idx))
+        .collect();
+    let found = compare_with_base(base_pairs, &[&scored.pairs], &clusters, FLIPS);
+    let differences = found
+        .into_iter()
+        .flatten()
+        .map(|difference| DifferenceFromBase {
+            model: prepared.label(),
+            base: base.label(),
+            difference,
+        });
+    summary.differences.extend(differences);
 }
 
 fn add_model(summary: &mut Summary, prepared: &Prepared, done: &RunModel, scored: Scored) {
-    let (examples, exact) = match scored.exact {
-        Some(exact) => (exact.examples, exact.leak_rates),
-        None => (Vec::new(), Vec::new()),
-    };
     summary.examples.extend(scored.examples);
-    summary.exact_examples.extend(examples);
     summary.n_failed += done.n_failed;
     summary.models.push(ModelSummary {
         leak_rates: scored.leak_rates,
         diagnostics: scored.diagnostics,
-        exact_leak_rates: exact,
         ..model_summary(prepared, done)
     });
 }
@@ -296,6 +297,5 @@ fn model_summary(prepared: &Prepared, done: &RunModel) -> ModelSummary {
         seconds: done.total.as_secs_f64(),
         leak_rates: Vec::new(),
         diagnostics: Vec::new(),
-        exact_leak_rates: Vec::new(),
     }
 }

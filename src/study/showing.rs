@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::leakage::{Leak, RateKind};
 use crate::results::{ShownCondition, ShownPair, ShownRepeat};
 use crate::store::{Store, StoredCondition, StoredLeak};
+use crate::study::estimates::prompts_of_leak;
 use crate::study::selecting::{self, Selection};
 use crate::study::session::Session;
 
@@ -76,7 +77,11 @@ fn pairs(
                 continue;
             }
             let key = (set.key.experiment.get(), leak.pair_idx);
-            let pair = pairs.entry(key).or_insert_with(|| new_pair(set, &leak));
+            let pair = pairs.entry(key).or_insert_with(|| ShownPair {
+                experiment: set.experiment_name.clone(),
+                pair: prompts_of_leak(&leak),
+                conditions: Vec::new(),
+            });
             if pair
                 .conditions
                 .last()
@@ -106,18 +111,6 @@ fn label(set: &StoredCondition, sets: &[&StoredCondition]) -> String {
         label = format!("{label}, seed {}", set.key.seed);
     }
     label
-}
-
-fn new_pair(set: &StoredCondition, leak: &StoredLeak) -> ShownPair {
-    ShownPair {
-        experiment: set.experiment_name.clone(),
-        pair_idx: leak.pair_idx,
-        concept: leak.concept.clone(),
-        category: leak.category.clone(),
-        test_prompt: leak.test_prompt.clone(),
-        control_prompt: leak.control_prompt.clone(),
-        conditions: Vec::new(),
-    }
 }
 
 fn shown_repeat(leak: StoredLeak) -> ShownRepeat {

@@ -10,7 +10,6 @@ const OPENINGS_LEFT: &[&str] = &[
     "experiment/sampling.rs",
     "generation.rs",
     "leakage/",
-    "lib.rs",
     "report/",
     "results/",
     "study/",

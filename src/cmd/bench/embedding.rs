@@ -8,7 +8,7 @@ use super::end_to_end::Bench;
 use super::figuring::{median, per_second};
 use crate::embedding::Embedder;
 use crate::gguf::manifest::Manifest;
-use crate::leakage::{Leak, ScoredPair, cosine, leak_rates};
+use crate::leakage::{Leak, ScoredPair, cosine, estimates, leak_rates};
 use crate::llama::Model;
 use crate::study::Interrupted;
 use crate::study::models::encoder::{self as encoder_file, EncoderFile};
@@ -84,7 +84,7 @@ fn score(vectors: &[crate::embedding::Embedding]) -> Duration {
         })
         .collect();
     assert_eq!(
-        leak_rates(&pairs).len(),
+        leak_rates(&estimates(&pairs)).len(),
         4,
         "all together and three categories"
     );

@@ -2,6 +2,7 @@
 
 use super::words::{p_value_text, points};
 use crate::leakage::Comparison;
+use crate::report::columns::{certain_text, error_text, rate_text};
 use crate::results::{ComparisonReport, Condition};
 use crate::stats::Interval;
 
@@ -9,24 +10,34 @@ pub(super) fn base(report: &ComparisonReport) -> &str {
     report.conditions.first().map_or("", |base| &base.name)
 }
 
-/// Name, bits per weight, rate, interval and number of prompts.
+/// Name, bits per weight, rate, what it certainly is where it is exact, and so on.
 pub(super) fn condition_cells(condition: &Condition) -> Vec<String> {
     let rate = &condition.rate;
-    vec![
+    let bounds = condition.exact.map(|exact| exact.bounds);
+    let mut cells = vec![
         condition.name.clone(),
         condition
             .bits_per_weight
             .map_or("none".to_owned(), |bits| format!("{bits:.2}")),
-        format!("{:.1} %", rate.mean_leak_rate),
+        format!("{} %", rate_text(rate.mean_leak_rate, bounds)),
         rate.interval.map_or("none".to_owned(), |interval| {
             format!("{:.1} to {:.1}", interval.lower, interval.upper)
         }),
         rate.n_prompts.to_string(),
-    ]
+    ];
+    let n_clusters = rate.n_clusters.to_string();
+    if let Some(exact) = condition.exact {
+        cells.insert(3, certain_text(exact.bounds));
+        cells.extend([n_clusters, format!("{:.2} %", 100.0 * exact.coverage)]);
+    } else {
+        cells.extend([condition.n_repeats.to_string(), n_clusters]);
+    }
+    cells
 }
 
+/// Points, what they certainly are where they are exact, and so on.
 pub(super) fn difference_cells(found: &Comparison) -> Vec<String> {
-    vec![
+    let mut cells = vec![
         points(found.difference),
         range(found.interval),
         p_value_text(found.p_value.value),
@@ -37,13 +48,22 @@ pub(super) fn difference_cells(found: &Comparison) -> Vec<String> {
             .design_effect
             .map_or("none".to_owned(), |effect| format!("{effect:.2}")),
         range(found.naive_interval),
-    ]
+    ];
+    if let Some(bounds) = found.bounds {
+        cells[0] += &error_text(bounds);
+        cells.insert(1, points_range(bounds.lower, bounds.upper));
+    }
+    cells
 }
 
 pub(super) fn range(interval: Option<Interval>) -> String {
     interval.map_or("none".to_owned(), |interval| {
-        format!("{} to {}", points(interval.lower), points(interval.upper))
+        points_range(interval.lower, interval.upper)
     })
+}
+
+fn points_range(lower: f64, upper: f64) -> String {
+    format!("{} to {}", points(lower), points(upper))
 }
 
 pub(super) fn indented(lines: &[String]) -> String {

@@ -6,12 +6,11 @@ use serde::Serialize;
 
 use super::words::difference_words;
 use crate::leakage::{Comparison, Flips, RepeatFlips};
-use crate::report::exact::listed;
+use crate::report::objects::{BoundsObject, EnumerationObject, IntervalObject, listed};
 use crate::results::{
-    ComparisonReport, Condition, ConditionComparison, DriftSummary, ExactCompared, FlippedText,
-    MetricAgreement, ModelTrend, MovedPair, MovedSide, RepeatText,
+    ChangedSide, ChangedText, ComparisonReport, Condition, ConditionComparison, DriftSummary,
+    MetricAgreement, ModelTrend, RepeatText,
 };
-use crate::stats::Interval;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -38,20 +37,6 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
-struct EnumerationObject {
-    coverage: f64,
-    max_rows_per_prompt: u32,
-    n_tail_draws: u32,
-}
-
-#[derive(Serialize)]
-struct IntervalObject {
-    level: f64,
-    lower: f64,
-    upper: f64,
-}
-
-#[derive(Serialize)]
 struct ConditionObject<'a> {
     name: &'a str,
     model: &'a str,
@@ -69,16 +54,14 @@ struct ConditionObject<'a> {
     n_clusters: usize,
     /// Absent where repeats are compared.
     #[serde(skip_serializing_if = "Option::is_none")]
-    exact: Option<BoundsObject>,
+    exact: Option<ExactRateObject>,
 }
 
 /// What is certain of an exact rate.
 #[derive(Serialize)]
-struct BoundsObject {
-    lower: f64,
-    upper: f64,
-    /// Null where a tail has a single draw.
-    draw_standard_error: Option<f64>,
+struct ExactRateObject {
+    #[serde(flatten)]
+    bounds: BoundsObject,
     coverage: f64,
     coverage_min: f64,
 }
@@ -86,33 +69,9 @@ struct BoundsObject {
 /// What is certain of a difference of exact rates.
 #[derive(Serialize)]
 struct ExactObject<'a> {
-    lower: f64,
-    upper: f64,
-    /// Null where a tail has a single draw.
-    draw_standard_error: Option<f64>,
-    moved_pairs: Vec<MovedObject<'a>>,
-}
-
-/// Probabilities are 0 to 1.
-#[derive(Serialize)]
-struct MovedObject<'a> {
-    pair_idx: usize,
-    concept: &'a str,
-    category: &'a str,
-    test_prompt: &'a str,
-    control_prompt: &'a str,
-    change: f64,
-    lower: f64,
-    upper: f64,
-    base: MovedSideObject<'a>,
-    other: MovedSideObject<'a>,
-}
-
-#[derive(Serialize)]
-struct MovedSideObject<'a> {
-    leak_probability: f64,
-    test_texts: Vec<(&'a str, f64)>,
-    control_texts: Vec<(&'a str, f64)>,
+    #[serde(flatten)]
+    bounds: BoundsObject,
+    moved_pairs: Vec<ChangedObject<'a>>,
 }
 
 #[derive(Serialize)]
@@ -129,7 +88,7 @@ struct ComparisonObject<'a> {
     exact: Option<ExactObject<'a>>,
     flips: FlipsObject,
     flips_by_repeat: Vec<RepeatFlipsObject>,
-    flipped_prompts: Vec<FlippedObject<'a>>,
+    flipped_prompts: Vec<ChangedObject<'a>>,
     other_metrics: Vec<MetricObject<'a>>,
 }
 
@@ -167,16 +126,37 @@ struct RepeatFlipsObject {
     flips: FlipsObject,
 }
 
+/// Probabilities are 0 to 1.
 #[derive(Serialize)]
-struct FlippedObject<'a> {
+struct ChangedObject<'a> {
     pair_idx: usize,
     concept: &'a str,
     category: &'a str,
     test_prompt: &'a str,
     control_prompt: &'a str,
     change: f64,
-    base: Vec<RepeatObject<'a>>,
-    other: Vec<RepeatObject<'a>>,
+    /// Absent where repeats are compared.
+    #[serde(flatten)]
+    bounds: Option<ChangeBounds>,
+    base: SideObject<'a>,
+    other: SideObject<'a>,
+}
+
+#[derive(Serialize)]
+struct ChangeBounds {
+    lower: f64,
+    upper: f64,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum SideObject<'a> {
+    Repeats(Vec<RepeatObject<'a>>),
+    Exact {
+        leak_probability: f64,
+        test_texts: Vec<(&'a str, f64)>,
+        control_texts: Vec<(&'a str, f64)>,
+    },
 }
 
 #[derive(Serialize)]
@@ -229,11 +209,7 @@ pub fn comparison_json(report: &ComparisonReport) -> String {
             Some(_) => "exact",
             None => "repeats",
         },
-        enumeration: report.enumeration.map(|params| EnumerationObject {
-            coverage: params.coverage,
-            max_rows_per_prompt: params.max_rows_per_prompt,
-            n_tail_draws: params.n_tail_draws,
-        }),
+        enumeration: report.enumeration.map(Into::into),
         numerics_note: report.numerics_note.as_deref(),
         base: base(report),
         conditions: report.conditions.iter().map(condition_object).collect(),
@@ -253,14 +229,6 @@ fn base(report: &ComparisonReport) -> &str {
     report.conditions.first().map_or("", |base| &base.name)
 }
 
-fn interval_object(interval: Interval) -> IntervalObject {
-    IntervalObject {
-        level: 0.95,
-        lower: interval.lower,
-        upper: interval.upper,
-    }
-}
-
 fn condition_object(condition: &Condition) -> ConditionObject<'_> {
     ConditionObject {
         name: &condition.name,
@@ -270,49 +238,15 @@ fn condition_object(condition: &Condition) -> ConditionObject<'_> {
         bits_per_weight: condition.bits_per_weight,
         requantized_from: condition.requantized_from.as_deref(),
         mean_leak_rate: condition.rate.mean_leak_rate,
-        interval: condition.rate.interval.map(interval_object),
+        interval: condition.rate.interval.map(Into::into),
         n_prompts: condition.rate.n_prompts,
         n_repeats: condition.exact.is_none().then_some(condition.n_repeats),
         n_clusters: condition.rate.n_clusters,
-        exact: condition.exact.as_ref().map(|exact| BoundsObject {
-            lower: exact.lower,
-            upper: exact.upper,
-            draw_standard_error: exact.draw_standard_error,
+        exact: condition.exact.map(|exact| ExactRateObject {
+            bounds: exact.bounds.into(),
             coverage: exact.coverage,
             coverage_min: exact.coverage_min,
         }),
-    }
-}
-
-fn exact_object(exact: &ExactCompared) -> ExactObject<'_> {
-    ExactObject {
-        lower: exact.lower,
-        upper: exact.upper,
-        draw_standard_error: exact.draw_standard_error,
-        moved_pairs: exact.moved.iter().map(moved_object).collect(),
-    }
-}
-
-fn moved_object(pair: &MovedPair) -> MovedObject<'_> {
-    MovedObject {
-        pair_idx: pair.pair_idx,
-        concept: &pair.concept,
-        category: &pair.category,
-        test_prompt: &pair.test_prompt,
-        control_prompt: &pair.control_prompt,
-        change: pair.change(),
-        lower: pair.lower,
-        upper: pair.upper,
-        base: moved_side(&pair.base),
-        other: moved_side(&pair.other),
-    }
-}
-
-fn moved_side(side: &MovedSide) -> MovedSideObject<'_> {
-    MovedSideObject {
-        leak_probability: side.leak_probability,
-        test_texts: listed(&side.test_texts),
-        control_texts: listed(&side.control_texts),
     }
 }
 
@@ -326,6 +260,12 @@ fn comparison_object<'a>(
         .flat_map(|c| &c.comparison)
         .count();
     let other_metrics = comparison.other_metrics.iter();
+    let bounds = comparison.comparison.as_ref().and_then(|it| it.bounds);
+    let changed: Vec<ChangedObject<'_>> = comparison.changed.iter().map(changed_object).collect();
+    let (moved_pairs, flipped_prompts) = match bounds {
+        Some(_) => (changed, Vec::new()),
+        None => (Vec::new(), changed),
+    };
     ComparisonObject {
         name: &comparison.name,
         in_words: difference_words(
@@ -337,14 +277,13 @@ fn comparison_object<'a>(
         ),
         difference: comparison.comparison.as_ref().map(difference_object),
         drift: comparison.drift.as_ref(),
-        exact: comparison.exact.as_ref().map(exact_object),
+        exact: bounds.map(|bounds| ExactObject {
+            bounds: bounds.into(),
+            moved_pairs,
+        }),
         flips: flips_object(Flips::total(&comparison.flips)),
         flips_by_repeat: comparison.flips.iter().map(repeat_flips_object).collect(),
-        flipped_prompts: comparison
-            .flipped_prompts
-            .iter()
-            .map(flipped_object)
-            .collect(),
+        flipped_prompts,
         other_metrics: other_metrics
             .map(|other| MetricObject {
                 metric: &other.metric,
@@ -360,8 +299,8 @@ fn difference_object(found: &Comparison) -> DifferenceObject {
         other_rate: found.other_rate,
         points: found.difference,
         standard_error: found.standard_error,
-        interval: found.interval.map(interval_object),
-        naive_interval: found.naive_interval.map(interval_object),
+        interval: found.interval.map(Into::into),
+        naive_interval: found.naive_interval.map(Into::into),
         design_effect: found.design_effect,
         p_value: found.p_value.value,
         p_value_n_draws: found.p_value.n_draws,
@@ -389,16 +328,38 @@ fn repeat_flips_object(repeat: &RepeatFlips) -> RepeatFlipsObject {
     }
 }
 
-fn flipped_object(prompt: &FlippedText) -> FlippedObject<'_> {
-    FlippedObject {
-        pair_idx: prompt.pair_idx,
-        concept: &prompt.concept,
-        category: &prompt.category,
-        test_prompt: &prompt.test_prompt,
-        control_prompt: &prompt.control_prompt,
-        change: prompt.change,
-        base: prompt.base.iter().map(repeat_object).collect(),
-        other: prompt.other.iter().map(repeat_object).collect(),
+fn changed_object(changed: &ChangedText) -> ChangedObject<'_> {
+    let pair = &changed.pair;
+    ChangedObject {
+        pair_idx: pair.pair_idx,
+        concept: &pair.concept,
+        category: &pair.category,
+        test_prompt: &pair.test_prompt,
+        control_prompt: &pair.control_prompt,
+        change: changed.change,
+        bounds: changed.bounds.map(|bounds| ChangeBounds {
+            lower: bounds.lower,
+            upper: bounds.upper,
+        }),
+        base: side_object(&changed.base),
+        other: side_object(&changed.other),
+    }
+}
+
+fn side_object(side: &ChangedSide) -> SideObject<'_> {
+    match side {
+        ChangedSide::Repeats(repeats) => {
+            SideObject::Repeats(repeats.iter().map(repeat_object).collect())
+        }
+        ChangedSide::Exact {
+            leak_probability,
+            test_texts,
+            control_texts,
+        } => SideObject::Exact {
+            leak_probability: *leak_probability,
+            test_texts: listed(test_texts),
+            control_texts: listed(control_texts),
+        },
     }
 }
 
@@ -415,7 +376,7 @@ fn trend_object(found: &ModelTrend) -> TrendObject<'_> {
     TrendObject {
         model: &found.model,
         points_per_bit: found.trend.slope,
-        interval: found.trend.interval.map(interval_object),
+        interval: found.trend.interval.map(Into::into),
         bits_min: found.bits_min,
         bits_max: found.bits_max,
         n_levels: found.trend.n_levels,

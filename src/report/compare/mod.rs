@@ -4,7 +4,6 @@
 //! and computes no statistic.
 
 mod cells;
-mod exact;
 mod json;
 mod table;
 #[cfg(test)]

@@ -5,31 +5,33 @@
 use std::collections::HashMap;
 
 use super::cells::{base, condition_cells, difference_cells, indented, range};
-use super::exact;
-use super::words::{difference_words, few_clusters_words, p_value_text, points, trend_words};
+use super::words::{
+    certain_words, difference_words, few_clusters_words, p_value_text, points, trend_words,
+};
+use crate::generation::EnumerationParams;
 use crate::leakage::{Flips, Leak, RepeatFlips};
 use crate::report::columns::plain_table;
 use crate::report::drift::drift_table;
 use crate::results::{
-    ComparisonReport, Condition, ConditionComparison, DriftSummary, FlippedText, RepeatText,
+    ChangedSide, ChangedText, ComparisonReport, ConditionComparison, DriftSummary, LikelyText,
+    RepeatText,
 };
 use crate::stats::N_EXACT_MAX;
 use crate::visible::visible;
 
 /// The comparison as a person reads it.
 pub fn comparison_table(report: &ComparisonReport) -> String {
-    let (rates, differences) = if report.enumeration.is_some() {
-        (exact::rate_table(report), exact::difference_table(report))
-    } else {
-        (rate_table(report), difference_table(report))
-    };
     let mut parts = vec![
-        [heading(report), rates]
+        [heading(report), rate_table(report)]
             .into_iter()
             .chain(requantized_notes(report))
             .collect::<Vec<_>>()
             .join("\n"),
-        format!("{differences}\n{}", difference_legend(report)),
+        format!(
+            "{}\n{}",
+            difference_table(report),
+            difference_legend(report)
+        ),
         words(report),
     ];
     let drifts: Vec<&DriftSummary> = report.comparisons.iter().flat_map(|it| &it.drift).collect();
@@ -50,16 +52,15 @@ pub fn comparison_table(report: &ComparisonReport) -> String {
 /// What became of single pairs.
 fn texts(report: &ComparisonReport) -> Vec<String> {
     let comparisons = report.comparisons.iter();
+    let changed = comparisons.filter_map(|comparison| changed_texts(report, comparison));
     if report.enumeration.is_some() {
-        return comparisons
-            .filter_map(|comparison| exact::moved_texts(report, comparison))
-            .collect();
+        return changed.collect();
     }
     let mut parts = vec![format!("{}\n{}", flip_table(report), flip_legend(report))];
     if !report.agreements.is_empty() {
         parts.push(metric_tables(report));
     }
-    parts.extend(comparisons.filter_map(|comparison| flipped_texts(report, comparison)));
+    parts.extend(changed);
     parts
 }
 
@@ -89,28 +90,27 @@ fn requantized_notes(report: &ComparisonReport) -> Vec<String> {
 }
 
 fn rate_table(report: &ComparisonReport) -> String {
-    let columns = [
+    let is_exact = report.enumeration.is_some();
+    let mut columns = vec![
         "condition",
         "bits/weight",
         "Mean Leak-Rate",
         "95 % interval",
         "prompts",
-        "repeats",
-        "clusters",
     ];
-    let row = |condition: &Condition| {
-        let mut row = condition_cells(condition);
-        row.push(condition.n_repeats.to_string());
-        row.push(condition.rate.n_clusters.to_string());
-        row
-    };
-    let rows = report.conditions.iter().map(row);
+    if is_exact {
+        columns.insert(3, "certainly");
+        columns.extend(["clusters", "covered"]);
+    } else {
+        columns.extend(["repeats", "clusters"]);
+    }
+    let rows = report.conditions.iter().map(condition_cells);
     plain_table(&columns, rows.collect(), &|column_idx| column_idx > 0)
 }
 
 fn difference_table(report: &ComparisonReport) -> String {
     let against = format!("against {}", base(report));
-    let columns = [
+    let mut columns = vec![
         against.as_str(),
         "points",
         "95 % interval",
@@ -121,6 +121,9 @@ fn difference_table(report: &ComparisonReport) -> String {
         "design effect",
         "naive interval",
     ];
+    if report.enumeration.is_some() {
+        columns.insert(2, "certainly");
+    }
     let rows = report.comparisons.iter().map(|comparison| {
         let mut row = vec![comparison.name.clone()];
         row.extend(match &comparison.comparison {
@@ -160,9 +163,20 @@ fn difference_legend(report: &ComparisonReport) -> String {
         text = text + "\n" + &few;
     }
     match report.enumeration {
-        Some(params) => exact::legend(params, &text),
+        Some(params) => exact_legend(params, &text),
         None => text,
     }
+}
+
+/// What the columns mean; `first` is what all comparisons say.
+fn exact_legend(params: EnumerationParams, first: &str) -> String {
+    format!(
+        "Exact leak rates: continuations enumerated up to {} % of the probability, within {} rows a prompt.\n\
+         \"certainly\" holds for these prompts, whatever was not enumerated; ± is the standard error of draws of it.\n\
+         The interval and p are for the choice of prompts alone: no draw of continuations is involved.\n{first}",
+        100.0 * params.coverage,
+        params.max_rows_per_prompt
+    )
 }
 
 fn words(report: &ComparisonReport) -> String {
@@ -180,7 +194,16 @@ fn words(report: &ComparisonReport) -> String {
             n_comparisons,
         )
     });
-    let sentences = sentences.chain(exact::certain(report));
+    let certain = report.comparisons.iter().filter_map(|comparison| {
+        let bounds = comparison.comparison.as_ref()?.bounds?;
+        Some(certain_words(
+            base(report),
+            &comparison.name,
+            bounds.lower,
+            bounds.upper,
+        ))
+    });
+    let sentences = sentences.chain(certain);
     sentences.collect::<Vec<_>>().join("\n")
 }
 
@@ -267,49 +290,84 @@ fn metric_tables(report: &ComparisonReport) -> String {
     )
 }
 
-fn flipped_texts(report: &ComparisonReport, comparison: &ConditionComparison) -> Option<String> {
-    if comparison.flipped_prompts.is_empty() {
-        return None;
-    }
-    let texts = comparison
-        .flipped_prompts
-        .iter()
-        .map(|prompt| flipped_text(base(report), &comparison.name, prompt));
-    Some(format!(
-        "Most consistent flips from {} to {}, one for each {}:\n\n{}",
-        base(report),
-        comparison.name,
-        report.unit,
-        texts.collect::<Vec<_>>().join("\n\n")
-    ))
+/// The pairs that changed most, with the texts of both sides; None where none did.
+fn changed_texts(report: &ComparisonReport, comparison: &ConditionComparison) -> Option<String> {
+    let (base, other) = (base(report), &comparison.name);
+    let changed = comparison.changed.iter();
+    let texts: Vec<String> = changed
+        .map(|changed| changed_text(base, other, changed))
+        .collect();
+    let what = match report.enumeration {
+        Some(_) => "Largest changes of the leak probability",
+        None => "Most consistent flips",
+    };
+    let unit = &report.unit;
+    (!texts.is_empty()).then(|| {
+        let texts = texts.join("\n\n");
+        format!("{what} from {base} to {other}, one for each {unit}:\n\n{texts}")
+    })
 }
 
-/// A prompt with what both conditions made of it, side by side.
-fn flipped_text(base: &str, other: &str, prompt: &FlippedText) -> String {
-    let columns = ["", base, other];
-    let texts = |of: fn(&RepeatText) -> &str| {
-        [&prompt.base, &prompt.other].map(|repeats| collapsed(repeats.iter().map(of)))
-    };
-    let test = texts(|repeat| &repeat.test_generation);
-    let control = texts(|repeat| &repeat.control_generation);
-    let row = |name: &str, [base, other]: [String; 2]| vec![name.to_owned(), base, other];
-    let rows = vec![
-        row(
-            "verdicts",
-            [&prompt.base, &prompt.other].map(|repeats| verdict_counts(repeats)),
-        ),
-        row(&format!("with {}", visible(&prompt.concept)), test),
-        row("without", control),
+/// A pair with what both conditions made of it, side by side.
+fn changed_text(base: &str, other: &str, changed: &ChangedText) -> String {
+    let pair = &changed.pair;
+    let [base_lines, other_lines] = [&changed.base, &changed.other].map(side_lines);
+    let names = [
+        base_lines.0.to_owned(),
+        format!("with {}", visible(&pair.concept)),
+        "without".to_owned(),
     ];
-    let table = plain_table(&columns, rows, &|_| false);
+    let rows = names.into_iter().zip(base_lines.1).zip(other_lines.1);
+    let rows = rows.map(|((name, base), other)| vec![name, base, other]);
+    let table = plain_table(&["", base, other], rows.collect(), &|_| false);
     let table: Vec<String> = table.lines().map(str::to_owned).collect();
+    let certainly = changed.bounds.map_or(String::new(), |bounds| {
+        let [change, lower, upper] =
+            [changed.change, bounds.lower, bounds.upper].map(|value| points(100.0 * value));
+        format!(", {change} points, certainly {lower} to {upper}")
+    });
     format!(
-        "  {} ({}): {}\n{}",
-        visible(&prompt.concept),
-        visible(&prompt.category),
-        visible(prompt.test_prompt.trim()),
+        "  {} ({}){certainly}: {}\n{}",
+        visible(&pair.concept),
+        visible(&pair.category),
+        visible(pair.test_prompt.trim()),
         indented(&table)
     )
+}
+
+/// What is said of one side first, by its name, and then what follows the test and the control prompt.
+fn side_lines(side: &ChangedSide) -> (&'static str, [String; 3]) {
+    match side {
+        ChangedSide::Repeats(repeats) => {
+            let texts = |of: fn(&RepeatText) -> &str| collapsed(repeats.iter().map(of));
+            let lines = [
+                verdict_counts(repeats),
+                texts(|repeat| &repeat.test_generation),
+                texts(|repeat| &repeat.control_generation),
+            ];
+            ("verdicts", lines)
+        }
+        ChangedSide::Exact {
+            leak_probability,
+            test_texts,
+            control_texts,
+        } => {
+            let lines = [
+                format!("{:.1} %", 100.0 * leak_probability),
+                likely_lines(test_texts),
+                likely_lines(control_texts),
+            ];
+            ("leak probability", lines)
+        }
+    }
+}
+
+fn likely_lines(texts: &[LikelyText]) -> String {
+    let lines = texts.iter().map(|likely| {
+        let percent = 100.0 * likely.probability;
+        format!("{} ({percent:.0} %)", visible(likely.text.trim()))
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn verdict_counts(repeats: &[RepeatText]) -> String {

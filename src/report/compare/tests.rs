@@ -5,11 +5,12 @@ use super::words::{
 };
 use super::*;
 use crate::generation::EnumerationParams;
-use crate::leakage::Flips;
-use crate::leakage::{Comparison, ConditionRate, Leak, LeakTrend, RepeatFlips};
+use crate::leakage::{
+    Bounds, Comparison, ConditionRate, ExactRate, Flips, Leak, LeakTrend, RepeatFlips,
+};
 use crate::results::{
-    ComparisonReport, Condition, ConditionComparison, ExactBounds, ExactCompared, FlippedText,
-    LikelyText, MetricAgreement, MetricDifference, ModelTrend, MovedPair, MovedSide, RepeatText,
+    ChangedSide, ChangedText, ComparisonReport, Condition, ConditionComparison, LikelyText,
+    MetricAgreement, MetricDifference, ModelTrend, PairPrompts, RepeatText,
 };
 use crate::stats::{Interval, PValue};
 
@@ -42,6 +43,7 @@ fn comparison(difference: f64, interval: Option<Interval>, p_values: [f64; 2]) -
         n_clusters: 27,
         n_base_only: 0,
         n_other_only: 0,
+        bounds: None,
     }
 }
 
@@ -77,25 +79,34 @@ fn flips(repeat_idx: u32, counts: [usize; 4]) -> RepeatFlips {
     }
 }
 
-fn repeats(texts: [(&str, &str, Leak); 2]) -> Vec<RepeatText> {
+fn repeats(texts: [(&str, &str, Leak); 2]) -> ChangedSide {
     let numbered = texts.into_iter().zip(0..);
-    numbered
+    let repeats = numbered
         .map(|((test, control, leak), repeat_idx)| RepeatText {
             repeat_idx,
             test_generation: test.to_owned(),
             control_generation: control.to_owned(),
             leak,
         })
-        .collect()
+        .collect();
+    ChangedSide::Repeats(repeats)
 }
 
-fn flipped_text() -> FlippedText {
-    FlippedText {
+fn changed_pair() -> PairPrompts {
+    PairPrompts {
         pair_idx: 3,
         concept: "red".to_owned(),
         category: "color-to-other".to_owned(),
+        template_id: None,
         test_prompt: "He likes red. He works as a".to_owned(),
         control_prompt: "He works as a".to_owned(),
+    }
+}
+
+fn flipped_text() -> ChangedText {
+    ChangedText {
+        pair: changed_pair(),
+        bounds: None,
         change: 1.0,
         base: repeats([
             ("nurse.", "teacher.", Leak::NoLeak),
@@ -114,8 +125,7 @@ fn of_condition(name: &str, comparison: Option<Comparison>) -> ConditionComparis
         comparison,
         drift: None,
         flips: Vec::new(),
-        flipped_prompts: Vec::new(),
-        exact: None,
+        changed: Vec::new(),
         other_metrics: Vec::new(),
     }
 }
@@ -161,7 +171,7 @@ fn ladder() -> ComparisonReport {
             },
             ConditionComparison {
                 flips: vec![flips(0, [90, 140, 4, 475]), flips(1, [80, 120, 2, 507])],
-                flipped_prompts: vec![flipped_text()],
+                changed: vec![flipped_text()],
                 other_metrics: vec![MetricDifference {
                     metric: "bertscore".to_owned(),
                     comparison: by_other,
@@ -366,14 +376,14 @@ fn trends_are_no_stronger_than_their_interval() {
     }
 }
 
-fn moved_side(leak_probability: f64, text: &str) -> MovedSide {
+fn moved_side(leak_probability: f64, text: &str) -> ChangedSide {
     let texts = |text: &str| {
         vec![LikelyText {
             text: text.to_owned(),
             probability: 0.75,
         }]
     };
-    MovedSide {
+    ChangedSide::Exact {
         leak_probability,
         test_texts: texts(text),
         control_texts: texts("teacher."),
@@ -382,19 +392,34 @@ fn moved_side(leak_probability: f64, text: &str) -> MovedSide {
 
 /// Two conditions whose continuations were enumerated.
 fn exact() -> ComparisonReport {
-    let bounds = |mean_leak_rate: f64| ExactBounds {
-        lower: mean_leak_rate - 0.5,
-        upper: mean_leak_rate + 0.25,
-        draw_standard_error: Some(0.125),
+    let exact = |mean_leak_rate: f64| ExactRate {
+        bounds: Bounds {
+            lower: mean_leak_rate - 0.5,
+            upper: mean_leak_rate + 0.25,
+            draw_standard_error: Some(0.125),
+        },
+        similarity_shift: 0.0,
+        total_variation_lower: 0.0,
+        total_variation_upper: 0.0,
+        entropy_test: 0.0,
+        entropy_control: 0.0,
         coverage: 0.99,
         coverage_min: 0.75,
     };
     let of_rate = |quantization: &str, bits: f64, rate: f64| Condition {
         n_repeats: 0,
-        exact: Some(bounds(rate)),
+        exact: Some(exact(rate)),
         ..condition(quantization, bits, rate)
     };
-    let found = comparison(6.5, interval(-1.36, 14.36), [0.0923, 0.0923]);
+    let bounds = Bounds {
+        lower: 5.75,
+        upper: 7.25,
+        draw_standard_error: Some(0.0625),
+    };
+    let found = Comparison {
+        bounds: Some(bounds),
+        ..comparison(6.5, interval(-1.36, 14.36), [0.0923, 0.0923])
+    };
     ComparisonReport {
         enumeration: Some(EnumerationParams {
             coverage: 0.99,
@@ -403,22 +428,13 @@ fn exact() -> ComparisonReport {
         }),
         conditions: vec![of_rate("Q8_0", 8.5, 60.0), of_rate("Q2_K", 2.63, 66.5)],
         comparisons: vec![ConditionComparison {
-            exact: Some(ExactCompared {
-                lower: 5.75,
-                upper: 7.25,
-                draw_standard_error: Some(0.0625),
-                moved: vec![MovedPair {
-                    pair_idx: 3,
-                    concept: "red".to_owned(),
-                    category: "color-to-other".to_owned(),
-                    test_prompt: "He likes red. He works as a".to_owned(),
-                    control_prompt: "He works as a".to_owned(),
-                    lower: 0.48,
-                    upper: 0.53,
-                    base: moved_side(0.25, "nurse."),
-                    other: moved_side(0.75, "fire \x1b[31mdancer"),
-                }],
-            }),
+            changed: vec![ChangedText {
+                pair: changed_pair(),
+                change: 0.5,
+                bounds: interval(0.48, 0.53),
+                base: moved_side(0.25, "nurse."),
+                other: moved_side(0.75, "fire \x1b[31mdancer"),
+            }],
             ..of_condition(OTHER, Some(found))
         }],
         base_disagreement: None,

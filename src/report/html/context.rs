@@ -11,11 +11,10 @@ use super::charts::{Chart, Table};
 use super::rows::rows;
 use super::words::{AnswerPart, answer, count, enumeration_words, thousands};
 use crate::digest::Digest;
-use crate::leakage::{ScoredPair, striking_leaks};
+use crate::leakage::striking_leaks;
 use crate::report::text::{visible, visible_block};
 use crate::results::{
-    LikelyText, ReportCondition, ReportData, ReportExactLeak, ReportModel, ReportPair, ReportRun,
-    ReportVerdict,
+    LikelyText, ReportCondition, ReportData, ReportLeak, ReportModel, ReportRun, SimilarText, Texts,
 };
 
 /// The page's style sheet.
@@ -173,7 +172,7 @@ fn counted(data: &ReportData) -> Fact {
     let verdicts = data
         .conditions
         .iter()
-        .map(|condition| condition.verdicts.len());
+        .map(|condition| condition.leaks.len());
     fact("verdicts", thousands(verdicts.sum()))
 }
 
@@ -204,66 +203,58 @@ fn chart_context(chart: &Chart) -> ChartContext {
 }
 
 fn examples(data: &ReportData, condition: &ReportCondition) -> Option<Examples> {
-    let leaks = if data.enumeration.is_some() {
-        exact_examples(data, condition)
-    } else {
-        repeat_examples(data, condition)
-    };
+    let estimates = condition.leaks.iter().map(|leak| &leak.estimate);
+    let striking = striking_leaks(estimates, N_EXAMPLES).into_iter();
+    let leaks: Vec<ExampleContext> = striking
+        .filter_map(|place| example(data, &condition.leaks[place]))
+        .collect();
     (!leaks.is_empty()).then(|| Examples {
         condition: visible(&condition.name),
         leaks,
     })
 }
 
-fn repeat_examples(data: &ReportData, condition: &ReportCondition) -> Vec<ExampleContext> {
-    let scored: Vec<ScoredPair> = condition
-        .verdicts
-        .iter()
-        .map(|verdict| verdict.scored.clone())
-        .collect();
-    let leaks = striking_leaks(&scored, N_EXAMPLES).into_iter();
-    leaks
-        .filter_map(|leak| {
-            let is_meant = |verdict: &&ReportVerdict| verdict.scored == *leak;
-            example(data, condition.verdicts.iter().find(is_meant)?)
-        })
-        .collect()
-}
-
-/// The pairs with the largest shift of similarity, at most one for each control prompt, those that mostly echo last.
-fn exact_examples(data: &ReportData, condition: &ReportCondition) -> Vec<ExampleContext> {
-    let is_echo = |it: &ReportExactLeak| it.exact.leak.echo_probability >= 0.5;
-    let found = condition.exact_leaks.iter().sorted_by(|a, b| {
-        let (shift_a, shift_b) = (a.exact.leak.similarity_shift, b.exact.leak.similarity_shift);
-        is_echo(a)
-            .cmp(&is_echo(b))
-            .then(shift_b.total_cmp(&shift_a))
-    });
-    found
-        .unique_by(|it| it.exact.control_prompt_idx)
-        .take(N_EXAMPLES)
-        .filter_map(|it| exact_example(data, it))
-        .collect()
-}
-
-fn exact_example(data: &ReportData, it: &ReportExactLeak) -> Option<ExampleContext> {
-    let pair = pair_of(data, it.exact.pair_idx)?;
-    let side = |what: &str, prompt: &str, texts: &[LikelyText]| ExampleSide {
-        what: what.to_owned(),
-        prompt: visible(prompt),
-        generation: likely_words(texts),
-    };
-    Some(ExampleContext {
-        concept: format!(
-            "{}, leaks with {:.1} %",
-            visible(&pair.concept),
-            100.0 * it.exact.leak.probability
-        ),
-        sides: [
-            side("test", &pair.test_prompt, &it.test_texts),
-            side("control", &pair.control_prompt, &it.control_texts),
-        ],
+fn example(data: &ReportData, leak: &ReportLeak) -> Option<ExampleContext> {
+    let pair_idx = leak.estimate.pair_idx;
+    let pair = data.pairs.iter().find(|pair| pair.pair_idx == pair_idx)?;
+    let concept = visible(&pair.concept);
+    let prompts = [&pair.test_prompt, &pair.control_prompt];
+    let [test_prompt, control_prompt] = prompts.map(|prompt| visible(prompt));
+    Some(match &leak.texts {
+        Texts::Generations { test, control } => ExampleContext {
+            concept,
+            sides: [
+                similar_side("test", test_prompt, test),
+                similar_side("control", control_prompt, control),
+            ],
+        },
+        Texts::Likely { test, control } => ExampleContext {
+            concept: format!(
+                "{concept}, leaks with {:.1} %",
+                100.0 * leak.estimate.leak_probability
+            ),
+            sides: [
+                likely_side("test", test_prompt, test),
+                likely_side("control", control_prompt, control),
+            ],
+        },
     })
+}
+
+fn similar_side(what: &str, prompt: String, text: &SimilarText) -> ExampleSide {
+    ExampleSide {
+        what: format!("{what}, similarity {:.3}", text.similarity),
+        prompt,
+        generation: visible(&text.text),
+    }
+}
+
+fn likely_side(what: &str, prompt: String, texts: &[LikelyText]) -> ExampleSide {
+    ExampleSide {
+        what: what.to_owned(),
+        prompt,
+        generation: likely_words(texts),
+    }
 }
 
 /// The first texts with their probabilities.
@@ -273,37 +264,6 @@ fn likely_words(texts: &[LikelyText]) -> String {
         format!("{} ({percent:.0}\u{a0}%)", visible(&likely.text))
     });
     words.collect::<Vec<_>>().join(", ")
-}
-
-fn pair_of(data: &ReportData, pair_idx: usize) -> Option<&ReportPair> {
-    data.pairs.iter().find(|pair| pair.pair_idx == pair_idx)
-}
-
-fn example(data: &ReportData, verdict: &ReportVerdict) -> Option<ExampleContext> {
-    let scored = &verdict.scored;
-    let pair = pair_of(data, scored.pair_idx)?;
-    let side = |what, similarity: f64, prompt: &str, generation: &str| ExampleSide {
-        what: format!("{what}, similarity {similarity:.3}"),
-        prompt: visible(prompt),
-        generation: visible(generation),
-    };
-    Some(ExampleContext {
-        concept: visible(&pair.concept),
-        sides: [
-            side(
-                "test",
-                scored.similarity_test,
-                &pair.test_prompt,
-                &verdict.test_generation,
-            ),
-            side(
-                "control",
-                scored.similarity_control,
-                &pair.control_prompt,
-                &verdict.control_generation,
-            ),
-        ],
-    })
 }
 
 /// The rows as JSON that a script element can hold: without `<`, no tag and no comment can begin.

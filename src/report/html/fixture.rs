@@ -2,11 +2,10 @@
 
 use crate::generation::EnumerationParams;
 use crate::leakage::{
-    Comparison, Diversity, ExactLeak, ExactPair, Flips, Leak, LeakRate, LeakTrend, RepeatFlips,
-    ScoredPair, exact_leak_rates,
+    Bounds, Comparison, Diversity, ExactLeak, ExactPair, Flips, Leak, LeakRate, LeakTrend,
+    PairEstimate, RepeatFlips, ScoredPair, leak_rates,
 };
 use crate::results::*;
-use crate::results::{ConditionComparison, ExactCompared, LikelyText, ModelTrend};
 use crate::stats::{Drift, Interval, PValue};
 
 /// What a model may say to break a page.
@@ -45,18 +44,19 @@ fn rate(category: Option<&str>, mean_leak_rate: f64, interval: Option<Interval>)
         mean_leak_rate,
         interval,
         n_pairs: 6,
-        n_tied: 1,
-        n_echoes: 2,
+        n_tied: 1.0,
+        n_echoes: 2.0,
         n_clusters: 3,
+        exact: None,
     }
 }
 
 /// Verdicts of three pairs by similarity to the test generation; the control's is 0.3.
-fn verdicts(texts: [(&str, f64); 6]) -> Vec<ReportVerdict> {
+fn verdicts(texts: [(&str, f64); 6]) -> Vec<ReportLeak> {
     let numbered = texts.into_iter().enumerate();
     numbered
-        .map(|(idx, (text, similarity_test))| ReportVerdict {
-            scored: ScoredPair {
+        .map(|(idx, (text, similarity_test))| ReportLeak {
+            estimate: PairEstimate::from(&ScoredPair {
                 pair_idx: idx / 2,
                 repeat_idx: idx as u32 % 2,
                 category: ["color-to-other", "<b>expression</b>"][idx / 4].to_owned(),
@@ -65,18 +65,27 @@ fn verdicts(texts: [(&str, f64); 6]) -> Vec<ReportVerdict> {
                 similarity_control: 0.3,
                 leak: Leak::of(similarity_test, 0.3),
                 is_echo: text.contains("blue,"),
+            }),
+            texts: Texts::Generations {
+                test: similar(text, similarity_test),
+                control: similar("a control", 0.3),
             },
-            test_generation: text.to_owned(),
-            control_generation: "a control".to_owned(),
         })
         .collect()
+}
+
+fn similar(text: &str, similarity: f64) -> SimilarText {
+    SimilarText {
+        text: text.to_owned(),
+        similarity,
+    }
 }
 
 fn condition(
     model: ReportModel,
     marks: &[&str],
     leak_rates: Vec<LeakRate>,
-    verdicts: Vec<ReportVerdict>,
+    leaks: Vec<ReportLeak>,
 ) -> ReportCondition {
     ReportCondition {
         name: format!("{}:{}", model.name, model.quantization),
@@ -89,15 +98,12 @@ fn condition(
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into(),
-        leak_rate_without_echoes: Some(
-            rate(
-                None,
-                leak_rates[0].mean_leak_rate - 1.0,
-                leak_rates[0].interval,
-            )
-            .into(),
-        ),
-        leak_rates: leak_rates.into_iter().map(Into::into).collect(),
+        leak_rate_without_echoes: Some(rate(
+            None,
+            leak_rates[0].mean_leak_rate - 1.0,
+            leak_rates[0].interval,
+        )),
+        leak_rates,
         diversity: Some(Diversity {
             n_prompts: 3,
             n_all_equal: 1,
@@ -106,8 +112,7 @@ fn condition(
             n_distinct: 5,
         }),
         disagreement: Some(0.25),
-        verdicts,
-        exact_leaks: Vec::new(),
+        leaks,
     }
 }
 
@@ -129,6 +134,7 @@ fn comparison(difference: f64, interval: Option<Interval>, holm_p_value: f64) ->
         n_clusters: 3,
         n_base_only: 0,
         n_other_only: 0,
+        bounds: None,
     }
 }
 
@@ -152,8 +158,7 @@ fn other(
                 n_unchanged,
             },
         }],
-        flipped_prompts: Vec::new(),
-        exact: None,
+        changed: Vec::new(),
         other_metrics: Vec::new(),
         drift: None,
     };
@@ -175,8 +180,8 @@ fn drift(mean_kl: f64) -> Option<Drift> {
     })
 }
 
-fn pair(pair_idx: usize, concept: &str, category: &str) -> ReportPair {
-    ReportPair {
+fn pair(pair_idx: usize, concept: &str, category: &str) -> PairPrompts {
+    PairPrompts {
         pair_idx,
         concept: concept.to_owned(),
         category: category.to_owned(),
@@ -318,13 +323,13 @@ pub(super) fn data() -> ReportData {
     }
 }
 
-fn exact_leak(pair_idx: usize, probability: f64, text: &str) -> ReportExactLeak {
+fn exact_leak(pair_idx: usize, probability: f64, text: &str) -> ReportLeak {
     let likely = |text: &str, probability| LikelyText {
         text: text.to_owned(),
         probability,
     };
-    ReportExactLeak {
-        exact: ExactPair {
+    ReportLeak {
+        estimate: PairEstimate::from(&ExactPair {
             pair_idx,
             category: ["color-to-other", "<b>expression</b>"][pair_idx / 2].to_owned(),
             test_prompt_idx: pair_idx,
@@ -345,9 +350,11 @@ fn exact_leak(pair_idx: usize, probability: f64, text: &str) -> ReportExactLeak 
                 test_influences: Vec::new(),
                 control_influences: Vec::new(),
             },
+        }),
+        texts: Texts::Likely {
+            test: vec![likely(text, 0.6), likely("b", 0.39)],
+            control: vec![likely("a control", 1.0)],
         },
-        test_texts: vec![likely(text, 0.6), likely("b", 0.39)],
-        control_texts: vec![likely("a control", 1.0)],
     }
 }
 
@@ -367,34 +374,28 @@ pub(super) fn exact_data() -> ReportData {
     ];
     for (condition, leaks) in data.conditions.iter_mut().zip(leaks) {
         let leaks = leaks.into_iter().enumerate();
-        condition.exact_leaks = leaks
+        condition.leaks = leaks
             .map(|(pair_idx, (probability, text))| exact_leak(pair_idx, probability, text))
             .collect();
-        let pairs = condition.exact_leaks.iter().map(|it| it.exact.clone());
-        let rates = exact_leak_rates(&pairs.collect::<Vec<_>>());
-        condition.leak_rates = rates.into_iter().map(Into::into).collect();
+        let estimates = condition.leaks.iter().map(|leak| leak.estimate.clone());
+        condition.leak_rates = leak_rates(&estimates.collect::<Vec<_>>());
         condition.leak_rate_without_echoes = None;
         condition.diversity = None;
         condition.disagreement = None;
-        condition.verdicts.clear();
     }
     for other in data
         .comparisons
         .iter_mut()
         .flat_map(|base| &mut base.others)
     {
-        let difference = other
-            .found
-            .comparison
-            .as_ref()
-            .map(|found| found.difference);
         other.found.flips.clear();
-        other.found.exact = difference.map(|difference| ExactCompared {
-            lower: difference - 1.0,
-            upper: difference + 1.0,
-            draw_standard_error: Some(0.05),
-            moved: Vec::new(),
-        });
+        if let Some(found) = &mut other.found.comparison {
+            found.bounds = Some(Bounds {
+                lower: found.difference - 1.0,
+                upper: found.difference + 1.0,
+                draw_standard_error: Some(0.05),
+            });
+        }
     }
     data
 }

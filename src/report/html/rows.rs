@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use crate::leakage::{Flips, Leak, Rounding, ScoredPair, count_flips, rounded};
+use crate::leakage::{PairEstimate, Rounding, rounded};
 use crate::report::text::visible;
-use crate::results::{LikelyText, ReportCondition, ReportData, ReportExactLeak, ReportVerdict};
+use crate::results::{LikelyText, ReportData, ReportLeak, SimilarText, Texts};
 
 /// All rows.
 #[derive(Debug, Serialize)]
@@ -72,15 +72,14 @@ impl Pool {
 /// The rows of a report.
 pub(super) fn rows(data: &ReportData) -> Rows {
     let conditions = data.conditions.iter();
-    let by_pair: Vec<PairCells<'_>> = conditions.map(PairCells::of).collect();
+    let by_pair: Vec<_> = conditions.map(|it| grouped(&it.leaks)).collect();
+    let leaks = |idx: usize, pair_idx: usize| by_pair[idx].get(&pair_idx).map_or(&[][..], |it| it);
     let bases = bases(data);
     let (mut texts, mut concepts, mut categories) =
         (Pool::default(), Pool::default(), Pool::default());
     let mut pairs = Vec::with_capacity(data.pairs.len());
     for pair in &data.pairs {
-        let numbers = |idx: usize, texts: &mut Pool| by_pair[idx].numbers(pair.pair_idx, texts);
-        let n_flipped =
-            |base: usize, other: usize| by_pair[base].n_flipped(&by_pair[other], pair.pair_idx);
+        let leaks = |idx: usize| leaks(idx, pair.pair_idx);
         let conditions = 0..data.conditions.len();
         pairs.push(RowPair {
             n: pair.pair_idx,
@@ -90,10 +89,10 @@ pub(super) fn rows(data: &ReportData) -> Rows {
             control: texts.number(&pair.control_prompt),
             groups: conditions
                 .clone()
-                .map(|idx| numbers(idx, &mut texts))
+                .map(|idx| groups(leaks(idx), &mut texts))
                 .collect(),
             flips: conditions
-                .map(|idx| Some(n_flipped(bases[idx]?, idx)))
+                .map(|idx| Some(n_flipped(leaks(bases[idx]?), leaks(idx))))
                 .collect(),
         });
     }
@@ -127,53 +126,76 @@ fn bases(data: &ReportData) -> Vec<Option<usize>> {
 }
 
 /// What a condition has of each pair.
-struct PairCells<'a> {
-    verdicts: BTreeMap<usize, Vec<&'a ReportVerdict>>,
-    exact: BTreeMap<usize, &'a ReportExactLeak>,
+fn grouped(leaks: &[ReportLeak]) -> BTreeMap<usize, Vec<&ReportLeak>> {
+    let mut by_pair: BTreeMap<usize, Vec<&ReportLeak>> = BTreeMap::new();
+    for leak in leaks {
+        let pair_idx = leak.estimate.pair_idx;
+        by_pair.entry(pair_idx).or_default().push(leak);
+    }
+    by_pair
 }
 
-impl<'a> PairCells<'a> {
-    fn of(condition: &'a ReportCondition) -> Self {
-        let exact = condition.exact_leaks.iter();
-        Self {
-            verdicts: grouped(&condition.verdicts),
-            exact: exact.map(|it| (it.exact.pair_idx, it)).collect(),
+/// Equal repeats of one pair as one group, the largest first; an exact leak is a group of its own form.
+fn groups(leaks: &[&ReportLeak], texts: &mut Pool) -> Vec<i64> {
+    let mut groups: Vec<(&ReportLeak, usize)> = Vec::new();
+    for leak in leaks {
+        let is_same = |found: &&mut (&ReportLeak, usize)| words_of(found.0) == words_of(leak);
+        match groups.iter_mut().find(is_same) {
+            Some((_, n)) => *n += 1,
+            None => groups.push((leak, 1)),
         }
     }
-
-    fn verdicts(&self, pair_idx: usize) -> &[&'a ReportVerdict] {
-        self.verdicts.get(&pair_idx).map_or(&[], Vec::as_slice)
-    }
-
-    fn numbers(&self, pair_idx: usize, texts: &mut Pool) -> Vec<i64> {
-        match self.exact.get(&pair_idx) {
-            Some(exact) => exact_numbers(exact, texts),
-            None => groups(self.verdicts(pair_idx), texts),
-        }
-    }
-
-    fn n_flipped(&self, other: &Self, pair_idx: usize) -> usize {
-        let of = |cells: &Self| cells.exact.get(&pair_idx).copied();
-        match (of(self), of(other)) {
-            (Some(base), Some(other)) => {
-                let leaks = |it: &ReportExactLeak| it.exact.leak.probability > 0.5;
-                usize::from(leaks(base) != leaks(other))
+    groups.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    let groups = groups.into_iter();
+    groups
+        .flat_map(|(leak, n)| match &leak.texts {
+            Texts::Generations { test, control } => {
+                repeat_numbers(&leak.estimate, [test, control], n, texts).to_vec()
             }
-            _ => n_flipped(self.verdicts(pair_idx), other.verdicts(pair_idx)),
-        }
+            Texts::Likely { test, control } => {
+                exact_numbers(&leak.estimate, [test, control], texts)
+            }
+        })
+        .collect()
+}
+
+/// Both generations of a repeat; None of an exact leak, which is there once.
+fn words_of(leak: &ReportLeak) -> Option<[&str; 2]> {
+    match &leak.texts {
+        Texts::Generations { test, control } => Some([&test.text, &control.text]),
+        Texts::Likely { .. } => None,
     }
 }
 
-fn exact_numbers(exact: &ReportExactLeak, texts: &mut Pool) -> Vec<i64> {
-    let leak = &exact.exact.leak;
-    let rates = [
-        leak.probability,
-        leak.lower,
-        leak.upper,
-        leak.echo_probability,
-    ];
-    let mut numbers: Vec<i64> = rates.into_iter().map(ten_thousandths).collect();
-    for likely in [&exact.test_texts, &exact.control_texts] {
+fn repeat_numbers(
+    estimate: &PairEstimate,
+    sides: [&SimilarText; 2],
+    n: usize,
+    texts: &mut Pool,
+) -> [i64; 7] {
+    let [test, control] = sides.map(|side| texts.number(&side.text) as i64);
+    let [test_thousandths, control_thousandths] = sides.map(|side| thousandths(side.similarity));
+    [
+        test,
+        control,
+        test_thousandths,
+        control_thousandths,
+        (2.0 * estimate.leak_probability) as i64,
+        estimate.echo_probability as i64,
+        n as i64,
+    ]
+}
+
+fn exact_numbers(
+    estimate: &PairEstimate,
+    sides: [&Vec<LikelyText>; 2],
+    texts: &mut Pool,
+) -> Vec<i64> {
+    let exact = estimate.exact.as_ref();
+    let [lower, upper] = exact.map_or([0.0, 1.0], |it| [it.leak.lower, it.leak.upper]);
+    let (leak, echo) = (estimate.leak_probability, estimate.echo_probability);
+    let mut numbers: Vec<i64> = [leak, lower, upper, echo].map(ten_thousandths).into();
+    for likely in sides {
         numbers.push(likely.len() as i64);
         numbers.extend(likely.iter().flat_map(|text| likely_numbers(text, texts)));
     }
@@ -189,57 +211,22 @@ fn ten_thousandths(probability: f64) -> i64 {
     (10_000.0 * probability).round() as i64
 }
 
-fn grouped(verdicts: &[ReportVerdict]) -> BTreeMap<usize, Vec<&ReportVerdict>> {
-    let mut by_pair: BTreeMap<usize, Vec<&ReportVerdict>> = BTreeMap::new();
-    for verdict in verdicts {
-        by_pair
-            .entry(verdict.scored.pair_idx)
-            .or_default()
-            .push(verdict);
-    }
-    by_pair
-}
-
-/// Equal repeats of one pair as one group, the largest first.
-fn groups(verdicts: &[&ReportVerdict], texts: &mut Pool) -> Vec<i64> {
-    let mut groups: Vec<(&ReportVerdict, usize)> = Vec::new();
-    for verdict in verdicts {
-        let is_same = |found: &&mut (&ReportVerdict, usize)| {
-            found.0.test_generation == verdict.test_generation
-                && found.0.control_generation == verdict.control_generation
-        };
-        match groups.iter_mut().find(is_same) {
-            Some((_, n)) => *n += 1,
-            None => groups.push((verdict, 1)),
-        }
-    }
-    groups.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-    let numbers = groups.into_iter().flat_map(|(verdict, n)| {
-        let scored = &verdict.scored;
-        [
-            texts.number(&verdict.test_generation) as i64,
-            texts.number(&verdict.control_generation) as i64,
-            thousandths(scored.similarity_test),
-            thousandths(scored.similarity_control),
-            (2.0 * Leak::value(scored.leak)) as i64,
-            i64::from(scored.is_echo),
-            n as i64,
-        ]
-    });
-    numbers.collect()
-}
-
 fn thousandths(similarity: f64) -> i64 {
     (1000.0 * rounded(similarity, Rounding::PUBLISHED)).round() as i64
 }
 
-fn n_flipped(base: &[&ReportVerdict], other: &[&ReportVerdict]) -> usize {
-    let scored = |verdicts: &[&ReportVerdict]| -> Vec<ScoredPair> {
-        verdicts
-            .iter()
-            .map(|verdict| verdict.scored.clone())
-            .collect()
+/// The repeats whose verdict is another one; of exact leaks, whether they are on different sides of one half.
+fn n_flipped(base: &[&ReportLeak], other: &[&ReportLeak]) -> usize {
+    let verdict = |estimate: &PairEstimate| match estimate.exact {
+        None => estimate.leak_probability,
+        Some(_) => f64::from(u8::from(estimate.leak_probability > 0.5)),
     };
-    let flips = Flips::total(&count_flips(&scored(base), &scored(other)));
-    flips.n() - flips.n_unchanged
+    let of_repeat = |repeat_idx: u32| {
+        let mut base = base.iter().map(|leak| &leak.estimate);
+        base.find(|from| from.repeat_idx == repeat_idx)
+    };
+    let other = other.iter().map(|leak| &leak.estimate);
+    let both = other.filter_map(|to| Some((of_repeat(to.repeat_idx)?, to)));
+    both.filter(|(from, to)| verdict(from) != verdict(to))
+        .count()
 }

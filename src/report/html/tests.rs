@@ -193,7 +193,7 @@ fn samplings_of_one_file_are_rows_of_a_figure() {
 fn a_condition_without_verdicts_says_so() {
     let mut data = data();
     data.conditions[1].leak_rates.clear();
-    data.conditions[1].verdicts.clear();
+    data.conditions[1].leaks.clear();
     let words = words::answer(&data);
     assert_eq!(words[0].sentences[1], "small:Q4_0: no verdict is stored.");
 }

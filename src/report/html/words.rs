@@ -4,12 +4,13 @@
 //! its interval does. What is said of differences and trends, `compare::words` owns.
 
 use crate::generation::EnumerationParams;
+use crate::leakage::LeakRate;
+use crate::report::columns::{certain_text, rate_text};
 use crate::report::compare::words::{
     certain_words, difference_words, few_clusters_words, trend_words,
 };
 use crate::report::text::visible;
-use crate::results::{ReportCondition, ReportData, ReportRate};
-use crate::stats::Interval;
+use crate::results::{ReportCondition, ReportData};
 
 /// A part of the answer: what it is about, and its sentences.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -52,14 +53,13 @@ pub(super) fn rate_words(condition: &ReportCondition, unit: &str) -> String {
     let Some(rate) = condition.leak_rates.first() else {
         return format!("{name}: no verdict is stored.");
     };
-    let figure = match rate.certain {
-        None => format!("Mean Leak-Rate {:.1} %", rate.mean_leak_rate),
-        Some(certain) => format!(
-            "Exact Mean Leak-Rate {:.2}{} %, certainly {} for these prompts",
-            rate.mean_leak_rate,
-            rate.draw_standard_error
-                .map_or(String::new(), |error| format!(" ± {error:.2}")),
-            certain_range(certain)
+    let bounds = rate.bounds();
+    let mean = rate_text(rate.mean_leak_rate, bounds);
+    let figure = match bounds {
+        None => format!("Mean Leak-Rate {mean} %"),
+        Some(bounds) => format!(
+            "Exact Mean Leak-Rate {mean} %, certainly {} for these prompts",
+            certain_text(bounds)
         ),
     };
     let Some(interval) = rate.interval else {
@@ -119,9 +119,10 @@ fn difference_sentences(data: &ReportData) -> Vec<String> {
                 other.found.comparison.as_ref(),
                 n_comparisons,
             ));
-            let exact = other.found.exact.as_ref();
+            let found = other.found.comparison.as_ref();
+            let bounds = found.and_then(|found| found.bounds);
             sentences.extend(
-                exact.map(|exact| certain_words(base_name, name, exact.lower, exact.upper)),
+                bounds.map(|bounds| certain_words(base_name, name, bounds.lower, bounds.upper)),
             );
         }
     }
@@ -149,20 +150,15 @@ fn caution_sentences(data: &ReportData) -> Vec<String> {
 }
 
 /// A leak rate in a few characters, such as `58.3 (54.4 to 62.3)`.
-pub(super) fn rate_numbers(rate: &ReportRate) -> String {
+pub(super) fn rate_numbers(rate: &LeakRate) -> String {
     format!("{:.1} ({})", rate.mean_leak_rate, rate_interval(rate))
 }
 
 /// Its interval, such as `54.4 to 62.3`.
-pub(super) fn rate_interval(rate: &ReportRate) -> String {
+pub(super) fn rate_interval(rate: &LeakRate) -> String {
     rate.interval.map_or("no interval".to_owned(), |interval| {
         format!("{:.1} to {:.1}", interval.lower, interval.upper)
     })
-}
-
-/// What a rate certainly is, such as `82.16 to 85.05`.
-pub(super) fn certain_range(certain: Interval) -> String {
-    format!("{:.2} to {:.2}", certain.lower, certain.upper)
 }
 
 /// How far continuations were enumerated.

@@ -1,8 +1,9 @@
 //! Conditions: what keeps them apart, and how they are listed.
 
+use super::records::run_model;
 use crate::generation::{EnumerationParams, Method, SamplingParams};
 use crate::store::fixture::{Fixture, numerics};
-use crate::store::{ConditionKey, KeyField, Numerics, Store};
+use crate::store::{ConditionKey, KeyField, Numerics, RunModel, Store};
 
 /// The fixture's key with each of its fields changed, but for the experiment.
 fn others(store: &mut Store, fixture: &Fixture) -> Vec<(KeyField, ConditionKey)> {
@@ -100,10 +101,21 @@ fn conditions_are_listed_with_their_names() {
     store
         .name_model(fixture.experiment, fixture.model, "named", "Q4")
         .unwrap();
+    let done = RunModel {
+        numerics: Some(fixture.numerics),
+        ..run_model()
+    };
+    store
+        .save_run_model(fixture.run, fixture.model, fixture.sampling, &done)
+        .unwrap();
     let found = store.conditions().unwrap();
     let ids: Vec<_> = found.iter().map(|it| (it.id, it.n_leaks)).collect();
     assert_eq!(ids, [(condition, 3), (other, 1)]);
     let first = &found[0];
+    assert_eq!(
+        first.machines,
+        ["a processor, AVX2 = 1, Vulkan0 (llvmpipe)"]
+    );
     assert_eq!((&first.key, &first.numerics), (&fixture.key(), &numerics()));
     assert_eq!(
         (first.experiment_name.as_str(), first.label.as_str()),

@@ -1,6 +1,6 @@
 //! Embeddings and leaks: what is read back, what is replaced, what is refused.
 
-use crate::leakage::{Leak, leak_rates};
+use crate::leakage::{Leak, estimates, leak_rates};
 use crate::store::fixture::{Fixture, generation};
 use crate::store::{NewLeak, Store, StoreError, StoredLeak};
 
@@ -107,7 +107,7 @@ fn leaks_are_read_back_with_what_they_are_about() {
     );
     assert_eq!((last.similarity_test, last.similarity_control), (0.1, 0.25));
     let scored: Vec<_> = found.iter().map(StoredLeak::scored_pair).collect();
-    let rates = leak_rates(&scored);
+    let rates = leak_rates(&estimates(&scored));
     assert_eq!((rates[0].mean_leak_rate, rates[0].n_clusters), (50.0, 1));
 }
 

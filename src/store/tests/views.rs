@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::leakage::leak_rates;
+use crate::leakage::{estimates, leak_rates};
 use crate::store::fixture::{Fixture, new_experiment};
 use crate::store::{ConditionKey, ExperimentId, NewExperiment, Store, StoredLeak, VIEWS, view};
 use crate::table::Cell;
@@ -183,10 +183,11 @@ fn leak_rates_are_those_of_the_program() {
     let condition = fixture.condition(&mut store);
     let leaks = store.leaks(condition).unwrap();
     let scored: Vec<_> = leaks.iter().map(StoredLeak::scored_pair).collect();
-    let expected: Vec<_> = leak_rates(&scored)
+    let expected: Vec<_> = leak_rates(&estimates(&scored))
         .into_iter()
         .map(|rate| {
-            let counts = [rate.n_pairs, rate.n_tied, rate.n_echoes, rate.n_clusters];
+            let [n_tied, n_echoes] = [rate.n_tied, rate.n_echoes].map(|n| n as usize);
+            let counts = [rate.n_pairs, n_tied, n_echoes, rate.n_clusters];
             (rate.category, rate.mean_leak_rate, counts.map(|n| n as u32))
         })
         .collect();

@@ -1,27 +1,26 @@
 //! Comparisons: conditions against a base, from the leaks that are stored.
 //!
-//! Owns the order of its steps and what prompts of one cluster share. Which leaks are compared, `selecting` says;
-//! what is shown of exact ones is put together in `exact`; what the difference is, `leakage`; how it is told, `report`.
-//! Nothing is generated and nothing is written.
-
-pub(crate) mod exact;
+//! Owns the order of its steps and what is shown of pairs that changed. Which leaks are compared, `selecting` says; what
+//! the difference is, `leakage`; how it is told, `report`. Nothing is generated and nothing is written.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use itertools::Itertools as _;
+
 use crate::leakage::{
-    ClusterUnit, Clusters, Comparison, FlippedPrompt, PairRates, RateKind, compare_with_base,
-    condition_rate, count_flips, flipped_prompts, leak_trend, metric_agreement,
+    ChangedPair, ClusterUnit, Clusters, Comparison, PairEstimate, PairRates, changed_pairs,
+    compare_with_base, condition_rate, count_flips, leak_rates, leak_trend, metric_agreement,
     repeat_disagreement,
 };
 use crate::results::{
-    ComparisonReport, Condition, ConditionComparison, FlippedText, MetricAgreement,
-    MetricDifference, ModelTrend, RepeatText,
+    ChangedSide, ChangedText, ComparisonReport, Condition, ConditionComparison, DriftSummary,
+    MetricAgreement, MetricDifference, ModelTrend, RepeatText,
 };
 use crate::stats::SignFlips;
-use crate::store::{DriftSide, PromptId, Store, StoredCondition, StoredLeak};
+use crate::store::{DriftSide, Store, StoredCondition, StoredLeak};
 use crate::study::drifting::{self, Side};
-use crate::study::scoring::verdicts::{Verdicts, read_verdicts};
+use crate::study::estimates::{Estimates, clusters, likely_texts, read_all};
 use crate::study::selecting::{self, Selection, condition_name, numerics_note, other_metrics};
 use crate::study::session::Session;
 
@@ -30,6 +29,9 @@ pub(crate) const FLIPS: SignFlips = SignFlips {
     seed: 1,
     n_draws: 99_999,
 };
+
+/// Texts shown of each prompt of a pair that changed, where continuations were enumerated.
+const N_TEXTS: usize = 3;
 
 /// The conditions that are compared, and how.
 #[derive(Debug, Clone)]
@@ -69,10 +71,7 @@ impl Session {
         for note in &selected.notes {
             self.note(note);
         }
-        match selected.kind() {
-            RateKind::Repeats => assemble(&store, &stored, &selected.sets, comparing),
-            RateKind::Exact => exact::assemble(&store, &selected.sets, comparing),
-        }
+        assemble(&store, &stored, &selected.sets, comparing)
     }
 }
 
@@ -82,27 +81,26 @@ fn assemble(
     sets: &[&StoredCondition],
     comparing: &Comparing,
 ) -> anyhow::Result<ComparisonReport> {
-    let verdicts = read_verdicts(store, sets)?;
-    let clusters = clusters(verdicts.iter().flat_map(|v| &v.leaks), comparing.unit);
-    let (base, others) = verdicts.split_first().expect("the base is a condition");
-    let compared = compare_all(base, others, &clusters);
-    let mut comparisons: Vec<ConditionComparison> = others
-        .iter()
-        .zip(compared)
-        .map(|(other, found)| {
-            let comparison = condition_comparison(base, other, found, &clusters, comparing.n_flips);
-            with_drift(store, base.set, other.set, comparison)
-        })
-        .collect::<anyhow::Result<_>>()?;
+    let conditions = read_all(store, sets)?;
+    let clusters = clusters(&conditions, comparing.unit);
+    let (base, others) = conditions.split_first().expect("the base is a condition");
+    let mut comparisons = Vec::new();
+    for (other, found) in others.iter().zip(compare_all(base, others, &clusters)) {
+        let changed = changed_pairs(&base.pairs, &other.pairs, &clusters, comparing.n_flips);
+        let changed = changed
+            .iter()
+            .map(|pair| changed_text(store, base, other, pair));
+        comparisons.push(ConditionComparison {
+            changed: changed.collect::<anyhow::Result<_>>()?,
+            drift: drift(store, base.set, other.set)?,
+            ..condition_comparison(base, other, found)
+        });
+    }
     let mut agreements = Vec::new();
     for metric in other_metrics(stored, sets) {
-        let others = read_verdicts(store, &metric)?;
-        agreements.extend(
-            verdicts
-                .iter()
-                .zip(&others)
-                .filter_map(|(a, b)| agreement(a, b)),
-        );
+        let others = read_all(store, &metric)?;
+        let both = conditions.iter().zip(&others);
+        agreements.extend(both.filter_map(|(a, b)| agreement(a, b)));
         add_metric(&mut comparisons, &others, comparing.unit);
     }
     let set = base.set;
@@ -114,15 +112,15 @@ fn assemble(
         seed: set.key.seed,
         unit: cluster_unit(comparing.unit).to_owned(),
         flip_seed: FLIPS.seed,
-        enumeration: None,
+        enumeration: set.key.enumeration(),
         numerics_note: numerics_note(sets),
-        conditions: verdicts
+        conditions: conditions
             .iter()
-            .filter_map(|v| condition(v.set, &v.rates, n_repeats(v)?, &clusters))
+            .filter_map(|it| condition(it, &clusters))
             .collect(),
         comparisons,
-        base_disagreement: repeat_disagreement(&base.pairs),
-        trends: trends(verdicts.iter().map(|v| (v.set, &v.rates)), &clusters),
+        base_disagreement: repeat_disagreement(&base.verdicts),
+        trends: trends(&conditions, &clusters),
         agreements,
     })
 }
@@ -135,62 +133,20 @@ pub(crate) fn cluster_unit(unit: ClusterUnit) -> &'static str {
     }
 }
 
-/// The cluster of each pair, numbered in the order of their first appearance.
-///
-/// A pair without a template is in the cluster of its control prompt.
-pub(crate) fn clusters<'a>(
-    leaks: impl Iterator<Item = &'a StoredLeak>,
-    unit: ClusterUnit,
-) -> Clusters {
-    let pairs = leaks.map(|leak| {
-        let template = leak.template_id.as_deref();
-        (leak.pair_idx, template, leak.control_prompt_id)
-    });
-    number_clusters(pairs, unit)
-}
-
-/// The same of pairs, each with its template and its control prompt.
-fn number_clusters<'a>(
-    pairs: impl Iterator<Item = (usize, Option<&'a str>, PromptId)>,
-    unit: ClusterUnit,
-) -> Clusters {
-    let mut numbers = BTreeMap::new();
-    let mut clusters = Clusters::new();
-    for (pair_idx, template, control) in pairs {
-        let shared = match (unit, template) {
-            (ClusterUnit::Template, Some(template)) => (Some(template), None),
-            (ClusterUnit::Control | ClusterUnit::Template, _) => (None, Some(control)),
-        };
-        let next = numbers.len();
-        clusters.insert(pair_idx, *numbers.entry(shared).or_insert(next));
-    }
-    clusters
-}
-
-fn compare_all(
-    base: &Verdicts<'_>,
-    others: &[Verdicts<'_>],
+pub(crate) fn compare_all<'a>(
+    base: &Estimates<'_>,
+    others: impl IntoIterator<Item = &'a Estimates<'a>>,
     clusters: &Clusters,
 ) -> Vec<Option<Comparison>> {
-    let rates: Vec<&PairRates> = others.iter().map(|other| &other.rates).collect();
-    compare_with_base(&base.rates, &rates, clusters, FLIPS)
+    let others = others.into_iter();
+    let pairs: Vec<&[PairEstimate]> = others.map(|other| &*other.pairs).collect();
+    compare_with_base(&base.pairs, &pairs, clusters, FLIPS)
 }
 
-/// The most repeats that a pair has; None without any.
-fn n_repeats(verdicts: &Verdicts<'_>) -> Option<usize> {
-    let mut n_repeats: BTreeMap<usize, usize> = BTreeMap::new();
-    for pair in &verdicts.pairs {
-        *n_repeats.entry(pair.pair_idx).or_default() += 1;
-    }
-    n_repeats.into_values().max()
-}
-
-fn condition(
-    set: &StoredCondition,
-    rates: &PairRates,
-    n_repeats: usize,
-    clusters: &Clusters,
-) -> Option<Condition> {
+/// None of a condition without pairs.
+fn condition(found: &Estimates<'_>, clusters: &Clusters) -> Option<Condition> {
+    let set = found.set;
+    let repeats = found.verdicts.iter().counts_by(|verdict| verdict.pair_idx);
     Some(Condition {
         name: condition_name(set),
         model: set.label.clone(),
@@ -198,41 +154,34 @@ fn condition(
         sha256: set.model_sha256.clone(),
         bits_per_weight: set.bits_per_weight,
         requantized_from: set.requantized_from.clone(),
-        rate: condition_rate(rates, clusters)?,
-        n_repeats,
-        exact: None,
+        rate: condition_rate(&found.rates, clusters)?,
+        n_repeats: repeats.into_values().max().unwrap_or(0),
+        exact: leak_rates(&found.pairs).first()?.exact,
     })
 }
 
-fn condition_comparison(
-    base: &Verdicts<'_>,
-    other: &Verdicts<'_>,
+/// What the estimates of two conditions say, without texts and drift.
+pub(crate) fn condition_comparison(
+    base: &Estimates<'_>,
+    other: &Estimates<'_>,
     comparison: Option<Comparison>,
-    clusters: &Clusters,
-    n_flips: usize,
 ) -> ConditionComparison {
-    let flipped = flipped_prompts(&base.pairs, &other.pairs, clusters, n_flips);
-    let texts = flipped
-        .iter()
-        .filter_map(|prompt| flipped_text(base, other, prompt));
     ConditionComparison {
         name: condition_name(other.set),
         comparison,
         drift: None,
-        flips: count_flips(&base.pairs, &other.pairs),
-        flipped_prompts: texts.collect(),
-        exact: None,
+        flips: count_flips(&base.verdicts, &other.verdicts),
+        changed: Vec::new(),
         other_metrics: Vec::new(),
     }
 }
 
-/// Adds how far the next-token distributions lie apart, where they are stored.
-fn with_drift(
+/// How far the next-token distributions lie apart, where they are stored.
+fn drift(
     store: &Store,
     base: &StoredCondition,
     other: &StoredCondition,
-    comparison: ConditionComparison,
-) -> anyhow::Result<ConditionComparison> {
+) -> anyhow::Result<Option<DriftSummary>> {
     let side = |set: &StoredCondition| Side {
         source: DriftSide::from(&set.key),
         name: set.label.clone(),
@@ -240,45 +189,41 @@ fn with_drift(
         sha256: set.model_sha256.clone(),
         bits_per_weight: set.bits_per_weight,
     };
-    let drift = drifting::summary(
-        store,
-        base.key.experiment,
-        base.key.seed,
-        &side(base),
-        &side(other),
-    )?;
-    Ok(ConditionComparison {
-        drift,
-        ..comparison
+    let (experiment, seed) = (base.key.experiment, base.key.seed);
+    drifting::summary(store, experiment, seed, &side(base), &side(other))
+}
+
+fn changed_text(
+    store: &Store,
+    base: &Estimates<'_>,
+    other: &Estimates<'_>,
+    changed: &ChangedPair,
+) -> anyhow::Result<ChangedText> {
+    Ok(ChangedText {
+        pair: base.prompts[&changed.pair_idx].clone(),
+        change: changed.change,
+        bounds: changed.bounds,
+        base: changed_side(store, base, changed.pair_idx)?,
+        other: changed_side(store, other, changed.pair_idx)?,
     })
 }
 
-fn flipped_text(
-    base: &Verdicts<'_>,
-    other: &Verdicts<'_>,
-    prompt: &FlippedPrompt,
-) -> Option<FlippedText> {
-    let repeats = |verdicts: &Verdicts<'_>| -> Vec<RepeatText> {
-        let leaks = verdicts.leaks.iter();
-        leaks
-            .filter(|leak| leak.pair_idx == prompt.pair_idx)
-            .map(repeat_text)
-            .collect()
-    };
-    let leak = base
-        .leaks
-        .iter()
-        .find(|leak| leak.pair_idx == prompt.pair_idx)?;
-    Some(FlippedText {
-        pair_idx: prompt.pair_idx,
-        concept: leak.concept.clone(),
-        category: leak.category.clone(),
-        test_prompt: leak.test_prompt.clone(),
-        control_prompt: leak.control_prompt.clone(),
-        change: prompt.change,
-        base: repeats(base),
-        other: repeats(other),
-    })
+fn changed_side(
+    store: &Store,
+    condition: &Estimates<'_>,
+    pair_idx: usize,
+) -> anyhow::Result<ChangedSide> {
+    let mut exact = condition.exact.iter();
+    if let Some(leak) = exact.find(|leak| leak.pair.pair_idx == pair_idx) {
+        return Ok(ChangedSide::Exact {
+            leak_probability: leak.pair.leak.probability,
+            test_texts: likely_texts(store, leak.test_enumeration, N_TEXTS)?,
+            control_texts: likely_texts(store, leak.control_enumeration, N_TEXTS)?,
+        });
+    }
+    let leaks = condition.leaks.iter();
+    let of_pair = leaks.filter(|leak| leak.pair_idx == pair_idx);
+    Ok(ChangedSide::Repeats(of_pair.map(repeat_text).collect()))
 }
 
 fn repeat_text(leak: &StoredLeak) -> RepeatText {
@@ -291,13 +236,10 @@ fn repeat_text(leak: &StoredLeak) -> RepeatText {
 }
 
 /// One trend for each model; of different models, bits per weight mean different things.
-pub(crate) fn trends<'a>(
-    conditions: impl Iterator<Item = (&'a StoredCondition, &'a PairRates)>,
-    clusters: &Clusters,
-) -> Vec<ModelTrend> {
+pub(crate) fn trends(conditions: &[Estimates<'_>], clusters: &Clusters) -> Vec<ModelTrend> {
     // A trend over files is one under the same sampling values.
     let mut models: BTreeMap<(&str, &str), Vec<(f64, &PairRates)>> = BTreeMap::new();
-    for (set, rates) in conditions {
+    for Estimates { set, rates, .. } in conditions {
         let key = (set.label.as_str(), set.sampling_label.as_str());
         let levels = models.entry(key).or_default();
         levels.extend(set.bits_per_weight.map(|bits| (bits, rates)));
@@ -316,8 +258,8 @@ pub(crate) fn trends<'a>(
     trends.collect()
 }
 
-fn agreement(a: &Verdicts<'_>, b: &Verdicts<'_>) -> Option<MetricAgreement> {
-    let found = metric_agreement(&a.pairs, &b.pairs)?;
+fn agreement(a: &Estimates<'_>, b: &Estimates<'_>) -> Option<MetricAgreement> {
+    let found = metric_agreement(&a.verdicts, &b.verdicts)?;
     Some(MetricAgreement {
         condition: condition_name(a.set),
         metric: b.set.key.metric.clone(),
@@ -330,11 +272,11 @@ fn agreement(a: &Verdicts<'_>, b: &Verdicts<'_>) -> Option<MetricAgreement> {
 /// Adds the differences by another metric; the conditions are in the order of the report.
 fn add_metric(
     comparisons: &mut [ConditionComparison],
-    verdicts: &[Verdicts<'_>],
+    conditions: &[Estimates<'_>],
     unit: ClusterUnit,
 ) {
-    let clusters = clusters(verdicts.iter().flat_map(|v| &v.leaks), unit);
-    let Some((base, others)) = verdicts.split_first() else {
+    let clusters = clusters(conditions, unit);
+    let Some((base, others)) = conditions.split_first() else {
         return;
     };
     let found = compare_all(base, others, &clusters);

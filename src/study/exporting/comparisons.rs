@@ -4,32 +4,22 @@
 //! the view `v_flips`. What a difference is, `leakage` says; prompts that share a control prompt are one cluster.
 
 use super::tables::{Source, TakeRow};
-use crate::leakage::{ClusterUnit, RateKind};
-use crate::leakage::{
-    Comparison, ExactDifference, ExactPair, Flips, PairRates, compare_with_base, count_flips,
-    exact_differences,
-};
+use crate::leakage::{ClusterUnit, Comparison, Flips, RateKind, count_flips};
 use crate::store::StoredCondition;
-use crate::study::comparing::exact::{self, Exact};
-use crate::study::comparing::{FLIPS, clusters};
-use crate::study::scoring::verdicts::{Verdicts, read_verdicts};
+use crate::study::comparing::compare_all;
+use crate::study::estimates::{Estimates, clusters, read_all};
 use crate::study::selecting::difference;
 use crate::table::Cell;
 
 /// Hands a row for each two conditions to `take` that may be compared.
 pub(crate) fn each_comparison(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
-    let sets = source.conditions(RateKind::Repeats)?;
-    for sets in comparable(&sets) {
-        let verdicts = read_verdicts(&source.store, &sets)?;
-        for (base_idx, base) in verdicts.iter().enumerate() {
-            compare_others(base, &verdicts[base_idx + 1..], take)?;
-        }
-    }
-    let sets = source.conditions(RateKind::Exact)?;
-    for sets in comparable(&sets) {
-        let conditions = exact::read(&source.store, &sets)?;
-        for base_idx in 0..conditions.len() {
-            compare_exact(&conditions[base_idx..], take)?;
+    for kind in [RateKind::Repeats, RateKind::Exact] {
+        let sets = source.conditions(kind)?;
+        for sets in comparable(&sets) {
+            let conditions = read_all(&source.store, &sets)?;
+            for base_idx in 0..conditions.len() {
+                compare_first(&conditions[base_idx..], take)?;
+            }
         }
     }
     Ok(())
@@ -54,72 +44,51 @@ fn comparable(sets: &[StoredCondition]) -> Vec<Vec<&StoredCondition>> {
     groups
 }
 
-fn compare_others(
-    base: &Verdicts<'_>,
-    others: &[Verdicts<'_>],
-    take: TakeRow<'_>,
-) -> anyhow::Result<()> {
-    let all = [base].into_iter().chain(others);
-    let clusters = clusters(
-        all.flat_map(|verdicts| &verdicts.leaks),
-        ClusterUnit::Control,
-    );
-    let rates: Vec<&PairRates> = others.iter().map(|other| &other.rates).collect();
-    let found = compare_with_base(&base.rates, &rates, &clusters, FLIPS);
+/// The first of `conditions` against each of the rest.
+fn compare_first(conditions: &[Estimates<'_>], take: TakeRow<'_>) -> anyhow::Result<()> {
+    let Some((base, others)) = conditions.split_first() else {
+        return Ok(());
+    };
+    let clusters = clusters(conditions, ClusterUnit::Control);
+    let found = compare_all(base, others, &clusters);
     for (other, comparison) in others.iter().zip(found) {
         // Conditions without a common prompt cannot be compared.
         if let Some(comparison) = comparison {
             let mut cells = comparison_cells(base.set, other.set, &comparison);
             cells.extend(flip_cells(base, other));
-            cells.push(Cell::Text(RateKind::Repeats.name()));
-            cells.extend([Cell::Null; 3]);
+            cells.extend(certain_cells(&comparison));
             take(&cells)?;
         }
     }
     Ok(())
 }
 
-/// The first of `conditions` against each of the rest.
-fn compare_exact(conditions: &[Exact<'_>], take: TakeRow<'_>) -> anyhow::Result<()> {
-    let Some((base, others)) = conditions.split_first() else {
-        return Ok(());
+fn certain_cells(comparison: &Comparison) -> [Cell<'static>; 4] {
+    let Some(bounds) = comparison.bounds else {
+        let kind = Cell::Text(RateKind::Repeats.name());
+        return [kind, Cell::Null, Cell::Null, Cell::Null];
     };
-    let clusters = exact::clusters(conditions, ClusterUnit::Control);
-    let pairs: Vec<&[ExactPair]> = others.iter().map(|other| &*other.pairs).collect();
-    let found = exact_differences(&base.pairs, &pairs, &clusters, FLIPS);
-    for (other, difference) in others.iter().zip(found) {
-        if let Some(difference) = difference {
-            let mut cells = comparison_cells(base.set, other.set, &difference.comparison);
-            cells.extend([Cell::Null; 4]);
-            cells.extend(certain_cells(&difference));
-            take(&cells)?;
-        }
-    }
-    Ok(())
-}
-
-fn certain_cells(difference: &ExactDifference) -> [Cell<'static>; 4] {
     [
         Cell::Text(RateKind::Exact.name()),
-        Cell::Real(difference.lower),
-        Cell::Real(difference.upper),
-        Cell::opt_real(difference.draw_standard_error),
+        Cell::Real(bounds.lower),
+        Cell::Real(bounds.upper),
+        Cell::opt_real(bounds.draw_standard_error),
     ]
 }
 
-/// What became of the base's verdicts.
-fn flip_cells(base: &Verdicts<'_>, other: &Verdicts<'_>) -> [Cell<'static>; 4] {
-    let repeats = count_flips(&base.pairs, &other.pairs);
-    let sum = |n_of: &dyn Fn(&Flips) -> usize| {
-        let n: usize = repeats.iter().map(|repeat| n_of(&repeat.flips)).sum();
-        Cell::Integer(n as i64)
-    };
+/// What became of the base's verdicts; nothing where there are none.
+fn flip_cells(base: &Estimates<'_>, other: &Estimates<'_>) -> [Cell<'static>; 4] {
+    if base.verdicts.is_empty() {
+        return [Cell::Null; 4];
+    }
+    let flips = Flips::total(&count_flips(&base.verdicts, &other.verdicts));
     [
-        sum(&|flips| flips.n_to_leak),
-        sum(&|flips| flips.n_to_no_leak),
-        sum(&|flips| flips.n_ties_changed),
-        sum(&|flips| flips.n_unchanged),
+        flips.n_to_leak,
+        flips.n_to_no_leak,
+        flips.n_ties_changed,
+        flips.n_unchanged,
     ]
+    .map(|n| Cell::Integer(n as i64))
 }
 
 /// The first cells in the order of the table `comparisons` in `db/README.md`.

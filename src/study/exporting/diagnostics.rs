@@ -5,8 +5,9 @@
 use std::collections::HashMap;
 
 use super::tables::{Source, TakeRow};
-use crate::leakage::{Diagnostics, FlawCount, RateKind, ScoredPair, diagnostics};
-use crate::store::{Comparison, StoredCondition, StoredLeak};
+use crate::leakage::{Diagnostics, FlawCount, RateKind, diagnostics};
+use crate::store::{Comparison, StoredCondition};
+use crate::study::estimates::Estimates;
 use crate::table::Cell;
 
 /// Hands a row for each flaw of each rate to `take`, in the order of the table `rates`.
@@ -29,9 +30,8 @@ fn read(source: &Source, set: &StoredCondition) -> anyhow::Result<Vec<Diagnostic
         .iter()
         .map(|found| ((found.pair_idx, found.repeat_idx), found))
         .collect();
-    let leaks = store.leaks(set.id)?;
-    let scored: Vec<ScoredPair> = leaks.iter().map(StoredLeak::scored_pair).collect();
-    let pairs = scored.iter().filter_map(|scored| {
+    let verdicts = Estimates::read(store, set)?.verdicts;
+    let pairs = verdicts.iter().filter_map(|scored| {
         let comparison = texts.get(&(scored.pair_idx, scored.repeat_idx))?;
         Some(comparison.diagnosed(scored))
     });

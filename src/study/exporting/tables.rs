@@ -10,11 +10,9 @@ use anyhow::bail;
 
 use super::comparisons::each_comparison;
 use super::diagnostics::each_diagnostic;
-use crate::leakage::RateKind;
-use crate::leakage::{ExactLeakRate, LeakRate, exact_leak_rates, leak_rates};
-use crate::stats::Interval;
-use crate::store::{ExperimentId, Store, StoredCondition, StoredLeak, VIEWS, View};
-use crate::study::comparing::exact;
+use crate::leakage::{LeakRate, RateKind, leak_rates};
+use crate::store::{ExperimentId, Store, StoredCondition, VIEWS, View};
+use crate::study::estimates::Estimates;
 use crate::study::selecting::{self, Selection, hint, rate_kind};
 use crate::table::{Cell, Column, described_columns};
 
@@ -184,33 +182,30 @@ fn each_view_row(view: &View, source: &Source, take: TakeRow<'_>) -> anyhow::Res
 }
 
 fn each_rate(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
-    for set in source.conditions(RateKind::Repeats)? {
-        let leaks = source.store.leaks(set.id)?;
-        let scored: Vec<_> = leaks.iter().map(StoredLeak::scored_pair).collect();
-        for rate in leak_rates(&scored) {
-            take(&rate_cells(&set, &rate))?;
-        }
-    }
-    let sets = source.conditions(RateKind::Exact)?;
-    for it in &sets {
-        for condition in exact::read(&source.store, &[it])? {
-            for rate in exact_leak_rates(&condition.pairs) {
-                take(&exact_rate_cells(it, &rate))?;
-            }
+    let (repeats, exact) = (
+        source.conditions(RateKind::Repeats)?,
+        source.conditions(RateKind::Exact)?,
+    );
+    for set in repeats.iter().chain(&exact) {
+        for rate in leak_rates(&Estimates::read(&source.store, set)?.pairs) {
+            take(&rate_cells(set, &rate))?;
         }
     }
     Ok(())
 }
 
-/// The cells of a row of the table `rates` that repeats and exact rates share, in the order of `db/README.md`.
-fn first_cells<'s>(
-    set: &'s StoredCondition,
-    category: Option<&'s str>,
-    mean_leak_rate: f64,
-    interval: Option<Interval>,
-    n_pairs: usize,
-) -> Vec<Cell<'s>> {
-    vec![
+/// The cells of a row of the table `rates`, in the order of `db/README.md`.
+fn rate_cells<'s>(set: &'s StoredCondition, rate: &'s LeakRate) -> [Cell<'s>; 23] {
+    let count = |n: f64| match rate.exact {
+        None => Cell::Integer(n as i64),
+        Some(_) => Cell::Null,
+    };
+    let kind = match rate.exact {
+        None => RateKind::Repeats,
+        Some(_) => RateKind::Exact,
+    };
+    let bounds = rate.bounds();
+    [
         Cell::Integer(set.key.experiment.get()),
         Cell::Text(&set.experiment_name),
         Cell::Integer(set.key.model.get()),
@@ -221,41 +216,20 @@ fn first_cells<'s>(
         Cell::Text(&set.sampling_values),
         Cell::Text(&set.key.metric),
         Cell::Integer(set.key.seed.cast_signed()),
-        Cell::opt_text(category),
-        Cell::Real(mean_leak_rate),
-        Cell::opt_real(interval.map(|interval| interval.lower)),
-        Cell::opt_real(interval.map(|interval| interval.upper)),
-        Cell::Integer(n_pairs as i64),
+        Cell::opt_text(rate.category.as_deref()),
+        Cell::Real(rate.mean_leak_rate),
+        Cell::opt_real(rate.interval.map(|interval| interval.lower)),
+        Cell::opt_real(rate.interval.map(|interval| interval.upper)),
+        Cell::Integer(rate.n_pairs as i64),
+        count(rate.n_tied),
+        count(rate.n_echoes),
+        Cell::Integer(rate.n_clusters as i64),
+        Cell::Text(kind.name()),
+        Cell::opt_real(bounds.map(|bounds| bounds.lower)),
+        Cell::opt_real(bounds.map(|bounds| bounds.upper)),
+        Cell::opt_real(bounds.and_then(|bounds| bounds.draw_standard_error)),
+        Cell::opt_real(rate.exact.map(|exact| exact.coverage)),
     ]
-}
-
-fn rate_cells<'s>(set: &'s StoredCondition, rate: &'s LeakRate) -> Vec<Cell<'s>> {
-    let (category, mean) = (rate.category.as_deref(), rate.mean_leak_rate);
-    let mut cells = first_cells(set, category, mean, rate.interval, rate.n_pairs);
-    cells.extend([
-        Cell::Integer(rate.n_tied as i64),
-        Cell::Integer(rate.n_echoes as i64),
-        Cell::Integer(rate.n_clusters as i64),
-        Cell::Text(RateKind::Repeats.name()),
-    ]);
-    cells.extend([Cell::Null; 4]);
-    cells
-}
-
-fn exact_rate_cells<'s>(it: &'s StoredCondition, rate: &'s ExactLeakRate) -> Vec<Cell<'s>> {
-    let (category, mean) = (rate.category.as_deref(), rate.mean_leak_rate);
-    let mut cells = first_cells(it, category, mean, rate.interval, rate.n_pairs);
-    cells.extend([
-        Cell::Null,
-        Cell::Null,
-        Cell::Integer(rate.n_clusters as i64),
-        Cell::Text(RateKind::Exact.name()),
-        Cell::Real(rate.lower),
-        Cell::Real(rate.upper),
-        Cell::opt_real(rate.draw_standard_error),
-        Cell::Real(rate.coverage),
-    ]);
-    cells
 }
 
 fn each_meaning(names: &[&'static str], take: TakeRow<'_>) -> anyhow::Result<()> {

@@ -11,6 +11,9 @@ use crate::gguf::widen::{extra_bytes, write_widened};
 use crate::llama::{Backend, Device, Model};
 use crate::study::models::file::ModelFile;
 
+/// The end of the name of a schedule under which weights are widened.
+pub(crate) const WIDENED: &str = "-wide";
+
 /// Where a model is computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Placement {
@@ -62,7 +65,7 @@ impl Placement {
             );
         }
         if self.widened_bytes > 0 {
-            return format!("{name}-wide");
+            return format!("{name}{WIDENED}");
         }
         name
     }

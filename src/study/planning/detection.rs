@@ -8,13 +8,11 @@ use std::collections::BTreeMap;
 use itertools::Itertools as _;
 
 use crate::experiment::Experiment;
-use crate::leakage::{
-    ExactPair, PRIOR, RateKind, ScoredPair, detectable, difference_components,
-    exact_difference_components,
-};
+use crate::leakage::{PRIOR, RateKind, detectable, difference_components};
 use crate::results::{ComparisonPlan, ModelPlan};
 use crate::stats::VarianceComponents;
-use crate::store::{Store, StoredCondition, StoredLeak};
+use crate::store::{Store, StoredCondition};
+use crate::study::estimates::Estimates;
 use crate::study::selecting::{USUAL_METRIC, is_file_alone, rate_kind};
 
 /// What is stored about a comparison.
@@ -100,24 +98,12 @@ fn stored(
     let Some((base, other)) = most_alike(sets, experiment, base, other) else {
         return Ok(None);
     };
-    let is_exact = rate_kind(base) == RateKind::Exact;
-    let components = if is_exact {
-        let pairs = |set: &StoredCondition| -> anyhow::Result<Vec<ExactPair>> {
-            let leaks = store.exact_leaks(set.id)?;
-            Ok(leaks.into_iter().map(|leak| leak.pair).collect())
-        };
-        exact_difference_components(&pairs(base)?, &pairs(other)?)
-    } else {
-        let pairs = |set: &StoredCondition| -> anyhow::Result<Vec<ScoredPair>> {
-            let leaks = store.leaks(set.id)?;
-            Ok(leaks.iter().map(StoredLeak::scored_pair).collect())
-        };
-        difference_components(&pairs(base)?, &pairs(other)?)
-    };
+    let read = |set| Estimates::read(store, set);
+    let components = difference_components(&read(base)?.pairs, &read(other)?.pairs);
     Ok(components.map(|components| Stored {
         components,
         n_leaks: base.n_leaks.min(other.n_leaks),
-        is_exact,
+        is_exact: rate_kind(base) == RateKind::Exact,
     }))
 }
 

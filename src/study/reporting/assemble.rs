@@ -1,71 +1,38 @@
 //! From the database to `ReportData`: reads what is shown and computes what is said of it.
 //!
-//! Owns which statistics a report has, and all of it that is the same for leaks of repeats and for exact ones. What
-//! the statistics are, `leakage` says.
-
-use itertools::Itertools as _;
+//! Owns which statistics and which texts a report has. What the statistics are, `leakage` says.
 
 use super::Reporting;
-use crate::generation::EnumerationParams;
 use crate::gguf::manifest::Manifest;
-use crate::leakage::{
-    Clusters, PairRates, ScoredPair, compare_with_base, count_flips, diversity, leak_rates,
-    repeat_disagreement,
-};
+use crate::leakage::{Clusters, PairEstimate, diversity, leak_rates, repeat_disagreement};
 use crate::machine;
 use crate::results::{
-    BaseComparisons, ConditionComparison, Making, ModelTrend, ReportComparison, ReportCondition,
-    ReportData, ReportExperiment, ReportModel, ReportPair, ReportRun, ReportRunModel,
-    ReportVerdict,
+    BaseComparisons, Making, ReportComparison, ReportCondition, ReportData, ReportExperiment,
+    ReportLeak, ReportModel, ReportRun, ReportRunModel, SimilarText, Texts,
 };
 use crate::store::{
-    ImportRecord, ModelRecord, RunRecord, SamplingRecord, Store, StoredCondition, StoredLeak,
-    StoredRunModel,
+    ImportRecord, ModelRecord, RunRecord, SamplingRecord, Store, StoredCondition, StoredExactLeak,
+    StoredLeak, StoredRunModel,
 };
-use crate::study::comparing::{FLIPS, cluster_unit, clusters, trends};
+use crate::study::comparing::{FLIPS, cluster_unit, compare_all, condition_comparison, trends};
 use crate::study::drifting::model_drift;
-use crate::study::scoring::verdicts::{Verdicts, read_verdicts};
-use crate::study::selecting::{Base, bases, condition_name, numerics_note};
+use crate::study::estimates::{Estimates, clusters, likely_texts, prompts, read_all};
+use crate::study::selecting::{bases, condition_name, numerics_note};
 use crate::study::session::Session;
 
-/// What of a report depends on how leaks were found.
-pub(crate) struct Found {
-    pub(crate) enumeration: Option<EnumerationParams>,
-    pub(crate) conditions: Vec<ReportCondition>,
-    pub(crate) comparisons: Vec<BaseComparisons>,
-    pub(crate) trends: Vec<ModelTrend>,
-    pub(crate) pairs: Vec<ReportPair>,
-}
+/// Texts shown of each prompt of a pair whose continuations were enumerated.
+const N_TEXTS: usize = 5;
 
-/// Everything a report on repeats shows.
+/// Everything a report on these conditions shows.
 pub(crate) fn assemble(
     session: &Session,
     store: &Store,
     sets: &[&StoredCondition],
     reporting: &Reporting,
 ) -> anyhow::Result<ReportData> {
-    let verdicts = read_verdicts(store, sets)?;
-    let bases = bases(sets, reporting.base.as_deref())?;
-    let clusters = clusters(verdicts.iter().flat_map(|v| &v.leaks), reporting.unit);
-    let conditions = verdicts.iter().map(|v| condition(store, v));
-    let found = Found {
-        enumeration: None,
-        conditions: conditions.collect::<anyhow::Result<_>>()?,
-        comparisons: comparisons(store, &bases, &verdicts, &clusters)?,
-        trends: trends(verdicts.iter().map(|v| (v.set, &v.rates)), &clusters),
-        pairs: pairs(&verdicts),
-    };
-    with_experiment(session, store, sets, reporting, found)
-}
-
-/// Adds what is the same for all kinds of leaks.
-pub(crate) fn with_experiment(
-    session: &Session,
-    store: &Store,
-    sets: &[&StoredCondition],
-    reporting: &Reporting,
-    found: Found,
-) -> anyhow::Result<ReportData> {
+    let found = read_all(store, sets)?;
+    let clusters = clusters(&found, reporting.unit);
+    let conditions = found.iter().map(|found| condition(store, found));
     let first = sets[0];
     let experiment = experiment(store, first)?;
     // Of generations made elsewhere the seed is not known; their verdicts stand under a number all the same.
@@ -77,13 +44,13 @@ pub(crate) fn with_experiment(
             store.model_record(first.key.experiment, first.key.embedding_model)?,
         ),
         seed,
-        enumeration: found.enumeration,
+        enumeration: first.key.enumeration(),
         numerics_note: numerics_note(sets),
         cluster_unit: cluster_unit(reporting.unit).to_owned(),
-        conditions: found.conditions,
-        comparisons: found.comparisons,
-        trends: found.trends,
-        pairs: found.pairs,
+        conditions: conditions.collect::<anyhow::Result<_>>()?,
+        comparisons: comparisons(store, &found, reporting, &clusters)?,
+        trends: trends(&found, &clusters),
+        pairs: prompts(&found),
         runs: runs(store, first)?,
         making: making(session, store),
     })
@@ -103,7 +70,7 @@ fn experiment(store: &Store, set: &StoredCondition) -> anyhow::Result<ReportExpe
     })
 }
 
-pub(crate) fn model(stored: ModelRecord) -> ReportModel {
+fn model(stored: ModelRecord) -> ReportModel {
     let of_manifest = licence(&stored.label);
     ReportModel {
         name: stored.label,
@@ -118,7 +85,7 @@ pub(crate) fn model(stored: ModelRecord) -> ReportModel {
 }
 
 /// What makes a file unlike the others.
-pub(crate) fn marks(stored: &ModelRecord) -> Vec<String> {
+fn marks(stored: &ModelRecord) -> Vec<String> {
     let requantized = stored.requantized_from.as_ref();
     let requantized = requantized.map(|parent| format!("requantized from {parent}"));
     let imported = stored.is_imported.then(|| "imported".to_owned());
@@ -135,25 +102,29 @@ fn licence(name: &str) -> Option<String> {
     })
 }
 
-fn condition(store: &Store, verdicts: &Verdicts<'_>) -> anyhow::Result<ReportCondition> {
-    let pairs = &verdicts.pairs;
-    let is_no_echo = |pair: &&ScoredPair| !pair.is_echo;
-    let without_echoes: Vec<ScoredPair> = pairs.iter().filter(is_no_echo).cloned().collect();
-    let leaks = verdicts.leaks.iter();
-    let texts = leaks.map(|leak| (leak.pair_idx, leak.test_generation.as_str()));
-    let stored = store.model_record(verdicts.set.key.experiment, verdicts.set.key.model)?;
-    let without_echoes = leak_rates(&without_echoes).into_iter().next();
+fn condition(store: &Store, found: &Estimates<'_>) -> anyhow::Result<ReportCondition> {
+    let set = found.set;
+    let is_exact = set.key.enumeration().is_some();
+    let verdicts = found.verdicts.iter().filter(|verdict| !verdict.is_echo);
+    let without_echoes: Vec<PairEstimate> = verdicts.map(PairEstimate::from).collect();
+    let texts = found.leaks.iter();
+    let texts = texts.map(|leak| (leak.pair_idx, leak.test_generation.as_str()));
+    let stored = store.model_record(set.key.experiment, set.key.model)?;
+    let of_repeats = found.leaks.iter().map(|leak| Ok(verdict(leak)));
+    let exact = found.exact.iter().map(|leak| exact_leak(store, leak));
     Ok(ReportCondition {
-        name: condition_name(verdicts.set),
+        name: condition_name(set),
         marks: marks(&stored),
         model: model(stored),
-        sampling: sampling(store.sampling_records(verdicts.set.id)?),
-        leak_rates: leak_rates(pairs).into_iter().map(Into::into).collect(),
-        leak_rate_without_echoes: without_echoes.map(Into::into),
+        sampling: match is_exact {
+            true => store.enumeration_sampling(set)?,
+            false => sampling(store.sampling_records(set.id)?),
+        },
+        leak_rates: leak_rates(&found.pairs),
+        leak_rate_without_echoes: leak_rates(&without_echoes).into_iter().next(),
         diversity: diversity(texts),
-        disagreement: repeat_disagreement(pairs),
-        verdicts: verdicts.leaks.iter().map(verdict).collect(),
-        exact_leaks: Vec::new(),
+        disagreement: repeat_disagreement(&found.verdicts),
+        leaks: of_repeats.chain(exact).collect::<anyhow::Result<_>>()?,
     })
 }
 
@@ -168,63 +139,56 @@ fn sampling(stored: Vec<SamplingRecord>) -> Vec<(String, String)> {
     found
 }
 
-fn verdict(leak: &StoredLeak) -> ReportVerdict {
-    ReportVerdict {
-        scored: leak.scored_pair(),
-        test_generation: leak.test_generation.clone(),
-        control_generation: leak.control_generation.clone(),
+fn verdict(leak: &StoredLeak) -> ReportLeak {
+    let similar = |text: &str, similarity| SimilarText {
+        text: text.to_owned(),
+        similarity,
+    };
+    ReportLeak {
+        estimate: PairEstimate::from(&leak.scored_pair()),
+        texts: Texts::Generations {
+            test: similar(&leak.test_generation, leak.similarity_test),
+            control: similar(&leak.control_generation, leak.similarity_control),
+        },
     }
+}
+
+fn exact_leak(store: &Store, leak: &StoredExactLeak) -> anyhow::Result<ReportLeak> {
+    Ok(ReportLeak {
+        estimate: PairEstimate::from(&leak.pair),
+        texts: Texts::Likely {
+            test: likely_texts(store, leak.test_enumeration, N_TEXTS)?,
+            control: likely_texts(store, leak.control_enumeration, N_TEXTS)?,
+        },
+    })
 }
 
 fn comparisons(
     store: &Store,
-    bases: &[Base],
-    verdicts: &[Verdicts<'_>],
+    found: &[Estimates<'_>],
+    reporting: &Reporting,
     clusters: &Clusters,
 ) -> anyhow::Result<Vec<BaseComparisons>> {
-    let comparisons = bases.iter().map(|(base_idx, others)| {
-        let base = &verdicts[*base_idx];
-        let rates: Vec<&PairRates> = others.iter().map(|idx| &verdicts[*idx].rates).collect();
-        let found = compare_with_base(&base.rates, &rates, clusters, FLIPS);
-        let others = others.iter().zip(found).map(|(idx, comparison)| {
-            let found = ConditionComparison {
-                name: condition_name(verdicts[*idx].set),
-                comparison,
-                flips: count_flips(&base.pairs, &verdicts[*idx].pairs),
-                flipped_prompts: Vec::new(),
-                exact: None,
-                other_metrics: Vec::new(),
-                drift: None,
-            };
-            let other = verdicts[*idx].set;
+    let sets: Vec<&StoredCondition> = found.iter().map(|found| found.set).collect();
+    let bases = bases(&sets, reporting.base.as_deref())?.into_iter();
+    let comparisons = bases.map(|(base_idx, others)| {
+        let base = &found[base_idx];
+        let compared = compare_all(base, others.iter().map(|idx| &found[*idx]), clusters);
+        let others = others.into_iter().zip(compared);
+        let others = others.map(|(condition_idx, comparison)| {
+            let other = &found[condition_idx];
             Ok(ReportComparison {
-                condition_idx: *idx,
-                found,
-                drift: model_drift(store, &base.set.key, &other.key)?,
+                condition_idx,
+                found: condition_comparison(base, other, comparison),
+                drift: model_drift(store, &base.set.key, &other.set.key)?,
             })
         });
         Ok(BaseComparisons {
-            base_idx: *base_idx,
+            base_idx,
             others: others.collect::<anyhow::Result<_>>()?,
         })
     });
     comparisons.collect()
-}
-
-/// The pairs that have a verdict, by their place in the experiment.
-fn pairs(verdicts: &[Verdicts<'_>]) -> Vec<ReportPair> {
-    let leaks = verdicts.iter().flat_map(|v| &v.leaks);
-    let pairs = leaks
-        .unique_by(|leak| leak.pair_idx)
-        .map(|leak| ReportPair {
-            pair_idx: leak.pair_idx,
-            concept: leak.concept.clone(),
-            category: leak.category.clone(),
-            template_id: leak.template_id.clone(),
-            test_prompt: leak.test_prompt.clone(),
-            control_prompt: leak.control_prompt.clone(),
-        });
-    pairs.sorted_by_key(|pair| pair.pair_idx).collect()
 }
 
 fn runs(store: &Store, set: &StoredCondition) -> anyhow::Result<Vec<ReportRun>> {

@@ -4,11 +4,10 @@
 //! exact ones; how it is told, the module `report` of the library.
 
 mod assemble;
-mod exact;
 
 use std::path::Path;
 
-use crate::leakage::{ClusterUnit, RateKind};
+use crate::leakage::ClusterUnit;
 use crate::results::ReportData;
 use crate::store::Store;
 use crate::study::selecting::{self, Selection};
@@ -37,9 +36,6 @@ impl Session {
         for note in &selected.notes {
             self.note(note);
         }
-        match selected.kind() {
-            RateKind::Repeats => assemble::assemble(self, &store, &selected.sets, reporting),
-            RateKind::Exact => exact::assemble(self, &store, &selected.sets, reporting),
-        }
+        assemble::assemble(self, &store, &selected.sets, reporting)
     }
 }

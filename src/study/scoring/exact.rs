@@ -9,21 +9,14 @@ use itertools::Itertools as _;
 use super::evidence::{Continuations, ContinuedPair};
 use crate::generation::{Continuation, Enumeration, RequestId};
 use crate::leakage::{
-    ExactLeakRate, ExactPair, LeakingText, Rounding, TextDistribution, WeightedText, echoes,
-    exact_leak, exact_leak_rates, leaking_texts,
+    ExactPair, LeakingText, PairEstimate, Rounding, TextDistribution, WeightedText, echoes,
+    exact_leak, leaking_texts,
 };
-use crate::results::{ExactExample, LikelyText};
+use crate::results::{Example, LikelyText, Texts as ShownTexts};
 use crate::store::NewExactLeak;
 
 /// Texts shown of each side of an example.
 const N_TEXTS: usize = 3;
-
-/// What scoring the enumerations of one model found.
-pub(crate) struct ExactScored {
-    pub(crate) leak_rates: Vec<ExactLeakRate>,
-    pub(crate) pairs: Vec<ExactPair>,
-    pub(crate) examples: Vec<ExactExample>,
-}
 
 /// The similarities of a metric.
 #[derive(Clone, Copy)]
@@ -136,20 +129,21 @@ impl ComparedPairs<'_> {
         new.collect()
     }
 
-    /// The rates, and the pairs worth showing.
-    pub(super) fn scored(&self, label: &str, n_examples: usize) -> ExactScored {
-        let pairs: Vec<ExactPair> = self.pairs.iter().map(|c| c.exact.clone()).collect();
-        let striking = striking(&self.pairs).into_iter().take(n_examples);
-        ExactScored {
-            examples: striking
-                .map(|compared| self.example(label, compared))
-                .collect(),
-            leak_rates: exact_leak_rates(&pairs),
-            pairs,
-        }
+    /// The estimate of each pair.
+    pub(super) fn estimates(&self) -> Vec<PairEstimate> {
+        let pairs = self.pairs.iter();
+        pairs.map(|compared| (&compared.exact).into()).collect()
     }
 
-    fn example(&self, label: &str, compared: &Compared<'_>) -> ExactExample {
+    /// The pairs worth showing, at most `n_max`.
+    pub(super) fn examples(&self, label: &str, n_max: usize) -> Vec<Example> {
+        let striking = striking(&self.pairs).into_iter().take(n_max);
+        striking
+            .map(|compared| self.example(label, compared))
+            .collect()
+    }
+
+    fn example(&self, label: &str, compared: &Compared<'_>) -> Example {
         let likely = |text: &str, probability| LikelyText {
             text: text.to_owned(),
             probability,
@@ -161,16 +155,18 @@ impl ComparedPairs<'_> {
             .collect();
         of_control.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         of_control.truncate(N_TEXTS);
-        ExactExample {
+        Example {
             model: label.to_owned(),
             concept: compared.of.pair.concept.clone(),
             leak_probability: compared.exact.leak.probability,
             test_prompt: compared.of.test_prompt.clone(),
-            test_texts: leaking
-                .map(|text| likely(&text.text, text.probability))
-                .collect(),
             control_prompt: compared.of.control_prompt.clone(),
-            control_texts: of_control,
+            texts: ShownTexts::Likely {
+                test: leaking
+                    .map(|text| likely(&text.text, text.probability))
+                    .collect(),
+                control: of_control,
+            },
         }
     }
 }

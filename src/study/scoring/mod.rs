@@ -5,6 +5,5 @@ pub(crate) mod evidence;
 pub(crate) mod exact;
 pub(crate) mod scorer;
 pub(crate) mod stored;
-pub(crate) mod verdicts;
 
 pub use stored::Scoring;

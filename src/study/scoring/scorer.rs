@@ -5,13 +5,13 @@
 
 use super::encoding::{Encoded, Encoding, signature_of};
 use super::evidence::{Evidence, Subject};
-use super::exact::{self, ExactScored, Scale};
+use super::exact::{self, Scale};
 use crate::generation::Method;
 use crate::leakage::{
-    DiagnosedPair, Diagnostics, Leak, LeakRate, Metric, Rounding, ScoredPair, diagnostics, echoes,
-    leak_rates, striking_leaks,
+    DiagnosedPair, Diagnostics, Leak, LeakRate, Metric, PairEstimate, Rounding, ScoredPair,
+    diagnostics, echoes, estimates, leak_rates, striking_leaks,
 };
-use crate::results::Example;
+use crate::results::{Example, SimilarText, Texts};
 use crate::store::{Comparison, ConditionKey, NewLeak, Store};
 
 /// Leaks shown for each model.
@@ -26,13 +26,13 @@ pub(crate) struct Scorer<'a> {
 }
 
 /// The results of scoring one condition.
-#[derive(Default)]
 pub(crate) struct Scored {
+    /// By pair and repeat.
+    pub(crate) pairs: Vec<PairEstimate>,
     pub(crate) leak_rates: Vec<LeakRate>,
+    /// Empty where rates are exact.
     pub(crate) diagnostics: Vec<Diagnostics>,
     pub(crate) examples: Vec<Example>,
-    /// Where continuations were enumerated.
-    pub(crate) exact: Option<ExactScored>,
 }
 
 impl Scorer<'_> {
@@ -56,9 +56,12 @@ impl Scorer<'_> {
                 let key = self.key(subject, Method::Exact(continuations.params));
                 let condition = store.register_condition(&key)?;
                 store.save_exact_leaks(condition, &compared.new_leaks())?;
+                let pairs = compared.estimates();
                 Ok(Scored {
-                    exact: Some(compared.scored(&subject.label, N_EXAMPLES)),
-                    ..Scored::default()
+                    leak_rates: leak_rates(&pairs),
+                    diagnostics: Vec::new(),
+                    examples: compared.examples(&subject.label, N_EXAMPLES),
+                    pairs,
                 })
             }
         }
@@ -77,14 +80,15 @@ impl Scorer<'_> {
         let condition = store.register_condition(&self.key(subject, Method::Repeats))?;
         let new: Vec<NewLeak> = comparisons.iter().zip(&scored).map(new_leak).collect();
         store.save_leaks(condition, &new)?;
-        let examples = striking_leaks(&scored, N_EXAMPLES).into_iter();
+        let pairs = estimates(&scored);
+        let places = striking_leaks(&pairs, N_EXAMPLES).into_iter();
+        let examples =
+            places.map(|place| example(&subject.label, &comparisons[place], &scored[place]));
         Ok(Scored {
-            examples: examples
-                .map(|leak| example(&subject.label, comparisons, leak))
-                .collect(),
-            leak_rates: leak_rates(&scored),
+            examples: examples.collect(),
+            leak_rates: leak_rates(&pairs),
             diagnostics: diagnosed(comparisons, &scored),
-            exact: None,
+            pairs,
         })
     }
 
@@ -146,20 +150,20 @@ fn new_leak((comparison, scored): (&Comparison, &ScoredPair)) -> NewLeak {
     }
 }
 
-fn example(label: &str, comparisons: &[Comparison], leak: &ScoredPair) -> Example {
-    let is_meant = |found: &&Comparison| {
-        (found.pair_idx, found.repeat_idx) == (leak.pair_idx, leak.repeat_idx)
+fn example(label: &str, comparison: &Comparison, leak: &ScoredPair) -> Example {
+    let generation = |text: &str, similarity| SimilarText {
+        text: text.to_owned(),
+        similarity,
     };
-    let comparison = comparisons.iter().find(is_meant);
-    let comparison = comparison.expect("a scored pair comes from a comparison");
     Example {
         model: label.to_owned(),
         concept: comparison.concept.clone(),
+        leak_probability: leak.leak.value(),
         test_prompt: comparison.test_prompt.clone(),
-        test_generation: comparison.test.text.clone(),
-        similarity_test: leak.similarity_test,
         control_prompt: comparison.control_prompt.clone(),
-        control_generation: comparison.control.text.clone(),
-        similarity_control: leak.similarity_control,
+        texts: Texts::Generations {
+            test: generation(&comparison.test.text, leak.similarity_test),
+            control: generation(&comparison.control.text, leak.similarity_control),
+        },
     }
 }

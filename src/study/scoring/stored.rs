@@ -262,8 +262,7 @@ fn new_summary(scorer: &Scorer<'_>, store: &Store, scorable: &Scorable) -> Summa
         enumeration: None,
         drifts: Vec::new(),
         examples: Vec::new(),
-        exact_differences: Vec::new(),
-        exact_examples: Vec::new(),
+        differences: Vec::new(),
         database: store.path().display().to_string(),
         run_id: None,
         n_failed: 0,
@@ -300,6 +299,5 @@ fn model_summary(
         seconds: 0.0,
         leak_rates: scored.leak_rates,
         diagnostics: scored.diagnostics,
-        exact_leak_rates: Vec::new(),
     })
 }

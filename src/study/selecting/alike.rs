@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::words::condition_name;
-use crate::store::{KeyField, NumericsId, StoredCondition};
+use crate::store::{KeyField, Numerics, StoredCondition};
+use crate::study::models::placement::WIDENED;
 
 /// The fields in which two compared conditions may differ; of numerics a note says so.
 const COMPARED: [KeyField; 3] = [KeyField::Model, KeyField::Sampling, KeyField::Numerics];
@@ -28,44 +29,63 @@ pub(crate) fn is_file_alone(a: &StoredCondition, b: &StoredCondition) -> bool {
     is_other_file && difference(a, b).is_none()
 }
 
+/// Whether the logits of two conditions were computed alike.
+///
+/// Those of one file are told apart by their digest. Two files have no digest in common: they are computed alike by one
+/// version of llama.cpp under one schedule where one machine has computed both. Which weights
+/// are widened is a matter of the file.
+pub(crate) fn is_computed_alike(a: &StoredCondition, b: &StoredCondition) -> bool {
+    if a.key.model == b.key.model || a.key.numerics == b.key.numerics {
+        return a.key.numerics == b.key.numerics;
+    }
+    computing(a) == computing(b)
+        && a.machines
+            .iter()
+            .any(|machine| b.machines.contains(machine))
+}
+
+/// What two files can have in common of how logits are computed, with its names.
+fn computing(set: &StoredCondition) -> [(&'static str, &str); 2] {
+    let Numerics {
+        schedule,
+        llama_cpp_version,
+        ..
+    } = &set.numerics;
+    let schedule = schedule.strip_suffix(WIDENED).unwrap_or(schedule);
+    [("schedule", schedule), ("llama.cpp", llama_cpp_version)]
+}
+
 /// The sentence that says of conditions that their logits were computed differently from those of the first one, and how.
 pub(crate) fn numerics_note(sets: &[&StoredCondition]) -> Option<String> {
     let base = *sets.first()?;
-    let mut groups: BTreeMap<NumericsId, Vec<&StoredCondition>> = BTreeMap::new();
-    for set in sets
-        .iter()
-        .filter(|set| set.key.numerics != base.key.numerics)
-    {
-        groups.entry(set.key.numerics).or_default().push(set);
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for set in sets.iter().filter(|set| !is_computed_alike(base, set)) {
+        let names = groups.entry(numerics_difference(base, set)).or_default();
+        names.push(condition_name(set));
     }
-    let sentences = groups.values().map(|group| {
-        let names: Vec<String> = group.iter().map(|set| condition_name(set)).collect();
-        let what = numerics_difference(base, group[0]);
-        format!(
-            "{} and {} were computed by different arithmetic: {what}",
-            condition_name(base),
-            names.join(", ")
-        )
+    let base = condition_name(base);
+    let sentences = groups.into_iter().map(|(what, names)| {
+        let names = names.join(", ");
+        format!("{base} and {names} were computed by different arithmetic: {what}")
     });
     let sentences: Vec<String> = sentences.collect();
     (!sentences.is_empty()).then(|| sentences.join("; "))
 }
 
 fn numerics_difference(a: &StoredCondition, b: &StoredCondition) -> String {
-    let digest = |set: &StoredCondition| {
-        let digest = set.numerics.logits_sha256;
-        digest.map_or("not recorded".to_owned(), |digest| digest.short())
-    };
-    let parts = |set: &StoredCondition| {
-        let numerics = &set.numerics;
-        [
-            ("schedule", numerics.schedule.clone()),
-            ("llama.cpp", numerics.llama_cpp_version.clone()),
-            ("digest of logits", digest(set)),
-        ]
-    };
-    let both = parts(a).into_iter().zip(parts(b));
+    let both = computing(a).into_iter().zip(computing(b));
     let differing = both.filter(|(a, b)| a != b);
     let words = differing.map(|((what, a), (_, b))| format!("{what} {a} and {b}"));
-    words.collect::<Vec<_>>().join(", ")
+    let words: Vec<String> = words.collect();
+    if !words.is_empty() {
+        return words.join(", ");
+    }
+    let machines = [a, b].map(|set| match &set.machines[..] {
+        [] => "a machine that is not recorded".to_owned(),
+        machines => machines.join(" or "),
+    });
+    if machines[0] == machines[1] {
+        return "digests of logits differ".to_owned();
+    }
+    machines.join(" against ")
 }

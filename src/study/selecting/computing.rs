@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::anyhow;
 
-use super::alike::{COMPUTING, difference};
+use super::alike::{COMPUTING, difference, is_computed_alike};
 use super::narrowing::{Policy, Selected};
 use super::words::{condition_name, listing};
 use crate::generation::EnumerationParams;
@@ -94,7 +94,7 @@ impl<'a> Selected<'a> {
     /// whose logits were computed as those of most conditions, and of these the latest.
     pub(crate) fn standing(&mut self) {
         let rank = |set: &StoredCondition| {
-            let n_alike = self.n_with(|other| other.key.numerics == set.key.numerics);
+            let n_alike = self.n_with(|other| is_computed_alike(other, set));
             (set.n_leaks, n_alike, set.id)
         };
         let mut kept: Vec<&StoredCondition> = Vec::new();

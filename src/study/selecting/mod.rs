@@ -17,7 +17,7 @@ use crate::leakage::RateKind;
 use crate::store::{ExperimentId, KeyField, Store, StoredCondition, StoredExperiment};
 
 pub(crate) use alike::{difference, is_file_alone, numerics_note};
-pub(crate) use bases::{Base, bases};
+pub(crate) use bases::bases;
 pub(crate) use narrowing::{Selected, USUAL_METRIC, rate_kind};
 pub(crate) use words::{EXPERIMENT, Name, condition_name, hint, is_experiment, resolve};
 

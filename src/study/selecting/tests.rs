@@ -44,6 +44,7 @@ fn set(id: usize, words: &str) -> StoredCondition {
             llama_cpp_version: String::new(),
             logits_sha256: None,
         },
+        machines: vec!["cpu".to_owned()],
         n_leaks: 10,
     };
     words.for_each(|word| change(&mut set, word));
@@ -67,10 +68,15 @@ fn change(set: &mut StoredCondition, word: &str) {
                 n_tail_draws: 3,
             });
         }
-        "wide" => {
+        "other" => {
             key.numerics = NumericsId::nth(2);
-            set.numerics.schedule = "wide".to_owned();
+            set.numerics.schedule = "strict-other".to_owned();
         }
+        "file" => {
+            key.numerics = NumericsId::nth(number());
+            set.numerics.schedule = "strict-wide".to_owned();
+        }
+        "machine" => set.machines = vec![value.to_owned()],
         _ => set.n_leaks = number() as usize,
     }
 }
@@ -336,7 +342,7 @@ fn similarities_are_those_that_all_were_given() {
 
 #[test]
 fn another_arithmetic_is_said() {
-    let sets = sets(["1 A wide=1", "1 A", "1 B wide=1", "1 C"]);
+    let sets = sets(["1 A other=1", "1 A", "1 B other=1", "1 C"]);
     // Of two ways with as many verdicts the one that all have.
     assert_eq!(compared(&sets[..3], BOTH, ""), "0 2; 1 notes");
     let selected = named(
@@ -344,11 +350,27 @@ fn another_arithmetic_is_said() {
         &["qwen:Q4_K_M", "smol", "qwen:Q8_0"],
         &selection(""),
     );
-    let expected =
-        "qwen:Q4_K_M and qwen:Q8_0 were computed by different arithmetic: schedule strict and wide";
+    let expected = "qwen:Q4_K_M and qwen:Q8_0 were computed by different arithmetic: schedule strict and strict-other";
     assert_eq!(selected.unwrap().notes, [expected]);
     assert!(is_file_alone(&sets[1], &sets[2]));
     assert!(!is_file_alone(&sets[0], &sets[1]));
+}
+
+/// Of two files the digests differ, and widened weights; what they can have in common is the machine.
+#[test]
+fn files_are_computed_alike_by_one_machine() {
+    let sets = sets([
+        "1 A file=4 machine=x",
+        "1 B file=5 machine=x",
+        "1 B file=6 machine=y",
+    ]);
+    assert_eq!(compared(&sets[..2], BOTH, ""), "0 1; 0 notes");
+    // That of the machine that both have is taken, though the other is later.
+    assert_eq!(compared(&sets, BOTH, ""), "0 1; 1 notes");
+    let apart = [sets[0].clone(), sets[2].clone()];
+    let selected = named(&apart, &["qwen:Q4_K_M", "qwen:Q8_0"], &selection(""));
+    let expected = "qwen:Q4_K_M and qwen:Q8_0 were computed by different arithmetic: x against y";
+    assert_eq!(selected.unwrap().notes, [expected]);
 }
 
 #[test]
@@ -388,8 +410,8 @@ fn other_metrics_are_those_on_the_same_generations() {
         "1 A metric=x",
         "1 B metric=x",
         "1 B metric=y",
-        "1 A metric=z wide=1",
-        "1 B metric=z wide=1",
+        "1 A metric=z other=1",
+        "1 B metric=z other=1",
     ]);
     let found = other_metrics(&stored, &[&stored[1], &stored[0]]);
     assert_eq!(found, [[&stored[3], &stored[2]]]);

@@ -169,22 +169,14 @@ fn forest_table(data: &ReportData) -> Table {
     );
     if data.enumeration.is_some() {
         table.columns.insert(3, "certainly".to_owned());
-        for (row, certain) in table.rows.iter_mut().zip(certain_texts(data)) {
+        for (row, found) in table.rows.iter_mut().zip(found(data)) {
+            let certain = found.bounds.map_or(String::new(), |bounds| {
+                format!("{} to {}", points(bounds.lower), points(bounds.upper))
+            });
             row.insert(3, certain);
         }
     }
     table
-}
-
-/// What each difference certainly is for these prompts, in the order of the table.
-fn certain_texts(data: &ReportData) -> impl Iterator<Item = String> {
-    let others = data.comparisons.iter().flat_map(|base| &base.others);
-    let compared = others.filter(|other| other.found.comparison.is_some());
-    compared.map(|other| {
-        other.found.exact.as_ref().map_or(String::new(), |exact| {
-            format!("{} to {}", points(exact.lower), points(exact.upper))
-        })
-    })
 }
 
 /// Verdicts that flipped, both ways; None where nothing is compared.

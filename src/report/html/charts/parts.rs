@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::leakage::LeakRate;
 use crate::report::html::words::{count, enumeration_words};
 use crate::report::text::visible;
-use crate::results::{ReportCondition, ReportData, ReportRate};
+use crate::results::{ReportCondition, ReportData};
 
 /// How the intervals of rates are made; the source is in `stats`.
 pub(super) const METHOD: &str = "Intervals: 95 %, cluster-robust standard errors (CR2), Student’s t with Satterthwaite’s degrees of freedom; all pairs that share a control prompt are one cluster.";
@@ -94,7 +95,7 @@ pub(super) fn has_sweep(data: &ReportData) -> bool {
 }
 
 /// The rate of all categories together, of each condition that has one.
-pub(super) fn overall(data: &ReportData) -> impl Iterator<Item = (usize, &ReportRate)> {
+pub(super) fn overall(data: &ReportData) -> impl Iterator<Item = (usize, &LeakRate)> {
     let conditions = data.conditions.iter().enumerate();
     conditions.filter_map(|(idx, condition)| Some((idx, condition.leak_rates.first()?)))
 }

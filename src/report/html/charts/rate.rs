@@ -4,12 +4,14 @@
 
 use super::parts::{METHOD, has_sweep, n_words, overall, series, star_words, starred};
 use super::{Chart, Table};
+use crate::leakage::LeakRate;
+use crate::report::columns::certain_text;
 use crate::report::figure::{
     DotRow, Dots, Figure, Grid, GridCell, Point, Scale, Scatter, XAxis, dots, grid, scatter,
 };
-use crate::report::html::words::{certain_range, rate_interval, rate_numbers};
+use crate::report::html::words::{rate_interval, rate_numbers};
 use crate::report::text::visible;
-use crate::results::{ReportCondition, ReportData, ReportRate};
+use crate::results::{ReportCondition, ReportData};
 
 /// Mean Leak-Rate by condition, where files are there under several sampling values.
 pub(super) fn by_condition(data: &ReportData) -> Option<Chart> {
@@ -100,7 +102,7 @@ pub(super) fn by_bits(data: &ReportData) -> Option<Chart> {
     })
 }
 
-fn rates_table(data: &ReportData, rates: &[(&ReportCondition, &ReportRate)]) -> Table {
+fn rates_table(data: &ReportData, rates: &[(&ReportCondition, &LeakRate)]) -> Table {
     let is_exact = data.enumeration.is_some();
     let counted = if is_exact { "prompt pairs" } else { "verdicts" };
     let mut table = Table::new(
@@ -122,26 +124,26 @@ fn rates_table(data: &ReportData, rates: &[(&ReportCondition, &ReportRate)]) -> 
     if is_exact {
         table.columns.insert(3, "certainly, %".to_owned());
         for (row, (_, rate)) in table.rows.iter_mut().zip(rates) {
-            row.insert(3, rate.certain.map_or(String::new(), certain_range));
+            row.insert(3, rate.bounds().map_or(String::new(), certain_text));
         }
     }
     table
 }
 
 /// The rate of all categories together, of each condition that has one.
-fn overall_rates(data: &ReportData) -> Vec<(&ReportCondition, &ReportRate)> {
+fn overall_rates(data: &ReportData) -> Vec<(&ReportCondition, &LeakRate)> {
     let rates = overall(data).map(|(idx, rate)| (&data.conditions[idx], rate));
     rates.collect()
 }
 
-fn rates_by_bits(data: &ReportData) -> Vec<(&ReportCondition, f64, &ReportRate)> {
+fn rates_by_bits(data: &ReportData) -> Vec<(&ReportCondition, f64, &LeakRate)> {
     let rates = overall_rates(data).into_iter();
     rates
         .filter_map(|(condition, rate)| Some((condition, condition.model.bits_per_weight?, rate)))
         .collect()
 }
 
-fn rate_row(condition: &ReportCondition, rate: &ReportRate) -> [String; 8] {
+fn rate_row(condition: &ReportCondition, rate: &LeakRate) -> [String; 8] {
     let bits = condition.model.bits_per_weight;
     [
         visible(&condition.name),
@@ -149,8 +151,8 @@ fn rate_row(condition: &ReportCondition, rate: &ReportRate) -> [String; 8] {
         format!("{:.1}", rate.mean_leak_rate),
         rate_interval(rate),
         rate.n_pairs.to_string(),
-        format!("{:.1}", rate.tie_rate),
-        format!("{:.1}", rate.echo_rate),
+        format!("{:.1}", rate.tie_rate()),
+        format!("{:.1}", rate.echo_rate()),
         rate.n_clusters.to_string(),
     ]
 }
@@ -217,7 +219,7 @@ pub(super) fn by_category(data: &ReportData) -> Option<Chart> {
 fn rows(data: &ReportData, category: Option<&str>) -> Vec<DotRow> {
     let conditions = data.conditions.iter().enumerate();
     let rows = conditions.filter_map(|(idx, condition)| {
-        let of_category = |rate: &&ReportRate| rate.category.as_deref() == category;
+        let of_category = |rate: &&LeakRate| rate.category.as_deref() == category;
         let rate = condition.leak_rates.iter().find(of_category)?;
         Some(DotRow {
             series_idx: idx,

@@ -98,9 +98,9 @@ pub(super) fn echoes(data: &ReportData) -> Option<Chart> {
         .map(|(idx, condition, rate)| DotRow {
             series_idx: *idx,
             label: visible(&condition.name),
-            value: Some(rate.echo_rate),
+            value: Some(rate.echo_rate()),
             interval: None,
-            numbers: format!("{:.1} %", rate.echo_rate),
+            numbers: format!("{:.1} %", rate.echo_rate()),
         })
         .collect();
     let listing = rows
@@ -148,7 +148,7 @@ fn echo_table(data: &ReportData) -> Table {
         let without = without.map_or("none".to_owned(), rate_numbers);
         let row = [
             visible(&condition.name),
-            format!("{:.1}", rate.echo_rate),
+            format!("{:.1}", rate.echo_rate()),
             rate_numbers(rate),
         ];
         row.into_iter()
