@@ -12,12 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::{Source, find_all, find_word, first_word};
 
-/// Circles that are still there: a folder, and the files in it that use each other. It only gets shorter.
-const CIRCLES_LEFT: &[(&str, &[&str])] = &[(
-    "src/study/exporting",
-    &["comparisons", "diagnostics", "tables"],
-)];
-
 /// The node of a folder's own file.
 const OWN_FILE: &str = "mod";
 
@@ -278,26 +272,15 @@ fn circles(graph: &Graph) -> BTreeSet<Vec<&str>> {
         .collect()
 }
 
-/// One line for each circle that `left` does not name, and for each of `left` that is none.
-fn findings(sources: &[Source], left: &[(&str, &[&str])]) -> Vec<String> {
+/// One line for each circle.
+fn findings(sources: &[Source]) -> Vec<String> {
     let graphs = graphs(sources);
-    let mut unseen = left.to_vec();
-    let mut findings = Vec::new();
-    for (folder, graph) in &graphs {
-        for circle in circles(graph) {
-            let n_unseen = unseen.len();
-            unseen.retain(|&(place, files)| (place, files) != (folder, &circle[..]));
-            if unseen.len() == n_unseen {
-                findings.push(format!("{folder}: {}", uses_within(graph, &circle)));
-            }
-        }
-    }
-    let gone = unseen.into_iter();
-    findings.extend(gone.map(|(folder, files)| {
-        let files = files.join(", ");
-        format!("{folder}: {files} are no circle any more; take them out of `CIRCLES_LEFT`")
-    }));
-    findings
+    let of_folder = |(folder, graph): (&String, &Graph)| {
+        let found = circles(graph).into_iter();
+        let lines = found.map(|circle| format!("{folder}: {}", uses_within(graph, &circle)));
+        lines.collect::<Vec<_>>()
+    };
+    graphs.iter().flat_map(of_folder).collect()
 }
 
 /// Who uses whom in a circle, and where.
@@ -312,7 +295,7 @@ fn uses_within(graph: &Graph, circle: &[&str]) -> String {
 
 #[test]
 fn files_use_each_other_in_one_direction() {
-    let findings = findings(&super::sources_in("src"), CIRCLES_LEFT);
+    let findings = findings(&super::sources_in("src"));
     let n_findings = findings.len();
     assert!(
         findings.is_empty(),
@@ -321,14 +304,14 @@ fn files_use_each_other_in_one_direction() {
     );
 }
 
-/// The findings in a tree of these files below `src/`, with the exceptions `left`.
-fn check(files: &[(&str, &str)], left: &[(&str, &[&str])], expected: &[&str]) {
+/// The findings in a tree of these files below `src/`.
+fn check(files: &[(&str, &str)], expected: &[&str]) {
     let files = [&[("lib.rs", "")], files].concat();
     let sources: Vec<Source> = files
         .iter()
         .map(|(path, text)| Source::new(&format!("src/{path}"), text))
         .collect();
-    assert_eq!(findings(&sources, left), expected, "{files:?}");
+    assert_eq!(findings(&sources), expected, "{files:?}");
 }
 
 #[test]
@@ -350,21 +333,16 @@ fn circles_between_files_are_found() {
     ] {
         let own = ("a/mod.rs", "mod b;\nmod c;\npub use b::{B, F};");
         let expected = format!("{found}{place})");
-        check(&[own, there, ("a/c.rs", back)], &[], &[&expected]);
+        check(&[own, there, ("a/c.rs", back)], &[&expected]);
     }
     // A file and the folder of its name are one.
     let own = ("a/mod.rs", "mod b; mod c;");
     let inner = ("a/c/g.rs", "use crate::a::b::B;");
     let expected = format!("{found}`crate::a::b::B` at src/a/c/g.rs:1)");
-    check(
-        &[own, there, ("a/c.rs", "mod g;"), inner],
-        &[],
-        &[&expected],
-    );
+    check(&[own, there, ("a/c.rs", "mod g;"), inner], &[&expected]);
     // So are the modules of the crate.
     check(
         &[("a.rs", "use crate::b::c;"), ("b.rs", "use crate::a::C;")],
-        &[],
         &["src: a uses b (`crate::b::c` at src/a.rs:1), b uses a (`crate::a::C` at src/b.rs:1)"],
     );
 }
@@ -381,21 +359,13 @@ fn circles_with_the_own_file_are_found() {
             "`b::D` at src/a/mod.rs:2",
         ),
     ] {
-        check(
-            &[("a/mod.rs", own), child],
-            &[],
-            &[&format!("{found}{place})")],
-        );
+        check(&[("a/mod.rs", own), child], &[&format!("{found}{place})")]);
     }
     // It does not use what it declares and hands on.
-    check(&[("a/mod.rs", "mod b;\npub use b::D;"), child], &[], &[]);
+    check(&[("a/mod.rs", "mod b;\npub use b::D;"), child], &[]);
     // The folder's types are there to be named.
     let types = ("a/b.rs", "use super::{Able, AError};");
-    check(
-        &[("a/mod.rs", "mod b;\nfn c() { b::d() }"), types],
-        &[],
-        &[],
-    );
+    check(&[("a/mod.rs", "mod b;\nfn c() { b::d() }"), types], &[]);
 }
 
 #[test]
@@ -407,17 +377,5 @@ fn code_for_tests_may_go_in_circles() {
         ("a/c.rs", "#[cfg(test)]\nuse super::b::{B};\nfn c() {}"),
         ("a/d.rs", "use super::b::B;"),
     ];
-    check(&files, &[], &[]);
-}
-
-#[test]
-fn exceptions_hold_for_their_circle_only() {
-    let files = [
-        ("a/mod.rs", "mod b; mod c;"),
-        ("a/b.rs", "use super::c::C;"),
-        ("a/c.rs", "use super::b::B;"),
-    ];
-    check(&files, &[("src/a", &["b", "c"])], &[]);
-    let gone = "src/a: b, c are no circle any more; take them out of `CIRCLES_LEFT`";
-    check(&files[..2], &[("src/a", &["b", "c"])], &[gone]);
+    check(&files, &[]);
 }

@@ -3,7 +3,7 @@
 //! Owns which condition is the base: that with more bits per weight, or that stored first where both have as many, as in
 //! the view `v_flips`. What a difference is, `leakage` says; prompts that share a control prompt are one cluster.
 
-use super::tables::{Source, TakeRow};
+use super::source::{Source, TakeRow};
 use crate::leakage::{ClusterUnit, Comparison, Flips, RateKind, count_flips};
 use crate::store::StoredCondition;
 use crate::study::comparing::compare_all;

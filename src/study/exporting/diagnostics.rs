@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::tables::{Source, TakeRow};
+use super::source::{Source, TakeRow};
 use crate::leakage::{Diagnostics, FlawCount, RateKind, diagnostics};
 use crate::store::{Comparison, StoredCondition};
 use crate::study::estimates::Estimates;

@@ -4,6 +4,9 @@
 
 mod comparisons;
 mod diagnostics;
+mod rates;
+mod source;
 mod tables;
 
-pub use tables::{Source, Table, TakeRow, dictionary, named};
+pub use source::{Source, TakeRow};
+pub use tables::{Table, dictionary, named};

@@ -1,51 +1,19 @@
 //! The tables that can be exported: each a name, its description in `db/README.md`, and where its rows come from.
 //!
-//! Owns two that are computed, the rates with their intervals and the dictionary; two more are in `comparisons` and
-//! `diagnostics`. All others are views of the store.
+//! Owns the list of them and the dictionary. Those that are computed are in `rates`, `comparisons` and `diagnostics`; all
+//! others are views of the store.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use anyhow::bail;
 
 use super::comparisons::each_comparison;
 use super::diagnostics::each_diagnostic;
-use crate::leakage::{LeakRate, RateKind, leak_rates};
-use crate::store::{ExperimentId, Store, StoredCondition, VIEWS, View};
-use crate::study::estimates::Estimates;
-use crate::study::selecting::{self, Selection, hint, rate_kind};
+use super::rates::each_rate;
+use super::source::{Source, TakeRow};
+use crate::store::{VIEWS, View};
+use crate::study::selecting::hint;
 use crate::table::{Cell, Column, described_columns};
-
-/// The stored experiments from which rows come.
-pub struct Source {
-    pub(crate) store: Store,
-    /// The experiments that are meant; all unless given.
-    pub(crate) experiments: Option<Vec<ExperimentId>>,
-}
-
-impl Source {
-    /// The experiments of this name, or whose SHA-256 begins so, in a database that is there; all of them unless one is
-    /// given.
-    ///
-    /// # Errors
-    /// When there is none of this name.
-    pub fn open(db: &Path, experiment: Option<&str>) -> anyhow::Result<Self> {
-        let store = Store::open_existing(db)?;
-        let experiments = selecting::ids_named(&store, experiment)?;
-        Ok(Self { store, experiments })
-    }
-
-    /// The conditions with such leaks that are meant; none where no such leaks are stored.
-    pub(crate) fn conditions(&self, kind: RateKind) -> anyhow::Result<Vec<StoredCondition>> {
-        let mut stored = self.store.conditions()?;
-        stored.retain(|set| {
-            let is_in = |ids: &Vec<ExperimentId>| ids.contains(&set.key.experiment);
-            rate_kind(set) == kind && self.experiments.as_ref().is_none_or(is_in)
-        });
-        let meant = selecting::all(&stored, &[], &Selection::default())?;
-        Ok(meant.sets.into_iter().cloned().collect())
-    }
-}
 
 /// A table to export.
 pub struct Table {
@@ -66,9 +34,6 @@ enum Rows {
     /// The columns of the tables of these names.
     Dictionary(Vec<&'static str>),
 }
-
-/// Takes a row.
-pub type TakeRow<'t> = &'t mut dyn FnMut(&[Cell<'_>]) -> anyhow::Result<()>;
 
 const RATES: &str = "rates";
 const COMPARISONS: &str = "comparisons";
@@ -179,57 +144,6 @@ fn each_view_row(view: &View, source: &Source, take: TakeRow<'_>) -> anyhow::Res
         }
     })?;
     result
-}
-
-fn each_rate(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
-    let (repeats, exact) = (
-        source.conditions(RateKind::Repeats)?,
-        source.conditions(RateKind::Exact)?,
-    );
-    for set in repeats.iter().chain(&exact) {
-        for rate in leak_rates(&Estimates::read(&source.store, set)?.pairs) {
-            take(&rate_cells(set, &rate))?;
-        }
-    }
-    Ok(())
-}
-
-/// The cells of a row of the table `rates`, in the order of `db/README.md`.
-fn rate_cells<'s>(set: &'s StoredCondition, rate: &'s LeakRate) -> [Cell<'s>; 23] {
-    let count = |n: f64| match rate.exact {
-        None => Cell::Integer(n as i64),
-        Some(_) => Cell::Null,
-    };
-    let kind = match rate.exact {
-        None => RateKind::Repeats,
-        Some(_) => RateKind::Exact,
-    };
-    let bounds = rate.bounds();
-    [
-        Cell::Integer(set.key.experiment.get()),
-        Cell::Text(&set.experiment_name),
-        Cell::Integer(set.key.model.get()),
-        Cell::Text(&set.label),
-        Cell::Text(&set.quantization),
-        Cell::opt_real(set.bits_per_weight),
-        Cell::Integer(set.key.sampling.get()),
-        Cell::Text(&set.sampling_values),
-        Cell::Text(&set.key.metric),
-        Cell::Integer(set.key.seed.cast_signed()),
-        Cell::opt_text(rate.category.as_deref()),
-        Cell::Real(rate.mean_leak_rate),
-        Cell::opt_real(rate.interval.map(|interval| interval.lower)),
-        Cell::opt_real(rate.interval.map(|interval| interval.upper)),
-        Cell::Integer(rate.n_pairs as i64),
-        count(rate.n_tied),
-        count(rate.n_echoes),
-        Cell::Integer(rate.n_clusters as i64),
-        Cell::Text(kind.name()),
-        Cell::opt_real(bounds.map(|bounds| bounds.lower)),
-        Cell::opt_real(bounds.map(|bounds| bounds.upper)),
-        Cell::opt_real(bounds.and_then(|bounds| bounds.draw_standard_error)),
-        Cell::opt_real(rate.exact.map(|exact| exact.coverage)),
-    ]
 }
 
 fn each_meaning(names: &[&'static str], take: TakeRow<'_>) -> anyhow::Result<()> {

@@ -1,0 +1,61 @@
+//! The table `rates`: the leak rates of each condition with their intervals.
+//!
+//! Owns its rows. What a rate is, `leakage` says.
+
+use super::source::{Source, TakeRow};
+use crate::leakage::{LeakRate, RateKind, leak_rates};
+use crate::store::StoredCondition;
+use crate::study::estimates::Estimates;
+use crate::table::Cell;
+
+/// Hands a row for each rate of each condition to `take`.
+pub(crate) fn each_rate(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
+    let (repeats, exact) = (
+        source.conditions(RateKind::Repeats)?,
+        source.conditions(RateKind::Exact)?,
+    );
+    for set in repeats.iter().chain(&exact) {
+        for rate in leak_rates(&Estimates::read(&source.store, set)?.pairs) {
+            take(&rate_cells(set, &rate))?;
+        }
+    }
+    Ok(())
+}
+
+/// The cells of a row of the table `rates`, in the order of `db/README.md`.
+fn rate_cells<'s>(set: &'s StoredCondition, rate: &'s LeakRate) -> [Cell<'s>; 23] {
+    let count = |n: f64| match rate.exact {
+        None => Cell::Integer(n as i64),
+        Some(_) => Cell::Null,
+    };
+    let kind = match rate.exact {
+        None => RateKind::Repeats,
+        Some(_) => RateKind::Exact,
+    };
+    let bounds = rate.bounds();
+    [
+        Cell::Integer(set.key.experiment.get()),
+        Cell::Text(&set.experiment_name),
+        Cell::Integer(set.key.model.get()),
+        Cell::Text(&set.label),
+        Cell::Text(&set.quantization),
+        Cell::opt_real(set.bits_per_weight),
+        Cell::Integer(set.key.sampling.get()),
+        Cell::Text(&set.sampling_values),
+        Cell::Text(&set.key.metric),
+        Cell::Integer(set.key.seed.cast_signed()),
+        Cell::opt_text(rate.category.as_deref()),
+        Cell::Real(rate.mean_leak_rate),
+        Cell::opt_real(rate.interval.map(|interval| interval.lower)),
+        Cell::opt_real(rate.interval.map(|interval| interval.upper)),
+        Cell::Integer(rate.n_pairs as i64),
+        count(rate.n_tied),
+        count(rate.n_echoes),
+        Cell::Integer(rate.n_clusters as i64),
+        Cell::Text(kind.name()),
+        Cell::opt_real(bounds.map(|bounds| bounds.lower)),
+        Cell::opt_real(bounds.map(|bounds| bounds.upper)),
+        Cell::opt_real(bounds.and_then(|bounds| bounds.draw_standard_error)),
+        Cell::opt_real(rate.exact.map(|exact| exact.coverage)),
+    ]
+}
