@@ -30,11 +30,11 @@ pub struct SamplingParams {
     pub repetition_penalty: f64,
     /// A generation ends after this many tokens.
     pub max_tokens: u32,
-    /// What else ends a generation.
+    /// The other rule that ends a generation.
     pub stop: StopRule,
 }
 
-/// What ends a generation before `max_tokens`, besides the model's own end-of-generation tokens.
+/// The rule that ends a generation before `max_tokens`, besides the model's own end-of-generation tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopRule {
     /// The first `.`, `!` or `?` is the last character of the text.
@@ -77,7 +77,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// What all requests of one model in one run share.
+/// The values that all requests of one model in one run share.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RequestContext {
     /// SHA-256 of the model file (of the digests of its parts, where it is split).
@@ -166,7 +166,7 @@ pub struct NextTokenDistribution {
 pub struct PromptDistribution {
     /// The rendered prompt, as token ids.
     pub prompt_tokens: Arc<[u32]>,
-    /// What follows it.
+    /// The distribution of the token that follows the prompt.
     pub distribution: NextTokenDistribution,
 }
 

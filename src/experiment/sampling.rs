@@ -126,7 +126,7 @@ impl SamplingGrid {
         largest.expect("an empty list was refused")
     }
 
-    /// Whether each sampling leaves few enough tokens to follow all of them, as far as the file says.
+    /// True if each sampling, by the values in the file, leaves few enough tokens to follow all of them.
     fn cuts_off(&self) -> bool {
         let may_be = |values: &Option<Vec<f64>>, value| {
             let values = values.as_ref();

@@ -1,19 +1,19 @@
-//! What is certain of a rate or a difference for its prompts, where continuations were enumerated.
+//! The certain bounds of a rate or a difference for its prompts, where continuations were enumerated.
 //!
-//! Owns the bounds over many pairs, and the standard error that draws of tails leave in them. What is certain of one
-//! pair, `exact` says.
+//! Owns the bounds over many pairs, and the standard error that draws of tails leave in them. The bounds of one pair
+//! are in `exact`.
 
 use std::collections::BTreeMap;
 
 use super::estimate::{ExactPair, PairEstimate};
 use super::exact::ExactLeak;
 
-/// What is certain of a rate or a difference for these prompts, whatever was not enumerated.
+/// The certain bounds of a rate or a difference for these prompts, whatever was not enumerated.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
-    /// What it certainly is at least, in percent, or in percentage points of a difference.
+    /// The certain lower bound, in percent, or in percentage points of a difference.
     pub lower: f64,
-    /// What it certainly is at most.
+    /// The certain upper bound.
     pub upper: f64,
     /// Standard error for these prompts that draws of tails leave, in percentage points; 0 where nothing was drawn, None
     /// where a tail has a single draw.
@@ -53,13 +53,13 @@ impl Bounds {
     }
 }
 
-/// What the change of a leak probability certainly is at least and at most, -1 to 1.
+/// Returns the certain bounds of the change of a leak probability, -1 to 1.
 pub(super) fn change_bounds(base: &ExactPair, other: &ExactPair) -> [f64; 2] {
     let (base, other) = (&base.leak, &other.leak);
     [other.lower - base.upper, other.upper - base.lower]
 }
 
-/// What draws of a tail add to a mean, by what they are drawn from.
+/// The amounts that draws of tails add to a mean, by prompt and `is_apart`.
 #[derive(Default)]
 struct DrawSums(BTreeMap<(usize, bool), Vec<f64>>);
 
@@ -82,7 +82,7 @@ impl DrawSums {
     }
 }
 
-/// What draws were made from: test and control prompt, each with its influences.
+/// Returns the sides that draws were made from: test and control prompt, each with the influences of its draws.
 fn drawn_sides(pair: &ExactPair) -> [(usize, &[f64]); 2] {
     [
         (pair.test_prompt_idx, &pair.leak.test_influences),

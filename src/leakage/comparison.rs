@@ -48,7 +48,7 @@ pub struct Comparison {
     pub standard_error: Option<f64>,
     /// Its 95 % interval in points, cut to -100 to 100; None with a single cluster.
     pub interval: Option<Interval>,
-    /// What that interval would be if all prompts were independent; None with a single prompt.
+    /// The interval for the case that all prompts are independent; None with a single prompt.
     pub naive_interval: Option<Interval>,
     /// The variance by the one it would have if all prompts were independent; None where that is 0 or unknown.
     pub design_effect: Option<f64>,
@@ -64,7 +64,7 @@ pub struct Comparison {
     pub n_base_only: usize,
     /// Prompt pairs that only the other condition has; they are left out.
     pub n_other_only: usize,
-    /// What is certain of `difference`; None where it is one of repeats.
+    /// The certain bounds of `difference`; None where it is one of repeats.
     pub bounds: Option<Bounds>,
 }
 

@@ -1,4 +1,4 @@
-//! What difference of Mean Leak-Rates an experiment can be expected to find, before it runs.
+//! The difference of Mean Leak-Rates that an experiment can be expected to find, before it runs.
 //!
 //! Owns what the differences of two conditions are made of, and what is assumed of conditions that were
 //! never measured. The arithmetic is `stats`'.
@@ -34,7 +34,8 @@ pub struct Detectable {
     pub alpha: f64,
 }
 
-/// What the differences from `base` to `other` are made of; None where they share no pairs in two clusters.
+/// Returns the variance components of the differences from `base` to `other`; None where they share no pairs in two
+/// clusters.
 ///
 /// An exact leak probability is what one repeat would be without its luck.
 pub fn difference_components(
@@ -51,7 +52,8 @@ pub fn difference_components(
     variance_components(&differences.collect::<Vec<_>>())
 }
 
-/// What a design with clusters of these sizes can find in one of `n_comparisons` comparisons with the same base.
+/// Returns the smallest difference that a design with clusters of these sizes can find in one of `n_comparisons`
+/// comparisons with the same base.
 ///
 /// There is at least one prompt, repeat and comparison.
 pub fn detectable(

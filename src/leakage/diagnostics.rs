@@ -1,4 +1,5 @@
-//! What else a leak rate may come from: flaws of the generations, how many pairs have each, and the rate without them.
+//! Other causes that a leak rate may have: flaws of the generations, how many pairs have each, and the rate without
+//! them.
 //!
 //! Owns what counts as a flaw. None is an error: each is a way in which a verdict says little about a leak, so the rate
 //! is given without the pairs that have it.
@@ -32,7 +33,7 @@ pub struct Side<'a> {
     pub prompt: &'a str,
     /// The generation.
     pub generation: &'a str,
-    /// Whether the limit of tokens ended it; false where that is not known.
+    /// True if the limit of tokens ended the generation; false where that is not known.
     pub is_cut_off: bool,
 }
 
@@ -193,7 +194,7 @@ fn flaws_of(pair: &DiagnosedPair<'_>, repeats_are_equal: bool) -> Vec<Flaw> {
     Flaw::ALL.into_iter().filter(has).collect()
 }
 
-/// Whether the concept stands in the generation, its last word perhaps inflected.
+/// True if the concept stands in the generation, its last word perhaps inflected.
 fn echoes_inflected(generation: &str, concept: &str) -> bool {
     let (generation, concept) = (words(generation), words(concept));
     let Some((last, before)) = concept.split_last() else {
@@ -207,7 +208,7 @@ fn echoes_inflected(generation: &str, concept: &str) -> bool {
     })
 }
 
-/// Whether the generation begins with words of the prompt rather than going on from it.
+/// True if the generation begins with words of the prompt rather than going on from it.
 fn restates(generation: &str, prompt: &str) -> bool {
     let (generation, prompt) = (words(generation), words(prompt));
     generation.len() >= RESTATED_WORDS

@@ -3,7 +3,7 @@
 //! Owns the match. An echo is reported beside a leak rate because it is a leak of the plainest kind,
 //! and because small and heavily quantized models often restate the prompt.
 
-/// Whether `concept` stands in `generation` as a word or words of its own, whatever the case of the letters.
+/// True if `concept` stands in `generation` as a word or words of its own, whatever the case of the letters.
 ///
 /// The characters beside it must be neither letters nor digits. It is the plain word that counts:
 /// `reds` and `reddish` are no echoes of `red`.

@@ -25,7 +25,7 @@ pub struct ScoredPair {
     pub similarity_control: f64,
     /// The verdict.
     pub leak: Leak,
-    /// Whether the concept itself stands in the test generation.
+    /// True if the concept itself stands in the test generation.
     pub is_echo: bool,
 }
 
@@ -75,7 +75,7 @@ pub struct PairEstimate {
     pub echo_probability: f64,
     /// How much closer to the concept the test text is than the control text, on average, -2 to 2.
     pub similarity_shift: f64,
-    /// What else enumerated continuations say; None of a repeat.
+    /// Further facts from enumerated continuations; None for a repeat.
     pub exact: Option<ExactPair>,
 }
 

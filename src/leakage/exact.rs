@@ -21,7 +21,7 @@ pub struct WeightedText {
     pub similarity: f64,
     /// The same as it is compared.
     pub rounded: f64,
-    /// Whether the concept itself stands in it.
+    /// True if the concept itself stands in the text.
     pub is_echo: bool,
 }
 
@@ -46,7 +46,7 @@ impl WeightedText {
     }
 }
 
-/// What is known of the continuations of one prompt, as one concept sees them.
+/// The known continuations of one prompt, as one concept sees them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TextDistribution {
     /// The distinct texts that were enumerated; their probabilities add up to at most 1.
@@ -89,15 +89,15 @@ impl TextDistribution {
     }
 }
 
-/// What two distributions say about one pair.
+/// The comparison of the two distributions of one pair.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExactLeak {
     /// The probability that a test continuation is closer to the concept than a control continuation, plus half the
     /// probability that both are equally close, 0 to 1.
     pub probability: f64,
-    /// What it certainly is at least, whatever was not enumerated.
+    /// The certain lower bound of `probability`, whatever was not enumerated.
     pub lower: f64,
-    /// What it certainly is at most.
+    /// The certain upper bound of `probability`.
     pub upper: f64,
     /// The probability of a tie, 0 to 1.
     pub tie_probability: f64,
@@ -117,7 +117,8 @@ pub struct ExactLeak {
     pub covered_test: f64,
     /// The probability of the enumerated control continuations.
     pub covered_control: f64,
-    /// What each draw of the test prompt's tail adds to `probability`, had it all the weight of the tail.
+    /// The amount that each draw of the test prompt's tail would add to `probability` if it had all the weight of the
+    /// tail.
     pub test_influences: Vec<f64>,
     /// The same for the control prompt.
     pub control_influences: Vec<f64>,
@@ -267,7 +268,7 @@ pub struct LeakingText {
     pub similarity: f64,
     /// The probability that it is drawn and closer to the concept than a control continuation; ties count half.
     pub leak_probability: f64,
-    /// Whether the concept itself stands in it.
+    /// True if the concept itself stands in the text.
     pub is_echo: bool,
 }
 

@@ -44,7 +44,7 @@ pub struct ChangedPair {
     pub pair_idx: usize,
     /// How much more probable a leak is, -1 to 1; of repeats over those that both conditions have.
     pub change: f64,
-    /// What `change` certainly is at least and at most; None where it is one of repeats.
+    /// The certain bounds of `change`; None where it is one of repeats.
     pub bounds: Option<Interval>,
     /// Mean change of how much closer to the concept the test text is than the control text, -4 to 4.
     pub similarity_change: f64,

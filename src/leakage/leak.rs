@@ -5,7 +5,7 @@
 use super::metric::Rounding;
 use super::similarity::rounded;
 
-/// Whether the concept leaked into the test generation.
+/// The verdict on whether the concept leaked into the test generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Leak {
     /// The test generation is closer to the concept than the control generation.
@@ -43,7 +43,7 @@ impl Leak {
         }
     }
 
-    /// What it counts: 1, 0.5 or 0.
+    /// Returns the number that the verdict counts as: 1, 0.5 or 0.
     pub fn value(self) -> f64 {
         match self {
             Self::Leak => 1.0,

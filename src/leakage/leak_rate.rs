@@ -33,14 +33,14 @@ pub struct LeakRate {
     pub n_echoes: f64,
     /// Clusters of the interval: control prompts.
     pub n_clusters: usize,
-    /// What else is known where all of it is exact.
+    /// Further facts, where all pairs are exact.
     pub exact: Option<ExactRate>,
 }
 
-/// What enumerated continuations say besides a leak rate.
+/// Facts that enumerated continuations give besides a leak rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExactRate {
-    /// What the rate certainly is.
+    /// The certain bounds of the rate.
     pub bounds: Bounds,
     /// Mean of how much closer to the concept test continuations are than control continuations, -2 to 2.
     pub similarity_shift: f64,
@@ -78,7 +78,7 @@ impl LeakRate {
         }
     }
 
-    /// What it certainly is for these prompts; None where it is an estimate.
+    /// Returns the certain bounds of the rate for these prompts; None where it is an estimate.
     pub fn bounds(&self) -> Option<Bounds> {
         self.exact.map(|exact| exact.bounds)
     }

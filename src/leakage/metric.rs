@@ -31,12 +31,12 @@ impl Metric {
         }
     }
 
-    /// Whether it compares the vectors of tokens and not those of whole texts.
+    /// True if the metric compares the vectors of tokens and not those of whole texts.
     pub fn is_of_tokens(self) -> bool {
         self != Self::Sbert
     }
 
-    /// What makes vectors of a text's hidden states.
+    /// Returns the name of the way in which the hidden states of a text become vectors.
     fn pooling(self) -> &'static str {
         if self.is_of_tokens() {
             "no-idf"
@@ -55,7 +55,7 @@ impl Rounding {
     pub const PUBLISHED: Self = Self(Some(3));
 }
 
-/// What a figure depends on besides the generations, in one line, as bert_score prints for its figures.
+/// The facts that a figure depends on besides the generations, in one line, as bert_score prints for its figures.
 ///
 /// Two figures may be compared when their signatures are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ pub(super) fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether `word` is `base`, a plural or a comparison of it, `base` with `-ish`, or the singular of a plural `base`.
+/// True if `word` is `base`, a plural or a comparison of it, `base` with `-ish`, or the singular of a plural `base`.
 ///
 /// Both are in lower case.
 pub(super) fn is_form_of(word: &str, base: &str) -> bool {

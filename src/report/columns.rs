@@ -69,7 +69,7 @@ pub(super) fn error_text(bounds: Bounds) -> String {
     }
 }
 
-/// What a rate certainly is, such as `82.16 to 85.05`.
+/// Returns the certain bounds of a rate, such as `82.16 to 85.05`.
 pub(super) fn certain_text(bounds: Bounds) -> String {
     format!("{:.2} to {:.2}", bounds.lower, bounds.upper)
 }

@@ -1,4 +1,4 @@
-//! What else a leak rate may come from, for people and for programs.
+//! Other causes that a leak rate may have, for people and for programs.
 //!
 //! Owns the table under the rates and the JSON fields beside each. Every figure stands in `Summary` already.
 

@@ -85,7 +85,7 @@ struct CountsObject {
     n_echoes: usize,
 }
 
-/// What else is said of a rate.
+/// The other facts about a rate.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum RestObject {

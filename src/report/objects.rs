@@ -45,7 +45,7 @@ impl From<Interval> for IntervalObject {
     }
 }
 
-/// What is certain of a rate or a difference.
+/// The certain bounds of a rate or a difference.
 #[derive(Serialize)]
 pub(super) struct BoundsObject {
     lower: f64,

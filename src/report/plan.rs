@@ -68,7 +68,7 @@ fn cost_cells(cost: Option<&Cost>) -> [String; 3] {
     ]
 }
 
-/// What all of it takes.
+/// Returns the time, the memory and the disk space that the whole run takes.
 fn totals(plan: &RunPlan) -> String {
     let known = duration(plan.seconds);
     let time = match plan.n_models_without_time {

@@ -159,7 +159,7 @@ fn difference_line(found: &DifferenceFromBase) -> String {
     )
 }
 
-/// What must be known of a model file before its figures are read.
+/// Returns the notes to read before the figures of a model file.
 fn notes(model: &ModelSummary) -> Vec<String> {
     let name = format!("{} {}", model.model, model.quantization);
     let mut notes = Vec::new();
@@ -220,7 +220,7 @@ fn likely_words(texts: &[LikelyText]) -> String {
     texts.collect::<Vec<_>>().join(", ")
 }
 
-/// What is made of each prompt: repeats, or an enumeration and how far it goes.
+/// Says what is made of each prompt: repeats, or an enumeration and how far it goes.
 pub fn mode_text(n_repeats: u32, enumeration: Option<&EnumerationParams>) -> String {
     match enumeration {
         Some(params) => format!(

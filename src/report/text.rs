@@ -1,6 +1,7 @@
 //! Text of a model in a report: without the white space around it, which generations often begin with.
 //!
-//! What is shown by its number instead of obeyed is decided in `visible`. HTML is not its business; the template escapes.
+//! `visible` decides which characters are shown by their numbers instead of obeyed. HTML is not the business of this
+//! file; the template escapes.
 
 use crate::visible;
 

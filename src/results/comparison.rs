@@ -18,7 +18,7 @@ pub struct ComparisonReport {
     pub metric: String,
     /// Seed of the generations.
     pub seed: u64,
-    /// What prompts of one cluster share, in the singular, such as `control prompt`.
+    /// The kind of text that prompts of one cluster share, in the singular, such as `control prompt`.
     pub unit: String,
     /// Seed of the random sign flips.
     pub flip_seed: u64,
@@ -57,7 +57,7 @@ pub struct Condition {
     pub rate: ConditionRate,
     /// The most repeats a prompt has; 0 where continuations were enumerated.
     pub n_repeats: usize,
-    /// What else is known of the rate, where continuations were enumerated.
+    /// Further facts about the rate, where continuations were enumerated.
     pub exact: Option<ExactRate>,
 }
 
@@ -70,7 +70,7 @@ pub struct ConditionComparison {
     pub comparison: Option<Comparison>,
     /// How far the next-token distributions lie apart; None where they are not stored.
     pub drift: Option<DriftSummary>,
-    /// What became of the base's verdicts, by repeat; empty where continuations were enumerated.
+    /// The flips of the base's verdicts, by repeat; empty where continuations were enumerated.
     pub flips: Vec<RepeatFlips>,
     /// The pairs that changed most, at most one of each cluster.
     pub changed: Vec<ChangedText>,
@@ -94,7 +94,7 @@ pub struct ChangedText {
     pub pair: PairPrompts,
     /// How much more probable a leak is under the other condition, -1 to 1.
     pub change: f64,
-    /// What `change` certainly is at least and at most; None where it is one of repeats.
+    /// The certain bounds of `change`; None where it is one of repeats.
     pub bounds: Option<Interval>,
     /// Under the base.
     pub base: ChangedSide,

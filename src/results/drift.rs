@@ -31,7 +31,7 @@ pub struct DriftSummary {
     pub same_top: f64,
     /// Mean probability that the base gives to tokens that are not kept, 0 to 1.
     pub mean_rest: f64,
-    /// What the model finds the base's generations worth; None before `seep drift`.
+    /// The model's log-probabilities of the base's generations; None before `seep drift`.
     pub scores: Option<ScoreSummary>,
 }
 

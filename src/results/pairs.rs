@@ -26,11 +26,11 @@ pub struct ShownPair {
     pub experiment: String,
     /// The pair.
     pub pair: PairPrompts,
-    /// What each condition made of it.
+    /// The results of the pair under each condition.
     pub conditions: Vec<ShownCondition>,
 }
 
-/// What one condition made of a pair.
+/// The results of a pair under one condition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShownCondition {
     /// Model, quantization and whatever else tells it from others.
@@ -56,7 +56,7 @@ pub struct ShownRepeat {
     pub similarity_control: f64,
     /// The verdict.
     pub leak: Leak,
-    /// Whether the concept itself stands in the test generation.
+    /// True if the concept itself stands in the test generation.
     pub is_echo: bool,
 }
 

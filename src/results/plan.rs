@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::generation::EnumerationParams;
 
-/// What a run would do.
+/// The work that a run would do.
 #[derive(Debug, Serialize)]
 pub struct RunPlan {
     /// The experiment's name.
@@ -24,7 +24,7 @@ pub struct RunPlan {
     pub seconds: f64,
     /// Models with missing generations whose time is unknown, because they are not here.
     pub n_models_without_time: usize,
-    /// What is fetched, derived and stored, in bytes.
+    /// Size of all that is fetched, derived and stored, in bytes.
     pub disk_bytes: u64,
     /// The largest memory of a model that is here, in bytes; models are loaded one after the other.
     pub memory_bytes: Option<u64>,
@@ -34,7 +34,7 @@ pub struct RunPlan {
     pub comparisons: Vec<ComparisonPlan>,
 }
 
-/// What it would do with one model.
+/// The work that a run would do with one model.
 #[derive(Debug, Serialize)]
 pub struct ModelPlan {
     /// The model's name.
@@ -69,7 +69,7 @@ impl ModelPlan {
     }
 }
 
-/// What the missing generations of one model will take.
+/// The cost of the missing generations of one model.
 #[derive(Debug, Serialize)]
 pub struct Cost {
     /// Time to make them, in seconds.
@@ -101,6 +101,6 @@ pub struct ComparisonPlan {
     pub basis: &'static str,
     /// Verdicts, or leak probabilities, under each of both that the standard error comes from; 0 for the prior.
     pub n_stored: usize,
-    /// Whether these are leak probabilities.
+    /// True if these are leak probabilities.
     pub is_exact: bool,
 }

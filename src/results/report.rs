@@ -20,7 +20,7 @@ pub struct ReportData {
     pub enumeration: Option<EnumerationParams>,
     /// The sentence that says that logits were computed in different ways, and how; None where they were not.
     pub numerics_note: Option<String>,
-    /// What prompts of one cluster share, in the singular, such as `control prompt`.
+    /// The kind of text that prompts of one cluster share, in the singular, such as `control prompt`.
     pub cluster_unit: String,
     /// The conditions, in the order in which they were first run.
     pub conditions: Vec<ReportCondition>,
@@ -83,7 +83,7 @@ pub struct ReportCondition {
     pub name: String,
     /// The model file.
     pub model: ReportModel,
-    /// What makes the file unlike the others, such as `requantized`.
+    /// The marks that set the file apart from the others, such as `requantized`.
     pub marks: Vec<String>,
     /// The sampling values of its generations: name and value. Several values of one name were all in use.
     pub sampling: Vec<(String, String)>,
@@ -95,7 +95,7 @@ pub struct ReportCondition {
     pub diversity: Option<Diversity>,
     /// The share of different verdicts among any two repeats of a prompt, 0 to 1; None with one repeat.
     pub disagreement: Option<f64>,
-    /// What the rates are made of, by pair and repeat.
+    /// The leaks that the rates are made of, by pair and repeat.
     pub leaks: Vec<ReportLeak>,
 }
 
@@ -104,7 +104,7 @@ pub struct ReportCondition {
 pub struct ReportLeak {
     /// How probably it leaks.
     pub estimate: PairEstimate,
-    /// What it was continued with.
+    /// The texts with which its prompts were continued.
     pub texts: Texts,
 }
 
@@ -113,7 +113,7 @@ pub struct ReportLeak {
 pub struct BaseComparisons {
     /// The base, in `conditions`.
     pub base_idx: usize,
-    /// What is compared with it.
+    /// The conditions that are compared with the base.
     pub others: Vec<ReportComparison>,
 }
 
@@ -122,7 +122,7 @@ pub struct BaseComparisons {
 pub struct ReportComparison {
     /// The condition, in `conditions`.
     pub condition_idx: usize,
-    /// What was found.
+    /// The results of the comparison.
     pub found: ConditionComparison,
     /// How far the condition lies from the base in its next-token distributions; None where they are not stored.
     pub drift: Option<Drift>,
@@ -131,17 +131,17 @@ pub struct ReportComparison {
 /// A run or an import: which program did what, on which machine.
 #[derive(Debug, Clone)]
 pub struct ReportRun {
-    /// What it was, with its row in the database, such as `Run 1`.
+    /// Its kind, with its row in the database, such as `Run 1`.
     pub title: String,
     /// The command line.
     pub command_line: String,
     /// Facts about it, in order: what, and its value.
     pub facts: Vec<(String, String)>,
-    /// What it did with each model; none where generations were imported.
+    /// Its work with each model; none where generations were imported.
     pub models: Vec<ReportRunModel>,
 }
 
-/// What a run did with one model.
+/// The work of a run with one model.
 #[derive(Debug, Clone)]
 pub struct ReportRunModel {
     /// Model and quantization.
@@ -176,7 +176,7 @@ pub struct Making {
 }
 
 impl ReportCondition {
-    /// Whether both are of one model file, so that they differ in sampling values.
+    /// True if both conditions are of one model file, so that they differ in sampling values.
     pub(crate) fn is_same_file(&self, other: &Self) -> bool {
         let (a, b) = (&self.model, &other.model);
         (&a.name, &a.quantization, &a.sha256) == (&b.name, &b.quantization, &b.sha256)

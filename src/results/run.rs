@@ -13,9 +13,9 @@ pub struct Summary {
     pub experiment_sha256: String,
     /// The name of the similarity: `sbert` is the cosine of sentence embeddings.
     pub metric: String,
-    /// What it is, in words.
+    /// The similarity in words.
     pub similarity: String,
-    /// What the figures depend on besides the generations, in one line.
+    /// The facts that the figures depend on besides the generations, in one line.
     pub signature: String,
     /// The embedding model's name.
     pub embedding_model: String,
@@ -43,7 +43,7 @@ pub struct Summary {
     pub n_failed: usize,
 }
 
-/// What one model file did.
+/// The work and the results of one model file.
 #[derive(Debug, Clone)]
 pub struct ModelSummary {
     /// The model's name.
@@ -80,7 +80,7 @@ pub struct ModelSummary {
     pub seconds: f64,
     /// Leak rates: all categories together first, then each.
     pub leak_rates: Vec<LeakRate>,
-    /// What else each of them may come from, in the same order; empty where rates are exact.
+    /// Other causes that each of the leak rates may have, in the same order; empty where rates are exact.
     pub diagnostics: Vec<Diagnostics>,
 }
 
@@ -102,7 +102,7 @@ pub struct DerivationSummary {
     pub parent_quantization: String,
     /// SHA-256 of the parent.
     pub parent_sha256: String,
-    /// Whether the parent was quantized already.
+    /// True if the parent was quantized already.
     pub is_requantized: bool,
     /// SHA-256 of the importance matrix, where one was used.
     pub imatrix_sha256: Option<String>,
@@ -123,7 +123,7 @@ pub struct Example {
     pub test_prompt: String,
     /// The prompt without the concept.
     pub control_prompt: String,
-    /// What the model made of both.
+    /// The texts with which the model continued both prompts.
     pub texts: Texts,
 }
 
@@ -147,7 +147,7 @@ impl ModelSummary {
 pub struct DifferenceFromBase {
     /// Model and quantization.
     pub model: String,
-    /// What it is compared with.
+    /// The base of the difference.
     pub base: String,
     /// The difference.
     pub difference: Comparison,

@@ -1,4 +1,4 @@
-//! What a model is asked: prompts rendered and tokenized for it, requests planned, everything registered.
+//! The questions to a model: prompts rendered and tokenized for it, requests planned, everything registered.
 //!
 //! Owns the way from an experiment and a model file to requests with their ids. It loads no weights: only for a
 //! tokenizer that we cannot build is llama.cpp's vocabulary loaded.

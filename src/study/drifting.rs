@@ -319,7 +319,8 @@ pub(crate) fn model_drift(
     Ok(drift_of_pairs(&pairs))
 }
 
-/// What is stored of both models; nothing where they are one, which does not lie apart from itself.
+/// Returns the stored distributions of both models in pairs; nothing where both are one model, which does not lie apart
+/// from itself.
 fn pairs(
     store: &Store,
     experiment: ExperimentId,

@@ -1,4 +1,4 @@
-//! What is stored of a condition, read back: the estimates that everything said of it is computed from, and the texts
+//! The stored leaks of a condition, read back: the estimates that all its figures are computed from, and the texts
 //! behind them.
 //!
 //! Owns the one way in which comparison, report and export read leaks, of repeats and exact ones.

@@ -83,7 +83,7 @@ fn mapping(importing: &Importing) -> anyhow::Result<Mapping> {
     })
 }
 
-/// What the model of a file is called.
+/// Returns the name of the model of a file.
 fn label(importing: &Importing, path: &Path) -> String {
     importing.model.clone().unwrap_or_else(|| {
         let stem = path.file_stem().unwrap_or(path.as_os_str());

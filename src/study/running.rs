@@ -33,7 +33,8 @@ impl Session {
     /// Runs an experiment: makes what is missing in the database `db`, scores all of it, and says what was found.
     ///
     /// # Errors
-    /// What keeps the run from starting or ending, and [`Interrupted`](super::Interrupted); it is recorded with the run.
+    /// The fault that keeps the run from starting or ending, or [`Interrupted`](super::Interrupted); it is recorded
+    /// with the run.
     pub fn run(&self, experiment: &Experiment, db: &Path) -> anyhow::Result<Summary> {
         let wanted = look_up(experiment)?;
         // A database that is there must be usable before anything is fetched; a new one is made when all else is right.
@@ -276,7 +277,7 @@ fn add_model(summary: &mut Summary, prepared: &Prepared, done: &RunModel, scored
     });
 }
 
-/// What is known of a condition before any rate.
+/// Returns the facts about a condition that are known before any rate.
 fn model_summary(prepared: &Prepared, done: &RunModel) -> ModelSummary {
     ModelSummary {
         model: prepared.file.name.clone(),

@@ -125,7 +125,7 @@ fn shown_repeat(leak: StoredLeak) -> ShownRepeat {
     }
 }
 
-/// Whether the pair has what the flags ask for.
+/// True if the pair has what the flags ask for.
 fn is_meant(pair: &ShownPair, showing: &Showing) -> bool {
     let has = |is: &dyn Fn(&ShownRepeat) -> bool| {
         let mut repeats = pair
@@ -139,7 +139,7 @@ fn is_meant(pair: &ShownPair, showing: &Showing) -> bool {
         && (!showing.flips || is_flipped(pair))
 }
 
-/// Whether two conditions differ in the verdict on a repeat.
+/// True if two conditions differ in the verdict on a repeat.
 fn is_flipped(pair: &ShownPair) -> bool {
     let mut first: BTreeMap<(&(String, u64), u32), Leak> = BTreeMap::new();
     let conditions = pair.conditions.iter();

@@ -177,6 +177,7 @@ const RULES: &[Rule] = &[
     nothing_unwanted_is_written,
     no_glob_is_re_exported,
     modules_have_telling_names,
+    openings::docs_open_with_a_noun,
 ];
 
 fn crates_stay_in_their_rooms(source: &Source) -> Vec<Finding> {

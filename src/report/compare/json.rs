@@ -57,7 +57,7 @@ struct ConditionObject<'a> {
     exact: Option<ExactRateObject>,
 }
 
-/// What is certain of an exact rate.
+/// The certain facts about an exact rate.
 #[derive(Serialize)]
 struct ExactRateObject {
     #[serde(flatten)]
@@ -66,7 +66,7 @@ struct ExactRateObject {
     coverage_min: f64,
 }
 
-/// What is certain of a difference of exact rates.
+/// The certain facts about a difference of exact rates.
 #[derive(Serialize)]
 struct ExactObject<'a> {
     #[serde(flatten)]

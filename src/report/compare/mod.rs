@@ -1,4 +1,4 @@
-//! What `seep compare` found, for people and for programs.
+//! The findings of `seep compare`, for people and for programs.
 //!
 //! Owns `ComparisonReport`, plain data that the command puts together, and its two renderings. It reads no database
 //! and computes no statistic.

@@ -49,7 +49,7 @@ pub fn comparison_table(report: &ComparisonReport) -> String {
     parts.join("\n\n") + "\n"
 }
 
-/// What became of single pairs.
+/// Returns the tables and texts about single pairs.
 fn texts(report: &ComparisonReport) -> Vec<String> {
     let comparisons = report.comparisons.iter();
     let changed = comparisons.filter_map(|comparison| changed_texts(report, comparison));
@@ -75,7 +75,7 @@ fn heading(report: &ComparisonReport) -> String {
     )
 }
 
-/// What must be known of conditions whose weights were rounded twice.
+/// Returns a note for each condition whose weights were rounded twice.
 fn requantized_notes(report: &ComparisonReport) -> Vec<String> {
     let conditions = report.conditions.iter();
     conditions
@@ -168,7 +168,7 @@ fn difference_legend(report: &ComparisonReport) -> String {
     }
 }
 
-/// What the columns mean; `first` is what all comparisons say.
+/// Explains the columns; `first` is the text that all comparisons have.
 fn exact_legend(params: EnumerationParams, first: &str) -> String {
     format!(
         "Exact leak rates: continuations enumerated up to {} % of the probability, within {} rows a prompt.\n\
@@ -335,7 +335,8 @@ fn changed_text(base: &str, other: &str, changed: &ChangedText) -> String {
     )
 }
 
-/// What is said of one side first, by its name, and then what follows the test and the control prompt.
+/// Returns the name of the first fact about one side, then that fact and the texts that follow the test and the control
+/// prompt.
 fn side_lines(side: &ChangedSide) -> (&'static str, [String; 3]) {
     match side {
         ChangedSide::Repeats(repeats) => {

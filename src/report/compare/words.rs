@@ -11,7 +11,7 @@ const P_VALUE_MAX: f64 = 0.05;
 /// With fewer clusters an interval tends to be too narrow.
 const N_CLUSTERS_FEW: usize = 20;
 
-/// What a comparison found, in a sentence or two; `n_comparisons` are corrected for.
+/// Says what a comparison found, in a sentence or two; `n_comparisons` are corrected for.
 pub(in crate::report) fn difference_words(
     base: &str,
     other: &str,
@@ -76,7 +76,7 @@ fn verdict_words(
     )
 }
 
-/// What is certain of a difference of exact rates for the prompts at hand, in a sentence.
+/// Says what is certain of a difference of exact rates for the prompts at hand, in a sentence.
 pub(in crate::report) fn certain_words(base: &str, other: &str, lower: f64, upper: f64) -> String {
     let range = format!("{} to {} points", points(lower), points(upper));
     let what = match (lower > 0.0, upper < 0.0) {
@@ -92,7 +92,7 @@ pub(in crate::report) fn certain_words(base: &str, other: &str, lower: f64, uppe
     format!("{other}: {what} ({range}).")
 }
 
-/// What to keep in mind where clusters are few; None where they are not.
+/// Returns a warning where clusters are few; None where they are not.
 pub(in crate::report) fn few_clusters_words(n_clusters: usize, unit: &str) -> Option<String> {
     let words = format!(
         "Only {n_clusters} clusters ({unit}s): intervals tend to be too narrow below {N_CLUSTERS_FEW}"
@@ -108,7 +108,7 @@ pub(in crate::report) fn few_clusters_words(n_clusters: usize, unit: &str) -> Op
     }
 }
 
-/// What a trend found, in a sentence.
+/// Says what a trend found, in a sentence.
 pub(in crate::report) fn trend_words(found: &ModelTrend) -> String {
     let trend = &found.trend;
     let scope = format!(

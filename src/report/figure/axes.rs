@@ -32,7 +32,7 @@ pub(super) struct Frame {
 
 /// The height of the labels below the plane, in pixels.
 pub(super) const BOTTOM: f64 = 46.0;
-/// What a number below the plane has room for at least, in pixels.
+/// The room that a number below the plane has at least, in pixels.
 const NUMBER_WIDTH: f64 = 40.0;
 /// Numbers below the plane at most.
 const N_NUMBERS_MAX: usize = 8;

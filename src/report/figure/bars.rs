@@ -16,7 +16,7 @@ const HEADING: f64 = 24.0;
 /// Characters of a name that are shown.
 const N_CHARS_MAX: usize = 56;
 
-/// What is drawn.
+/// The data that diverging bars show.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct Bars {
     /// The words of the axis.
@@ -31,7 +31,7 @@ pub(in crate::report) struct Bars {
 #[derive(Debug, Clone)]
 pub(in crate::report) struct BarRow {
     pub(in crate::report) label: String,
-    /// What goes to the left and to the right, both 0 or more.
+    /// The values to the left and to the right, both 0 or more.
     pub(in crate::report) values: [f64; 2],
     /// The numbers, as they are written at the right.
     pub(in crate::report) numbers: String,

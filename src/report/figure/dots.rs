@@ -27,7 +27,7 @@ pub(in crate::report) enum Scale {
     Shares,
 }
 
-/// What is drawn.
+/// The data that a dot plot shows.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct Dots {
     /// The words of the axis.

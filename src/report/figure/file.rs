@@ -30,7 +30,7 @@ pub enum FigureError {
     Write {
         /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The error that the system reported.
         #[source]
         reason: std::io::Error,
     },
@@ -41,7 +41,7 @@ pub enum FigureError {
         figure: String,
         /// PDF or PNG.
         form: &'static str,
-        /// What it said.
+        /// The reason that the converter gave.
         reason: String,
     },
 }

@@ -23,7 +23,7 @@ const MIDDLE: RGBColor = RGBColor(0xf4, 0xf4, 0xf2);
 const ON_LIGHT: RGBColor = RGBColor(0x00, 0x00, 0x00);
 const ON_DARK: RGBColor = RGBColor(0xfe, 0xfe, 0xfe);
 
-/// What is drawn.
+/// The data that a grid shows.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct Grid {
     /// The names of the rows.
@@ -103,7 +103,7 @@ fn colour(rate: f64) -> RGBColor {
     )
 }
 
-/// Whether light type is easier to read on a colour: where it has the larger contrast by WCAG 2.1.
+/// True if light type is easier to read on a colour: where it has the larger contrast by WCAG 2.1.
 fn is_dark(colour: RGBColor) -> bool {
     contrast(colour, ON_DARK) > contrast(colour, ON_LIGHT)
 }

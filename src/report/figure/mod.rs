@@ -29,13 +29,13 @@ use style::{FONT, ROLES, SCALE};
 /// A figure, with all that is said about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figure {
-    /// What its files are called, and its anchor in the page.
+    /// The name of its files, and its anchor in the page.
     pub name: String,
     /// Its heading.
     pub title: String,
-    /// What is shown, of how many, in which unit, by which method.
+    /// The caption: what is shown, of how many, in which unit, by which method.
     pub caption: String,
-    /// What it shows to somebody who cannot see it.
+    /// A description for somebody who cannot see the figure.
     pub description: String,
     /// The drawing as plotters writes it.
     drawing: String,
@@ -94,7 +94,7 @@ impl Figure {
         )
     }
 
-    /// What stands between the root's tags.
+    /// Returns the text between the root's tags.
     fn body(&self) -> &str {
         let from = self.drawing.find('>').map_or(0, |end| end + 1);
         let to = self.drawing.rfind("</svg>").unwrap_or(self.drawing.len());

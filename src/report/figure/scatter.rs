@@ -24,7 +24,7 @@ pub(in crate::report) enum XAxis {
     FromZero,
 }
 
-/// What is drawn.
+/// The data that a scatter plot shows.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct Scatter {
     /// The words of the horizontal axis.

@@ -18,7 +18,7 @@ pub(super) const INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
 pub(super) const MUTED: RGBColor = RGBColor(0x55, 0x55, 0x55);
 /// Lines behind the data.
 pub(super) const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
-/// What is behind everything.
+/// The colour behind everything.
 pub(super) const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
 
 /// The palette of M. Okabe and K. Ito ("Color Universal Design", 2008), told apart with any kind of colour vision;

@@ -32,7 +32,7 @@ pub(super) struct Context {
     question: String,
     facts: Vec<Fact>,
     answer: Vec<AnswerPart>,
-    /// Whether rates are exact; the template explains and offers other things then.
+    /// True if rates are exact; the template then gives other explanations and choices.
     is_exact: bool,
     system_message: Option<String>,
     user_message: String,
@@ -164,7 +164,7 @@ fn facts(data: &ReportData) -> Vec<Fact> {
     ]
 }
 
-/// What the rates are made of.
+/// Returns the fact about the verdicts or enumerations that the rates are made of.
 fn counted(data: &ReportData) -> Fact {
     if let Some(params) = data.enumeration {
         return fact("rates", format!("exact, {}", enumeration_words(params)));
@@ -314,7 +314,7 @@ fn model_row(model: &ReportModel, marks: &str) -> [String; 9] {
     ]
 }
 
-/// What is known, or that it is not.
+/// Returns the value, or `unknown` where there is none.
 fn known(value: Option<String>) -> String {
     value.unwrap_or_else(|| "unknown".to_owned())
 }

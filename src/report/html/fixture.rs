@@ -8,7 +8,7 @@ use crate::leakage::{
 use crate::results::*;
 use crate::stats::{Drift, Interval, PValue};
 
-/// What a model may say to break a page.
+/// Texts with which a model may break a page.
 pub(super) const HOSTILE: [&str; 4] = [
     "</script><script>alert(1)</script>",
     "<img src=x onerror=alert(1)> <!-- ' \" & ]]>",

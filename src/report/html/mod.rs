@@ -54,7 +54,7 @@ impl Report {
     /// Writes the page.
     ///
     /// # Errors
-    /// What `out` reports.
+    /// The error that `out` reports.
     pub fn write_html(&self, out: &mut impl Write) -> io::Result<()> {
         let mut environment = Environment::new();
         environment.set_trim_blocks(true);

@@ -14,7 +14,7 @@ use crate::results::{LikelyText, ReportData, ReportLeak, SimilarText, Texts};
 /// All rows.
 #[derive(Debug, Serialize)]
 pub(super) struct Rows {
-    /// Whether rates are exact; `groups` and `flips` then mean something else.
+    /// True if rates are exact; `groups` and `flips` then have another meaning.
     is_exact: bool,
     conditions: Vec<RowCondition>,
     categories: Vec<String>,
@@ -29,7 +29,7 @@ struct RowCondition {
     name: String,
     model: String,
     quantization: String,
-    /// Whether other conditions are compared with it.
+    /// True if other conditions are compared with this one.
     is_base: bool,
 }
 
@@ -125,7 +125,7 @@ fn bases(data: &ReportData) -> Vec<Option<usize>> {
     bases
 }
 
-/// What a condition has of each pair.
+/// Returns the leaks of a condition by pair.
 fn grouped(leaks: &[ReportLeak]) -> BTreeMap<usize, Vec<&ReportLeak>> {
     let mut by_pair: BTreeMap<usize, Vec<&ReportLeak>> = BTreeMap::new();
     for leak in leaks {

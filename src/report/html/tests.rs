@@ -1,6 +1,6 @@
 //! The page of a hand-written report: its words and data, and what hostile texts can do to it.
 //!
-//! What a browser makes of it, `tests/browser` shows.
+//! `tests/browser` shows what a browser makes of the page.
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ fn page_of(data: &ReportData) -> String {
     String::from_utf8(page).unwrap()
 }
 
-/// What stands between `from` and the first `to` behind it.
+/// Returns the text between `from` and the first `to` behind it.
 fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
     let rest = text.split(from).nth(1).unwrap();
     rest.split(to).next().unwrap()

@@ -47,7 +47,7 @@ fn leak_sentences(data: &ReportData) -> Vec<String> {
         .collect()
 }
 
-/// What one condition's leak rate says.
+/// Says what the leak rate of one condition shows.
 pub(super) fn rate_words(condition: &ReportCondition, unit: &str) -> String {
     let name = &condition.name;
     let Some(rate) = condition.leak_rates.first() else {
@@ -84,7 +84,7 @@ pub(super) fn rate_words(condition: &ReportCondition, unit: &str) -> String {
     }
 }
 
-/// What the comparisons are about: model files, sampling values of one file, or both.
+/// Returns the question that the comparisons answer: about model files, sampling values of one file, or both.
 fn difference_question(data: &ReportData) -> &'static str {
     let are_same_file = data.comparisons.iter().flat_map(|base| {
         let conditions = base

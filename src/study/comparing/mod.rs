@@ -125,7 +125,7 @@ fn assemble(
     })
 }
 
-/// What prompts of one cluster share, in the singular.
+/// Names the kind of text that prompts of one cluster share, in the singular.
 pub(crate) fn cluster_unit(unit: ClusterUnit) -> &'static str {
     match unit {
         ClusterUnit::Control => "control prompt",
@@ -160,7 +160,7 @@ fn condition(found: &Estimates<'_>, clusters: &Clusters) -> Option<Condition> {
     })
 }
 
-/// What the estimates of two conditions say, without texts and drift.
+/// Returns the comparison of two conditions by their estimates, without texts and drift.
 pub(crate) fn condition_comparison(
     base: &Estimates<'_>,
     other: &Estimates<'_>,

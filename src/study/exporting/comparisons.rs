@@ -76,7 +76,7 @@ fn certain_cells(comparison: &Comparison) -> [Cell<'static>; 4] {
     ]
 }
 
-/// What became of the base's verdicts; nothing where there are none.
+/// Returns the cells on the flips of the base's verdicts; nulls where the base has no verdicts.
 fn flip_cells(base: &Estimates<'_>, other: &Estimates<'_>) -> [Cell<'static>; 4] {
     if base.verdicts.is_empty() {
         return [Cell::Null; 4];

@@ -25,7 +25,7 @@ pub struct Table {
     chosen: Vec<usize>,
 }
 
-/// What the rows of a table are made of.
+/// The source of a table's rows.
 enum Rows {
     View(&'static View),
     Rates,
@@ -71,7 +71,7 @@ fn described_names() -> impl Iterator<Item = &'static str> {
     [RATES, DIAGNOSTICS, COMPARISONS].into_iter().chain(views)
 }
 
-/// What the columns of the tables of these names mean, as a table.
+/// Returns the meanings of the columns of the tables of these names, as a table.
 pub fn dictionary(names: Vec<&'static str>) -> Table {
     Table::new(
         DICTIONARY,

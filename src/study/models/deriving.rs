@@ -36,7 +36,7 @@ const SPARE_BYTES: u64 = 1 << 20;
 #[derive(Debug, Clone)]
 pub(crate) struct Wish {
     pub(crate) target: Target,
-    /// Whether the parent may be quantized already.
+    /// True if the parent may be quantized already.
     pub(crate) allow_requantize: bool,
     /// A file with an importance matrix.
     pub(crate) imatrix: Option<PathBuf>,
@@ -75,7 +75,7 @@ pub(crate) fn derive(
     open(session, &path, derivation)
 }
 
-/// Whether the derived file is here, and how large it would become.
+/// Says whether the derived file is here, and if not, how large it would become.
 pub(crate) fn state(
     session: &Session,
     parent: &ModelFile,
@@ -90,7 +90,7 @@ pub(crate) fn state(
     Ok(DerivedState::ToMake { bytes })
 }
 
-/// What identifies the derived file; refuses what must not or cannot be made.
+/// Returns the identity of the derived file; refuses a derivation that must not or cannot be made.
 fn describe(session: &Session, parent: &ModelFile, wish: &Wish) -> anyhow::Result<Derivation> {
     let label = wish.target.label;
     let is_requantized = parent
@@ -273,7 +273,7 @@ fn make_part(
         .with_context(|| format!("failed to read `{}`", part.display()))
 }
 
-/// What is known when the quantizer failed: the quantizer itself does not say that the disk is full.
+/// Returns the message for a failure of the quantizer, which does not say itself that the disk is full.
 fn failed_write(part: &Path, needed_bytes: u64, label: &str) -> String {
     let written_bytes = size(part);
     let free_bytes = fs4::available_space(part.parent().unwrap_or(part)).unwrap_or(u64::MAX);

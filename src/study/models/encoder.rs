@@ -27,7 +27,7 @@ pub(crate) struct EncoderFile {
     pub(crate) layer: u32,
 }
 
-/// What an encoder is used for.
+/// The use of an encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EncoderUse {
     /// One vector for a text, of the last layer.
@@ -125,7 +125,7 @@ fn folder_encoder(
     })
 }
 
-/// Whether a converted file is there and none of the files it was made from has changed since.
+/// True if a converted file is there and none of the files it was made from has changed since.
 fn is_newer_than_sources(path: &Path, folder: &Path) -> bool {
     let changed = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
     let Some(converted) = changed(path) else {
@@ -165,7 +165,7 @@ impl EncoderUse {
     }
 }
 
-/// What of a sentence encoder's `sentence_bert_config.json` matters here.
+/// The fields of a sentence encoder's `sentence_bert_config.json` that matter here.
 #[derive(serde::Deserialize)]
 struct SentenceConfig {
     max_seq_length: u32,

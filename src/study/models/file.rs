@@ -121,7 +121,7 @@ impl ModelFile {
         shares.collect()
     }
 
-    /// What the file's own label promises, for a report.
+    /// Returns the tensor type that the file's own label promises, and its share, for a report.
     pub(crate) fn label_share(&self) -> Option<StoredShare> {
         let share = self.inspection.label_share()?;
         Some(StoredShare {
@@ -153,7 +153,8 @@ pub(crate) fn stored_derivation(json: Option<&str>) -> anyhow::Result<Option<Der
     Ok(derivation.map(derivation_summary))
 }
 
-/// What the label of a stored file promises, such as `Q2_K` or `Q2_K-from-Q4_K_M`, for a report.
+/// Returns the tensor type that the label of a stored file, such as `Q2_K` or `Q2_K-from-Q4_K_M`, promises, and its
+/// share, for a report.
 pub(crate) fn stored_label_share(label: &str, composition: &[StoredShare]) -> Option<StoredShare> {
     let own_label = label.split('-').next().unwrap_or(label);
     let tensor_type = nominal_type(own_label)?.name();

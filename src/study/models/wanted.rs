@@ -162,7 +162,7 @@ fn wish(spec: &DerivationSpec) -> Result<Wish, Box<Problem>> {
     })
 }
 
-/// What the quantizer can make, for a hint.
+/// Returns the list of quantizations that the quantizer can make, for a hint.
 pub(crate) fn targets_text() -> String {
     format!("it makes {}", Target::labels().join(", "))
 }

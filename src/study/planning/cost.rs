@@ -1,4 +1,4 @@
-//! What the missing generations of a model will take: time, memory, tokens.
+//! The cost of the missing generations of a model: time, memory, tokens.
 //!
 //! Owns the estimates and where each comes from: the last run with this model file on this machine, or a warm-up of a
 //! few seconds. Loading a model, the self-check and embedding are not in the time; they take seconds.

@@ -15,7 +15,7 @@ use crate::store::{Store, StoredCondition};
 use crate::study::estimates::Estimates;
 use crate::study::selecting::{USUAL_METRIC, is_file_alone, rate_kind};
 
-/// What is stored about a comparison.
+/// Facts about a comparison that come from stored leaks.
 struct Stored {
     components: VarianceComponents,
     n_leaks: usize,
@@ -86,8 +86,8 @@ fn cluster_sizes(experiment: &Experiment) -> Vec<usize> {
     sizes.into_values().collect()
 }
 
-/// What is stored of both models, as much as there is: leak probabilities where these are planned and stored, else
-/// verdicts.
+/// Returns the stored facts about a comparison of both models, from leak probabilities where these are planned and
+/// stored, else from verdicts; None where too little is stored.
 fn stored(
     store: &Store,
     sets: &[StoredCondition],

@@ -27,7 +27,7 @@ use crate::study::models::wanted::{Wanted, look_up};
 use crate::study::prompt_date::PromptDate;
 use crate::study::session::Session;
 
-/// What a generation takes in the database, where the database does not tell.
+/// Bytes that a generation takes in the database, where the database does not tell.
 const BYTES_PER_GENERATION: u64 = 1_600;
 /// A database with fewer generations does not tell: its tables take most of it.
 const N_GENERATIONS_TELLING: u64 = 500;
@@ -97,7 +97,7 @@ fn document(
     })
 }
 
-/// What a generation takes in this database, with all that belongs to it.
+/// Returns the bytes that a generation takes in this database, with all that belongs to the generation.
 fn bytes_per_generation(store: Option<&Store>) -> anyhow::Result<u64> {
     let Some(store) = store else {
         return Ok(BYTES_PER_GENERATION);
@@ -157,7 +157,7 @@ fn plan_model(
     Ok(plan)
 }
 
-/// What is known of a model without its file.
+/// Returns the part of a model's plan that is known without its file.
 fn absent_model(
     session: &Session,
     experiment: &Experiment,
@@ -184,7 +184,7 @@ fn absent_model(
     })
 }
 
-/// What there is of a model file, and what it takes to have it.
+/// The state of a model file, and the bytes to fetch or derive until it is here.
 struct FilePlan {
     model: String,
     quantization: Option<String>,

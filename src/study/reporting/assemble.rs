@@ -84,7 +84,7 @@ fn model(stored: ModelRecord) -> ReportModel {
     }
 }
 
-/// What makes a file unlike the others.
+/// Returns the marks that set a file apart from the others: requantized or imported.
 fn marks(stored: &ModelRecord) -> Vec<String> {
     let requantized = stored.requantized_from.as_ref();
     let requantized = requantized.map(|parent| format!("requantized from {parent}"));

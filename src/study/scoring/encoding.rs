@@ -32,7 +32,7 @@ pub(crate) struct Encoding<'a> {
 /// Vectors by their strings.
 pub(crate) struct Vectors(HashMap<String, Vec<f32>>);
 
-/// What an encoder made of strings.
+/// The vectors that an encoder made of strings.
 pub(crate) enum Encoded {
     Sentences(Vectors),
     /// The vectors of their tokens, by string.
@@ -65,7 +65,7 @@ impl Encoded {
     }
 }
 
-/// What figures by a metric depend on besides the generations.
+/// Returns the facts that figures by a metric depend on besides the generations.
 pub(crate) fn signature_of(metric: Metric, encoder: &EncoderFile, rounding: Rounding) -> String {
     let signature = Signature {
         metric,
@@ -78,7 +78,7 @@ pub(crate) fn signature_of(metric: Metric, encoder: &EncoderFile, rounding: Roun
     signature.to_string()
 }
 
-/// What a metric with this encoder is, in words.
+/// Describes a metric with this encoder in words.
 pub(crate) fn similarity_text(metric: Metric, encoder: &EncoderFile) -> String {
     let (name, layer) = (&encoder.file.name, encoder.layer);
     match metric {

@@ -130,7 +130,7 @@ impl Scorer<'_> {
     }
 }
 
-/// What else the verdicts may come from; each stands beside its comparison.
+/// Returns the other causes that the verdicts may have; each verdict stands beside its comparison.
 fn diagnosed(comparisons: &[Comparison], scored: &[ScoredPair]) -> Vec<Diagnostics> {
     let pairs = comparisons.iter().zip(scored);
     let pairs = pairs.map(|(comparison, scored)| comparison.diagnosed(scored));

@@ -1,4 +1,4 @@
-//! What two conditions that are compared may differ in.
+//! The rule for the differences that two compared conditions may have.
 //!
 //! Owns that rule, for every comparison. A difference in anything else would be another question than that of the leaks.
 
@@ -11,7 +11,7 @@ use crate::study::models::placement::WIDENED;
 /// The fields in which two compared conditions may differ; of numerics a note says so.
 const COMPARED: [KeyField; 3] = [KeyField::Model, KeyField::Sampling, KeyField::Numerics];
 
-/// What a person need not know of to name a condition: how logits and similarities were computed.
+/// The fields that a person need not know to name a condition: they tell how logits and similarities were computed.
 pub(crate) const COMPUTING: [KeyField; 3] = [
     KeyField::Numerics,
     KeyField::EmbeddingModel,
@@ -23,13 +23,13 @@ pub(crate) fn difference(a: &StoredCondition, b: &StoredCondition) -> Option<Key
     a.key.difference(&b.key, &COMPARED)
 }
 
-/// Whether two conditions may be compared that have one sampling, so that only the file and its arithmetic differ.
+/// True if two conditions may be compared that have one sampling, so that only the file and its arithmetic differ.
 pub(crate) fn is_file_alone(a: &StoredCondition, b: &StoredCondition) -> bool {
     let is_other_file = a.key.model != b.key.model && a.key.sampling == b.key.sampling;
     is_other_file && difference(a, b).is_none()
 }
 
-/// Whether the logits of two conditions were computed alike.
+/// True if the logits of two conditions were computed alike.
 ///
 /// Those of one file are told apart by their digest. Two files have no digest in common: they are computed alike by one
 /// version of llama.cpp under one schedule where one machine has computed both. Which weights
@@ -44,7 +44,7 @@ pub(crate) fn is_computed_alike(a: &StoredCondition, b: &StoredCondition) -> boo
             .any(|machine| b.machines.contains(machine))
 }
 
-/// What two files can have in common of how logits are computed, with its names.
+/// Returns the facts that two files can have in common about how logits are computed, each with its name.
 fn computing(set: &StoredCondition) -> [(&'static str, &str); 2] {
     let Numerics {
         schedule,

@@ -1,4 +1,4 @@
-//! What conditions are compared with where no comparison is asked for.
+//! The bases that conditions are compared with where no comparison is asked for.
 //!
 //! Owns the choice of bases among conditions that may be compared.
 

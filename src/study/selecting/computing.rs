@@ -129,7 +129,7 @@ impl<'a> Selected<'a> {
     }
 }
 
-/// Whether two sets are of one condition, but for how logits and similarities were computed.
+/// True if two sets are of one condition, but for how logits and similarities were computed.
 fn is_same(a: &StoredCondition, b: &StoredCondition) -> bool {
     a.key.difference(&b.key, &COMPUTING).is_none()
 }

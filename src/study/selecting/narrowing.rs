@@ -33,7 +33,7 @@ pub(crate) enum Policy {
 pub(crate) struct Field {
     name: &'static str,
     of: fn(&StoredCondition) -> String,
-    /// Whether its values are words, which may be misspelt.
+    /// True if its values are words, which may be misspelt.
     is_word: bool,
 }
 
@@ -50,7 +50,7 @@ pub(crate) const SEED: Field = Field {
 };
 
 impl Field {
-    /// Whether a set has the value that is asked for, if one is.
+    /// True if a set has the value that is asked for, or if none is asked for.
     pub(crate) fn is(self, set: &StoredCondition, asked: Option<&str>) -> bool {
         asked.is_none_or(|asked| (self.of)(set) == asked)
     }
@@ -61,11 +61,11 @@ impl Field {
 pub(crate) struct Selected<'a> {
     pub(crate) policy: Policy,
     pub(crate) sets: Vec<&'a StoredCondition>,
-    /// What was chosen without being asked for, worth saying.
+    /// The choices that nobody asked for and that are worth saying.
     pub(crate) notes: Vec<String>,
 }
 
-/// Whether a condition has leaks of repeats or exact ones.
+/// Says whether a condition has leaks of repeats or exact ones.
 pub(crate) fn rate_kind(set: &StoredCondition) -> RateKind {
     match set.key.enumeration() {
         None => RateKind::Repeats,
@@ -88,7 +88,7 @@ fn other_kind(kind: RateKind) -> RateKind {
 }
 
 impl<'a> Selected<'a> {
-    /// Whether these are leaks of repeats or exact ones.
+    /// Says whether these are leaks of repeats or exact ones.
     pub(crate) fn kind(&self) -> RateKind {
         rate_kind(self.sets[0])
     }

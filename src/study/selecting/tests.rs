@@ -1,4 +1,4 @@
-//! What the words of the command line mean, what is taken where nothing is asked for, and every message about either.
+//! The meaning of the words of the command line, the choice where nothing is asked for, and every message about either.
 //!
 //! Owns a notation: `2 B seed=2` is a condition of the second version of `colors` and the second model; what is found is
 //! the places of the conditions and the number of notes, or the message.

@@ -1,4 +1,4 @@
-//! What the words of a command line mean: the name of an experiment, of a model file, of a condition.
+//! The meaning of the words of a command line: the name of an experiment, of a model file, of a condition.
 //!
 //! Owns every message about words that mean nothing, or several things. It reads no database.
 
@@ -37,7 +37,7 @@ impl Name {
         format!("{}:{}", self.label, self.quantization)
     }
 
-    /// Whether a word means this: `name`, `name:quantization`, that with the sampling, or the beginning of the SHA-256.
+    /// True if a word means this: `name`, `name:quantization`, that with the sampling, or the beginning of the SHA-256.
     pub(crate) fn is(&self, word: &str) -> bool {
         self.label == word
             || self.file().eq_ignore_ascii_case(word)
@@ -103,7 +103,7 @@ fn unknown(names: &[Name], word: &str, (none, there): Place) -> anyhow::Error {
     anyhow!("{none} `{word}`\nhint: {hint}")
 }
 
-/// Whether a word means an experiment of this name and SHA-256.
+/// True if a word means an experiment of this name and SHA-256.
 pub(crate) fn is_experiment(word: &str, name: &str, sha256: &str) -> bool {
     word == name || is_sha256(word, sha256)
 }

@@ -1,4 +1,4 @@
-//! What several figures say alike, and the conditions they show.
+//! The texts that several figures share, and the conditions they show.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::results::{ReportCondition, ReportData};
 /// How the intervals of rates are made; the source is in `stats`.
 pub(super) const METHOD: &str = "Intervals: 95 %, cluster-robust standard errors (CR2), Student’s t with Satterthwaite’s degrees of freedom; all pairs that share a control prompt are one cluster.";
 
-/// What rates are over, such as `n = 1980 verdicts of 396 prompt pairs in each condition, in 76 clusters`.
+/// Returns the counts of the rates, such as `n = 1980 verdicts of 396 prompt pairs in each condition, in 76 clusters`.
 pub(super) fn n_words(data: &ReportData) -> String {
     let rates = || {
         data.conditions
@@ -73,7 +73,7 @@ pub(super) fn starred(condition: &ReportCondition) -> String {
     visible(&format!("{}*", made.unwrap_or(quantization)))
 }
 
-/// What the stars stand for, such as ` Q2_K*: requantized from Q4_K_M.`; empty where there are none.
+/// Explains the stars, such as ` Q2_K*: requantized from Q4_K_M.`; empty where there are none.
 pub(super) fn star_words<'a>(conditions: impl Iterator<Item = &'a ReportCondition>) -> String {
     let starred_ones = conditions.filter(|condition| !condition.marks.is_empty());
     let words: BTreeSet<String> = starred_ones
@@ -85,7 +85,7 @@ pub(super) fn star_words<'a>(conditions: impl Iterator<Item = &'a ReportConditio
     words.into_iter().collect()
 }
 
-/// Whether a model file is there under several sampling values, which bits per weight and size cannot tell apart.
+/// True if a model file is there under several sampling values, which bits per weight and size cannot tell apart.
 pub(super) fn has_sweep(data: &ReportData) -> bool {
     let mut conditions = data.conditions.iter().enumerate();
     conditions.any(|(idx, condition)| {

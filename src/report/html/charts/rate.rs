@@ -300,7 +300,7 @@ pub(super) fn grid_of_sizes(data: &ReportData) -> Option<Chart> {
     })
 }
 
-/// What a row of the grid is ordered by and called. Models of one size are rows of their own.
+/// Returns the key that orders a row of the grid, and its name. Models of one size are rows of their own.
 fn size_row(condition: &ReportCondition) -> (u64, String) {
     (
         condition.model.n_parameters.unwrap_or(0),
