@@ -238,6 +238,7 @@ CREATE TABLE conditions (
     metric              TEXT NOT NULL,
     embedding_model_id  INTEGER NOT NULL REFERENCES models (id),
     signature           TEXT NOT NULL,
+    scored_idx          INTEGER NOT NULL DEFAULT 0,
     CHECK ((method = 'exact') = (coverage IS NOT NULL)),
     CHECK ((method = 'exact') = (max_rows_per_prompt IS NOT NULL)),
     CHECK ((method = 'exact') = (n_tail_draws IS NOT NULL))
@@ -450,7 +451,7 @@ SELECT
     ifnull(named.label, models.label) AS model, ifnull(named.quantization, models.quantization) AS quantization,
     models.bits_per_weight, sampling_id, samplings.label AS sampling, metric, seed, method, coverage, max_rows_per_prompt,
     n_tail_draws, numerics_id, schedule, llama_cpp_version, logits_sha256, embedding_model_id,
-    ifnull(named_encoder.label, encoders.label) AS embedding_model, signature,
+    ifnull(named_encoder.label, encoders.label) AS embedding_model, signature, scored_idx,
     CASE method
         WHEN 'repeats' THEN (SELECT count(*) FROM leaks WHERE condition_id = conditions.id)
         ELSE (SELECT count(*) FROM exact_leaks WHERE condition_id = conditions.id)

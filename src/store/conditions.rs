@@ -148,12 +148,14 @@ pub struct StoredCondition {
     pub numerics: Numerics,
     /// The machines on which a run of the model found these numerics: processor, its features and the device.
     pub machines: Vec<String>,
+    /// Its place in the order of scoring, the last with the highest number; 0 where an earlier build scored it.
+    pub scored_idx: i64,
     /// Number of verdicts or leak probabilities, at least 1.
     pub n_leaks: usize,
 }
 
 impl Store {
-    /// The row of this condition, made if it is missing.
+    /// The row of this condition, made if it is missing; the condition is now the one that was scored last.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -186,7 +188,8 @@ impl Store {
                      JOIN experiments ON experiments.id = v_conditions.experiment_id
                      JOIN models ON models.id = v_conditions.model_id
                      JOIN samplings ON samplings.id = sampling_id
-                 ORDER BY v_conditions.experiment_id, v_conditions.model_id, sampling_id, metric, seed, condition_id",
+                 ORDER BY v_conditions.experiment_id, v_conditions.model_id, sampling_id, metric, seed, scored_idx,
+                     condition_id",
             )?;
             let mut rows = select.query([])?;
             let mut found = Vec::new();
@@ -221,11 +224,12 @@ fn register(connection: &Connection, key: &ConditionKey) -> Result<ConditionId, 
         .prepare_cached(
             "INSERT INTO conditions
                  (experiment_id, model_id, sampling_id, seed, method, coverage, max_rows_per_prompt, n_tail_draws,
-                  numerics_id, metric, embedding_model_id, signature)
+                  numerics_id, metric, embedding_model_id, signature, scored_idx)
              VALUES
                  (:experiment, :model, :sampling, :seed, :method, :coverage, :max_rows, :n_tail_draws,
-                  :numerics, :metric, :embedding_model, :signature)
-             ON CONFLICT DO NOTHING",
+                  :numerics, :metric, :embedding_model, :signature,
+                  (SELECT ifnull(max(scored_idx), 0) + 1 FROM conditions))
+             ON CONFLICT DO UPDATE SET scored_idx = excluded.scored_idx",
         )?
         .execute(values)?;
     let mut select = connection.prepare_cached(
@@ -278,6 +282,7 @@ fn stored_condition(row: &Row<'_>) -> Result<StoredCondition, Failure> {
         sampling_label: String::new(),
         numerics: numerics(row)?,
         machines: texts(&row.get::<_, String>("machines")?)?,
+        scored_idx: row.get("scored_idx")?,
         n_leaks: unsigned(row.get("n_leaks")?)?,
     })
 }

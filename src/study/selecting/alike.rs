@@ -9,7 +9,8 @@ use crate::store::{KeyField, Numerics, StoredCondition};
 use crate::study::models::placement::WIDENED;
 
 /// The fields in which two compared conditions may differ; of numerics a note says so.
-const COMPARED: [KeyField; 3] = [KeyField::Model, KeyField::Sampling, KeyField::Numerics];
+pub(crate) const COMPARED: [KeyField; 3] =
+    [KeyField::Model, KeyField::Sampling, KeyField::Numerics];
 
 /// The fields that a person need not know to name a condition: they tell how logits and similarities were computed.
 pub(crate) const COMPUTING: [KeyField; 3] = [

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::anyhow;
 
-use super::alike::{COMPUTING, difference, is_computed_alike};
-use super::narrowing::{Policy, Selected};
+use super::alike::{COMPARED, COMPUTING, difference, is_computed_alike};
+use super::narrowing::{Policy, Selected, n_conditions};
 use super::words::{condition_name, listing};
 use crate::generation::EnumerationParams;
-use crate::store::{KeyField, ModelId, StoredCondition};
+use crate::store::{ConditionId, KeyField, ModelId, StoredCondition};
 
 impl<'a> Selected<'a> {
     /// Keeps exact leaks that were enumerated alike: as far as most conditions are, of equals those stored last.
@@ -25,7 +25,7 @@ impl<'a> Selected<'a> {
         let of = |params| move |set: &StoredCondition| set.key.enumeration() == Some(params);
         let rank = |params: &&EnumerationParams| {
             let sets = self.sets.iter().filter(|set| of(**params)(set));
-            (self.n_with(of(**params)), sets.map(|set| set.id).max())
+            (self.n_with(of(**params)), sets.map(|set| age(set)).max())
         };
         let Some(&params) = kinds.iter().max_by_key(rank).filter(|_| kinds.len() > 1) else {
             return Ok(());
@@ -62,20 +62,11 @@ impl<'a> Selected<'a> {
     /// Keeps similarities that all conditions have been given alike: of several kinds those of most verdicts, of equals
     /// the latest.
     pub(crate) fn similarities(&mut self) -> anyhow::Result<()> {
-        let of = |set: &StoredCondition| (set.key.embedding_model, set.key.signature.clone());
-        let n_conditions = self.n_with(|_| true);
-        let kinds: BTreeSet<_> = self.sets.iter().map(|set| of(set)).collect();
-        let is_common =
-            |kind: &&(ModelId, String)| self.n_with(|set| of(set) == **kind) == n_conditions;
-        let rank = |kind: &&(ModelId, String)| {
-            let sets = || self.sets.iter().filter(|set| of(set) == **kind);
-            let n_leaks: usize = sets().map(|set| set.n_leaks).sum();
-            (n_leaks, sets().map(|set| set.id).max())
-        };
-        let Some(kind) = kinds.iter().filter(is_common).max_by_key(rank) else {
+        let Some(kind) = common_similarities(&self.sets) else {
             return Err(self.scored_differently());
         };
-        let kept = self.sets.iter().copied().filter(|set| of(set) == *kind);
+        let kept = self.sets.iter().copied();
+        let kept = kept.filter(|set| similarities(set) == kind);
         let kept: Vec<&StoredCondition> = kept.collect();
         self.leave(kept, &[KeyField::Numerics]);
         Ok(())
@@ -90,12 +81,16 @@ impl<'a> Selected<'a> {
         )
     }
 
-    /// Keeps one of those sets that differ only in how they were computed: that with most verdicts, of equals that
-    /// whose logits were computed as those of most conditions, and of these the latest.
+    /// Keeps one of those sets that differ only in how they were computed: that with similarities which all conditions
+    /// beside it have, else that with most verdicts, of equals that whose logits were computed as those of most
+    /// conditions, and of these the latest.
     pub(crate) fn standing(&mut self) {
         let rank = |set: &StoredCondition| {
+            let beside = self.sets.iter().copied();
+            let beside: Vec<_> = beside.filter(|other| is_beside(set, other)).collect();
+            let is_common = common_similarities(&beside) == Some(similarities(set));
             let n_alike = self.n_with(|other| is_computed_alike(other, set));
-            (set.n_leaks, n_alike, set.id)
+            (is_common, set.n_leaks, n_alike, age(set))
         };
         let mut kept: Vec<&StoredCondition> = Vec::new();
         for set in &self.sets {
@@ -132,6 +127,43 @@ impl<'a> Selected<'a> {
 /// True if two sets are of one condition, but for how logits and similarities were computed.
 fn is_same(a: &StoredCondition, b: &StoredCondition) -> bool {
     a.key.difference(&b.key, &COMPUTING).is_none()
+}
+
+/// The similarities of a set: of which encoder, with which signature.
+fn similarities(set: &StoredCondition) -> (ModelId, &str) {
+    (set.key.embedding_model, &set.key.signature)
+}
+
+/// The similarities that all conditions among `sets` have: of several those of most verdicts, of equals the latest.
+fn common_similarities<'s>(sets: &[&'s StoredCondition]) -> Option<(ModelId, &'s str)> {
+    let kinds: BTreeSet<_> = sets.iter().map(|set| similarities(set)).collect();
+    let of = |kind: (ModelId, &str)| {
+        let of_kind = sets.iter().copied();
+        let of_kind = of_kind.filter(|set| similarities(set) == kind);
+        of_kind.collect::<Vec<_>>()
+    };
+    let n_conditions = n_conditions(sets);
+    let common = kinds
+        .into_iter()
+        .filter(|kind| self::n_conditions(&of(*kind)) == n_conditions);
+    common.max_by_key(|kind| {
+        let sets = of(*kind);
+        let n_leaks: usize = sets.iter().map(|set| set.n_leaks).sum();
+        (n_leaks, sets.into_iter().map(age).max())
+    })
+}
+
+/// True if two sets may be shown in one table, but for how their similarities were computed.
+fn is_beside(a: &StoredCondition, b: &StoredCondition) -> bool {
+    let fields = [KeyField::EmbeddingModel, KeyField::Signature];
+    a.key
+        .difference(&b.key, &[&COMPARED[..], &fields].concat())
+        .is_none()
+}
+
+/// The number by which the later of two sets is known.
+fn age(set: &StoredCondition) -> (i64, ConditionId) {
+    (set.scored_idx, set.id)
 }
 
 /// How far continuations are enumerated.

@@ -145,7 +145,7 @@ fn begin<'a>(
         notes: Vec::new(),
     };
     left.asked_experiment(selection.experiment.as_deref())?;
-    left.asked_rates(selection.rates)?;
+    left.asked_rates(selection.rates, stored)?;
     Ok(left)
 }
 

@@ -1,9 +1,8 @@
 //! From all conditions that are stored to those that are meant, one field of their keys after the other.
 //!
 //! Owns what is done where several values of a field are stored and none is asked for, and every message about it; of
-//! the fields that nobody names on the command line, `computing` does. "The latest" is always the row that was made
-//! last: an experiment that is run again as it was, or a condition that is scored again as it was, keeps its row and its
-//! age.
+//! the fields that nobody names on the command line, `computing` does. "The latest" is the experiment whose row was made
+//! last, so that one that is run again as it was keeps its age, and the condition that was scored last.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,20 +98,31 @@ impl<'a> Selected<'a> {
 
     /// The number of conditions, model files under samplings, with a set like this; of one experiment.
     pub(crate) fn n_with(&self, is: impl Fn(&StoredCondition) -> bool) -> usize {
-        let found = self.sets.iter().filter(|set| is(set));
-        let found: BTreeSet<_> = found.map(|set| (set.key.model, set.key.sampling)).collect();
-        found.len()
+        let found = self.sets.iter().copied().filter(|set| is(set));
+        n_conditions(&found.collect::<Vec<_>>())
     }
 
     /// Keeps the rates that are asked for.
-    pub(crate) fn asked_rates(&mut self, asked: Option<RateKind>) -> anyhow::Result<()> {
+    pub(crate) fn asked_rates(
+        &mut self,
+        asked: Option<RateKind>,
+        all: &[StoredCondition],
+    ) -> anyhow::Result<()> {
         let Some(kind) = asked else {
             return Ok(());
         };
+        let here = listing(self.sets.iter().map(|set| set.experiment_name.clone()));
         self.keep(|set| rate_kind(set) == kind);
         if self.sets.is_empty() {
             let (none, there) = (kind_words(kind), kind_words(other_kind(kind)));
-            bail!("no {none} are stored\nhint: there are {there}");
+            let of_kind = all.iter().filter(|set| rate_kind(set) == kind);
+            let elsewhere = listing(of_kind.map(|set| set.experiment_name.clone()));
+            if elsewhere.is_empty() {
+                bail!("no {none} are stored\nhint: there are {there}");
+            }
+            bail!(
+                "no {none} are stored of the experiment {here}\nhint: there are {none} of {elsewhere}, and {there} of {here}"
+            );
         }
         Ok(())
     }
@@ -340,6 +350,12 @@ impl<'a> Selected<'a> {
         self.keep(|set| (field.of)(set) == *value);
         Ok(())
     }
+}
+
+/// The number of conditions, model files under samplings, among sets of one experiment.
+pub(crate) fn n_conditions(sets: &[&StoredCondition]) -> usize {
+    let found = sets.iter().map(|set| (set.key.model, set.key.sampling));
+    found.collect::<BTreeSet<_>>().len()
 }
 
 /// The sets of the experiments, and of these the kind of leaks, that have all of the words.

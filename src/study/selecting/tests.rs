@@ -45,6 +45,7 @@ fn set(id: usize, words: &str) -> StoredCondition {
             logits_sha256: None,
         },
         machines: vec!["cpu".to_owned()],
+        scored_idx: 0,
         n_leaks: 10,
     };
     words.for_each(|word| change(&mut set, word));
@@ -61,6 +62,7 @@ fn change(set: &mut StoredCondition, word: &str) {
         "signature" => value.clone_into(&mut key.signature),
         "encoder" => key.embedding_model = ModelId::nth(number()),
         "sampling" => key.sampling = SamplingId::nth(number()),
+        "scored" => set.scored_idx = number(),
         "exact" => {
             key.method = Method::Exact(EnumerationParams {
                 coverage: 0.9,
@@ -371,6 +373,33 @@ fn files_are_computed_alike_by_one_machine() {
     let selected = named(&apart, &["qwen:Q4_K_M", "qwen:Q8_0"], &selection(""));
     let expected = "qwen:Q4_K_M and qwen:Q8_0 were computed by different arithmetic: x against y";
     assert_eq!(selected.unwrap().notes, [expected]);
+}
+
+/// A condition keeps its row when it is scored again, and is the latest all the same.
+#[test]
+fn the_similarities_that_were_scored_last_are_taken() {
+    let sets = sets([
+        "1 A scored=5",
+        "1 B scored=6",
+        "1 A signature=round1 scored=3",
+        "1 B signature=round1 scored=4",
+    ]);
+    assert_eq!(compared(&sets, BOTH, ""), "0 1; 1 notes");
+}
+
+/// Of one model more was scored, and the other was scored last with a signature that both have.
+#[test]
+fn tables_do_not_mix_similarities() {
+    let sets = sets([
+        "1 A n=11 scored=5",
+        "1 B scored=2",
+        "1 A signature=round1 scored=3",
+        "1 B signature=round1 scored=4",
+        "1 C signature=round2 scored=6",
+    ]);
+    assert_eq!(shown(&sets[..4], ""), "0 1; 1 notes");
+    // Where no similarities are those of all, each condition stands for itself.
+    assert_eq!(shown(&sets, ""), "0 3 4; 1 notes");
 }
 
 #[test]
