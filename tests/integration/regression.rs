@@ -371,6 +371,25 @@ fn verdicts_of_another_signature_are_kept_apart() {
     assert_eq!(record.leaks()[..before.len()], before);
 }
 
+/// A condition that is scored again keeps its row, so that a newer scoring lost to an older one with another signature: the
+/// table of a run showed other rates than `compare` and the export after it.
+#[test]
+fn what_was_scored_last_is_taken() {
+    let env = TestEnv::with_tiny_models();
+    env.experiment(&ExperimentFile::tiny(3, 2).models(&["a.gguf", "b.gguf"]));
+    env.seep("run x.yaml").ok();
+    let rates = || env.seep("export --table rates --format csv").ok().stdout;
+    let compared = || env.seep("compare a b --format json").ok().json();
+    let (rates_of_run, compared_after_run) = (rates(), compared());
+    let coarse = "score --embedding-model encoder.gguf --decimals 0 --threads 1";
+    env.seep(coarse).ok();
+    assert_ne!(rates(), rates_of_run);
+    assert_ne!(compared(), compared_after_run);
+    env.seep("run x.yaml").ok();
+    assert_eq!(rates(), rates_of_run);
+    assert_eq!(compared(), compared_after_run);
+}
+
 /// `seep score` scored every experiment with the encoder of the published work, and its verdicts took the place of those
 /// that an experiment had been given by the encoder that it names.
 #[test]
