@@ -18,6 +18,7 @@ mod flips;
 mod kind;
 mod leak;
 mod leak_rate;
+mod matrix;
 mod metric;
 mod similarity;
 mod words;
@@ -40,5 +41,6 @@ pub use flips::{ChangedPair, Flips, RepeatFlips, changed_pairs, count_flips, rep
 pub use kind::{ClusterUnit, RateKind};
 pub use leak::Leak;
 pub use leak_rate::{ExactRate, LeakRate, leak_rates, striking_leaks};
+pub use matrix::TemplateSimilarities;
 pub use metric::{Metric, Rounding, Signature};
 pub use similarity::{cosine, rounded};

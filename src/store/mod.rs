@@ -16,6 +16,7 @@
 //! **Time.** All timestamps are made by SQLite: UTC, ISO 8601 with milliseconds.
 
 mod comparisons;
+mod concept_similarities;
 mod conditions;
 mod embeddings;
 mod enumerations;
@@ -48,6 +49,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 pub use comparisons::{ComparedModel, ComparedText, Comparison, Source, StoredExperiment};
+pub use concept_similarities::ConceptSimilarity;
 pub use conditions::{ConditionKey, KeyField, StoredCondition};
 pub use enumerations::StoredEnumeration;
 pub use error::StoreError;

@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../db/migrations/0001_initial.sql"),
     include_str!("../../db/migrations/0002_exact_views.sql"),
     include_str!("../../db/migrations/0003_conditions.sql"),
+    include_str!("../../db/migrations/0004_specificity.sql"),
 ];
 
 /// The kind of a database, by who made it.

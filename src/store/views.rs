@@ -69,6 +69,18 @@ pub const VIEWS: &[View] = &[
         order: "experiment_id, model_id, sampling_id, metric, seed, condition_id, pair_idx, repeat_idx",
     },
     View {
+        name: "specificity",
+        sql_name: "v_specificity",
+        of_experiments: BY_EXPERIMENT,
+        order: "experiment_id, model_id, sampling_id, metric, seed, condition_id, category",
+    },
+    View {
+        name: "concept_similarities",
+        sql_name: "v_concept_similarities",
+        of_experiments: BY_EXPERIMENT,
+        order: "condition_id, pair_idx, held_pair_idx",
+    },
+    View {
         name: "flips",
         sql_name: "v_flips",
         of_experiments: BY_EXPERIMENT,

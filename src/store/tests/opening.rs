@@ -47,7 +47,7 @@ fn unusable_files_are_refused() {
     };
     check_refused(
         newer,
-        "the database `PATH` has schema version 99, newer than 3",
+        "the database `PATH` has schema version 99, newer than 4",
     );
     let altered = |path: &Path| {
         Store::open(path).unwrap();

@@ -61,6 +61,8 @@ fn every_view_can_be_read() {
     let expected = [
         ("generations", 6),
         ("leaks", 3),
+        ("specificity", 0),
+        ("concept_similarities", 0),
         ("flips", 0),
         ("exact_leaks", 0),
         ("conditions", 1),
