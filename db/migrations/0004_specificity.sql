@@ -21,6 +21,7 @@ CREATE TABLE specificities (
     -- 0 where continuations were enumerated.
     repeat_idx             INTEGER NOT NULL CHECK (repeat_idx >= 0),
     n_siblings             INTEGER NOT NULL CHECK (n_siblings >= 0),
+    n_sibling_texts        INTEGER NOT NULL CHECK (n_sibling_texts >= n_siblings),
     placebo                REAL CHECK (placebo BETWEEN 0.0 AND 1.0),
     repetition             REAL CHECK (repetition BETWEEN -1.0 AND 1.0),
     specificity            REAL CHECK (specificity BETWEEN 0.0 AND 1.0),
@@ -45,6 +46,7 @@ CREATE TABLE concept_similarities (
     condition_id  INTEGER NOT NULL REFERENCES conditions (id),
     pair_idx      INTEGER NOT NULL CHECK (pair_idx >= 0),
     held_pair_idx INTEGER NOT NULL CHECK (held_pair_idx >= 0),
+    n_texts       INTEGER NOT NULL CHECK (n_texts > 0),
     similarity    REAL NOT NULL,
     PRIMARY KEY (condition_id, pair_idx, held_pair_idx)
 ) STRICT, WITHOUT ROWID;

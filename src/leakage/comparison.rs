@@ -7,10 +7,14 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use super::bounds::Bounds;
 use super::estimate::{PairEstimate, ScoredPair, in_both};
+use super::figure::LEVEL;
 use super::leak::Leak;
-use super::leak_rate::{LEVEL, in_percent};
+use super::leak_rate::in_percent;
+use super::measure::Measure;
 use crate::stats::{
     Agreement, Interval, PValue, SignFlips, agreement, cluster_mean, holm, paired_difference, trend,
 };
@@ -18,8 +22,8 @@ use crate::stats::{
 /// The cluster of each pair, by the pair's place in the experiment.
 pub type Clusters = BTreeMap<usize, usize>;
 
-/// How much each pair leaks under one condition, 0 to 1, by the pair's place in the experiment: the mean verdict over its
-/// repeats, or a probability.
+/// A measure of each pair under one condition, in percent or points, by the pair's place in the experiment: the mean over
+/// its repeats, or of probabilities.
 pub type PairRates = BTreeMap<usize, f64>;
 
 /// The Mean Leak-Rate of one condition, over prompts whose repeats are averaged.
@@ -35,18 +39,18 @@ pub struct ConditionRate {
     pub n_clusters: usize,
 }
 
-/// The difference of the Mean Leak-Rates of a condition and its base.
+/// The difference of a measure between a condition and its base: of the Mean Leak-Rate, or of another one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// The base's Mean Leak-Rate over the common prompts, in percent.
+    /// The base's mean over the common prompts, in percent or points.
     pub base_rate: f64,
-    /// The other condition's, in percent.
+    /// The other condition's.
     pub other_rate: f64,
     /// `other_rate - base_rate`, in percentage points.
     pub difference: f64,
     /// Its cluster-robust standard error in points; None with a single cluster.
     pub standard_error: Option<f64>,
-    /// Its 95 % interval in points, cut to -100 to 100; None with a single cluster.
+    /// Its 95 % interval in points, cut to what differences can be; None with a single cluster.
     pub interval: Option<Interval>,
     /// The interval for the case that all prompts are independent; None with a single prompt.
     pub naive_interval: Option<Interval>,
@@ -68,10 +72,10 @@ pub struct Comparison {
     pub bounds: Option<Bounds>,
 }
 
-/// A straight line through Mean Leak-Rates over bits per weight.
+/// A straight line through means of a measure over bits per weight.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LeakTrend {
-    /// Change of the Mean Leak-Rate for one more bit per weight, in points.
+    /// Change of the mean for one more bit per weight, in points.
     pub slope: f64,
     /// Its 95 % interval in points; None with a single cluster.
     pub interval: Option<Interval>,
@@ -83,13 +87,15 @@ pub struct LeakTrend {
     pub n_clusters: usize,
 }
 
-/// The leak probability of each pair, over its repeats.
-pub fn pair_rates(pairs: &[PairEstimate]) -> PairRates {
+/// The measure of each pair that has one, over its repeats.
+pub fn pair_rates(pairs: &[PairEstimate], measure: Measure) -> PairRates {
     let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
     for pair in pairs {
-        let (sum, n) = sums.entry(pair.pair_idx).or_default();
-        *sum += pair.leak_probability;
-        *n += 1.0;
+        if let Some(value) = measure.value(pair) {
+            let (sum, n) = sums.entry(pair.pair_idx).or_default();
+            *sum += value;
+            *n += 1.0;
+        }
     }
     let means = sums.into_iter().map(|(pair, (sum, n))| (pair, sum / n));
     means.collect()
@@ -97,7 +103,7 @@ pub fn pair_rates(pairs: &[PairEstimate]) -> PairRates {
 
 /// The Mean Leak-Rate of one condition; None without pairs.
 pub fn condition_rate(rates: &PairRates, clusters: &Clusters) -> Option<ConditionRate> {
-    let values: Vec<f64> = rates.values().copied().collect();
+    let values: Vec<f64> = rates.values().map(|rate| rate / 100.0).collect();
     let estimate = cluster_mean(&values, &clusters_of(rates.keys(), clusters), LEVEL)?;
     Some(ConditionRate {
         mean_leak_rate: 100.0 * estimate.mean,
@@ -107,16 +113,19 @@ pub fn condition_rate(rates: &PairRates, clusters: &Clusters) -> Option<Conditio
     })
 }
 
-/// Each of `others` against `base`, in order; None where no pair has a rate under both.
+/// Each of `others` against `base` by one measure, in order; None where no pair has it under both.
+///
+/// Holm's correction is over the others.
 pub fn compare_with_base(
     base: &[PairEstimate],
     others: &[&[PairEstimate]],
+    measure: Measure,
     clusters: &Clusters,
     flips: SignFlips,
 ) -> Vec<Option<Comparison>> {
     let compared = others
         .iter()
-        .map(|other| compare(base, other, clusters, flips));
+        .map(|other| compare(base, other, measure, clusters, flips));
     let mut compared: Vec<Option<Comparison>> = compared.collect();
     let found = || compared.iter().flatten();
     let p_values: Vec<f64> = found().map(|comparison| comparison.p_value.value).collect();
@@ -127,29 +136,98 @@ pub fn compare_with_base(
     compared
 }
 
+/// A condition against its base, by each measure.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MeasuredComparisons {
+    /// By the leak rate; None where no pair is common.
+    pub leak_rate: Option<Comparison>,
+    /// By the comparisons with other concepts; None where no common pair has siblings.
+    pub specific: Option<SpecificComparison>,
+}
+
+/// The differences of the comparisons with other concepts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpecificComparison {
+    /// In the order of [`Measure::COMPARED`].
+    differences: Vec<Comparison>,
+}
+
+impl SpecificComparison {
+    /// The difference of a measure, which must be one of [`Measure::COMPARED`].
+    pub fn by(&self, measure: Measure) -> &Comparison {
+        let place = Measure::COMPARED.iter().position(|it| *it == measure);
+        &self.differences[place.expect("callers ask for a measure that is compared")]
+    }
+
+    /// Each measure with its difference.
+    pub fn all(&self) -> impl Iterator<Item = (Measure, &Comparison)> {
+        Measure::COMPARED.into_iter().zip(&self.differences)
+    }
+
+    /// Differences in the order of [`Measure::COMPARED`], for tests of what is shown.
+    #[cfg(test)]
+    pub(crate) fn made_up(differences: Vec<Comparison>) -> Self {
+        Self { differences }
+    }
+}
+
+/// Each of `others` against `base` by the leak rate and by each measure of [`Measure::COMPARED`], in order.
+pub fn compare_measures(
+    base: &[PairEstimate],
+    others: &[&[PairEstimate]],
+    clusters: &Clusters,
+    flips: SignFlips,
+) -> Vec<MeasuredComparisons> {
+    let by = |measure: Measure| compare_with_base(base, others, measure, clusters, flips);
+    let leak_rates = by(Measure::LeakRate);
+    let by_measure: Vec<Vec<Option<Comparison>>> =
+        Measure::COMPARED.into_par_iter().map(by).collect();
+    let compared = leak_rates.into_iter().enumerate();
+    compared
+        .map(|(place, leak_rate)| {
+            let differences = by_measure.iter().map(|found| found[place].clone());
+            let differences: Option<Vec<Comparison>> = differences.collect();
+            MeasuredComparisons {
+                leak_rate,
+                specific: differences.map(|differences| SpecificComparison { differences }),
+            }
+        })
+        .collect()
+}
+
 /// One comparison, not yet corrected.
 fn compare(
     base_estimates: &[PairEstimate],
     other_estimates: &[PairEstimate],
+    measure: Measure,
     clusters: &Clusters,
     flips: SignFlips,
 ) -> Option<Comparison> {
-    let [base_rates, other_rates] = [base_estimates, other_estimates].map(pair_rates);
+    let [base_rates, other_rates] =
+        [base_estimates, other_estimates].map(|pairs| pair_rates(pairs, measure));
     let prompts = common_pairs(&[&base_rates, &other_rates]);
     let [base, other] = [&base_rates, &other_rates].map(|rates| values_of(rates, &prompts));
+    let (lower, upper) = measure.range();
+    let width = upper - lower;
+    let [base_parts, other_parts] = [&base, &other].map(|values| parts(values, lower, width));
     let found = paired_difference(
-        &base,
-        &other,
+        &base_parts,
+        &other_parts,
         &clusters_of(prompts.iter(), clusters),
         LEVEL,
         flips,
     )?;
-    let rate = |values: &[f64]| 100.0 * values.iter().sum::<f64>() / values.len() as f64;
+    let rate = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let in_points = |interval: Interval| Interval {
+        lower: width * interval.lower.clamp(-1.0, 1.0),
+        upper: width * interval.upper.clamp(-1.0, 1.0),
+    };
+    let is_bounded = measure == Measure::LeakRate;
     Some(Comparison {
         base_rate: rate(&base),
         other_rate: rate(&other),
-        difference: 100.0 * found.difference,
-        standard_error: found.standard_error.map(|error| 100.0 * error),
+        difference: width * found.difference,
+        standard_error: found.standard_error.map(|error| width * error),
         interval: found.interval.map(in_points),
         naive_interval: found.naive_interval.map(in_points),
         design_effect: found.design_effect,
@@ -159,17 +237,33 @@ fn compare(
         n_clusters: found.n_clusters,
         n_base_only: base_rates.len() - found.n,
         n_other_only: other_rates.len() - found.n,
-        bounds: Bounds::of_difference(&in_both(base_estimates, other_estimates, PairEstimate::key)),
+        bounds: is_bounded
+            .then(|| {
+                let both = in_both(base_estimates, other_estimates, PairEstimate::key);
+                Bounds::of_difference(&both)
+            })
+            .flatten(),
     })
 }
 
+/// Values as parts of their range, 0 to 1.
+fn parts(values: &[f64], lower: f64, width: f64) -> Vec<f64> {
+    let parts = values.iter().map(|value| (value - lower) / width);
+    parts.map(|part| part.clamp(0.0, 1.0)).collect()
+}
+
 /// The trend over conditions with their bits per weight; None with fewer than three levels or no common prompt.
-pub fn leak_trend(conditions: &[(f64, &PairRates)], clusters: &Clusters) -> Option<LeakTrend> {
+pub fn leak_trend(
+    conditions: &[(f64, &PairRates)],
+    measure: Measure,
+    clusters: &Clusters,
+) -> Option<LeakTrend> {
     let (levels, rates): (Vec<f64>, Vec<&PairRates>) = conditions.iter().copied().unzip();
     let prompts = common_pairs(&rates);
+    let (lower, upper) = measure.range();
     let values: Vec<Vec<f64>> = rates
         .iter()
-        .map(|rates| values_of(rates, &prompts))
+        .map(|rates| parts(&values_of(rates, &prompts), lower, upper - lower))
         .collect();
     let found = trend(
         &levels,
@@ -178,10 +272,10 @@ pub fn leak_trend(conditions: &[(f64, &PairRates)], clusters: &Clusters) -> Opti
         LEVEL,
     )?;
     Some(LeakTrend {
-        slope: 100.0 * found.slope,
+        slope: (upper - lower) * found.slope,
         interval: found.interval.map(|interval| Interval {
-            lower: 100.0 * interval.lower,
-            upper: 100.0 * interval.upper,
+            lower: (upper - lower) * interval.lower,
+            upper: (upper - lower) * interval.upper,
         }),
         n_levels: found.n_levels,
         n_prompts: found.n,
@@ -222,13 +316,6 @@ fn clusters_of<'a>(prompts: impl Iterator<Item = &'a usize>, clusters: &Clusters
     prompts.map(|prompt| clusters[prompt]).collect()
 }
 
-fn in_points(interval: Interval) -> Interval {
-    Interval {
-        lower: (100.0 * interval.lower).clamp(-100.0, 100.0),
-        upper: (100.0 * interval.upper).clamp(-100.0, 100.0),
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use proptest::prelude::*;
@@ -248,7 +335,14 @@ pub(super) mod tests {
     }
 
     fn one(base: &[ScoredPair], other: &[ScoredPair], clusters: &Clusters) -> Option<Comparison> {
-        compare_with_base(&estimates(base), &[&estimates(other)], clusters, FLIPS).swap_remove(0)
+        compare_with_base(
+            &estimates(base),
+            &[&estimates(other)],
+            Measure::LeakRate,
+            clusters,
+            FLIPS,
+        )
+        .swap_remove(0)
     }
 
     #[test]
@@ -261,7 +355,11 @@ pub(super) mod tests {
             verdict(0, 3, Leak::NoLeak),
             verdict(1, 0, Leak::Tie),
         ];
-        let rate = condition_rate(&pair_rates(&estimates(&other)), &each_alone(2)).unwrap();
+        let rate = condition_rate(
+            &pair_rates(&estimates(&other), Measure::LeakRate),
+            &each_alone(2),
+        )
+        .unwrap();
         assert_eq!((rate.mean_leak_rate, rate.n_prompts), (37.5, 2));
         let found = one(&base, &other, &each_alone(2)).unwrap();
         assert_eq!((found.base_rate, found.other_rate), (50.0, 37.5));
@@ -301,7 +399,7 @@ pub(super) mod tests {
         let of = |leak| estimates(&[0, 1, 2, 3, 4, 5, 6, 7].map(|pair| verdict(pair, 0, leak)));
         let (base, leaking) = (of(Leak::NoLeak), of(Leak::Leak));
         let others = [&*leaking, &[], &*base, &*leaking];
-        let found = compare_with_base(&base, &others, &each_alone(8), FLIPS);
+        let found = compare_with_base(&base, &others, Measure::LeakRate, &each_alone(8), FLIPS);
         let p_values: Vec<_> = found
             .iter()
             .map(|found| {
@@ -319,7 +417,14 @@ pub(super) mod tests {
         let controls = base.iter().chain(other);
         let clusters = controls.map(|pair| (pair.pair_idx, pair.control_prompt_idx));
         let clusters = clusters.collect();
-        compare_with_base(&estimates(base), &[&estimates(other)], &clusters, FLIPS).swap_remove(0)
+        compare_with_base(
+            &estimates(base),
+            &[&estimates(other)],
+            Measure::LeakRate,
+            &clusters,
+            FLIPS,
+        )
+        .swap_remove(0)
     }
 
     #[test]
@@ -395,7 +500,7 @@ pub(super) mod tests {
         let clusters: Clusters = (0..6).map(|pair_idx| (pair_idx, pair_idx)).collect();
         let alone = exact(&base, &other).unwrap();
         let [base, other] = [base, other].map(|pairs| estimates(&pairs));
-        let all = compare_with_base(&base, &[&other, &base], &clusters, FLIPS);
+        let all = compare_with_base(&base, &[&other, &base], Measure::LeakRate, &clusters, FLIPS);
         let corrected = all[0].as_ref().unwrap().holm_p_value;
         check(&[corrected], &[2.0 * alone.p_value.value]);
         let same = all[1].as_ref().unwrap();
@@ -406,19 +511,22 @@ pub(super) mod tests {
     #[test]
     fn a_trend_takes_three_levels_and_common_prompts() {
         let at = |n_leaks: usize| -> PairRates {
-            let rate = |pair| f64::from(u8::from(pair < n_leaks));
+            let rate = |pair| 100.0 * f64::from(u8::from(pair < n_leaks));
             (0..10).map(|pair| (pair, rate(pair))).collect()
         };
         let (low, middle, high) = (at(8), at(6), at(4));
         let conditions = [(2.0, &low), (3.0, &middle), (4.0, &high)];
-        let found = leak_trend(&conditions, &each_alone(10)).unwrap();
+        let found = leak_trend(&conditions, Measure::LeakRate, &each_alone(10)).unwrap();
         assert!((found.slope + 20.0).abs() < 1e-9, "{found:?}");
         assert_eq!(
             (found.n_levels, found.n_prompts, found.n_clusters),
             (3, 10, 10)
         );
-        assert_eq!(leak_trend(&conditions[1..], &each_alone(10)), None);
-        assert_eq!(leak_trend(&[], &each_alone(10)), None);
+        assert_eq!(
+            leak_trend(&conditions[1..], Measure::LeakRate, &each_alone(10)),
+            None
+        );
+        assert_eq!(leak_trend(&[], Measure::LeakRate, &each_alone(10)), None);
     }
 
     #[test]
@@ -449,7 +557,7 @@ pub(super) mod tests {
             let (base, other) = (side(0), side(1));
             let clusters = (0..9).map(|prompt| (prompt, prompt / 2)).collect();
             let comparison = one(&base, &other, &clusters).unwrap();
-            let rate = |pairs: &[ScoredPair]| condition_rate(&pair_rates(&estimates(pairs)), &clusters).unwrap().mean_leak_rate;
+            let rate = |pairs: &[ScoredPair]| condition_rate(&pair_rates(&estimates(pairs), Measure::LeakRate), &clusters).unwrap().mean_leak_rate;
             prop_assert!((comparison.difference - (rate(&other) - rate(&base))).abs() < 1e-9);
             prop_assert!((comparison.other_rate - rate(&other)).abs() < 1e-9);
             let swapped = one(&other, &base, &clusters).unwrap();

@@ -4,7 +4,7 @@
 //! never measured. The arithmetic is `stats`'.
 
 use super::estimate::{PairEstimate, in_both};
-use super::leak_rate::LEVEL;
+use super::figure::LEVEL;
 use crate::stats::{Observation, VarianceComponents, detectable_difference, variance_components};
 
 /// The power of which is spoken: the probability to find a difference of that size.

@@ -6,12 +6,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::echo::echoes;
 use super::estimate::ScoredPair;
 use super::leak_rate::{all_and_categories, mean_leak_rate};
-use super::words::{is_form_of, words};
-
-/// Words of a generation that must stand in the prompt, side by side, for it to count as restated.
-const RESTATED_WORDS: usize = 3;
+use super::words::{holds, restates, words};
 
 /// A scored pair with the texts its verdict is about.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +87,8 @@ pub struct FlawCount {
     pub flaw: Flaw,
     /// Pairs (one repeat each) that have it.
     pub n_pairs: usize,
-    /// Mean Leak-Rate in percent of the pairs that do not have it; None where all do.
+    /// Mean Leak-Rate in percent of the pairs that do not have it, and of echoes none in the control either; None where none
+    /// is left.
     pub mean_leak_rate_without: Option<f64>,
 }
 
@@ -138,11 +137,14 @@ pub fn diagnostics(pairs: &[DiagnosedPair<'_>]) -> Vec<Diagnostics> {
 
 fn diagnosed(category: Option<&str>, pairs: &[(&DiagnosedPair<'_>, &Vec<Flaw>)]) -> Diagnostics {
     let count = |flaw: Flaw| {
-        let others = pairs.iter().filter(|(_, flaws)| !flaws.contains(&flaw));
+        let flawed = pairs.iter().filter(|(_, flaws)| flaws.contains(&flaw));
+        let others = pairs
+            .iter()
+            .filter(|(pair, flaws)| !flaws.contains(&flaw) && !is_in_control(pair, flaw));
         let others: Vec<&ScoredPair> = others.map(|(pair, _)| pair.scored).collect();
         FlawCount {
             flaw,
-            n_pairs: pairs.len() - others.len(),
+            n_pairs: flawed.count(),
             mean_leak_rate_without: mean_leak_rate(&others),
         }
     };
@@ -164,6 +166,16 @@ fn diagnosed(category: Option<&str>, pairs: &[(&DiagnosedPair<'_>, &Vec<Flaw>)])
     }
 }
 
+/// True if an echo stands in the control generation: what is left out on one side only would move the rate by itself.
+fn is_in_control(pair: &DiagnosedPair<'_>, flaw: Flaw) -> bool {
+    let control = pair.control.generation;
+    match flaw {
+        Flaw::Echo => echoes(control, pair.concept),
+        Flaw::InflectedEcho => holds(&words(control), &words(pair.concept)),
+        _ => false,
+    }
+}
+
 /// The pairs whose test prompt has at least two repeats, all with the same text.
 fn repeating_pairs(pairs: &[DiagnosedPair<'_>]) -> HashSet<usize> {
     let mut texts: BTreeMap<usize, (usize, HashSet<&str>)> = BTreeMap::new();
@@ -182,10 +194,10 @@ fn flaws_of(pair: &DiagnosedPair<'_>, repeats_are_equal: bool) -> Vec<Flaw> {
     let sides = [pair.test, pair.control];
     let has = |flaw: &Flaw| match flaw {
         Flaw::Echo => pair.scored.is_echo,
-        Flaw::InflectedEcho => echoes_inflected(pair.test.generation, pair.concept),
+        Flaw::InflectedEcho => holds(&words(pair.test.generation), &words(pair.concept)),
         Flaw::Restated => sides
             .iter()
-            .any(|side| restates(side.generation, side.prompt)),
+            .any(|side| restates(&words(side.generation), &words(side.prompt))),
         Flaw::Equal => pair.test.generation == pair.control.generation,
         Flaw::Empty => sides.iter().any(|side| side.generation.trim().is_empty()),
         Flaw::CutOff => sides.iter().any(|side| side.is_cut_off),
@@ -194,35 +206,12 @@ fn flaws_of(pair: &DiagnosedPair<'_>, repeats_are_equal: bool) -> Vec<Flaw> {
     Flaw::ALL.into_iter().filter(has).collect()
 }
 
-/// True if the concept stands in the generation, its last word perhaps inflected.
-fn echoes_inflected(generation: &str, concept: &str) -> bool {
-    let (generation, concept) = (words(generation), words(concept));
-    let Some((last, before)) = concept.split_last() else {
-        return false;
-    };
-    generation.windows(concept.len()).any(|window| {
-        let (window_last, window_before) = window
-            .split_last()
-            .expect("a window is as long as the concept");
-        window_before == before && is_form_of(window_last, last)
-    })
-}
-
-/// True if the generation begins with words of the prompt rather than going on from it.
-fn restates(generation: &str, prompt: &str) -> bool {
-    let (generation, prompt) = (words(generation), words(prompt));
-    generation.len() >= RESTATED_WORDS
-        && prompt
-            .windows(RESTATED_WORDS)
-            .any(|window| *window == generation[..RESTATED_WORDS])
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::leakage::{Leak, echoes, estimates, leak_rates};
+    use crate::leakage::{Leak, estimates, leak_rates};
 
     const TEST: &str = "He likes red. He works as a";
     const CONTROL: &str = "He works as a";
@@ -289,23 +278,6 @@ mod tests {
         assert_eq!(flaws_of(&cut, true), [Flaw::CutOff, Flaw::RepeatsEqual]);
     }
 
-    #[test]
-    fn concepts_of_several_words_are_found() {
-        for (generation, expected) in [
-            ("a sky blue car", true),
-            ("Sky-bluish", true),
-            ("blue sky", false),
-            ("sky", false),
-        ] {
-            assert_eq!(
-                echoes_inflected(generation, "sky blue"),
-                expected,
-                "{generation}"
-            );
-        }
-        assert!(!echoes_inflected("red", "..."));
-    }
-
     /// Two pairs with two repeats each; all of the first have one text, of the second one is an echo that leaks.
     #[test]
     fn rates_are_given_without_the_pairs_that_have_a_flaw() {
@@ -361,7 +333,7 @@ mod tests {
                 .zip(&found)
                 .map(|(verdict, (.., text))| diagnosed_pair(verdict, text, "x"))
                 .collect();
-            let rates = leak_rates(&estimates(&verdicts));
+            let rates = leak_rates(&estimates(&verdicts), &[]);
             let diagnostics = diagnostics(&pairs);
             prop_assert_eq!(rates.len(), diagnostics.len());
             for (rate, diagnosed) in rates.iter().zip(&diagnostics) {

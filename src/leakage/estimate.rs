@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::exact::ExactLeak;
 use super::leak::Leak;
+use super::specificity::Specific;
 
 /// One repeat of a test prompt, compared with the same repeat of its control prompt.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,13 +76,20 @@ pub struct PairEstimate {
     pub echo_probability: f64,
     /// How much closer to the concept the test text is than the control text, on average, -2 to 2.
     pub similarity_shift: f64,
+    /// The comparisons with other concepts; None where they are not stored.
+    pub specific: Option<Specific>,
     /// Further facts from enumerated continuations; None for a repeat.
     pub exact: Option<ExactPair>,
 }
 
 impl PairEstimate {
+    /// The same with its comparisons with other concepts.
+    pub fn with_specific(self, specific: Option<Specific>) -> Self {
+        Self { specific, ..self }
+    }
+
     /// Pair and repeat, by which estimates of two conditions are compared.
-    pub(super) fn key(&self) -> (usize, u32) {
+    pub fn key(&self) -> (usize, u32) {
         (self.pair_idx, self.repeat_idx)
     }
 }
@@ -97,6 +105,7 @@ impl From<&ScoredPair> for PairEstimate {
             tie_probability: f64::from(u8::from(pair.leak == Leak::Tie)),
             echo_probability: f64::from(u8::from(pair.is_echo)),
             similarity_shift: pair.similarity_difference(),
+            specific: None,
             exact: None,
         }
     }
@@ -113,6 +122,7 @@ impl From<&ExactPair> for PairEstimate {
             tie_probability: pair.leak.tie_probability,
             echo_probability: pair.leak.echo_probability,
             similarity_shift: pair.leak.similarity_shift,
+            specific: None,
             exact: Some(pair.clone()),
         }
     }

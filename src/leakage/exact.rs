@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use super::metric::Rounding;
 use super::similarity::rounded;
+use super::weights::Weights;
 
 /// A text that a prompt may be continued with.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,25 +68,25 @@ impl TextDistribution {
     ///
     /// Without draws the enumerated texts stand for all: their probabilities are divided by their sum.
     fn weights(&self) -> impl Iterator<Item = (&WeightedText, f64)> {
-        let covered = self.covered();
-        let (scale, part) = if self.drawn.is_empty() {
-            (covered.recip(), 0.0)
-        } else {
-            (1.0, self.part_of_a_draw())
-        };
+        let (scale, part) = scale_and_part(self.covered(), self.drawn.len());
         let enumerated = self.enumerated.iter();
         let enumerated = enumerated.map(move |text| (text, scale * text.probability));
         enumerated.chain(self.drawn.iter().map(move |text| (text, part)))
-    }
-
-    fn part_of_a_draw(&self) -> f64 {
-        (1.0 - self.covered()) / self.drawn.len() as f64
     }
 
     fn mean(&self, value: impl Fn(&WeightedText) -> f64) -> f64 {
         self.weights()
             .map(|(text, weight)| weight * value(text))
             .sum()
+    }
+}
+
+/// The factor of the probabilities of enumerated texts, which add up to `covered`, and the weight of each of `n_drawn` draws
+/// of the rest, so that all weights add up to 1.
+pub fn scale_and_part(covered: f64, n_drawn: usize) -> (f64, f64) {
+    match n_drawn {
+        0 => (covered.recip(), 0.0),
+        _ => (1.0, (1.0 - covered) / n_drawn as f64),
     }
 }
 
@@ -128,18 +129,13 @@ pub struct ExactLeak {
 ///
 /// Both must hold at least one text, and similarities must be finite. Takes O((n + m) log (n + m)) for n and m texts.
 pub fn exact_leak(test: &TextDistribution, control: &TextDistribution) -> ExactLeak {
-    let of_control = Weights::of(control.weights());
-    let of_test = Weights::of(test.weights());
+    let of_control = rounded_weights(control.weights());
+    let of_test = rounded_weights(test.weights());
     let leak = |text: &WeightedText| of_control.leak(text.rounded);
     let no_leak = |text: &WeightedText| of_test.total() - of_test.leak(text.rounded);
     let enumerated = |side: &TextDistribution| {
         let texts = side.enumerated.iter();
-        Weights::of(
-            texts
-                .map(|text| (text, text.probability))
-                .collect::<Vec<_>>()
-                .into_iter(),
-        )
+        rounded_weights(texts.map(|text| (text, text.probability)))
     };
     let control_enumerated = enumerated(control);
     let lower: f64 = test
@@ -169,6 +165,10 @@ pub fn exact_leak(test: &TextDistribution, control: &TextDistribution) -> ExactL
         test_influences: influences(test, leak),
         control_influences: influences(control, no_leak),
     }
+}
+
+fn rounded_weights<'t>(texts: impl Iterator<Item = (&'t WeightedText, f64)>) -> Weights {
+    Weights::of(texts.map(|(text, weight)| (text.rounded, weight)))
 }
 
 fn influences(side: &TextDistribution, value: impl Fn(&WeightedText) -> f64) -> Vec<f64> {
@@ -203,60 +203,6 @@ fn entropy(side: &TextDistribution) -> f64 {
     terms.sum::<f64>().max(0.0)
 }
 
-/// Weights by rounded similarity, to be asked how much of them is below, equal or above.
-struct Weights {
-    /// Similarities in rising order, each once.
-    similarities: Vec<f64>,
-    /// `below[i]` is the weight of all similarities before the i-th; one more than there are similarities.
-    below: Vec<f64>,
-}
-
-impl Weights {
-    fn of<'t>(texts: impl Iterator<Item = (&'t WeightedText, f64)>) -> Self {
-        let mut weighted: Vec<(f64, f64)> =
-            texts.map(|(text, weight)| (text.rounded, weight)).collect();
-        weighted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        let mut weights = Self {
-            similarities: Vec::with_capacity(weighted.len()),
-            below: vec![0.0],
-        };
-        let mut sum = 0.0;
-        for (similarity, weight) in weighted {
-            // Not by bits: the negative zero of a rounded similarity equals the positive one.
-            if weights.similarities.last() == Some(&similarity) {
-                weights.below.pop();
-            } else {
-                weights.similarities.push(similarity);
-            }
-            sum += weight;
-            weights.below.push(sum);
-        }
-        weights
-    }
-
-    fn total(&self) -> f64 {
-        self.below.last().copied().unwrap_or(0.0)
-    }
-
-    fn place(&self, similarity: f64) -> usize {
-        self.similarities
-            .partition_point(|&other| other < similarity)
-    }
-
-    fn equal(&self, similarity: f64) -> f64 {
-        let place = self.place(similarity);
-        match self.similarities.get(place) {
-            Some(found) if *found == similarity => self.below[place + 1] - self.below[place],
-            _ => 0.0,
-        }
-    }
-
-    /// The weight below `similarity` and half of that equal to it.
-    fn leak(&self, similarity: f64) -> f64 {
-        self.below[self.place(similarity)] + 0.5 * self.equal(similarity)
-    }
-}
-
 /// A text that leaks, with how much of the pair's leak probability it accounts for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LeakingText {
@@ -279,7 +225,7 @@ pub fn leaking_texts(
     control: &TextDistribution,
     n_max: usize,
 ) -> Vec<LeakingText> {
-    let of_control = Weights::of(control.weights());
+    let of_control = rounded_weights(control.weights());
     let mut found: Vec<LeakingText> = test
         .enumerated
         .iter()

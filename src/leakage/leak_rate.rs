@@ -7,14 +7,15 @@
 use std::cmp::Ordering;
 
 use itertools::Itertools as _;
+use rayon::prelude::*;
 
 use super::bounds::Bounds;
 use super::estimate::{ExactPair, PairEstimate, ScoredPair};
 use super::exact::ExactLeak;
+use super::figure::LEVEL;
+use super::matrix::TemplateSimilarities;
+use super::specific_rate::{PlaceboRate, SpecificRate, placebo_rate, specific_rate};
 use crate::stats::{Interval, cluster_mean};
-
-/// The coverage of the interval.
-pub(super) const LEVEL: f64 = 0.95;
 
 /// The leak rate of one category, or of all together.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,12 @@ pub struct LeakRate {
     pub n_echoes: f64,
     /// Clusters of the interval: control prompts.
     pub n_clusters: usize,
+    /// The comparisons with other concepts; None where they are not stored, or no pair has siblings.
+    pub specific: Option<SpecificRate>,
+    /// The weaker comparison of pairs without siblings; None without such pairs.
+    pub anchors: Option<PlaceboRate>,
+    /// The comparison with neutral fillers; None without fillers.
+    pub fillers: Option<PlaceboRate>,
     /// Further facts, where all pairs are exact.
     pub exact: Option<ExactRate>,
 }
@@ -85,9 +92,14 @@ impl LeakRate {
 }
 
 /// The leak rate of all pairs and then of each category, in the order in which they first appear; empty without pairs.
-pub fn leak_rates(pairs: &[PairEstimate]) -> Vec<LeakRate> {
-    all_and_categories(pairs.iter().map(|pair| pair.category.as_str()))
-        .filter_map(|category| leak_rate(pairs, category))
+///
+/// The permutation test is made with the similarities of `templates`; there is none without them.
+pub fn leak_rates(pairs: &[PairEstimate], templates: &[TemplateSimilarities]) -> Vec<LeakRate> {
+    let categories: Vec<Option<&str>> =
+        all_and_categories(pairs.iter().map(|pair| pair.category.as_str())).collect();
+    let rates = categories.into_par_iter();
+    rates
+        .filter_map(|category| leak_rate(pairs, templates, category))
         .collect()
 }
 
@@ -98,7 +110,11 @@ pub(super) fn all_and_categories<'a>(
     std::iter::once(None).chain(categories.unique().map(Some))
 }
 
-fn leak_rate(pairs: &[PairEstimate], category: Option<&str>) -> Option<LeakRate> {
+fn leak_rate(
+    pairs: &[PairEstimate],
+    templates: &[TemplateSimilarities],
+    category: Option<&str>,
+) -> Option<LeakRate> {
     let is_meant = |pair: &&PairEstimate| category.is_none_or(|category| pair.category == category);
     let pairs: Vec<&PairEstimate> = pairs.iter().filter(is_meant).collect();
     let values: Vec<f64> = pairs.iter().map(|pair| pair.leak_probability).collect();
@@ -113,6 +129,9 @@ fn leak_rate(pairs: &[PairEstimate], category: Option<&str>) -> Option<LeakRate>
         n_tied: pairs.iter().map(|pair| pair.tie_probability).sum(),
         n_echoes: pairs.iter().map(|pair| pair.echo_probability).sum(),
         n_clusters: estimate.n_clusters,
+        specific: specific_rate(&pairs, templates, category),
+        anchors: placebo_rate(&pairs, |specific| specific.anchor_placebo),
+        fillers: placebo_rate(&pairs, |specific| specific.filler_rate),
         exact: exact
             .collect::<Option<Vec<_>>>()
             .map(|pairs| exact_rate(&pairs)),
@@ -152,15 +171,19 @@ pub(super) fn in_percent(interval: Interval) -> Interval {
     }
 }
 
-/// The places of at most `n_max` leaks worth showing, the largest difference of similarities first.
+/// The places of at most `n_max` leaks worth showing, the largest margin first.
 ///
-/// Of repeats only those that leak. At most one for each control prompt, so that they differ. Those that mostly echo
-/// come after all others, whatever their difference: that the concept is close to itself shows little.
+/// Only those whose test text is closer to its concept than it is to any other concept, than siblings' texts are and than
+/// the control text is; of repeats those that leak. At most one for each control prompt, so that they differ. Those that
+/// mostly echo come after all others, whatever their margin: that the concept is close to itself shows little.
 pub fn striking_leaks<'p>(
     pairs: impl IntoIterator<Item = &'p PairEstimate>,
     n_max: usize,
 ) -> Vec<usize> {
-    let is_shown = |pair: &PairEstimate| pair.exact.is_some() || pair.leak_probability == 1.0;
+    let is_shown = |pair: &PairEstimate| {
+        let leaks = pair.exact.is_some() || pair.leak_probability == 1.0;
+        leaks && margin(pair) > 0.0
+    };
     let leaks = pairs
         .into_iter()
         .enumerate()
@@ -171,12 +194,21 @@ pub fn striking_leaks<'p>(
     leaks.take(n_max).map(|(place, _)| place).collect()
 }
 
+/// The margin over other concepts, siblings and control; where there is no other concept, that over the control.
+fn margin(pair: &PairEstimate) -> f64 {
+    let margin = pair.specific.and_then(|specific| specific.margin);
+    margin.unwrap_or(pair.similarity_shift)
+}
+
 /// The more striking leak first; the order of the experiment among equals.
 fn by_strikingness(a: &PairEstimate, b: &PairEstimate) -> Ordering {
-    let is_echo = |pair: &PairEstimate| pair.echo_probability >= 0.5;
-    let by_shift = b.similarity_shift.total_cmp(&a.similarity_shift);
+    let is_echo = |pair: &PairEstimate| {
+        let echo = pair.specific.map_or(pair.echo_probability, |it| it.echo);
+        echo >= 0.5
+    };
+    let by_margin = margin(b).total_cmp(&margin(a));
     let by_place = (a.pair_idx, a.repeat_idx).cmp(&(b.pair_idx, b.repeat_idx));
-    is_echo(a).cmp(&is_echo(b)).then(by_shift).then(by_place)
+    is_echo(a).cmp(&is_echo(b)).then(by_margin).then(by_place)
 }
 
 #[cfg(test)]
@@ -221,7 +253,7 @@ mod tests {
             pair("b", 0, 0.2, 0.2),
             echo("b", 2, 0.9),
         ];
-        let rates = leak_rates(&estimates(&pairs));
+        let rates = leak_rates(&estimates(&pairs), &[]);
         let counts = |rate: &LeakRate| (rate.n_pairs, rate.n_tied, rate.n_echoes, rate.n_clusters);
         let found: Vec<_> = rates
             .iter()
@@ -234,7 +266,7 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!(rates[2].interval, None);
-        assert_eq!(leak_rates(&[]), []);
+        assert_eq!(leak_rates(&[], &[]), []);
     }
 
     #[test]
@@ -250,7 +282,7 @@ mod tests {
                 &side(&[(1.0, 0.2)], &[]),
             ),
         ];
-        let rates = leak_rates(&estimates(&pairs));
+        let rates = leak_rates(&estimates(&pairs), &[]);
         let found: Vec<_> = rates
             .iter()
             .map(|rate| (rate.category.as_deref(), rate.n_pairs, rate.n_clusters))
@@ -283,12 +315,12 @@ mod tests {
     #[test]
     fn intervals_are_in_percent_and_cut() {
         let pairs = [pair("a", 0, 0.5, 0.1), pair("a", 1, 0.1, 0.5)];
-        let interval = leak_rates(&estimates(&pairs))[0].interval.unwrap();
+        let interval = leak_rates(&estimates(&pairs), &[])[0].interval.unwrap();
         assert_eq!((interval.lower, interval.upper), (0.0, 100.0));
         let pairs: Vec<_> = (0..40)
             .map(|control| pair("a", control, 0.5, control as f64 / 60.0))
             .collect();
-        let interval = leak_rates(&estimates(&pairs))[0].interval.unwrap();
+        let interval = leak_rates(&estimates(&pairs), &[])[0].interval.unwrap();
         assert!((60.0..70.0).contains(&interval.lower), "{interval:?}");
         assert!((80.0..95.0).contains(&interval.upper), "{interval:?}");
     }
@@ -330,7 +362,7 @@ mod tests {
                 cosine(&concept, &control),
             )
         });
-        let rates = leak_rates(&estimates(&scored.collect::<Vec<_>>()));
+        let rates = leak_rates(&estimates(&scored.collect::<Vec<_>>()), &[]);
         let found: Vec<_> = rates
             .iter()
             .map(|rate| (rate.mean_leak_rate, rate.n_pairs, rate.n_tied))
@@ -386,7 +418,7 @@ mod tests {
         ) {
             let names = ["a", "b", "c"];
             let pairs: Vec<_> = found.into_iter().map(|(name, control, a, b)| pair(names[name], control, a, b)).collect();
-            for (rate, mirrored) in leak_rates(&estimates(&pairs)).iter().zip(leak_rates(&estimates(&swapped(&pairs)))) {
+            for (rate, mirrored) in leak_rates(&estimates(&pairs), &[]).iter().zip(leak_rates(&estimates(&swapped(&pairs)), &[])) {
                 prop_assert!((rate.mean_leak_rate + mirrored.mean_leak_rate - 100.0).abs() < 1e-9);
                 prop_assert_eq!((&rate.category, rate.n_tied), (&mirrored.category, mirrored.n_tied));
                 prop_assert_eq!(rate.interval.is_some(), mirrored.interval.is_some());
@@ -403,7 +435,7 @@ mod tests {
         ) {
             let rate = |found: Vec<(usize, f64, f64)>| {
                 let pairs: Vec<_> = found.into_iter().map(|(control, a, b)| pair("a", control, a, b)).collect();
-                leak_rates(&estimates(&pairs)).swap_remove(0)
+                leak_rates(&estimates(&pairs), &[]).swap_remove(0)
             };
             let (a, b) = (rate(ordered), rate(shuffled));
             prop_assert!((a.mean_leak_rate - b.mean_leak_rate).abs() < 1e-9);

@@ -14,20 +14,29 @@ mod diversity;
 mod echo;
 mod estimate;
 mod exact;
+mod figure;
+mod finding;
 mod flips;
+mod group;
 mod kind;
 mod leak;
 mod leak_rate;
 mod matrix;
+mod measure;
+mod mentions;
 mod metric;
 mod similarity;
+mod specific_rate;
+mod specificity;
+mod weights;
 mod words;
 
 pub use bertscore::{BertScore, TokenVectors};
 pub use bounds::Bounds;
 pub use comparison::{
-    Clusters, Comparison, ConditionRate, LeakTrend, PairRates, compare_with_base, condition_rate,
-    leak_trend, metric_agreement, pair_rates,
+    Clusters, Comparison, ConditionRate, LeakTrend, MeasuredComparisons, PairRates,
+    SpecificComparison, compare_measures, compare_with_base, condition_rate, leak_trend,
+    metric_agreement, pair_rates,
 };
 pub use detection::{Detectable, POWER, PRIOR, detectable, difference_components};
 pub use diagnostics::{DiagnosedPair, Diagnostics, Flaw, FlawCount, Side, diagnostics};
@@ -36,11 +45,18 @@ pub use echo::echoes;
 pub use estimate::{ExactPair, PairEstimate, ScoredPair, estimates};
 pub use exact::{
     ExactLeak, LeakingText, TextDistribution, WeightedText, exact_leak, leaking_texts,
+    scale_and_part,
 };
+pub use figure::Figure;
+pub use finding::{Direction, Finding, Origin, P_VALUE_MAX, side_of};
 pub use flips::{ChangedPair, Flips, RepeatFlips, changed_pairs, count_flips, repeat_disagreement};
+pub use group::{Group, GroupText, HeldPrompt, MeasuredConcept};
 pub use kind::{ClusterUnit, RateKind};
 pub use leak::Leak;
 pub use leak_rate::{ExactRate, LeakRate, leak_rates, striking_leaks};
 pub use matrix::TemplateSimilarities;
+pub use measure::Measure;
 pub use metric::{Metric, Rounding, Signature};
 pub use similarity::{cosine, rounded};
+pub use specific_rate::{PERMUTATIONS, PlaceboRate, SpecificRate};
+pub use specificity::{SiblingFigures, Specific};

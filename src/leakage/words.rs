@@ -1,11 +1,14 @@
 //! Words of a text, compared without their case and punctuation.
 //!
-//! Owns what a word is and which forms of a word count as the same.
+//! Owns what a word is, which forms of a word count as the same, and when a text repeats a concept or a prompt.
 
 /// Endings that are put to a word as it is.
 const ENDINGS: [&str; 5] = ["s", "es", "er", "est", "ish"];
 /// Endings before which a final `e` is dropped, a final `y` becomes `i`, or a final consonant is doubled.
 const CHANGING_ENDINGS: [&str; 4] = ["es", "er", "est", "ish"];
+
+/// Words of a text that must stand in the prompt, side by side, for it to count as restated.
+const RESTATED_WORDS: usize = 3;
 
 /// The words of a text in lower case: runs of letters and digits.
 pub(super) fn words(text: &str) -> Vec<String> {
@@ -19,10 +22,31 @@ pub(super) fn words(text: &str) -> Vec<String> {
 /// True if `word` is `base`, a plural or a comparison of it, `base` with `-ish`, or the singular of a plural `base`.
 ///
 /// Both are in lower case.
-pub(super) fn is_form_of(word: &str, base: &str) -> bool {
+fn is_form_of(word: &str, base: &str) -> bool {
     // A word of one or two letters is no singular worth counting: `a` of `as`.
     let is_plural = base.ends_with('s') && word.len() > 2;
     is_inflected(word, base) || (is_plural && is_inflected(base, word))
+}
+
+/// True if the words of a concept stand in a text, the last perhaps inflected.
+pub(super) fn holds(text: &[String], concept: &[String]) -> bool {
+    let Some((last, before)) = concept.split_last() else {
+        return false;
+    };
+    text.windows(concept.len()).any(|window| {
+        let (window_last, window_before) = window
+            .split_last()
+            .expect("a window is as long as the concept");
+        window_before == before && is_form_of(window_last, last)
+    })
+}
+
+/// True if a text begins with words of the prompt rather than going on from it.
+pub(super) fn restates(text: &[String], prompt: &[String]) -> bool {
+    text.len() >= RESTATED_WORDS
+        && prompt
+            .windows(RESTATED_WORDS)
+            .any(|window| *window == text[..RESTATED_WORDS])
 }
 
 fn is_inflected(word: &str, base: &str) -> bool {
@@ -56,6 +80,20 @@ mod tests {
             ["he", "s", "red", "hot", "2nd"]
         );
         assert_eq!(words(" ...!"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn concepts_of_several_words_are_found() {
+        let holds = |text: &str, concept: &str| holds(&words(text), &words(concept));
+        for (text, expected) in [
+            ("a sky blue car", true),
+            ("Sky-bluish", true),
+            ("blue sky", false),
+            ("sky", false),
+        ] {
+            assert_eq!(holds(text, "sky blue"), expected, "{text}");
+        }
+        assert!(!holds("red", "..."));
     }
 
     #[test]

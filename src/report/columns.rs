@@ -79,3 +79,22 @@ pub(super) fn bits_text(model: &ModelSummary) -> String {
     let bits = model.bits_per_weight;
     bits.map_or("unknown".to_owned(), |bits| format!("{bits:.2}"))
 }
+
+/// A difference in points, with its sign.
+pub(super) fn points(points: f64) -> String {
+    let text = format!("{points:+.1}");
+    if text == "-0.0" {
+        "+0.0".to_owned()
+    } else {
+        text
+    }
+}
+
+/// A p-value, not more exact than it is read.
+pub(super) fn p_value_text(p_value: f64) -> String {
+    if p_value < 0.001 {
+        "< 0.001".to_owned()
+    } else {
+        format!("{p_value:.3}")
+    }
+}

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::diagnostics::{DiagnosticsObject, diagnostics_object};
 use super::objects::{BoundsObject, EnumerationObject, IntervalObject, listed};
 use super::sampling_object::SamplingObject;
+use super::specific_object::{PlaceboObject, SpecificObject};
 use crate::leakage::{ExactRate, LeakRate};
 use crate::results::{
     DerivationSummary, DifferenceFromBase, DriftSummary, Example, ModelSummary, StoredShare,
@@ -67,6 +68,12 @@ struct RateObject<'a> {
     #[serde(flatten)]
     counts: Option<CountsObject>,
     n_clusters: usize,
+    #[serde(flatten)]
+    specific: SpecificObject,
+    /// The comparison with other concepts of pairs without siblings, which has no exact null; null without such pairs.
+    anchors: Option<PlaceboObject>,
+    /// The comparison with neutral fillers; null without fillers.
+    fillers: Option<PlaceboObject>,
     #[serde(flatten)]
     rest: RestObject,
 }
@@ -258,6 +265,9 @@ fn rate_object<'a>(
         category: rate.category.as_deref(),
         mean_leak_rate: rate.mean_leak_rate,
         bounds: rate.bounds().map(Into::into),
+        specific: SpecificObject::of(rate.specific.as_ref()),
+        anchors: rate.anchors.as_ref().map(PlaceboObject::of),
+        fillers: rate.fillers.as_ref().map(PlaceboObject::of),
         interval: rate.interval.map(|interval| match rate.exact {
             None => RateInterval::OfRepeats(interval.into()),
             Some(_) => RateInterval::Exact(ends(interval)),

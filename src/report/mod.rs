@@ -13,6 +13,8 @@ mod objects;
 mod pairs;
 mod plan;
 mod sampling_object;
+mod specific;
+mod specific_object;
 mod table;
 mod text;
 

@@ -7,6 +7,7 @@ use itertools::Itertools as _;
 use super::columns::{SAMPLING, bits_text, certain_text, condition_table, rate_text};
 use super::diagnostics::diagnostics_text;
 use super::drift::drift_line;
+use super::specific::{self, filler_words, finding_words, specific_table};
 use crate::generation::EnumerationParams;
 use crate::leakage::LeakRate;
 use crate::results::{
@@ -28,6 +29,7 @@ pub fn table(summary: &Summary) -> String {
     let is_exact = summary.enumeration.is_some();
     write(leak_rate_table(&summary.models, is_exact));
     write(if is_exact { EXACT_LEGEND } else { LEGEND }.to_owned());
+    write(answer(&summary.models));
     let differences = summary.differences.iter().map(difference_line);
     differences.for_each(&mut write);
     if !is_exact {
@@ -133,10 +135,28 @@ fn leak_rate_cells(model: &ModelSummary, rate: &LeakRate, is_first: bool) -> Vec
     cells
 }
 
-const LEGEND: &str = "50 % = no leakage. A pair is one repeat of a test prompt with the same repeat of its control; a tie counts one half.\n\
+/// Returns the comparisons with other concepts, and what each condition shows.
+fn answer(models: &[ModelSummary]) -> String {
+    let table = specific_table(models).map(|table| format!("\n{table}\n{}\n", specific::LEGEND));
+    let words = models.iter().filter_map(|model| {
+        let rate = model.leak_rates.first()?;
+        let name = format!(
+            "{} {} {}",
+            model.model, model.quantization, model.sampling_label
+        );
+        let fillers = rate.fillers.as_ref().map(filler_words);
+        let words = finding_words(name.trim_end(), rate);
+        Some([words].into_iter().chain(fillers).join(" "))
+    });
+    table.into_iter().chain(words).join("\n")
+}
+
+const LEGEND: &str = "A pair is one repeat of a test prompt with the same repeat of its control; a tie counts one half. 50 % says that the word in the\n\
+     slot changes nothing; a rate above does not say that it matters which word stands there: see the next table.\n\
      An echo is a generation that holds the concept itself. The interval treats all pairs that share a control as one cluster.";
 
-const EXACT_LEGEND: &str = "50 % = no leakage. The rate of a pair is the probability that a test continuation is closer to the concept than a control\n\
+const EXACT_LEGEND: &str = "50 % says that the word in the slot changes nothing; a rate above does not say that it matters which word stands there: see\n\
+     the next table. The rate of a pair is the probability that a test continuation is closer to the concept than a control\n\
      continuation; a tie counts one half. \"certainly\" holds whatever was not enumerated; ± is the standard error of draws of it.\n\
      The interval is for the choice of prompts alone and treats all pairs that share a control as one cluster.";
 

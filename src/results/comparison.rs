@@ -2,7 +2,10 @@
 
 use super::{DriftSummary, LikelyText, PairPrompts};
 use crate::generation::EnumerationParams;
-use crate::leakage::{Comparison, ConditionRate, ExactRate, Leak, LeakTrend, RepeatFlips};
+use crate::leakage::{
+    Comparison, ConditionRate, ExactRate, Leak, LeakTrend, Measure, RepeatFlips,
+    SpecificComparison, SpecificRate,
+};
 use crate::stats::Interval;
 
 /// Conditions against a base.
@@ -57,6 +60,8 @@ pub struct Condition {
     pub rate: ConditionRate,
     /// The most repeats a prompt has; 0 where continuations were enumerated.
     pub n_repeats: usize,
+    /// The comparisons with other concepts; None where none are stored.
+    pub specific: Option<SpecificRate>,
     /// Further facts about the rate, where continuations were enumerated.
     pub exact: Option<ExactRate>,
 }
@@ -66,8 +71,10 @@ pub struct Condition {
 pub struct ConditionComparison {
     /// The condition's name.
     pub name: String,
-    /// The difference; None where no prompt is common.
+    /// The difference of Mean Leak-Rates; None where no prompt is common.
     pub comparison: Option<Comparison>,
+    /// The differences of the comparisons with other concepts; None where not both have any.
+    pub specific: Option<SpecificComparison>,
     /// How far the next-token distributions lie apart; None where they are not stored.
     pub drift: Option<DriftSummary>,
     /// The flips of the base's verdicts, by repeat; empty where continuations were enumerated.
@@ -83,8 +90,10 @@ pub struct ConditionComparison {
 pub struct MetricDifference {
     /// The name of the metric.
     pub metric: String,
-    /// The difference.
+    /// The difference of Mean Leak-Rates.
     pub comparison: Comparison,
+    /// The differences of the comparisons with other concepts; None where not both have any.
+    pub specific: Option<SpecificComparison>,
 }
 
 /// A pair whose leak probability changed, with what both conditions made of it.
@@ -140,6 +149,8 @@ pub struct ModelTrend {
     pub bits_min: f64,
     /// The most bits per weight.
     pub bits_max: f64,
+    /// The figure that the trend is of.
+    pub measure: Measure,
     /// The trend.
     pub trend: LeakTrend,
 }

@@ -10,6 +10,7 @@ mod drift;
 mod interval;
 mod multiple;
 mod paired;
+mod permutation;
 mod power;
 mod sign_flip;
 mod simulation;
@@ -21,6 +22,7 @@ pub use drift::{Drift, MeanLogprobs, TopTokens, drift, kl_divergence, mean_logpr
 pub use interval::{ClusterMean, Interval, cluster_mean, degrees_of_freedom};
 pub use multiple::holm;
 pub use paired::{PairedDifference, paired_difference};
+pub use permutation::{N_PERMUTATIONS_MAX, Permutations, permutation_p_value};
 pub use power::detectable_difference;
 pub use sign_flip::{N_EXACT_MAX, PValue, SignFlips, sign_flip_p_value};
 pub use simulation::{

@@ -74,6 +74,10 @@ pub struct Comparison {
     pub concept: String,
     /// The category.
     pub category: String,
+    /// The template the pair was made from; None for a free-standing pair.
+    pub template_id: Option<String>,
+    /// The family of near-synonyms of the concept; None where it has none but itself.
+    pub concept_family: Option<String>,
     /// The messages in which the control prompt was sent: what pairs of one cluster share.
     pub control_prompt_id: PromptId,
     /// The test prompt as the experiment has it.
@@ -208,7 +212,7 @@ impl Store {
         self.read("read generations to compare", |view| {
             let mut select = view.prepare_cached(&format!(
                 "WITH answers AS MATERIALIZED ({ANSWERS})
-                 SELECT compared.*, concept, category, test_prompt, control_prompt, control_prompt_id,
+                 SELECT compared.*, concept, category, template_id, concept_family, test_prompt, control_prompt, control_prompt_id,
                      test.text AS test_text, control.text AS control_text,
                      test.stop_reason AS test_stop_reason, control.stop_reason AS control_stop_reason
                  FROM ({COMPARED}) AS compared
@@ -288,6 +292,8 @@ fn comparison(row: &Row<'_>) -> Result<Comparison, Failure> {
         repeat_idx: row.get("repeat_idx")?,
         concept: row.get("concept")?,
         category: row.get("category")?,
+        template_id: row.get("template_id")?,
+        concept_family: row.get("concept_family")?,
         control_prompt_id: row.get("control_prompt_id")?,
         test_prompt: row.get("test_prompt")?,
         control_prompt: row.get("control_prompt")?,

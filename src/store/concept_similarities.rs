@@ -1,7 +1,8 @@
 //! Concept similarities: the table `concept_similarities`, how close each concept of a template is to the test
 //! generations of each.
 //!
-//! Owns that both pairs belong to the condition's experiment. Saving one again replaces it.
+//! Owns that both pairs belong to the condition's experiment. Saving one of as many
+//! generations replaces it.
 
 use std::collections::BTreeSet;
 
@@ -18,12 +19,15 @@ pub struct ConceptSimilarity {
     pub pair_idx: usize,
     /// The pair whose test generations are measured: its concept stood in their prompt.
     pub held_pair_idx: usize,
+    /// These generations, at least 1.
+    pub n_texts: usize,
     /// The mean similarity; the expectation where continuations were enumerated.
     pub similarity: f64,
 }
 
 impl Store {
-    /// Stores concept similarities of a condition, all or none; those of the same two pairs are replaced.
+    /// Stores concept similarities of a condition, all or none; those of the same two pairs and no
+    /// more generations are replaced.
     ///
     /// # Errors
     /// `Value` for a pair that the experiment does not have.
@@ -39,12 +43,15 @@ impl Store {
             let distinct: BTreeSet<usize> = pairs.collect();
             check_pairs(transaction, condition, distinct.into_iter())?;
             let mut replace = transaction.prepare_cached(
-                "INSERT OR REPLACE INTO concept_similarities (condition_id, pair_idx, held_pair_idx, similarity)
-                 VALUES (?1, ?2, ?3, ?4)",
+                "INSERT INTO concept_similarities (condition_id, pair_idx, held_pair_idx, n_texts, similarity)
+                 VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET n_texts = excluded.n_texts, similarity = excluded.similarity
+                 WHERE n_texts <= excluded.n_texts",
             )?;
             for new in similarities {
                 let (measured, held) = (integer(new.pair_idx)?, integer(new.held_pair_idx)?);
-                replace.execute(params![condition, measured, held, new.similarity])?;
+                let n_texts = integer(new.n_texts)?;
+                replace.execute(params![condition, measured, held, n_texts, new.similarity])?;
             }
             Ok(())
         })
@@ -60,7 +67,7 @@ impl Store {
     ) -> Result<Vec<ConceptSimilarity>, StoreError> {
         self.read("read concept similarities", |view| {
             let mut select = view.prepare_cached(
-                "SELECT pair_idx, held_pair_idx, similarity FROM concept_similarities
+                "SELECT pair_idx, held_pair_idx, n_texts, similarity FROM concept_similarities
                  WHERE condition_id = ?1
                  ORDER BY pair_idx, held_pair_idx",
             )?;
@@ -70,7 +77,8 @@ impl Store {
                 found.push(ConceptSimilarity {
                     pair_idx: unsigned(row.get(0)?)?,
                     held_pair_idx: unsigned(row.get(1)?)?,
-                    similarity: row.get(2)?,
+                    n_texts: unsigned(row.get(2)?)?,
+                    similarity: row.get(3)?,
                 });
             }
             Ok(found)

@@ -35,6 +35,7 @@ mod provenance;
 mod runs;
 mod samplings;
 mod schema;
+mod specificities;
 mod values;
 mod views;
 
@@ -70,6 +71,7 @@ pub use provenance::{
     ExperimentRecord, ImportRecord, MessagesRecord, ModelRecord, RunRecord, SamplingRecord,
 };
 pub use runs::{NewRun, RunModel, RunOutcome, Speed, StoredRunModel};
+pub use specificities::Specifics;
 pub use views::{VIEWS, View, view};
 
 use error::Failure;

@@ -3,15 +3,18 @@
 //!
 //! Owns the one way in which comparison, report and export read leaks, of repeats and exact ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use itertools::Itertools as _;
 
 use crate::leakage::{
-    ClusterUnit, Clusters, PairEstimate, PairRates, ScoredPair, estimates, pair_rates,
+    ClusterUnit, Clusters, Measure, PairEstimate, PairRates, ScoredPair, TemplateSimilarities,
+    estimates, pair_rates,
 };
 use crate::results::{LikelyText, PairPrompts};
-use crate::store::{EnumerationRowId, Store, StoredCondition, StoredExactLeak, StoredLeak};
+use crate::store::{
+    ConceptSimilarity, EnumerationRowId, Store, StoredCondition, StoredExactLeak, StoredLeak,
+};
 
 /// The estimates of one condition.
 pub(crate) struct Estimates<'a> {
@@ -22,6 +25,8 @@ pub(crate) struct Estimates<'a> {
     pub(crate) rates: PairRates,
     /// The prompts of each pair, by its place in the experiment.
     pub(crate) prompts: BTreeMap<usize, PairPrompts>,
+    /// The similarities of all concepts of each template; empty where they are not stored.
+    pub(crate) templates: Vec<TemplateSimilarities>,
     /// The verdicts; empty where rates are exact.
     pub(crate) verdicts: Vec<ScoredPair>,
     /// These with their texts.
@@ -43,22 +48,68 @@ impl<'a> Estimates<'a> {
         let leaks = store.leaks(set.id)?;
         let exact = store.exact_leaks(set.id)?;
         let verdicts: Vec<ScoredPair> = leaks.iter().map(StoredLeak::scored_pair).collect();
+        let specifics = store.specifics(set.id)?;
         let mut pairs = estimates(&verdicts);
         pairs.extend(exact.iter().map(|leak| PairEstimate::from(&leak.pair)));
+        let pairs = pairs.into_iter().map(|pair| {
+            let specific = specifics.get(&pair.key()).copied();
+            pair.with_specific(specific)
+        });
+        let pairs: Vec<PairEstimate> = pairs.collect();
         let prompts = leaks
             .iter()
             .map(prompts_of_leak)
             .chain(exact.iter().map(prompts_of_exact));
+        let prompts: BTreeMap<usize, PairPrompts> =
+            prompts.map(|pair| (pair.pair_idx, pair)).collect();
+        let templates = templates(&prompts, &store.concept_similarities(set.id)?);
         Ok(Self {
             set,
-            rates: pair_rates(&pairs),
+            rates: pair_rates(&pairs, Measure::LeakRate),
             pairs,
-            prompts: prompts.map(|pair| (pair.pair_idx, pair)).collect(),
+            prompts,
+            templates,
             verdicts,
             leaks,
             exact,
         })
     }
+}
+
+/// The similarities of each template that are stored whole: of every concept to the generations of every other.
+///
+/// Templates and concepts are in the order of the alphabet, as when they are scored.
+fn templates(
+    prompts: &BTreeMap<usize, PairPrompts>,
+    similarities: &[ConceptSimilarity],
+) -> Vec<TemplateSimilarities> {
+    let cells: HashMap<(usize, usize), f64> = similarities
+        .iter()
+        .map(|it| ((it.pair_idx, it.held_pair_idx), it.similarity))
+        .collect();
+    let measured = similarities.iter().map(|it| it.pair_idx).dedup();
+    let pairs = measured.filter_map(|pair_idx| prompts.get(&pair_idx));
+    let by_template = pairs
+        .map(|pair| ((&pair.template_id, &pair.control_prompt), pair))
+        .into_group_map();
+    let by_template = by_template.into_iter().sorted_by_key(|(key, _)| *key);
+    let templates = by_template.filter_map(|((..), pairs)| {
+        let pairs: Vec<&PairPrompts> = pairs.into_iter().sorted_by_key(|it| &it.concept).collect();
+        let row = |measured: &&PairPrompts| {
+            let cells = pairs
+                .iter()
+                .map(|held| cells.get(&(measured.pair_idx, held.pair_idx)));
+            cells
+                .map(Option::<&f64>::copied)
+                .collect::<Option<Vec<f64>>>()
+        };
+        Some(TemplateSimilarities {
+            category: pairs.first()?.category.clone(),
+            concepts: pairs.iter().map(|pair| pair.concept.clone()).collect(),
+            similarities: pairs.iter().map(row).collect::<Option<_>>()?,
+        })
+    });
+    templates.collect()
 }
 
 /// The prompts of the pair of a verdict.

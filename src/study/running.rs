@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::experiment::{Experiment, Preset};
-use crate::leakage::{Clusters, Metric, PairEstimate, Rounding, compare_with_base};
+use crate::leakage::{Clusters, Measure, Metric, PairEstimate, Rounding, compare_with_base};
 use crate::llama::{self, Backend};
 use crate::machine;
 use crate::results::{DifferenceFromBase, DriftSummary, ModelSummary, Summary};
@@ -255,7 +255,13 @@ fn add_differences<'p>(
     let clusters: Clusters = controls
         .map(|pair| (pair.pair_idx, pair.control_prompt_idx))
         .collect();
-    let found = compare_with_base(base_pairs, &[&scored.pairs], &clusters, FLIPS);
+    let found = compare_with_base(
+        base_pairs,
+        &[&scored.pairs],
+        Measure::LeakRate,
+        &clusters,
+        FLIPS,
+    );
     let differences = found
         .into_iter()
         .flatten()

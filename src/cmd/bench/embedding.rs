@@ -84,7 +84,7 @@ fn score(vectors: &[crate::embedding::Embedding]) -> Duration {
         })
         .collect();
     assert_eq!(
-        leak_rates(&estimates(&pairs)).len(),
+        leak_rates(&estimates(&pairs), &[]).len(),
         4,
         "all together and three categories"
     );

@@ -1,8 +1,7 @@
 //! The cells that tables of a comparison share, and how its texts are indented.
 
-use super::words::{p_value_text, points};
 use crate::leakage::Comparison;
-use crate::report::columns::{certain_text, error_text, rate_text};
+use crate::report::columns::{certain_text, error_text, p_value_text, points, rate_text};
 use crate::results::{ComparisonReport, Condition};
 use crate::stats::Interval;
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::words::difference_words;
 use crate::leakage::{Comparison, Flips, RepeatFlips};
 use crate::report::objects::{BoundsObject, EnumerationObject, IntervalObject, listed};
+use crate::report::specific_object::{SpecificDifferenceObject, SpecificObject};
 use crate::results::{
     ChangedSide, ChangedText, ComparisonReport, Condition, ConditionComparison, DriftSummary,
     MetricAgreement, ModelTrend, RepeatText,
@@ -52,6 +53,8 @@ struct ConditionObject<'a> {
     /// Null where continuations were enumerated.
     n_repeats: Option<usize>,
     n_clusters: usize,
+    #[serde(flatten)]
+    specific: SpecificObject,
     /// Absent where repeats are compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     exact: Option<ExactRateObject>,
@@ -80,6 +83,8 @@ struct ComparisonObject<'a> {
     in_words: String,
     /// Null where no prompt is common.
     difference: Option<DifferenceObject>,
+    #[serde(flatten)]
+    specific: SpecificDifferenceObject,
     /// Absent where next-token distributions are not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     drift: Option<&'a DriftSummary>,
@@ -176,6 +181,7 @@ struct MetricObject<'a> {
 #[derive(Serialize)]
 struct TrendObject<'a> {
     model: &'a str,
+    measure: &'static str,
     points_per_bit: f64,
     interval: Option<IntervalObject>,
     bits_min: f64,
@@ -242,6 +248,7 @@ fn condition_object(condition: &Condition) -> ConditionObject<'_> {
         n_prompts: condition.rate.n_prompts,
         n_repeats: condition.exact.is_none().then_some(condition.n_repeats),
         n_clusters: condition.rate.n_clusters,
+        specific: SpecificObject::of(condition.specific.as_ref()),
         exact: condition.exact.map(|exact| ExactRateObject {
             bounds: exact.bounds.into(),
             coverage: exact.coverage,
@@ -272,10 +279,11 @@ fn comparison_object<'a>(
             base(report),
             &comparison.name,
             &report.unit,
-            comparison.comparison.as_ref(),
+            comparison,
             n_comparisons,
         ),
         difference: comparison.comparison.as_ref().map(difference_object),
+        specific: SpecificDifferenceObject::of(comparison.specific.as_ref()),
         drift: comparison.drift.as_ref(),
         exact: bounds.map(|bounds| ExactObject {
             bounds: bounds.into(),
@@ -375,6 +383,7 @@ fn repeat_object(repeat: &RepeatText) -> RepeatObject<'_> {
 fn trend_object(found: &ModelTrend) -> TrendObject<'_> {
     TrendObject {
         model: &found.model,
+        measure: found.measure.name(),
         points_per_bit: found.trend.slope,
         interval: found.trend.interval.map(Into::into),
         bits_min: found.bits_min,

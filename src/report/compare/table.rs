@@ -5,13 +5,12 @@
 use std::collections::HashMap;
 
 use super::cells::{base, condition_cells, difference_cells, indented, range};
-use super::words::{
-    certain_words, difference_words, few_clusters_words, p_value_text, points, trend_words,
-};
+use super::words::{certain_words, difference_words, few_clusters_words, trend_words};
 use crate::generation::EnumerationParams;
-use crate::leakage::{Flips, Leak, RepeatFlips};
-use crate::report::columns::plain_table;
+use crate::leakage::{Flips, Leak, RepeatFlips, SpecificComparison};
+use crate::report::columns::{p_value_text, plain_table, points};
 use crate::report::drift::drift_table;
+use crate::report::specific::{self, SPECIFIC_COLUMNS, specific_cells};
 use crate::results::{
     ChangedSide, ChangedText, ComparisonReport, ConditionComparison, DriftSummary, LikelyText,
     RepeatText,
@@ -32,18 +31,16 @@ pub fn comparison_table(report: &ComparisonReport) -> String {
             difference_table(report),
             difference_legend(report)
         ),
-        words(report),
     ];
+    parts.extend(specific_tables(report));
+    parts.push(words(report));
     let drifts: Vec<&DriftSummary> = report.comparisons.iter().flat_map(|it| &it.drift).collect();
     if !drifts.is_empty() {
         parts.push(drift_table(&drifts).trim_end().to_owned());
     }
     if !report.trends.is_empty() {
         let trends: Vec<String> = report.trends.iter().map(trend_words).collect();
-        parts.push(format!(
-            "Trend of the Mean Leak-Rate:\n{}",
-            indented(&trends)
-        ));
+        parts.push(format!("Trends:\n{}", indented(&trends)));
     }
     parts.extend(texts(report));
     parts.join("\n\n") + "\n"
@@ -135,6 +132,56 @@ fn difference_table(report: &ComparisonReport) -> String {
     plain_table(&columns, rows.collect(), &|column_idx| column_idx > 0)
 }
 
+/// The comparisons with other concepts, of each condition and of each two; None where none are stored.
+fn specific_tables(report: &ComparisonReport) -> Option<String> {
+    let conditions = report.conditions.iter().filter_map(|condition| {
+        let mut row = vec![condition.name.clone()];
+        row.extend(specific_cells(condition.specific.as_ref()?));
+        Some(row)
+    });
+    let conditions: Vec<Vec<String>> = conditions.collect();
+    if conditions.is_empty() {
+        return None;
+    }
+    let columns: Vec<&str> = ["condition"].into_iter().chain(SPECIFIC_COLUMNS).collect();
+    let is_number = |column_idx: usize| column_idx > 0;
+    let rates = plain_table(&columns, conditions, &is_number);
+    let against = format!("against {}", base(report));
+    let columns = [
+        against.as_str(),
+        "figure",
+        "points",
+        "95 % interval",
+        "p",
+        "Holm p",
+        "prompts",
+    ];
+    let rows = report.comparisons.iter().flat_map(specific_rows).collect();
+    let differences = plain_table(&columns, rows, &|column_idx| column_idx > 1);
+    Some(format!("{rates}\n{}\n\n{differences}", specific::LEGEND))
+}
+
+/// A row for each figure; what names the condition stands in the first.
+fn specific_rows(comparison: &ConditionComparison) -> Vec<Vec<String>> {
+    let found = comparison.specific.iter().flat_map(SpecificComparison::all);
+    let rows = found.enumerate().map(|(row_idx, (measure, found))| {
+        vec![
+            if row_idx == 0 {
+                comparison.name.clone()
+            } else {
+                String::new()
+            },
+            measure.title().to_owned(),
+            points(found.difference),
+            range(found.interval),
+            p_value_text(found.p_value.value),
+            p_value_text(found.holm_p_value),
+            found.n_prompts.to_string(),
+        ]
+    });
+    rows.collect()
+}
+
 fn difference_legend(report: &ComparisonReport) -> String {
     let found = || {
         report
@@ -190,7 +237,7 @@ fn words(report: &ComparisonReport) -> String {
             base(report),
             &comparison.name,
             &report.unit,
-            comparison.comparison.as_ref(),
+            comparison,
             n_comparisons,
         )
     });

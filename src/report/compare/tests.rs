@@ -1,13 +1,13 @@
 //! Golden outputs of hand-written reports, and what is said in words.
 
-use super::words::{
-    certain_words, difference_words, few_clusters_words, p_value_text, points, trend_words,
-};
+use super::words::{certain_words, difference_words, few_clusters_words, trend_words};
 use super::*;
 use crate::generation::EnumerationParams;
 use crate::leakage::{
-    Bounds, Comparison, ConditionRate, ExactRate, Flips, Leak, LeakTrend, RepeatFlips,
+    Bounds, Comparison, ConditionRate, ExactRate, Flips, Leak, LeakTrend, Measure, RepeatFlips,
+    SpecificComparison,
 };
+use crate::report::columns::{p_value_text, points};
 use crate::results::{
     ChangedSide, ChangedText, ComparisonReport, Condition, ConditionComparison, LikelyText,
     MetricAgreement, MetricDifference, ModelTrend, PairPrompts, RepeatText,
@@ -62,6 +62,7 @@ fn condition(quantization: &str, bits_per_weight: f64, mean_leak_rate: f64) -> C
             n_clusters: 27,
         },
         n_repeats: 2,
+        specific: None,
         exact: None,
     }
 }
@@ -123,6 +124,7 @@ fn of_condition(name: &str, comparison: Option<Comparison>) -> ConditionComparis
     ConditionComparison {
         name: name.to_owned(),
         comparison,
+        specific: None,
         drift: None,
         flips: Vec::new(),
         changed: Vec::new(),
@@ -135,6 +137,7 @@ fn trend(slope: f64, interval: Option<Interval>) -> ModelTrend {
         model: "qwen".to_owned(),
         bits_min: 2.63,
         bits_max: 8.5,
+        measure: Measure::LeakRate,
         trend: LeakTrend {
             slope,
             interval,
@@ -175,6 +178,7 @@ fn ladder() -> ComparisonReport {
                 other_metrics: vec![MetricDifference {
                     metric: "bertscore".to_owned(),
                     comparison: by_other,
+                    specific: None,
                 }],
                 ..of_condition(OTHER, Some(small))
             },
@@ -209,11 +213,11 @@ fn a_ladder_as_a_table() {
     p: by 99999 random sign flips of clusters (all, where at most 16 clusters differ).
     The naive interval takes all prompts for independent; the design effect is how much larger the variance is than that.
 
-    qwen:Q4_K_M: cannot tell at this size whether it leaks more or less than qwen:Q8_0; anything from -3.0 to +2.9 points is compatible with the data.
-    qwen:Q2_K leaks more than qwen:Q8_0, by 6.5 points (95 % interval +1.4 to +11.6 points).
+    qwen:Q4_K_M: cannot tell at this size if it leaks more or less than qwen:Q8_0; a difference of the Mean Leak-Rate of -3.0 to +2.9 points is compatible with the data. Also, no comparison with other concepts is there, so nothing tells leakage from what any word in the slot does.
+    qwen:Q2_K has a Mean Leak-Rate higher than qwen:Q8_0, by 6.5 points (95 % interval +1.4 to +11.6); no comparison with other concepts is there, so nothing tells leakage from what any word in the slot does.
 
-    Trend of the Mean Leak-Rate:
-      qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: leakage falls with bits, by 1.1 points for each bit more (95 % interval -2.0 to -0.1).
+    Trends:
+      qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: the Mean Leak-Rate falls with bits, by 1.1 points for each bit more (95 % interval -2.0 to -0.1).
 
     against qwen:Q8_0   repeat   leak -> no leak   no leak -> leak   tie changes   unchanged     of
     ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -302,57 +306,96 @@ fn json_has_everything() {
     );
 }
 
-fn said(comparison: &Comparison, n_comparisons: usize) -> String {
-    difference_words(
-        BASE,
-        OTHER,
-        "control prompt",
-        Some(comparison),
-        n_comparisons,
-    )
+/// The words on a difference of Mean Leak-Rates, and on those of specificity and its two parts where they are there.
+fn said(leak_rate: Comparison, specific: Option<[Comparison; 3]>, n_comparisons: usize) -> String {
+    let found = ConditionComparison {
+        specific: specific.map(|[whole, repetition, association]| {
+            let other = comparison(0.0, interval(-1.0, 1.0), [1.0, 1.0]);
+            let others = [other.clone(), other.clone(), other];
+            let all = [whole, repetition, association].into_iter().chain(others);
+            SpecificComparison::made_up(all.collect())
+        }),
+        ..of_condition(OTHER, Some(leak_rate))
+    };
+    difference_words(BASE, OTHER, "control prompt", &found, n_comparisons)
+}
+
+/// A difference whose interval reaches 3 points to each side.
+fn about(difference: f64, holm_p_value: f64) -> Comparison {
+    let around = interval(difference - 3.0, difference + 3.0);
+    comparison(difference, around, [holm_p_value / 2.0, holm_p_value])
 }
 
 #[test]
-fn words_are_no_stronger_than_the_interval() {
+fn leakage_is_claimed_of_specificity_alone() {
+    let (none, much, little) = (about(0.2, 0.9), about(12.0, 0.001), about(-4.0, 0.02));
+    let same = "Its Mean Leak-Rate differs by +0.2 points (-2.8 to +3.2).";
     let cases = [
         (
-            comparison(6.5, interval(1.36, 11.64), [0.01, 0.02]),
-            "qwen:Q2_K leaks more than qwen:Q8_0, by 6.5 points (95 % interval +1.4 to +11.6 points).",
+            (&none, [&much, &much, &none]),
+            format!("qwen:Q2_K leaks more than qwen:Q8_0: specificity differs by +12.0 points (95 % interval +9.0 to +15.0). It repeats the concept or the prompt more; that it associates more cannot be told: repetition +12.0 (+9.0 to +15.0) points, association +0.2 (-2.8 to +3.2). {same}"),
         ),
         (
-            comparison(-6.5, interval(-11.64, -1.36), [0.01, 0.05]),
-            "qwen:Q2_K leaks less than qwen:Q8_0, by 6.5 points (95 % interval -11.6 to -1.4 points).",
+            (&none, [&little, &none, &little]),
+            format!("qwen:Q2_K leaks less than qwen:Q8_0: specificity differs by -4.0 points (95 % interval -7.0 to -1.0). It associates less; that it repeats less cannot be told: repetition +0.2 (-2.8 to +3.2) points, association -4.0 (-7.0 to -1.0). {same}"),
         ),
         (
-            comparison(6.5, interval(1.36, 11.64), [0.03, 0.06]),
-            "qwen:Q2_K: cannot tell for sure; it leaks more than qwen:Q8_0 by 6.5 points here (95 % interval +1.4 to +11.6 points), but p is 0.060 after correction for 2 comparisons.",
+            (&none, [&much, &much, &much]),
+            format!("qwen:Q2_K leaks more than qwen:Q8_0: specificity differs by +12.0 points (95 % interval +9.0 to +15.0). It repeats more and associates more: repetition +12.0 (+9.0 to +15.0) points, association +12.0 (+9.0 to +15.0). {same}"),
         ),
         (
-            comparison(2.0, interval(-1.0, 5.0), [0.001, 0.001]),
-            "qwen:Q2_K: cannot tell at this size whether it leaks more or less than qwen:Q8_0; anything from -1.0 to +5.0 points is compatible with the data.",
+            (&much, [&none, &none, &none]),
+            "qwen:Q2_K: cannot tell at this size if it leaks more or less than qwen:Q8_0; a difference of specificity of -2.8 to +3.2 points is compatible with the data. Its Mean Leak-Rate differs by +12.0 points (+9.0 to +15.0): the slot matters more or less, but not measurably which concept stands in it.".to_owned(),
+        ),
+    ];
+    for ((leak_rate, specific), expected) in cases {
+        assert_eq!(
+            said(leak_rate.clone(), Some(specific.map(Comparison::clone)), 2),
+            expected
+        );
+    }
+    let unsure = about(12.0, 0.06);
+    let text = said(none.clone(), Some([unsure.clone(), unsure, none]), 3);
+    let expected = "qwen:Q2_K: cannot tell for sure if it leaks more or less than qwen:Q8_0; specificity differs by +12.0 points here (95 % interval +9.0 to +15.0), but p is 0.060 after correction for 3 comparisons.";
+    assert!(text.starts_with(expected), "{text}");
+}
+
+#[test]
+fn without_siblings_no_leakage_is_claimed() {
+    let caution = "no comparison with other concepts is there, so nothing tells leakage from what any word in the slot does.";
+    let cases = [
+        (
+            about(-6.5, 0.02),
+            format!(
+                "qwen:Q2_K has a Mean Leak-Rate lower than qwen:Q8_0, by 6.5 points (95 % interval -9.5 to -3.5); {caution}"
+            ),
         ),
         (
             comparison(2.0, interval(0.0, 4.0), [0.001, 0.001]),
-            "qwen:Q2_K: cannot tell at this size whether it leaks more or less than qwen:Q8_0; anything from +0.0 to +4.0 points is compatible with the data.",
+            format!(
+                "qwen:Q2_K: cannot tell at this size if it leaks more or less than qwen:Q8_0; a difference of the Mean Leak-Rate of +0.0 to +4.0 points is compatible with the data. Also, {caution}"
+            ),
         ),
         (
             comparison(2.0, None, [1.0, 1.0]),
-            "qwen:Q2_K: cannot tell, all prompts share one control prompt, so nothing shows how far the difference would vary.",
+            format!(
+                "qwen:Q2_K: cannot tell, all prompts share one control prompt, so nothing shows how far the difference would vary. Also, {caution}"
+            ),
         ),
         (
             Comparison {
                 n_base_only: 3,
                 n_other_only: 1,
-                ..comparison(0.0, interval(-9.0, 9.0), [1.0, 1.0])
+                ..about(6.5, 0.02)
             },
-            "qwen:Q2_K: cannot tell at this size whether it leaks more or less than qwen:Q8_0; anything from -9.0 to +9.0 points is compatible with the data. Left out: 3 prompts of qwen:Q8_0 and 1 of qwen:Q2_K, which the other does not have.",
+            format!(
+                "qwen:Q2_K has a Mean Leak-Rate higher than qwen:Q8_0, by 6.5 points (95 % interval +3.5 to +9.5); {caution} Left out: 3 prompts of qwen:Q8_0 and 1 of qwen:Q2_K, which the other does not have."
+            ),
         ),
     ];
-    for (comparison, expected) in cases {
-        assert_eq!(said(&comparison, 2), expected);
+    for (leak_rate, expected) in cases {
+        assert_eq!(said(leak_rate, None, 2), expected);
     }
-    let alone = said(&comparison(6.5, interval(1.36, 11.64), [0.06, 0.06]), 1);
-    assert!(alone.ends_with("but p is 0.060."), "{alone}");
 }
 
 #[test]
@@ -360,15 +403,15 @@ fn trends_are_no_stronger_than_their_interval() {
     let cases = [
         (
             trend(-1.07, interval(-2.0, -0.14)),
-            "qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: leakage falls with bits, by 1.1 points for each bit more (95 % interval -2.0 to -0.1).",
+            "qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: the Mean Leak-Rate falls with bits, by 1.1 points for each bit more (95 % interval -2.0 to -0.1).",
         ),
         (
             trend(0.0, interval(-2.0, 2.0)),
-            "qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: cannot tell whether leakage rises or falls with bits; +0.0 points for each bit more, 95 % interval -2.0 to +2.0.",
+            "qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: cannot tell if the Mean Leak-Rate rises or falls with bits; +0.0 points for each bit more, 95 % interval -2.0 to +2.0.",
         ),
         (
             trend(1.0, None),
-            "qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: +1.0 points for each bit more, without an interval: there is a single cluster.",
+            "qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: the Mean Leak-Rate changes by +1.0 points for each bit more, without an interval: there is a single cluster.",
         ),
     ];
     for (trend, expected) in cases {
@@ -452,8 +495,8 @@ fn exact_rates_stand_with_what_is_certain_of_them() {
         "60.00 ± 0.12 %   59.50 to 60.25",
         "+6.5 ± 0.06   +5.8 to +7.2",
         "Prompts are paired; prompts that share a control prompt are one cluster.",
-        "qwen:Q2_K: cannot tell at this size whether it leaks more or less than qwen:Q8_0",
-        "qwen:Q2_K: certainly leaks more than qwen:Q8_0 on these prompts (+5.8 to +7.2 points).",
+        "qwen:Q2_K: cannot tell at this size if it leaks more or less than qwen:Q8_0",
+        "qwen:Q2_K: its Mean Leak-Rate is certainly above that of qwen:Q8_0 on these prompts (+5.8 to +7.2 points).",
         "red (color-to-other), +50.0 points, certainly +48.0 to +53.0: He likes red. He works as a",
     ] {
         assert!(table.contains(expected), "{expected:?} is not in\n{table}");
@@ -480,19 +523,19 @@ fn what_is_certain_is_said() {
     let cases = [
         (
             [0.1, 2.0],
-            "b: certainly leaks more than a on these prompts (+0.1 to +2.0 points).",
+            "b: its Mean Leak-Rate is certainly above that of a on these prompts (+0.1 to +2.0 points).",
         ),
         (
             [-2.0, -0.1],
-            "b: certainly leaks less than a on these prompts (-2.0 to -0.1 points).",
+            "b: its Mean Leak-Rate is certainly below that of a on these prompts (-2.0 to -0.1 points).",
         ),
         (
             [0.0, 0.0],
-            "b: certainly leaks as much as a on these prompts (+0.0 to +0.0 points).",
+            "b: its Mean Leak-Rate is certainly that of a on these prompts (+0.0 to +0.0 points).",
         ),
         (
             [-0.5, 0.5],
-            "b: what was not enumerated leaves open whether it leaks more or less than a on these prompts (-0.5 to +0.5 points).",
+            "b: what was not enumerated leaves open if its Mean Leak-Rate is above or below that of a on these prompts (-0.5 to +0.5 points).",
         ),
     ];
     for ([lower, upper], expected) in cases {

@@ -3,90 +3,182 @@
 //! Owns what is said of a difference and of a trend. A direction is claimed only where the interval leaves out zero
 //! and the corrected p-value is small; where not, what the data allow is said instead.
 
-use crate::leakage::Comparison;
-use crate::results::ModelTrend;
+use crate::leakage::{
+    Comparison, Direction, Measure, Origin, P_VALUE_MAX, SpecificComparison, side_of,
+};
+use crate::report::columns::{p_value_text, points};
+use crate::results::{ConditionComparison, ModelTrend};
 
-/// A corrected p-value up to this goes with the 95 % interval.
-const P_VALUE_MAX: f64 = 0.05;
 /// With fewer clusters an interval tends to be too narrow.
 const N_CLUSTERS_FEW: usize = 20;
 
-/// Says what a comparison found, in a sentence or two; `n_comparisons` are corrected for.
+/// Says what a comparison found, in a few sentences; `n_comparisons` are corrected for.
 pub(in crate::report) fn difference_words(
     base: &str,
     other: &str,
     unit: &str,
-    comparison: Option<&Comparison>,
+    found: &ConditionComparison,
     n_comparisons: usize,
 ) -> String {
-    let Some(found) = comparison else {
+    let Some(leak_rate) = &found.comparison else {
         return format!(
             "{other}: nothing to compare, no prompt has verdicts here and under {base}."
         );
     };
-    let verdict = verdict_words(base, other, unit, found, n_comparisons);
-    let mut text = verdict + ".";
-    if found.n_base_only + found.n_other_only > 0 {
+    let words = Differing {
+        base,
+        other,
+        unit,
+        n_comparisons,
+    };
+    let mut text = match &found.specific {
+        Some(specific) => words.of_specific(specific, leak_rate),
+        None => words.of_leak_rate(leak_rate),
+    };
+    if leak_rate.n_base_only + leak_rate.n_other_only > 0 {
         text += &format!(
             " Left out: {} prompts of {base} and {} of {other}, which the other does not have.",
-            found.n_base_only, found.n_other_only
+            leak_rate.n_base_only, leak_rate.n_other_only
         );
     }
     text
 }
 
-fn verdict_words(
-    base: &str,
-    other: &str,
-    unit: &str,
-    found: &Comparison,
+/// Two conditions that are compared.
+struct Differing<'a> {
+    base: &'a str,
+    other: &'a str,
+    /// The kind of text that prompts of one cluster share.
+    unit: &'a str,
     n_comparisons: usize,
-) -> String {
-    let Some(interval) = found.interval else {
-        return format!(
-            "{other}: cannot tell, all prompts share one {unit}, so nothing shows how far the difference would vary"
+}
+
+impl Differing<'_> {
+    /// The claim is on specificity; the Leak-Rate is said beside it.
+    fn of_specific(&self, specific: &SpecificComparison, leak_rate: &Comparison) -> String {
+        let (base, other) = (self.base, self.other);
+        let found = specific.by(Measure::Specificity);
+        let by_leak_rate = format!(
+            "Its Mean Leak-Rate differs by {} points ({})",
+            points(leak_rate.difference),
+            range(leak_rate)
         );
-    };
-    let range = format!(
-        "{} to {} points",
-        points(interval.lower),
-        points(interval.upper)
-    );
-    if interval.lower <= 0.0 && 0.0 <= interval.upper {
-        return format!(
-            "{other}: cannot tell at this size whether it leaks more or less than {base}; anything from {range} is compatible with the data"
-        );
+        let Some(direction) = found.direction() else {
+            let slot = match leak_rate.direction() {
+                Some(_) => {
+                    ": the slot matters more or less, but not measurably which concept stands in it"
+                }
+                None => "",
+            };
+            return format!(
+                "{} {by_leak_rate}{slot}.",
+                self.undecided(found, "specificity")
+            );
+        };
+        let more = match direction {
+            Direction::Above => "more",
+            Direction::Below => "less",
+        };
+        format!(
+            "{other} leaks {more} than {base}: specificity differs by {} points (95 % interval {}). {} {by_leak_rate}.",
+            points(found.difference),
+            range(found),
+            origin_words(specific, direction, more)
+        )
     }
-    let direction = if found.difference > 0.0 {
-        "more"
-    } else {
-        "less"
-    };
-    let size = format!("{:.1} points", found.difference.abs());
-    if found.holm_p_value <= P_VALUE_MAX {
-        return format!("{other} leaks {direction} than {base}, by {size} (95 % interval {range})");
+
+    /// Without siblings only the Leak-Rate can be compared, and no leakage be claimed.
+    fn of_leak_rate(&self, found: &Comparison) -> String {
+        let (base, other) = (self.base, self.other);
+        let caution = "no comparison with other concepts is there, so nothing tells leakage from what any word in the slot does";
+        match found.direction() {
+            Some(direction) => format!(
+                "{other} has a Mean Leak-Rate {} than {base}, by {:.1} points (95 % interval {}); {caution}.",
+                match direction {
+                    Direction::Above => "higher",
+                    Direction::Below => "lower",
+                },
+                found.difference.abs(),
+                range(found)
+            ),
+            None => format!(
+                "{} Also, {caution}.",
+                self.undecided(found, "the Mean Leak-Rate")
+            ),
+        }
     }
-    let p_value = p_value_text(found.holm_p_value);
-    let after = match n_comparisons {
-        1 => format!("p is {p_value}"),
-        n => format!("p is {p_value} after correction for {n} comparisons"),
+
+    /// Says why no direction of a figure is claimed.
+    fn undecided(&self, found: &Comparison, figure: &str) -> String {
+        let (base, other) = (self.base, self.other);
+        if found.interval.is_none() {
+            let unit = self.unit;
+            return format!(
+                "{other}: cannot tell, all prompts share one {unit}, so nothing shows how far the difference would vary."
+            );
+        }
+        let range = range(found);
+        if side_of(found.interval, 0.0).is_none() {
+            return format!(
+                "{other}: cannot tell at this size if it leaks more or less than {base}; a difference of {figure} of {range} points is compatible with the data."
+            );
+        }
+        let p_value = p_value_text(found.holm_p_value);
+        let after = match self.n_comparisons {
+            1 => String::new(),
+            n => format!(" after correction for {n} comparisons"),
+        };
+        format!(
+            "{other}: cannot tell for sure if it leaks more or less than {base}; {figure} differs by {} points here (95 % interval {range}), but p is {p_value}{after}.",
+            points(found.difference)
+        )
+    }
+}
+
+/// Says which part of specificity differs.
+fn origin_words(specific: &SpecificComparison, direction: Direction, more: &str) -> String {
+    let part = |measure| {
+        let found = specific.by(measure);
+        format!("{} ({})", points(found.difference), range(found))
+    };
+    let what = match specific.origin(direction) {
+        Origin::Repetition => format!(
+            "It repeats the concept or the prompt {more}; that it associates {more} cannot be told"
+        ),
+        Origin::Association => {
+            format!("It associates {more}; that it repeats {more} cannot be told")
+        }
+        Origin::Both => format!("It repeats {more} and associates {more}"),
+        Origin::Unclear => "By which of the two cannot be told".to_owned(),
     };
     format!(
-        "{other}: cannot tell for sure; it leaks {direction} than {base} by {size} here (95 % interval {range}), but {after}"
+        "{what}: repetition {} points, association {}.",
+        part(Measure::SpecificityRepetition),
+        part(Measure::SpecificityAssociation)
     )
+}
+
+fn range(found: &Comparison) -> String {
+    found.interval.map_or("no interval".to_owned(), |interval| {
+        format!("{} to {}", points(interval.lower), points(interval.upper))
+    })
 }
 
 /// Says what is certain of a difference of exact rates for the prompts at hand, in a sentence.
 pub(in crate::report) fn certain_words(base: &str, other: &str, lower: f64, upper: f64) -> String {
     let range = format!("{} to {} points", points(lower), points(upper));
     let what = match (lower > 0.0, upper < 0.0) {
-        (true, _) => format!("certainly leaks more than {base} on these prompts"),
-        (_, true) => format!("certainly leaks less than {base} on these prompts"),
+        (true, _) => {
+            format!("its Mean Leak-Rate is certainly above that of {base} on these prompts")
+        }
+        (_, true) => {
+            format!("its Mean Leak-Rate is certainly below that of {base} on these prompts")
+        }
         (false, false) if lower == 0.0 && upper == 0.0 => {
-            format!("certainly leaks as much as {base} on these prompts")
+            format!("its Mean Leak-Rate is certainly that of {base} on these prompts")
         }
         (false, false) => format!(
-            "what was not enumerated leaves open whether it leaks more or less than {base} on these prompts"
+            "what was not enumerated leaves open if its Mean Leak-Rate is above or below that of {base} on these prompts"
         ),
     };
     format!("{other}: {what} ({range}).")
@@ -115,10 +207,14 @@ pub(in crate::report) fn trend_words(found: &ModelTrend) -> String {
         "{} over {} levels from {:.2} to {:.2} bits per weight, {} prompts",
         found.model, trend.n_levels, found.bits_min, found.bits_max, trend.n_prompts
     );
+    let figure = match found.measure {
+        Measure::LeakRate => "the Mean Leak-Rate",
+        measure => measure.title(),
+    };
     let slope = points(trend.slope);
     let Some(interval) = trend.interval else {
         return format!(
-            "{scope}: {slope} points for each bit more, without an interval: there is a single cluster."
+            "{scope}: {figure} changes by {slope} points for each bit more, without an interval: there is a single cluster."
         );
     };
     let range = format!(
@@ -128,30 +224,12 @@ pub(in crate::report) fn trend_words(found: &ModelTrend) -> String {
     );
     if interval.lower <= 0.0 && 0.0 <= interval.upper {
         return format!(
-            "{scope}: cannot tell whether leakage rises or falls with bits; {slope} points for each bit more, {range}."
+            "{scope}: cannot tell if {figure} rises or falls with bits; {slope} points for each bit more, {range}."
         );
     }
     let direction = if trend.slope > 0.0 { "rises" } else { "falls" };
     let size = trend.slope.abs();
     format!(
-        "{scope}: leakage {direction} with bits, by {size:.1} points for each bit more ({range})."
+        "{scope}: {figure} {direction} with bits, by {size:.1} points for each bit more ({range})."
     )
-}
-
-/// A difference in points, with its sign.
-pub(in crate::report) fn points(points: f64) -> String {
-    let text = format!("{points:+.1}");
-    if text == "-0.0" {
-        "+0.0".to_owned()
-    } else {
-        text
-    }
-}
-
-pub(in crate::report) fn p_value_text(p_value: f64) -> String {
-    if p_value < 0.001 {
-        "< 0.001".to_owned()
-    } else {
-        format!("{p_value:.3}")
-    }
 }

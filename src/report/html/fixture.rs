@@ -2,8 +2,8 @@
 
 use crate::generation::EnumerationParams;
 use crate::leakage::{
-    Bounds, Comparison, Diversity, ExactLeak, ExactPair, Flips, Leak, LeakRate, LeakTrend,
-    PairEstimate, RepeatFlips, ScoredPair, leak_rates,
+    Bounds, Comparison, Diversity, ExactLeak, ExactPair, Figure, Flips, Leak, LeakRate, LeakTrend,
+    Measure, PairEstimate, RepeatFlips, ScoredPair, SpecificRate, leak_rates,
 };
 use crate::results::*;
 use crate::stats::{Drift, Interval, PValue};
@@ -47,7 +47,45 @@ fn rate(category: Option<&str>, mean_leak_rate: f64, interval: Option<Interval>)
         n_tied: 1.0,
         n_echoes: 2.0,
         n_clusters: 3,
+        specific: None,
+        anchors: None,
+        fillers: None,
         exact: None,
+    }
+}
+
+/// A rate whose specificity, with the parts of it by repetition and association, has intervals of 3 points to each side.
+fn with_specificity(
+    rate: LeakRate,
+    [whole, repetition, association]: [f64; 3],
+    p: f64,
+) -> LeakRate {
+    let figure = |value: f64| Figure {
+        value,
+        standard_error: Some(1.5),
+        interval: interval(value - 3.0, value + 3.0),
+    };
+    let figures = [
+        48.0,
+        12.0,
+        8.0,
+        4.0,
+        whole,
+        repetition,
+        association,
+        5.0,
+        4.0,
+    ];
+    let p_value = PValue {
+        value: p,
+        n_draws: Some(99_999),
+    };
+    LeakRate {
+        specific: Some(SpecificRate::made_up(
+            figures.map(figure).into(),
+            Some(p_value),
+        )),
+        ..rate
     }
 }
 
@@ -149,6 +187,7 @@ fn other(
     let found = ConditionComparison {
         name: name.to_owned(),
         comparison: Some(comparison),
+        specific: None,
         flips: vec![RepeatFlips {
             repeat_idx: 0,
             flips: Flips {
@@ -233,13 +272,27 @@ fn conditions() -> Vec<ReportCondition> {
         condition(
             model("small", "F16", 500_000_000, 16.0),
             &[],
-            rates(rate(None, 62.5, interval(55.0, 70.0)), [60.0, 65.0]),
+            rates(
+                with_specificity(
+                    rate(None, 62.5, interval(55.0, 70.0)),
+                    [61.0, 9.0, 2.0],
+                    0.0004,
+                ),
+                [60.0, 65.0],
+            ),
             verdicts(bland),
         ),
         condition(
             model("small", "Q4_0", 500_000_000, 4.5),
             &["requantized"],
-            rates(rate(None, 51.25, interval(43.0, 59.5)), [50.0, 52.5]),
+            rates(
+                with_specificity(
+                    rate(None, 51.25, interval(43.0, 59.5)),
+                    [50.5, 0.5, 0.0],
+                    0.4,
+                ),
+                [50.0, 52.5],
+            ),
             verdicts([
                 (script, 0.2),
                 (script, 0.2),
@@ -300,6 +353,7 @@ pub(super) fn data() -> ReportData {
             model: "small".to_owned(),
             bits_min: 4.5,
             bits_max: 16.0,
+            measure: Measure::LeakRate,
             trend: LeakTrend {
                 slope: 0.9,
                 interval: interval(0.1, 1.7),
@@ -378,7 +432,7 @@ pub(super) fn exact_data() -> ReportData {
             .map(|(pair_idx, (probability, text))| exact_leak(pair_idx, probability, text))
             .collect();
         let estimates = condition.leaks.iter().map(|leak| leak.estimate.clone());
-        condition.leak_rates = leak_rates(&estimates.collect::<Vec<_>>());
+        condition.leak_rates = leak_rates(&estimates.collect::<Vec<_>>(), &[]);
         condition.leak_rate_without_echoes = None;
         condition.diversity = None;
         condition.disagreement = None;

@@ -9,6 +9,7 @@ use crate::report::columns::{certain_text, rate_text};
 use crate::report::compare::words::{
     certain_words, difference_words, few_clusters_words, trend_words,
 };
+use crate::report::specific::{filler_words, finding_words};
 use crate::report::text::visible;
 use crate::results::{ReportCondition, ReportData};
 
@@ -47,41 +48,34 @@ fn leak_sentences(data: &ReportData) -> Vec<String> {
         .collect()
 }
 
-/// Says what the leak rate of one condition shows.
+/// Says what the rates of one condition show.
 pub(super) fn rate_words(condition: &ReportCondition, unit: &str) -> String {
     let name = &condition.name;
     let Some(rate) = condition.leak_rates.first() else {
         return format!("{name}: no verdict is stored.");
     };
-    let bounds = rate.bounds();
-    let mean = rate_text(rate.mean_leak_rate, bounds);
-    let figure = match bounds {
-        None => format!("Mean Leak-Rate {mean} %"),
-        Some(bounds) => format!(
-            "Exact Mean Leak-Rate {mean} %, certainly {} for these prompts",
-            certain_text(bounds)
-        ),
-    };
+    let mut words = finding_words(name, rate);
     let Some(interval) = rate.interval else {
         return format!(
-            "{name}: cannot tell. {figure}, but all prompts share one {unit}, so nothing shows how far it would vary."
+            "{words} All prompts share one {unit}, so nothing shows how far figures would vary."
         );
     };
-    let range = format!(
-        "95 % interval {:.1} to {:.1}",
-        interval.lower, interval.upper
+    let bounds = rate.bounds();
+    words += &format!(
+        " Its Mean Leak-Rate over all pairs is {} % (95 % interval {:.1} to {:.1})",
+        rate_text(rate.mean_leak_rate, bounds),
+        interval.lower,
+        interval.upper
     );
-    if interval.lower > 50.0 {
-        format!("{name} leaks. {figure} ({range}), above the 50 % of no leakage.")
-    } else if interval.upper < 50.0 {
-        format!(
-            "{name}: test generations are less similar to the concept than control generations. {figure} ({range}), below the 50 % of no leakage."
-        )
-    } else {
-        format!(
-            "{name}: cannot tell whether it leaks. {figure} ({range}), which is compatible with the 50 % of no leakage."
-        )
-    }
+    let certainly = bounds.map(|it| format!(", certainly {} for these prompts", certain_text(it)));
+    words += &certainly.unwrap_or_default();
+    words += ".";
+    let fillers = rate.fillers.as_ref().map(filler_words);
+    [words]
+        .into_iter()
+        .chain(fillers)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Returns the question that the comparisons answer: about model files, sampling values of one file, or both.
@@ -116,7 +110,7 @@ fn difference_sentences(data: &ReportData) -> Vec<String> {
                 base_name,
                 name,
                 &data.cluster_unit,
-                other.found.comparison.as_ref(),
+                &other.found,
                 n_comparisons,
             ));
             let found = other.found.comparison.as_ref();

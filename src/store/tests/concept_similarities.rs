@@ -7,6 +7,7 @@ fn similarity(pair_idx: usize, held_pair_idx: usize, similarity: f64) -> Concept
     ConceptSimilarity {
         pair_idx,
         held_pair_idx,
+        n_texts: 2,
         similarity,
     }
 }

@@ -180,7 +180,7 @@ fn leaks_of_imported_generations_are_as_others() {
     store.save_leaks(condition, &leaks).unwrap();
     let found = store.leaks(condition).unwrap();
     let scored: Vec<_> = found.iter().map(StoredLeak::scored_pair).collect();
-    let rate = &leak_rates(&estimates(&scored))[0];
+    let rate = &leak_rates(&estimates(&scored), &[])[0];
     assert_eq!(
         (rate.n_pairs, rate.mean_leak_rate, rate.n_clusters),
         (3, 100.0, 1)

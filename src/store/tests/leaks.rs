@@ -107,7 +107,7 @@ fn leaks_are_read_back_with_what_they_are_about() {
     );
     assert_eq!((last.similarity_test, last.similarity_control), (0.1, 0.25));
     let scored: Vec<_> = found.iter().map(StoredLeak::scored_pair).collect();
-    let rates = leak_rates(&estimates(&scored));
+    let rates = leak_rates(&estimates(&scored), &[]);
     assert_eq!((rates[0].mean_leak_rate, rates[0].n_clusters), (50.0, 1));
 }
 

@@ -185,7 +185,7 @@ fn leak_rates_are_those_of_the_program() {
     let condition = fixture.condition(&mut store);
     let leaks = store.leaks(condition).unwrap();
     let scored: Vec<_> = leaks.iter().map(StoredLeak::scored_pair).collect();
-    let expected: Vec<_> = leak_rates(&estimates(&scored))
+    let expected: Vec<_> = leak_rates(&estimates(&scored), &[])
         .into_iter()
         .map(|rate| {
             let [n_tied, n_echoes] = [rate.n_tied, rate.n_echoes].map(|n| n as usize);

@@ -9,9 +9,9 @@ use std::path::Path;
 use itertools::Itertools as _;
 
 use crate::leakage::{
-    ChangedPair, ClusterUnit, Clusters, Comparison, PairEstimate, PairRates, changed_pairs,
-    compare_with_base, condition_rate, count_flips, leak_rates, leak_trend, metric_agreement,
-    repeat_disagreement,
+    ChangedPair, ClusterUnit, Clusters, Measure, MeasuredComparisons, PairEstimate, PairRates,
+    changed_pairs, compare_measures, condition_rate, count_flips, leak_rates, leak_trend,
+    metric_agreement, pair_rates, repeat_disagreement,
 };
 use crate::results::{
     ChangedSide, ChangedText, ComparisonReport, Condition, ConditionComparison, DriftSummary,
@@ -133,19 +133,23 @@ pub(crate) fn cluster_unit(unit: ClusterUnit) -> &'static str {
     }
 }
 
+/// The comparison of each of `others` with the base, by each measure.
 pub(crate) fn compare_all<'a>(
     base: &Estimates<'_>,
     others: impl IntoIterator<Item = &'a Estimates<'a>>,
     clusters: &Clusters,
-) -> Vec<Option<Comparison>> {
+) -> Vec<MeasuredComparisons> {
     let others = others.into_iter();
     let pairs: Vec<&[PairEstimate]> = others.map(|other| &*other.pairs).collect();
-    compare_with_base(&base.pairs, &pairs, clusters, FLIPS)
+    compare_measures(&base.pairs, &pairs, clusters, FLIPS)
 }
 
 /// None of a condition without pairs.
 fn condition(found: &Estimates<'_>, clusters: &Clusters) -> Option<Condition> {
     let set = found.set;
+    let whole = leak_rates(&found.pairs, &found.templates)
+        .into_iter()
+        .next()?;
     let repeats = found.verdicts.iter().counts_by(|verdict| verdict.pair_idx);
     Some(Condition {
         name: condition_name(set),
@@ -156,7 +160,8 @@ fn condition(found: &Estimates<'_>, clusters: &Clusters) -> Option<Condition> {
         requantized_from: set.requantized_from.clone(),
         rate: condition_rate(&found.rates, clusters)?,
         n_repeats: repeats.into_values().max().unwrap_or(0),
-        exact: leak_rates(&found.pairs).first()?.exact,
+        exact: whole.exact,
+        specific: whole.specific,
     })
 }
 
@@ -164,11 +169,12 @@ fn condition(found: &Estimates<'_>, clusters: &Clusters) -> Option<Condition> {
 pub(crate) fn condition_comparison(
     base: &Estimates<'_>,
     other: &Estimates<'_>,
-    comparison: Option<Comparison>,
+    found: MeasuredComparisons,
 ) -> ConditionComparison {
     ConditionComparison {
         name: condition_name(other.set),
-        comparison,
+        comparison: found.leak_rate,
+        specific: found.specific,
         drift: None,
         flips: count_flips(&base.verdicts, &other.verdicts),
         changed: Vec::new(),
@@ -235,27 +241,42 @@ fn repeat_text(leak: &StoredLeak) -> RepeatText {
     }
 }
 
-/// One trend for each model; of different models, bits per weight mean different things.
+/// The trends of each model, by specificity and by the leak rate; of different models, bits per weight mean different
+/// things.
 pub(crate) fn trends(conditions: &[Estimates<'_>], clusters: &Clusters) -> Vec<ModelTrend> {
     // A trend over files is one under the same sampling values.
-    let mut models: BTreeMap<(&str, &str), Vec<(f64, &PairRates)>> = BTreeMap::new();
-    for Estimates { set, rates, .. } in conditions {
-        let key = (set.label.as_str(), set.sampling_label.as_str());
-        let levels = models.entry(key).or_default();
-        levels.extend(set.bits_per_weight.map(|bits| (bits, rates)));
-    }
-    let trends = models
-        .into_iter()
-        .filter_map(|((model, sampling), levels)| {
-            let bits = || levels.iter().map(|(bits, _)| *bits);
-            Some(ModelTrend {
-                model: format!("{model} {sampling}").trim_end().to_owned(),
-                bits_min: bits().fold(f64::INFINITY, f64::min),
-                bits_max: bits().fold(0.0, f64::max),
-                trend: leak_trend(&levels, clusters)?,
-            })
-        });
+    let models = conditions
+        .iter()
+        .map(|it| ((it.set.label.as_str(), it.set.sampling_label.as_str()), it));
+    let models: BTreeMap<(&str, &str), Vec<&Estimates<'_>>> =
+        models.into_group_map().into_iter().collect();
+    let measures = [Measure::Specificity, Measure::LeakRate];
+    let trends = models.iter().flat_map(|(names, levels)| {
+        let by = measures.map(|measure| model_trend(*names, levels, measure, clusters));
+        by.into_iter().flatten()
+    });
     trends.collect()
+}
+
+fn model_trend(
+    (model, sampling): (&str, &str),
+    levels: &[&Estimates<'_>],
+    measure: Measure,
+    clusters: &Clusters,
+) -> Option<ModelTrend> {
+    let levels = levels
+        .iter()
+        .filter_map(|it| Some((it.set.bits_per_weight?, pair_rates(&it.pairs, measure))));
+    let levels: Vec<(f64, PairRates)> = levels.collect();
+    let bits = || levels.iter().map(|(bits, _)| *bits);
+    let rates: Vec<(f64, &PairRates)> = levels.iter().map(|(bits, rates)| (*bits, rates)).collect();
+    Some(ModelTrend {
+        model: format!("{model} {sampling}").trim_end().to_owned(),
+        bits_min: bits().fold(f64::INFINITY, f64::min),
+        bits_max: bits().fold(0.0, f64::max),
+        measure,
+        trend: leak_trend(&rates, measure, clusters)?,
+    })
 }
 
 fn agreement(a: &Estimates<'_>, b: &Estimates<'_>) -> Option<MetricAgreement> {
@@ -283,9 +304,10 @@ fn add_metric(
     for (comparison, found) in comparisons.iter_mut().zip(found) {
         comparison
             .other_metrics
-            .extend(found.map(|found| MetricDifference {
+            .extend(found.leak_rate.map(|comparison| MetricDifference {
                 metric: base.set.key.metric.clone(),
-                comparison: found,
+                comparison,
+                specific: found.specific,
             }));
     }
 }

@@ -4,7 +4,9 @@
 //! the view `v_flips`. What a difference is, `leakage` says; prompts that share a control prompt are one cluster.
 
 use super::source::{Source, TakeRow};
-use crate::leakage::{ClusterUnit, Comparison, Flips, RateKind, count_flips};
+use crate::leakage::{
+    ClusterUnit, Comparison, Flips, Measure, RateKind, SpecificComparison, count_flips,
+};
 use crate::store::StoredCondition;
 use crate::study::comparing::compare_all;
 use crate::study::estimates::{Estimates, clusters, read_all};
@@ -53,26 +55,34 @@ fn compare_first(conditions: &[Estimates<'_>], take: TakeRow<'_>) -> anyhow::Res
     let found = compare_all(base, others, &clusters);
     for (other, comparison) in others.iter().zip(found) {
         // Conditions without a common prompt cannot be compared.
-        if let Some(comparison) = comparison {
-            let mut cells = comparison_cells(base.set, other.set, &comparison);
-            cells.extend(flip_cells(base, other));
-            cells.extend(certain_cells(&comparison));
+        let by_leak_rate = comparison.leak_rate.iter();
+        let by_measure = comparison.specific.iter().flat_map(SpecificComparison::all);
+        let by_leak_rate = by_leak_rate.map(|found| (Measure::LeakRate, found));
+        for (measure, comparison) in by_leak_rate.chain(by_measure) {
+            let mut cells = comparison_cells(base.set, other.set, comparison);
+            match measure {
+                Measure::LeakRate => cells.extend(flip_cells(base, other)),
+                _ => cells.extend([Cell::Null; 4]),
+            }
+            cells.extend(certain_cells(base.set, comparison));
+            cells.push(Cell::Text(measure.name()));
             take(&cells)?;
         }
     }
     Ok(())
 }
 
-fn certain_cells(comparison: &Comparison) -> [Cell<'static>; 4] {
-    let Some(bounds) = comparison.bounds else {
-        let kind = Cell::Text(RateKind::Repeats.name());
-        return [kind, Cell::Null, Cell::Null, Cell::Null];
+fn certain_cells(base: &StoredCondition, comparison: &Comparison) -> [Cell<'static>; 4] {
+    let kind = match base.key.enumeration() {
+        None => RateKind::Repeats,
+        Some(_) => RateKind::Exact,
     };
+    let bounds = comparison.bounds;
     [
-        Cell::Text(RateKind::Exact.name()),
-        Cell::Real(bounds.lower),
-        Cell::Real(bounds.upper),
-        Cell::opt_real(bounds.draw_standard_error),
+        Cell::Text(kind.name()),
+        Cell::opt_real(bounds.map(|bounds| bounds.lower)),
+        Cell::opt_real(bounds.map(|bounds| bounds.upper)),
+        Cell::opt_real(bounds.and_then(|bounds| bounds.draw_standard_error)),
     ]
 }
 

@@ -3,7 +3,7 @@
 //! Owns its rows. What a rate is, `leakage` says.
 
 use super::source::{Source, TakeRow};
-use crate::leakage::{LeakRate, RateKind, leak_rates};
+use crate::leakage::{LeakRate, Measure, RateKind, leak_rates};
 use crate::store::StoredCondition;
 use crate::study::estimates::Estimates;
 use crate::table::Cell;
@@ -15,7 +15,8 @@ pub(crate) fn each_rate(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()
         source.conditions(RateKind::Exact)?,
     );
     for set in repeats.iter().chain(&exact) {
-        for rate in leak_rates(&Estimates::read(&source.store, set)?.pairs) {
+        let found = Estimates::read(&source.store, set)?;
+        for rate in leak_rates(&found.pairs, &found.templates) {
             take(&rate_cells(set, &rate))?;
         }
     }
@@ -23,7 +24,7 @@ pub(crate) fn each_rate(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()
 }
 
 /// The cells of a row of the table `rates`, in the order of `db/README.md`.
-fn rate_cells<'s>(set: &'s StoredCondition, rate: &'s LeakRate) -> [Cell<'s>; 23] {
+fn rate_cells<'s>(set: &'s StoredCondition, rate: &'s LeakRate) -> Vec<Cell<'s>> {
     let count = |n: f64| match rate.exact {
         None => Cell::Integer(n as i64),
         Some(_) => Cell::Null,
@@ -33,7 +34,7 @@ fn rate_cells<'s>(set: &'s StoredCondition, rate: &'s LeakRate) -> [Cell<'s>; 23
         Some(_) => RateKind::Exact,
     };
     let bounds = rate.bounds();
-    [
+    let mut cells = vec![
         Cell::Integer(set.key.experiment.get()),
         Cell::Text(&set.experiment_name),
         Cell::Integer(set.key.model.get()),
@@ -57,5 +58,28 @@ fn rate_cells<'s>(set: &'s StoredCondition, rate: &'s LeakRate) -> [Cell<'s>; 23
         Cell::opt_real(bounds.map(|bounds| bounds.upper)),
         Cell::opt_real(bounds.and_then(|bounds| bounds.draw_standard_error)),
         Cell::opt_real(rate.exact.map(|exact| exact.coverage)),
-    ]
+    ];
+    cells.extend(specific_cells(rate));
+    cells
+}
+
+/// The cells on other concepts: of each measure its value and the ends of its interval.
+fn specific_cells(rate: &LeakRate) -> Vec<Cell<'static>> {
+    let specific = rate.specific.as_ref();
+    let figures = Measure::OF_SIBLINGS.into_iter().flat_map(move |measure| {
+        let figure = specific.map(|specific| *specific.figure(measure));
+        let interval = figure.and_then(|figure| figure.interval);
+        [
+            figure.map(|figure| figure.value),
+            interval.map(|interval| interval.lower),
+            interval.map(|interval| interval.upper),
+        ]
+    });
+    let p_value = specific.and_then(|specific| specific.p_value);
+    let n_pairs = specific.map_or(0, |specific| specific.n_pairs);
+    figures
+        .chain([p_value.map(|p_value| p_value.value)])
+        .map(Cell::opt_real)
+        .chain([Cell::Integer(n_pairs as i64)])
+        .collect()
 }

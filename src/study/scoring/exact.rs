@@ -4,27 +4,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use itertools::Itertools as _;
-
 use super::evidence::{Continuations, ContinuedPair};
+use super::groups::{PairTexts, Scale};
 use crate::generation::{Continuation, Enumeration, RequestId};
 use crate::leakage::{
-    ExactPair, LeakingText, PairEstimate, Rounding, TextDistribution, WeightedText, echoes,
-    exact_leak, leaking_texts,
+    ExactPair, GroupText, LeakingText, PairEstimate, TextDistribution, WeightedText, echoes,
+    exact_leak, leaking_texts, scale_and_part, striking_leaks,
 };
 use crate::results::{Example, LikelyText, Texts as ShownTexts};
 use crate::store::NewExactLeak;
 
 /// Texts shown of each side of an example.
 const N_TEXTS: usize = 3;
-
-/// The similarities of a metric.
-#[derive(Clone, Copy)]
-pub(super) struct Scale<'a> {
-    /// Of a concept and a text.
-    pub(super) similarity: &'a dyn Fn(&str, &str) -> anyhow::Result<f64>,
-    pub(super) rounding: Rounding,
-}
 
 /// The continuations of one prompt, those of equal text as one.
 struct Texts<'e> {
@@ -50,6 +41,21 @@ impl<'e> Texts<'e> {
                 .map(|continuation| continuation.text.as_str())
                 .collect(),
         }
+    }
+
+    /// Each with its part of the estimated distribution.
+    fn weighted(&self) -> Vec<GroupText<'e>> {
+        let covered = self.enumerated.values().sum::<f64>().min(1.0);
+        let (scale, part) = scale_and_part(covered, self.drawn.len());
+        let enumerated = self.enumerated.iter();
+        let enumerated = enumerated.map(|(&text, probability)| (text, scale * probability));
+        let drawn = self.drawn.iter().map(|&text| (text, part));
+        let texts = enumerated.chain(drawn).map(|(text, weight)| GroupText {
+            text,
+            repeat_idx: None,
+            weight,
+        });
+        texts.collect()
     }
 
     /// As the concept sees them.
@@ -129,17 +135,41 @@ impl ComparedPairs<'_> {
         new.collect()
     }
 
+    /// The pairs with all texts of their prompts.
+    pub(super) fn pair_texts(&self) -> Vec<PairTexts<'_>> {
+        let pairs = self.pairs.iter().map(|compared| {
+            let of = compared.of;
+            PairTexts {
+                pair_idx: of.pair.pair_idx,
+                concept: &of.pair.concept,
+                concept_family: None,
+                category: &of.pair.category,
+                template_id: of.pair.template_id.as_deref(),
+                test_prompt: &of.test_prompt,
+                control_prompt: &of.control_prompt,
+                test: self.texts[&of.test].weighted(),
+                control: self.texts[&of.control].weighted(),
+            }
+        });
+        pairs.collect()
+    }
+
     /// The estimate of each pair.
     pub(super) fn estimates(&self) -> Vec<PairEstimate> {
         let pairs = self.pairs.iter();
         pairs.map(|compared| (&compared.exact).into()).collect()
     }
 
-    /// The pairs worth showing, at most `n_max`.
-    pub(super) fn examples(&self, label: &str, n_max: usize) -> Vec<Example> {
-        let striking = striking(&self.pairs).into_iter().take(n_max);
+    /// The pairs worth showing, at most `n_max`, by the estimates of all in their order.
+    pub(super) fn examples(
+        &self,
+        label: &str,
+        estimates: &[PairEstimate],
+        n_max: usize,
+    ) -> Vec<Example> {
+        let striking = striking_leaks(estimates, n_max).into_iter();
         striking
-            .map(|compared| self.example(label, compared))
+            .map(|place| self.example(label, &self.pairs[place]))
             .collect()
     }
 
@@ -191,20 +221,4 @@ fn compare_pair<'e>(
             leak: exact_leak(&test, &control),
         },
     })
-}
-
-/// The pairs worth showing: the largest shift of similarity first, at most one for each control prompt, those whose
-/// most leaking text is an echo after all others.
-fn striking<'c, 'e>(compared: &'c [Compared<'e>]) -> Vec<&'c Compared<'e>> {
-    let is_echo =
-        |compared: &Compared<'_>| compared.leaking.first().is_none_or(|text| text.is_echo);
-    let found = compared.iter().sorted_by(|a, b| {
-        let (shift_a, shift_b) = (a.exact.leak.similarity_shift, b.exact.leak.similarity_shift);
-        is_echo(a)
-            .cmp(&is_echo(b))
-            .then(shift_b.total_cmp(&shift_a))
-    });
-    found
-        .unique_by(|compared| compared.exact.control_prompt_idx)
-        .collect()
 }

@@ -3,6 +3,7 @@
 pub(crate) mod encoding;
 pub(crate) mod evidence;
 pub(crate) mod exact;
+mod groups;
 pub(crate) mod scorer;
 pub(crate) mod stored;
 

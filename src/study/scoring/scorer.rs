@@ -4,15 +4,16 @@
 //! distributions are compared, `exact`.
 
 use super::encoding::{Encoded, Encoding, signature_of};
-use super::evidence::{Evidence, Subject};
-use super::exact::{self, Scale};
+use super::evidence::{Continuations, Evidence, Subject};
+use super::exact;
+use super::groups::{Grouped, Scale, compare_groups, pairs_of_repeats};
 use crate::generation::Method;
 use crate::leakage::{
     DiagnosedPair, Diagnostics, Leak, LeakRate, Metric, PairEstimate, Rounding, ScoredPair,
     diagnostics, echoes, estimates, leak_rates, striking_leaks,
 };
 use crate::results::{Example, SimilarText, Texts};
-use crate::store::{Comparison, ConditionKey, NewLeak, Store};
+use crate::store::{Comparison, ConditionId, ConditionKey, NewLeak, Store};
 
 /// Leaks shown for each model.
 const N_EXAMPLES: usize = 3;
@@ -47,24 +48,30 @@ impl Scorer<'_> {
     pub(crate) fn score(&self, store: &mut Store, subject: &Subject) -> anyhow::Result<Scored> {
         match &subject.evidence {
             Evidence::Repeats(comparisons) => self.score_repeats(store, subject, comparisons),
-            Evidence::Exact(continuations) => {
-                let scale = Scale {
-                    similarity: &|concept, text| self.similarity(concept, text),
-                    rounding: self.rounding,
-                };
-                let compared = exact::compare(scale, continuations)?;
-                let key = self.key(subject, Method::Exact(continuations.params));
-                let condition = store.register_condition(&key)?;
-                store.save_exact_leaks(condition, &compared.new_leaks())?;
-                let pairs = compared.estimates();
-                Ok(Scored {
-                    leak_rates: leak_rates(&pairs),
-                    diagnostics: Vec::new(),
-                    examples: compared.examples(&subject.label, N_EXAMPLES),
-                    pairs,
-                })
-            }
+            Evidence::Exact(continuations) => self.score_exact(store, subject, continuations),
         }
+    }
+
+    fn score_exact(
+        &self,
+        store: &mut Store,
+        subject: &Subject,
+        continuations: &Continuations,
+    ) -> anyhow::Result<Scored> {
+        let similarity = |concept: &str, text: &str| self.similarity(concept, text);
+        let compared = exact::compare(self.scale(&similarity), continuations)?;
+        let grouped = compare_groups(self.scale(&similarity), &compared.pair_texts())?;
+        let key = self.key(subject, Method::Exact(continuations.params));
+        let condition = store.register_condition(&key)?;
+        store.save_exact_leaks(condition, &compared.new_leaks())?;
+        save_grouped(store, condition, &grouped)?;
+        let pairs = with_specifics(compared.estimates(), &grouped);
+        Ok(Scored {
+            leak_rates: leak_rates(&pairs, &grouped.templates),
+            diagnostics: Vec::new(),
+            examples: compared.examples(&subject.label, &pairs, N_EXAMPLES),
+            pairs,
+        })
     }
 
     fn score_repeats(
@@ -80,16 +87,29 @@ impl Scorer<'_> {
         let condition = store.register_condition(&self.key(subject, Method::Repeats))?;
         let new: Vec<NewLeak> = comparisons.iter().zip(&scored).map(new_leak).collect();
         store.save_leaks(condition, &new)?;
-        let pairs = estimates(&scored);
+        let similarity = |concept: &str, text: &str| self.similarity(concept, text);
+        let grouped = compare_groups(self.scale(&similarity), &pairs_of_repeats(comparisons))?;
+        save_grouped(store, condition, &grouped)?;
+        let pairs = with_specifics(estimates(&scored), &grouped);
         let places = striking_leaks(&pairs, N_EXAMPLES).into_iter();
         let examples =
             places.map(|place| example(&subject.label, &comparisons[place], &scored[place]));
         Ok(Scored {
             examples: examples.collect(),
-            leak_rates: leak_rates(&pairs),
+            leak_rates: leak_rates(&pairs, &grouped.templates),
             diagnostics: diagnosed(comparisons, &scored),
             pairs,
         })
+    }
+
+    fn scale<'s>(
+        &self,
+        similarity: &'s (dyn Fn(&str, &str) -> anyhow::Result<f64> + Sync),
+    ) -> Scale<'s> {
+        Scale {
+            similarity,
+            rounding: self.rounding,
+        }
     }
 
     fn key(&self, subject: &Subject, method: Method) -> ConditionKey {
@@ -128,6 +148,25 @@ impl Scorer<'_> {
             is_echo: echoes(&comparison.test.text, concept),
         })
     }
+}
+
+fn save_grouped(
+    store: &mut Store,
+    condition: ConditionId,
+    grouped: &Grouped,
+) -> anyhow::Result<()> {
+    store.save_specifics(condition, &grouped.specifics)?;
+    store.save_concept_similarities(condition, &grouped.similarities)?;
+    Ok(())
+}
+
+/// Each estimate with its comparisons with other concepts.
+fn with_specifics(pairs: Vec<PairEstimate>, grouped: &Grouped) -> Vec<PairEstimate> {
+    let pairs = pairs.into_iter().map(|pair| {
+        let specific = grouped.specifics.get(&pair.key()).copied();
+        pair.with_specific(specific)
+    });
+    pairs.collect()
 }
 
 /// Returns the other causes that the verdicts may have; each verdict stands beside its comparison.

@@ -5,7 +5,7 @@
 use super::parts::range;
 use super::{Chart, Table};
 use crate::leakage::{Comparison, Flips};
-use crate::report::compare::words::{self, p_value_text};
+use crate::report::columns::{self, p_value_text};
 use crate::report::figure::{BarRow, Bars, DotRow, Dots, Figure, Scale, bars, dots};
 use crate::report::html::words::count;
 use crate::report::text::visible;
@@ -84,7 +84,7 @@ fn forest_row(condition_idx: usize, other: &ConditionComparison) -> Option<DotRo
 
 /// Points with their sign, as a page writes it.
 fn points(points: f64) -> String {
-    words::points(points).replace('-', "−")
+    columns::points(points).replace('-', "−")
 }
 
 fn interval_text(found: &Comparison) -> String {

@@ -5,7 +5,7 @@
 use super::parts::{range, series, star_words, starred};
 use super::{Chart, Table};
 use crate::leakage::Comparison;
-use crate::report::compare::words;
+use crate::report::columns::points;
 use crate::report::figure::{Figure, Point, Scatter, XAxis, scatter};
 use crate::report::text::visible;
 use crate::results::{ReportCondition, ReportData};
@@ -90,7 +90,7 @@ fn table(drifted: &[Drifted<'_>]) -> Table {
             it.drift.n_prompts.to_string(),
             format!("{:.4}", it.drift.mean_kl),
             format!("{:.1}", 100.0 * it.drift.same_top),
-            words::points(it.found.difference).replace('-', "−"),
+            points(it.found.difference).replace('-', "−"),
         ]
     });
     Table::new(

@@ -1,0 +1,77 @@
+//! A template with the texts of its prompts, as its concepts see them.
+//!
+//! Owns the form in which generations of one template are compared: repeats and distributions alike. What is found in it,
+//! `specificity` says.
+
+/// A text of a prompt, with its part of the prompt's texts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GroupText<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// Its repeat; None where texts are a distribution.
+    pub repeat_idx: Option<u32>,
+    /// Its part; those of a prompt add up to 1.
+    pub weight: f64,
+}
+
+/// A concept that texts are measured by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MeasuredConcept<'a> {
+    /// The concept.
+    pub concept: &'a str,
+    /// Its family, else the concept itself; in lower case.
+    pub family: &'a str,
+}
+
+/// A prompt with something in its slot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeldPrompt<'a> {
+    /// The prompt.
+    pub prompt: &'a str,
+    /// The texts that it was continued with, at least one.
+    pub texts: Vec<GroupText<'a>>,
+}
+
+/// Everything that is compared of one template and control.
+///
+/// The first concepts and prompts are those of the pairs, in the same order. Further concepts are the anchors of pairs
+/// without siblings, further prompts hold fillers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group<'a> {
+    /// Number of pairs.
+    pub n_pairs: usize,
+    /// The concepts.
+    pub measured: Vec<MeasuredConcept<'a>>,
+    /// The prompts.
+    pub held: Vec<HeldPrompt<'a>>,
+    /// The texts of the control prompt.
+    pub control: Vec<GroupText<'a>>,
+    /// `similarities[measured][held][text]`, rounded.
+    pub similarities: Vec<Vec<Vec<f64>>>,
+    /// `control_similarities[measured][text]`, rounded.
+    pub control_similarities: Vec<Vec<f64>>,
+}
+
+impl HeldPrompt<'_> {
+    /// The repeats of its texts; None where they are a distribution.
+    pub(super) fn repeats(&self) -> impl Iterator<Item = Option<u32>> {
+        self.texts.iter().map(|text| text.repeat_idx)
+    }
+
+    /// The places and weights of one repeat's texts, or of all.
+    pub(super) fn at(&self, repeat_idx: Option<u32>) -> Vec<(usize, f64)> {
+        texts_at(&self.texts, repeat_idx)
+    }
+}
+
+/// The places and weights of one repeat's texts, or of all.
+pub(super) fn texts_at(texts: &[GroupText<'_>], repeat_idx: Option<u32>) -> Vec<(usize, f64)> {
+    let texts = texts.iter().enumerate();
+    match repeat_idx {
+        None => texts.map(|(place, text)| (place, text.weight)).collect(),
+        Some(_) => texts
+            .filter(|(_, text)| text.repeat_idx == repeat_idx)
+            .map(|(place, _)| (place, 1.0))
+            .collect(),
+    }
+}

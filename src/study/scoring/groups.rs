@@ -1,0 +1,223 @@
+//! The answers of a condition by template: which generations are compared with which besides their control.
+//!
+//! Owns which pairs are siblings (those of one template and control prompt) and which concepts are anchors of a pair
+//! without siblings (those of its category). What comes of a comparison, `leakage` says.
+
+use std::collections::BTreeMap;
+
+use itertools::Itertools as _;
+use rayon::prelude::*;
+
+use crate::leakage::{
+    Group, GroupText, HeldPrompt, MeasuredConcept, Rounding, TemplateSimilarities, rounded,
+};
+use crate::store::{Comparison, ConceptSimilarity, Specifics};
+
+/// The similarities of a metric.
+#[derive(Clone, Copy)]
+pub(super) struct Scale<'a> {
+    /// Of a concept and a text.
+    pub(super) similarity: &'a (dyn Fn(&str, &str) -> anyhow::Result<f64> + Sync),
+    pub(super) rounding: Rounding,
+}
+
+/// A pair with the texts of its two prompts.
+pub(super) struct PairTexts<'e> {
+    pub(super) pair_idx: usize,
+    pub(super) concept: &'e str,
+    pub(super) concept_family: Option<&'e str>,
+    pub(super) category: &'e str,
+    pub(super) template_id: Option<&'e str>,
+    pub(super) test_prompt: &'e str,
+    pub(super) control_prompt: &'e str,
+    pub(super) test: Vec<GroupText<'e>>,
+    pub(super) control: Vec<GroupText<'e>>,
+}
+
+/// Everything that is found by comparing the pairs of each template with each other.
+pub(super) struct Grouped {
+    pub(super) specifics: Specifics,
+    pub(super) similarities: Vec<ConceptSimilarity>,
+    pub(super) templates: Vec<TemplateSimilarities>,
+}
+
+/// The pairs of generations that are compared, by pair; they come in the order of pairs and repeats.
+pub(super) fn pairs_of_repeats(comparisons: &[Comparison]) -> Vec<PairTexts<'_>> {
+    let pairs = comparisons.chunk_by(|a, b| a.pair_idx == b.pair_idx);
+    let pairs = pairs.filter_map(|repeats| {
+        let first = repeats.first()?;
+        let texts = |text: fn(&Comparison) -> &str| {
+            let of_repeats = repeats.iter().map(|repeat| GroupText {
+                text: text(repeat),
+                repeat_idx: Some(repeat.repeat_idx),
+                weight: 1.0 / repeats.len() as f64,
+            });
+            of_repeats.collect()
+        };
+        Some(PairTexts {
+            pair_idx: first.pair_idx,
+            concept: &first.concept,
+            concept_family: first.concept_family.as_deref(),
+            category: &first.category,
+            template_id: first.template_id.as_deref(),
+            test_prompt: &first.test_prompt,
+            control_prompt: &first.control_prompt,
+            test: texts(|repeat| &repeat.test.text),
+            control: texts(|repeat| &repeat.control.text),
+        })
+    });
+    pairs.collect()
+}
+
+/// Compares the pairs of each template with each other.
+pub(super) fn compare_groups(scale: Scale<'_>, pairs: &[PairTexts<'_>]) -> anyhow::Result<Grouped> {
+    let anchors = anchors(pairs);
+    let groups: Vec<Vec<&PairTexts<'_>>> = groups(pairs).into_values().collect();
+    let compared = groups
+        .par_iter()
+        .map(|members| compare_group(scale, members, &anchors));
+    let compared = compared.collect::<anyhow::Result<Vec<Grouped>>>()?;
+    let mut all = Grouped {
+        specifics: Specifics::new(),
+        similarities: Vec::new(),
+        templates: Vec::new(),
+    };
+    for group in compared {
+        all.specifics.extend(group.specifics);
+        all.similarities.extend(group.similarities);
+        all.templates.extend(group.templates);
+    }
+    Ok(all)
+}
+
+/// The pairs of each template and control prompt; one without a template is alone.
+fn groups<'a, 'e>(
+    pairs: &'a [PairTexts<'e>],
+) -> BTreeMap<(Option<&'e str>, &'e str, Option<usize>), Vec<&'a PairTexts<'e>>> {
+    let keyed = pairs.iter().map(|pair| {
+        let alone = pair.template_id.is_none().then_some(pair.pair_idx);
+        ((pair.template_id, pair.control_prompt, alone), pair)
+    });
+    keyed
+        .into_grouping_map()
+        .collect::<Vec<_>>()
+        .into_iter()
+        .collect()
+}
+
+/// The concepts of each category with their families, each once.
+fn anchors<'e>(pairs: &[PairTexts<'e>]) -> BTreeMap<&'e str, Vec<(&'e str, String)>> {
+    let mut anchors: BTreeMap<&str, Vec<(&str, String)>> = BTreeMap::new();
+    for pair in pairs {
+        let of_category = anchors.entry(pair.category).or_default();
+        if !of_category
+            .iter()
+            .any(|(concept, _)| *concept == pair.concept)
+        {
+            of_category.push((pair.concept, family(pair)));
+        }
+    }
+    anchors
+}
+
+fn family(pair: &PairTexts<'_>) -> String {
+    pair.concept_family.unwrap_or(pair.concept).to_lowercase()
+}
+
+fn compare_group(
+    scale: Scale<'_>,
+    members: &[&PairTexts<'_>],
+    anchors: &BTreeMap<&str, Vec<(&str, String)>>,
+) -> anyhow::Result<Grouped> {
+    // In the order of concepts, so that no figure depends on the order of the experiment.
+    let members: Vec<&PairTexts<'_>> = members
+        .iter()
+        .copied()
+        .sorted_by_key(|it| it.concept)
+        .collect();
+    let families: Vec<String> = members.iter().map(|pair| family(pair)).collect();
+    let mut measured: Vec<MeasuredConcept<'_>> = members
+        .iter()
+        .zip(&families)
+        .map(|(pair, family)| MeasuredConcept {
+            concept: pair.concept,
+            family,
+        })
+        .collect();
+    if families.iter().all_equal() {
+        let of_category = members.first().and_then(|pair| anchors.get(pair.category));
+        measured.extend(
+            of_category
+                .into_iter()
+                .flatten()
+                .map(|(concept, family)| MeasuredConcept { concept, family }),
+        );
+    }
+    let held: Vec<HeldPrompt<'_>> = members
+        .iter()
+        .map(|pair| HeldPrompt {
+            prompt: pair.test_prompt,
+            texts: pair.test.clone(),
+        })
+        .collect();
+    let control = members
+        .first()
+        .map_or(Vec::new(), |pair| pair.control.clone());
+    let seen = |concept: &str, texts: &[GroupText<'_>]| {
+        let similarities = texts.iter().map(|text| {
+            let similarity = (scale.similarity)(concept, text.text)?;
+            Ok(rounded(similarity, scale.rounding))
+        });
+        similarities.collect::<anyhow::Result<Vec<f64>>>()
+    };
+    let similarities = measured.iter().map(|it| {
+        let prompts = held.iter().map(|held| seen(it.concept, &held.texts));
+        prompts.collect::<anyhow::Result<Vec<_>>>()
+    });
+    let similarities = similarities.collect::<anyhow::Result<Vec<_>>>()?;
+    let of_control = measured.iter().map(|it| seen(it.concept, &control));
+    let control_similarities = of_control.collect::<anyhow::Result<Vec<_>>>()?;
+    let group = Group {
+        n_pairs: members.len(),
+        measured,
+        held,
+        control,
+        similarities,
+        control_similarities,
+    };
+    Ok(grouped(&members, &group))
+}
+
+fn grouped(members: &[&PairTexts<'_>], group: &Group<'_>) -> Grouped {
+    let of_pairs = members.iter().zip(group.specifics());
+    let specifics = of_pairs.flat_map(|(pair, found)| {
+        let of_pair = found.into_iter();
+        of_pair.map(|(repeat_idx, specific)| ((pair.pair_idx, repeat_idx), specific))
+    });
+    let mut grouped = Grouped {
+        specifics: specifics.collect(),
+        similarities: Vec::new(),
+        templates: Vec::new(),
+    };
+    let Some(first) = members.first().filter(|_| members.len() > 1) else {
+        return grouped;
+    };
+    let similarities = group.mean_similarities();
+    for (measured, row) in members.iter().zip(&similarities) {
+        let cells = members.iter().zip(row);
+        grouped
+            .similarities
+            .extend(cells.map(|(held, &similarity)| ConceptSimilarity {
+                pair_idx: measured.pair_idx,
+                held_pair_idx: held.pair_idx,
+                n_texts: held.test.len(),
+                similarity,
+            }));
+    }
+    grouped.templates.push(TemplateSimilarities {
+        category: first.category.to_owned(),
+        concepts: members.iter().map(|pair| pair.concept.to_owned()).collect(),
+        similarities,
+    });
+    grouped
+}
