@@ -154,6 +154,7 @@ mod tests {
         PromptPair {
             pair_idx,
             concept: format!("c{concept}"),
+            concept_family: None,
             category: format!("category-{category}"),
             template_id: template.map(|template| format!("t{template}")),
             test_prompt_idx: 2 * pair_idx,

@@ -7,8 +7,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::expand::ExpandedPair;
+use super::families::ConceptFamilies;
 use super::problem::Problem;
 use super::prompts::{FreePair, Placed, Template};
+
+/// Templates that a warning names at most.
+const N_NAMED_MAX: usize = 5;
 
 /// All warnings, by kind.
 pub(crate) fn lint(
@@ -96,4 +100,34 @@ fn unused_concepts(templates: &[Template], concepts: &[Placed]) -> Vec<Problem> 
                 .label("every template has concepts of its own")
         })
         .collect()
+}
+
+/// One warning about all templates whose concepts are of one family: no other concept fills their slot.
+pub(crate) fn without_placebo(
+    templates: &[Template],
+    concepts: &[Placed],
+    families: &ConceptFamilies,
+) -> Option<Problem> {
+    let n_families = |template: &Template| {
+        let concepts = template.concepts.as_deref().unwrap_or(concepts).iter();
+        let names = concepts.map(|concept| {
+            let family = families.of(&concept.text).unwrap_or(&concept.text);
+            family.to_lowercase()
+        });
+        names.collect::<HashSet<_>>().len()
+    };
+    let alone = templates.iter().filter(|template| n_families(template) < 2);
+    let alone: Vec<&Template> = alone.collect();
+    let named = alone.iter().take(N_NAMED_MAX);
+    let mut named: Vec<String> = named.map(|template| format!("`{}`", template.id)).collect();
+    if let Some(n_more @ 1..) = alone.len().checked_sub(N_NAMED_MAX) {
+        named.push(format!("{n_more} more"));
+    }
+    let (named, first) = (named.join(", "), alone.first()?);
+    let message = match alone.len() {
+        1 => format!("1 template has no placebo: {named}"),
+        n_alone => format!("{n_alone} templates have no placebo: {named}"),
+    };
+    let warning = Problem::warning(&first.test.position, message);
+    Some(warning.label("no concept of another family fills this slot"))
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::Experiment;
 use super::expand::{expand, refuse_doubled};
-use super::lint::lint;
+use super::families::NamedFamilies;
+use super::lint::{lint, without_placebo};
 use super::node::{self, Field, Node, Value};
 use super::problem::{ExperimentErrors, Problem, io_reason};
 use super::prompts::{has_no_prompts, needs_concepts};
@@ -100,14 +101,24 @@ fn read_sections(
     let n_gpu_layers = reader.gpu_layers(&fields);
     let date = reader.date(&fields);
     let concepts = reader.concepts(&fields);
+    let families = reader.concept_families(&fields);
     let templates = reader.templates(&fields, concepts.as_deref());
+    let n_problems = reader.problems.len();
     let free_pairs = reader.free_pairs(&fields);
     let pairs_source = reader.pairs_source(&fields);
+    // Of pairs that cannot be read the concepts are not known, and of pairs from a file not yet.
+    if let (Some(families), Some(concepts), Some(None)) = (&families, &concepts, &pairs_source)
+        && reader.problems.len() == n_problems
+    {
+        reader.check_families(families, concepts, &free_pairs);
+    }
     let listed = concepts.as_deref().unwrap_or_default();
     let pairs = expand(&templates, &free_pairs, listed, &mut reader.problems)?;
     refuse_doubled(&pairs, &mut reader.problems);
     let mut warnings = std::mem::take(&mut reader.warnings);
+    let of = families.as_ref().map(NamedFamilies::families);
     warnings.extend(lint(&templates, &free_pairs, listed, &pairs));
+    warnings.extend(without_placebo(&templates, listed, &of.unwrap_or_default()));
     let sampling = sampling?;
     let mut experiment = Experiment {
         source: Arc::clone(main),
@@ -124,6 +135,7 @@ fn read_sections(
         n_gpu_layers,
         date,
         concepts: concepts?.into_iter().map(|concept| concept.text).collect(),
+        families,
         pairs: Vec::new(),
         prompts: Vec::new(),
         pairs_source: pairs_source?,

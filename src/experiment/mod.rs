@@ -7,6 +7,7 @@
 //! file that holds prompt pairs is read by the caller and handed over as [`PairsFile`].
 
 mod expand;
+mod families;
 mod fields;
 mod ladder;
 mod limit;
@@ -41,6 +42,7 @@ use jiff::civil::Date;
 use crate::digest::Digest;
 use crate::generation::{EnumerationParams, Method, RequestContext, SamplingParams};
 
+pub use families::ConceptFamilies;
 pub use ladder::DerivationSpec;
 pub use models::{EmbeddingModelSource, EmbeddingModelSpec, ModelSource, ModelSpec};
 pub use overrides::{OverrideError, Overrides};
@@ -51,7 +53,10 @@ pub use problem::{ExperimentErrors, Problem, Severity};
 pub use source::{Position, SourceFile};
 pub use suggest::did_you_mean;
 
+pub(crate) use families::doubled;
+
 use expand::ExpandedPair;
+use families::NamedFamilies;
 use sampling::SamplingGrid;
 use slot::PROMPT_SLOT;
 
@@ -72,6 +77,7 @@ pub struct Experiment {
     n_gpu_layers: Option<u32>,
     date: Option<Date>,
     concepts: Vec<String>,
+    families: Option<NamedFamilies>,
     pairs: Vec<PromptPair>,
     prompts: Vec<String>,
     pairs_source: Option<PairsSource>,
@@ -94,6 +100,8 @@ pub struct PromptPair {
     pub pair_idx: usize,
     /// The concept, as the file writes it.
     pub concept: String,
+    /// The family of near-synonyms that the concept is in; None where it has none but itself.
+    pub concept_family: Option<String>,
     /// The category.
     pub category: String,
     /// The template it was made from; None for a free-standing pair.
@@ -289,13 +297,21 @@ impl Experiment {
         }
     }
 
+    /// The families that the experiment file names; none where it names none.
+    fn families(&self) -> ConceptFamilies {
+        let families = self.families.as_ref();
+        families.map(NamedFamilies::families).unwrap_or_default()
+    }
+
     fn add_pairs(&mut self, expanded: Vec<ExpandedPair>) {
+        let families = self.families();
         let mut prompts = PromptList::default();
         let pairs = expanded.into_iter().enumerate();
         let pairs = pairs.map(|(pair_idx, pair)| PromptPair {
             pair_idx,
             test_prompt_idx: prompts.index_of(&pair.test),
             control_prompt_idx: prompts.index_of(&pair.control),
+            concept_family: families.of(&pair.concept).map(str::to_owned),
             concept: pair.concept,
             category: pair.category,
             template_id: pair.template_id,
@@ -306,12 +322,18 @@ impl Experiment {
 
     /// Adds the pairs of a file after those that are there.
     fn append_pairs(&mut self, added: Vec<FilePair>) {
+        let families = self.families();
         let mut prompts = PromptList::of(std::mem::take(&mut self.prompts));
         for pair in added {
+            let concept_family = match self.families {
+                Some(_) => families.of(&pair.concept).map(str::to_owned),
+                None => pair.concept_family,
+            };
             self.pairs.push(PromptPair {
                 pair_idx: self.pairs.len(),
                 test_prompt_idx: prompts.index_of(&pair.test),
                 control_prompt_idx: prompts.index_of(&pair.control),
+                concept_family,
                 concept: pair.concept,
                 category: pair.category,
                 template_id: pair.template_id,

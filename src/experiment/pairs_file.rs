@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::Experiment;
 use super::expand::too_many_pairs;
+use super::families::FamilyProblems;
 use super::node::{Field, Node, Value};
 use super::problem::{ExperimentErrors, Problem};
 use super::read::{Fields, PAIRS_FILE, Reader, Text};
@@ -59,6 +60,9 @@ pub struct PairsFile {
 pub struct FilePair {
     /// The concept, without white space at its ends.
     pub concept: String,
+    /// The family of near-synonyms that the concept is in, where those who read the file know; an experiment that names
+    /// families takes its own.
+    pub concept_family: Option<String>,
     /// The category.
     pub category: String,
     /// The template it was made from, where the file says.
@@ -169,7 +173,8 @@ impl Experiment {
     /// The experiment with the pairs of the file that it names, after those of its templates.
     ///
     /// # Errors
-    /// Where there are too many pairs, or where one is also made by a template of the experiment file.
+    /// Where there are too many pairs, where one is also made by a template of the experiment file, or where a member of
+    /// a family is a concept of neither.
     ///
     /// # Panics
     /// Where the experiment names no file.
@@ -181,11 +186,25 @@ impl Experiment {
             return Err(ExperimentErrors::single(problem));
         }
         self.refuse_clashes(&file.pairs, &position)?;
+        let families = self.check_families(&file.pairs);
+        ExperimentErrors::raise(families.errors)?;
+        self.warnings.extend(families.warnings);
         self.warnings.extend(invisible(&file.pairs, &position));
         self.pairs_sha256 = Some(file.sha256);
         self.pairs_mapping_sha256 = file.mapping_sha256;
         self.append_pairs(file.pairs);
         Ok(self)
+    }
+
+    /// The problems of the families, now that all concepts are known.
+    fn check_families(&self, pairs: &[FilePair]) -> FamilyProblems {
+        let Some(families) = &self.families else {
+            return FamilyProblems::default();
+        };
+        let own = self.concepts.iter();
+        let concepts = own.chain(pairs.iter().map(|pair| &pair.concept));
+        let concepts: Vec<&str> = concepts.map(String::as_str).collect();
+        families.check(&concepts)
     }
 
     /// Test prompts and template ids that the experiment file has too would no longer say which pair is meant.

@@ -229,7 +229,7 @@ impl Reader {
         Some(category.to_owned())
     }
 
-    fn placed(&mut self, node: &Node, name: &str) -> Option<Placed> {
+    pub(crate) fn placed(&mut self, node: &Node, name: &str) -> Option<Placed> {
         let text = self.text(node, name, Text::Line)?;
         Some(Placed {
             text: text.to_owned(),

@@ -35,6 +35,7 @@ pub(crate) const TOP_LEVEL: Section = Section {
         "gpu_layers",
         "date",
         "concepts",
+        "concept_families",
         "templates",
         "pairs",
         "extends",

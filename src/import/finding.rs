@@ -34,6 +34,8 @@ pub enum FindingKind {
     ControlIsTest,
     /// The same prompt once more.
     DoubledPrompt,
+    /// A member of a family that no pair has.
+    AbsentMember,
     /// A cell that is no text: a formula, an error, a date, a truth value.
     NotText,
 }
@@ -53,6 +55,7 @@ impl FindingKind {
             Self::UnusedConcept => "test prompts that do not hold their concept",
             Self::ControlIsTest => "control prompts that are test prompts",
             Self::DoubledPrompt => "doubled prompts",
+            Self::AbsentMember => "members of families that no pair has",
             Self::NotText => "cells that are no text",
         }
     }

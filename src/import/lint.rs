@@ -7,9 +7,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::ImportedPair;
 use super::finding::{Finding, FindingKind};
-use super::mapping::Layout;
+use super::mapping::{Layout, Mapping};
 use super::pairs::Row;
 use super::table::{Cell, Table};
+use crate::experiment::did_you_mean;
 use crate::leakage::echoes;
 
 /// Test prompts without their concept, under one control, among which swapped concepts are looked for.
@@ -196,6 +197,31 @@ impl Lint<'_> {
         }
         findings
     }
+}
+
+/// Members of the mapping's families that are the concept of no pair; they are shown where the column of concepts begins.
+pub(super) fn absent_members(
+    table: &Table,
+    layout: &Layout,
+    mapping: &Mapping,
+    pairs: &[ImportedPair],
+) -> Vec<Finding> {
+    let concepts = pairs.iter().map(|pair| pair.concept.trim());
+    let known: HashSet<String> = concepts.clone().map(str::to_lowercase).collect();
+    let members = mapping.family_members();
+    let absent = members.filter(|member| !known.contains(&member.to_lowercase()));
+    let finding = |member: &str| {
+        let meant = did_you_mean(member, concepts.clone());
+        let meant = meant.map(|meant| format!("; did you mean `{meant}`?"));
+        let meant = meant.unwrap_or_default();
+        let text = format!("`{member}` of `concept_families` is the concept of no pair{meant}");
+        Finding::new(
+            FindingKind::AbsentMember,
+            table.place(0, layout.concept),
+            text,
+        )
+    };
+    absent.map(finding).collect()
 }
 
 /// The use made of a cell that is no text.

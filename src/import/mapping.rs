@@ -3,13 +3,15 @@
 //! Owns its keys (described in `experiments/IMPORT.md`), the mapping of the published workbooks, and the search for its
 //! columns in a table. It is the only file of this module that names the YAML crate.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::ImportError;
 use super::table::{Cell, Table};
-use crate::experiment::did_you_mean;
+use crate::experiment::{ConceptFamilies, did_you_mean, doubled};
 
 /// The number of a repeat in the name of a column.
 const NUMBER_SLOT: &str = "{n}";
@@ -40,7 +42,12 @@ struct Wire {
     #[serde(default)]
     optional: Vec<String>,
     sheet: Option<String>,
+    concept_families: Option<WireFamilies>,
 }
+
+/// The families of concepts in their order; a name that comes twice is there twice, so that it can be reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct WireFamilies(Vec<(String, Vec<String>)>);
 
 /// How a test prompt names its control prompt; one of the two.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -122,6 +129,9 @@ impl Mapping {
             let reason = "`control` needs either `row_index` or `prompt`";
             return Err(refuse(reason.to_owned()));
         }
+        if let Some(families) = &wire.concept_families {
+            check_families(families).map_or(Ok(()), |reason| Err(refuse(reason)))?;
+        }
         Ok(Self {
             wire,
             text: text.to_owned(),
@@ -144,6 +154,21 @@ impl Mapping {
     /// The file, word for word.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The families of concepts; None where it says nothing of them.
+    pub(super) fn families(&self) -> Option<ConceptFamilies> {
+        let families = self.wire.concept_families.as_ref()?.0.iter();
+        Some(ConceptFamilies::new(families.map(|(name, members)| {
+            (name.as_str(), members.iter().map(String::as_str))
+        })))
+    }
+
+    /// The members of all families, in their order.
+    pub(super) fn family_members(&self) -> impl Iterator<Item = &str> {
+        let families = self.wire.concept_families.iter();
+        let families = families.flat_map(|families| &families.0);
+        families.flat_map(|(_, members)| members.iter().map(String::as_str))
     }
 
     /// The sheet that is read; the first where it names none.
@@ -205,6 +230,46 @@ impl Layout {
     pub(super) fn repeat_names(&self, table: &Table) -> Vec<String> {
         let names = self.repeats.iter().map(|&idx| table.columns[idx].clone());
         names.collect()
+    }
+}
+
+/// The fault of families that no file can mend; None where there is none.
+fn check_families(families: &WireFamilies) -> Option<String> {
+    for (name, members) in &families.0 {
+        let mut words = members.iter().chain([name]);
+        if words.any(|word| word.trim() != word || word.is_empty()) {
+            let fault = "holds a word that is empty or has white space at an end";
+            return Some(format!("the family `{name}` {fault}"));
+        }
+        if members.is_empty() {
+            return Some(format!("the family `{name}` has no members"));
+        }
+    }
+    let doubled = doubled(&families.0, String::as_str).into_iter().next();
+    doubled.map(|doubled| doubled.message)
+}
+
+impl<'de> Deserialize<'de> for WireFamilies {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FamiliesVisitor)
+    }
+}
+
+struct FamiliesVisitor;
+
+impl<'de> Visitor<'de> for FamiliesVisitor {
+    type Value = WireFamilies;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping from the name of each family to a list of its members")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WireFamilies, A::Error> {
+        let mut families = Vec::new();
+        while let Some(family) = map.next_entry()? {
+            families.push(family);
+        }
+        Ok(WireFamilies(families))
     }
 }
 

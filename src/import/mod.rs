@@ -39,6 +39,7 @@ pub use published::{
 };
 pub use table::Sheet;
 
+use published::families_of;
 use table::Table;
 
 /// Bytes of a file at most; it is held in memory as a whole.
@@ -79,6 +80,8 @@ pub struct ImportedRow {
 pub struct ImportedPair {
     /// The concept.
     pub concept: String,
+    /// The family of near-synonyms that the concept is in: as the mapping says, or as is known of a published workbook.
+    pub concept_family: Option<String>,
     /// The category; [`ImportedPair::NO_CATEGORY`] where the file has none.
     pub category: String,
     /// The template it was made from.
@@ -107,9 +110,14 @@ impl ImportedFile {
         // Texts of the table are copied from here on, so that the bytes need not stay.
         drop(bytes);
         let layout = mapping.layout(path, &table)?;
-        let read = pairs::read(path, &table, &layout, mapping)?;
+        let mut read = pairs::read(path, &table, &layout, mapping)?;
+        let families = mapping.families().unwrap_or_else(|| families_of(sha256));
+        for pair in &mut read.pairs {
+            pair.concept_family = families.of(&pair.concept).map(str::to_owned);
+        }
         let mut findings = read.findings;
         lint::lint(&table, &layout, &read.rows, &read.pairs, &mut findings);
+        findings.extend(lint::absent_members(&table, &layout, mapping, &read.pairs));
         findings.sort_by_key(Finding::row);
         Ok(Self {
             path: path.to_owned(),

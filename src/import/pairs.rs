@@ -181,6 +181,7 @@ impl<'a> PairReader<'a> {
         let category = text_of(self.layout.category);
         let pair = ImportedPair {
             concept: concept.into_owned(),
+            concept_family: None,
             category: category.unwrap_or_else(|| ImportedPair::NO_CATEGORY.to_owned()),
             template_id: text_of(self.layout.template),
             test_row_idx: row_idx,

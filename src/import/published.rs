@@ -1,10 +1,10 @@
 //! The workbooks published with V. Smilga, "Scaling Down Semantic Leakage" (arXiv 2501.06638).
 //!
-//! Owns their names, places, sizes and checksums, taken from the public repository at the commit below. The repository
+//! Owns their names, places, sizes, checksums and the families of their colour words. All but the families are taken from the public repository at the commit below. The repository
 //! has no licence file, so nothing of them is part of this program: a user fetches them, and `gguf::source` does that.
 
 use crate::digest::Digest;
-use crate::experiment::did_you_mean;
+use crate::experiment::{ConceptFamilies, did_you_mean};
 
 /// The prefix of a published workbook's name on the command line.
 pub const PUBLISHED_PREFIX: &str = "published:";
@@ -44,6 +44,21 @@ pub const PUBLISHED_WORKBOOKS: [PublishedWorkbook; 9] = [
     workbook("prompts", "data", "semantic_leakage_colors", 50748, "67f2c23f36e23e59d5c8ae08dba432e147c38adaf75b5b2f5ae78f1d0fa1bb45"),
 ];
 
+/// The colour words of the colour set: eleven basic colour terms, each with two of its shades.
+const COLOR_FAMILIES: [(&str, [&str; 2]); 11] = [
+    ("yellow", ["golden", "lemon"]),
+    ("red", ["crimson", "scarlet"]),
+    ("purple", ["violet", "lavender"]),
+    ("green", ["emerald", "olive"]),
+    ("blue", ["navy", "cobalt"]),
+    ("pink", ["fuchsia", "blush"]),
+    ("black", ["charcoal", "jet"]),
+    ("white", ["ivory", "snow"]),
+    ("brown", ["chestnut", "mahogany"]),
+    ("orange", ["coral", "tangerine"]),
+    ("gray", ["slate", "ash"]),
+];
+
 const fn workbook(
     set: &'static str,
     folder: &'static str,
@@ -71,6 +86,14 @@ impl PublishedWorkbook {
     pub fn path(&self) -> String {
         format!("{}/{}.xlsx", self.folder, self.stem)
     }
+}
+
+/// The families of the concepts in the file with this checksum, wherever it lies; none where it is not of the colour set.
+pub(super) fn families_of(sha256: Digest) -> ConceptFamilies {
+    let mut workbooks = PUBLISHED_WORKBOOKS.iter();
+    let has_colors = workbooks.any(|it| it.set != "original" && it.sha256() == sha256);
+    let families = COLOR_FAMILIES.iter().filter(|_| has_colors);
+    ConceptFamilies::new(families.map(|(name, shades)| (*name, shades.iter().copied())))
 }
 
 /// Where the prompts of a set are taken from.
@@ -126,7 +149,10 @@ fn names_hint(name: &str, prefix: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::experiment::Experiment;
 
     #[test]
     fn sets_and_single_workbooks_are_found() {
@@ -148,6 +174,33 @@ mod tests {
         let expected =
             "no published workbook is called `colours`\nhint: did you mean `published:colors`?";
         assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn colour_words_of_the_colour_set_are_families() {
+        for workbook in PUBLISHED_WORKBOOKS {
+            let families = families_of(workbook.sha256());
+            let is_color = workbook.set != "original";
+            for (word, family) in [("lemon", "yellow"), ("Gray", "gray"), (" jet ", "black")] {
+                let expected = is_color.then_some(family);
+                assert_eq!(families.of(word), expected, "{}", workbook.stem);
+            }
+            assert_eq!(families.of("Greenpeace"), None);
+        }
+        assert_eq!(families_of(Digest::of(b"another file")).of("lemon"), None);
+    }
+
+    #[test]
+    fn the_experiment_of_all_shades_has_the_same_families() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/colors-full.yaml");
+        let experiment = Experiment::load(&path).unwrap();
+        let families = families_of(PUBLISHED_WORKBOOKS[0].sha256());
+        assert_eq!(experiment.concepts().len(), 33);
+        for pair in experiment.pairs() {
+            let found = pair.concept_family.as_deref();
+            assert!(found.is_some());
+            assert_eq!(found, families.of(&pair.concept), "{}", pair.concept);
+        }
     }
 
     #[test]

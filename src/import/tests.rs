@@ -25,6 +25,7 @@ const ORIGINAL: &str = "
 fn pair(concept: &str, category: &str, template_id: &str, test_row_idx: usize) -> ImportedPair {
     ImportedPair {
         concept: concept.to_owned(),
+        concept_family: None,
         category: category.to_owned(),
         template_id: Some(template_id.to_owned()),
         test_row_idx,
@@ -464,4 +465,78 @@ fn a_hundred_thousand_rows_are_read_in_seconds() {
         (lines.len(), lines[20].as_str()),
         (21, "99980 more missing generations")
     );
+}
+
+/// The mapping of the published workbooks with these families.
+fn with_families(families: &str) -> String {
+    let text = Mapping::published().text().to_owned();
+    format!("{text}concept_families: {families}\n")
+}
+
+#[test]
+fn a_mapping_names_families() {
+    let folder = Folder::new();
+    let path = folder.workbook(&rows(COLORS));
+    let cases = [
+        ("{warm: [RED, blue]}", ["warm", "warm"]),
+        ("{red: [blue]}", ["red", "red"]),
+        ("{Red: [red]}", ["Red", "-"]),
+        ("{}", ["-", "-"]),
+    ];
+    for (named, expected) in cases {
+        let mapping = Mapping::parse(Path::new("m.yaml"), &with_families(named)).unwrap();
+        let read = ImportedFile::read(&path, &mapping).unwrap();
+        let found = read.pairs.iter();
+        let found = found.map(|pair| pair.concept_family.as_deref().unwrap_or("-"));
+        assert_eq!(found.collect::<Vec<_>>(), expected, "{named}");
+        assert_eq!(read.findings, [], "{named}");
+    }
+}
+
+#[test]
+fn a_member_of_a_family_that_no_pair_has_is_a_finding() {
+    let folder = Folder::new();
+    let path = folder.workbook(&rows(COLORS));
+    let named = with_families("{red: [bleu, tangerine]}");
+    let mapping = Mapping::parse(Path::new("m.yaml"), &named).unwrap();
+    let read = ImportedFile::read(&path, &mapping).unwrap();
+    assert_eq!(read.pairs[0].concept_family.as_deref(), Some("red"));
+    let place = "row 2 (index 0), column `concept` (E2)";
+    let absent = "of `concept_families` is the concept of no pair";
+    let expected = [
+        format!("{place}: `bleu` {absent}; did you mean `blue`?"),
+        format!("{place}: `tangerine` {absent}"),
+    ];
+    assert_eq!(summary_of(&read.findings), expected);
+}
+
+#[test]
+fn wrong_families_of_a_mapping_are_refused() {
+    let cases = [
+        (
+            "[red]",
+            "expected a mapping from the name of each family to a list of its members",
+        ),
+        (
+            "{red: blue}",
+            "concept_families.red: invalid type: string \"blue\", expected a sequence",
+        ),
+        ("{red: [[a]]}", "expected a string"),
+        ("{red: []}", "the family `red` has no members"),
+        (
+            "{red: [\"\"]}",
+            "the family `red` holds a word that is empty or has white space at an end",
+        ),
+        ("{red: [a, A]}", "`A` is listed twice in the family `red`"),
+        (
+            "{red: [a], blue: [a]}",
+            "`a` is in the families `red` and `blue`",
+        ),
+        ("{red: [a], red: [b]}", "the family `red` comes twice"),
+    ];
+    for (named, expected) in cases {
+        let refused = Mapping::parse(Path::new("m.yaml"), &with_families(named));
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains(expected), "{named}: {refused}");
+    }
 }

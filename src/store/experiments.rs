@@ -31,6 +31,8 @@ pub struct NewPair<'a> {
     pub pair_idx: usize,
     /// The concept.
     pub concept: &'a str,
+    /// The family of near-synonyms that the concept is in; None where it has none but itself.
+    pub concept_family: Option<&'a str>,
     /// The category.
     pub category: &'a str,
     /// The template it was made from; None for a free-standing pair.
@@ -82,7 +84,8 @@ impl Store {
         })
     }
 
-    /// Stores those of `pairs` that are missing; a run with a limit has only some of an experiment's.
+    /// Stores those of `pairs` that are missing; a run with a limit has only some of an experiment's. The family of a
+    /// stored pair's concept is brought up to date: it says how verdicts are found, not what was generated.
     ///
     /// # Errors
     /// `Value` when a stored pair is another one: leaks refer to pairs by their place, so it must keep its meaning.
@@ -107,11 +110,11 @@ fn register_pair(
     let mut insert = connection.prepare_cached(
         "INSERT INTO experiment_pairs
              (experiment_id, pair_idx, concept, category, template_id, test_prompt, control_prompt,
-              test_prompt_id, control_prompt_id)
+              test_prompt_id, control_prompt_id, concept_family)
          VALUES
              (:experiment, :pair_idx, :concept, :category, :template_id, :test_prompt, :control_prompt,
-              :test_prompt_id, :control_prompt_id)
-         ON CONFLICT (experiment_id, pair_idx) DO UPDATE SET concept = concept
+              :test_prompt_id, :control_prompt_id, :concept_family)
+         ON CONFLICT (experiment_id, pair_idx) DO UPDATE SET concept_family = excluded.concept_family
          WHERE concept = excluded.concept AND category = excluded.category AND template_id IS excluded.template_id
              AND test_prompt = excluded.test_prompt AND control_prompt = excluded.control_prompt
              AND test_prompt_id = excluded.test_prompt_id AND control_prompt_id = excluded.control_prompt_id",
@@ -126,8 +129,9 @@ fn register_pair(
         ":control_prompt": pair.control_prompt,
         ":test_prompt_id": pair.test_prompt_id,
         ":control_prompt_id": pair.control_prompt_id,
+        ":concept_family": pair.concept_family,
     })?;
-    // The update changes nothing; it counts a row only where the stored pair is the same.
+    // The update counts a row only where the stored pair is the same.
     let pair_idx = pair.pair_idx;
     let failure = || {
         Failure::Value(format!(

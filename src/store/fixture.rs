@@ -110,6 +110,7 @@ pub(super) fn new_pair(pair_idx: usize, concept: &str, prompts: [PromptId; 2]) -
     NewPair {
         pair_idx,
         concept,
+        concept_family: None,
         category: "color-to-other",
         template_id: Some("likes"),
         test_prompt: USER_MESSAGES[pair_idx],

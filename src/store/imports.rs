@@ -66,6 +66,8 @@ pub struct NewImportedRow<'a> {
 pub struct NewImportedPair<'a> {
     /// The concept.
     pub concept: &'a str,
+    /// The family of near-synonyms that the concept is in; None where it has none but itself.
+    pub concept_family: Option<&'a str>,
     /// The category.
     pub category: &'a str,
     /// The template it was made from; None where there is none.
@@ -208,6 +210,8 @@ fn register_import(
 type PairKey = (String, String, Option<String>, PromptId, PromptId);
 
 /// The places of the pairs in the experiment, new ones after those that are there, and how many are new.
+///
+/// The families of those that are there become those of this import.
 fn register_pairs(
     connection: &Connection,
     experiment: ExperimentId,
@@ -220,8 +224,11 @@ fn register_pairs(
     let mut insert = connection.prepare_cached(
         "INSERT INTO experiment_pairs
              (experiment_id, pair_idx, concept, category, template_id, test_prompt, control_prompt,
-              test_prompt_id, control_prompt_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+              test_prompt_id, control_prompt_id, concept_family)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?;
+    let mut update = connection.prepare_cached(
+        "UPDATE experiment_pairs SET concept_family = ?3 WHERE experiment_id = ?1 AND pair_idx = ?2",
     )?;
     let mut pair_idxs = Vec::with_capacity(new.pairs.len());
     for pair in new.pairs {
@@ -246,9 +253,12 @@ fn register_pairs(
                 test,
                 control,
                 test_id,
-                control_id
+                control_id,
+                pair.concept_family
             ])?;
             next += 1;
+        } else {
+            update.execute(params![experiment, pair_idx, pair.concept_family])?;
         }
         pair_idxs.push(pair_idx);
     }

@@ -261,6 +261,7 @@ pub(crate) fn register_experiment(
         .map(|pair| NewPair {
             pair_idx: pair.pair_idx,
             concept: &pair.concept,
+            concept_family: pair.concept_family.as_deref(),
             category: &pair.category,
             template_id: pair.template_id.as_deref(),
             test_prompt: experiment.test_prompt(pair),

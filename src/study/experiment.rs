@@ -147,6 +147,7 @@ fn file_pairs(imported: &ImportedFile) -> Vec<FilePair> {
     let prompt = |row_idx: usize| imported.rows[row_idx].prompt.clone();
     let pair = |pair: &ImportedPair| FilePair {
         concept: pair.concept.trim().to_owned(),
+        concept_family: pair.concept_family.clone(),
         category: pair.category.clone(),
         template_id: pair.template_id.clone(),
         test: prompt(pair.test_row_idx),

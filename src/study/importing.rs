@@ -163,6 +163,7 @@ fn store_file(
         .iter()
         .map(|pair| NewImportedPair {
             concept: &pair.concept,
+            concept_family: pair.concept_family.as_deref(),
             category: &pair.category,
             template_id: pair.template_id.as_deref(),
             test_row_idx: pair.test_row_idx,

@@ -128,7 +128,7 @@ fn flags_choose_pairs() {
 #[test]
 fn quiet_leaves_errors_only() {
     let env = TestEnv::with_tiny_models();
-    env.experiment(&ExperimentFile::tiny(1, 1));
+    env.experiment(&ExperimentFile::tiny(1, 2));
     let ran = env.seep("run x.yaml --quiet").ok();
     assert_eq!(ran.stderr, "");
     assert!(ran.stdout.contains("Mean Leak-Rate"), "{}", ran.stdout);

@@ -105,6 +105,7 @@ impl Filling {
         let pairs = (0..n_pairs).map(|pair_idx| NewPair {
             pair_idx,
             concept: concept(pair_idx),
+            concept_family: None,
             category: CATEGORIES[pair_idx % CATEGORIES.len()],
             template_id: Some(TEMPLATES[pair_idx / 3 % TEMPLATES.len()]),
             test_prompt: &tests[pair_idx],

@@ -271,7 +271,7 @@ fn names_that_are_not_there_come_with_what_was_meant() {
 #[test]
 fn warnings_about_an_experiment_are_errors_under_strict() {
     let env = TestEnv::with_tiny_models();
-    let mut experiment = ExperimentFile::tiny(1, 1);
+    let mut experiment = ExperimentFile::tiny(1, 2);
     env.experiment(&experiment);
     env.seep("plan x.yaml --strict").ok();
     experiment.pairs[0].test = "The hothouse has a".to_owned();

@@ -134,6 +134,43 @@ fn figures_are_those_of_the_earlier_build() {
     }
 }
 
+/// The file that the earlier build imported, once more with a mapping that names families.
+#[test]
+fn importing_again_gives_families_to_stored_pairs() {
+    let env = TestEnv::empty();
+    write_old(&env.path(DB), "");
+    env.write(
+        "a.csv",
+        "prompt,n_control,concept,generation_1,generation_2,category\nHe is,,none,tall,old,1\n\
+         He likes red. He is,0,red,a fireman,angry,1\nHe likes blue. He is,0,blue,a blue bus,old,2\n",
+    );
+    env.seep("import a.csv --experiment three").ok();
+    let record = env.record(DB);
+    let families =
+        "SELECT ifnull(concept_family, '-') FROM v_prompt_pairs WHERE experiment = 'three'";
+    assert_eq!(record.column::<String>(families), ["-", "-"]);
+    let stored =
+        "SELECT concat_ws('|', experiment_id, pair_idx, concept, test_prompt_id, text, import_row)
+        FROM experiment_pairs LEFT JOIN imported_pairs USING (experiment_id, pair_idx)
+            LEFT JOIN generations ON generations.id = test_generation_id
+        ORDER BY 1";
+    let before = (counts(&record), record.column::<String>(stored));
+    let mapping = include_str!("../../src/import/published.yaml");
+    env.write(
+        "m.yaml",
+        &format!("{mapping}concept_families: {{warm: [red, blue]}}\n"),
+    );
+    env.seep("import a.csv --experiment three --mapping m.yaml")
+        .ok();
+    assert_eq!(record.column::<String>(families), ["warm", "warm"]);
+    let mut after = (counts(&record), record.column::<String>(stored));
+    // Another mapping is another import, of the same cells.
+    let imports = RECORD.iter().position(|table| *table == "imports").unwrap();
+    after.0[imports] -= 1;
+    assert_eq!(after, before);
+    record.check_integrity();
+}
+
 #[test]
 fn verdicts_between_different_numerics_are_left_out() {
     let env = TestEnv::empty();

@@ -1,6 +1,6 @@
 //! Prompt pairs from another file: what `pairs` may name, what a wrong name prints, and how the pairs join the others.
 
-use super::{Files, GOOD, load, wrong};
+use super::{Files, GOOD, NO_PLACEBO, load, messages, wrong};
 use crate::digest::Digest;
 use crate::experiment::{Experiment, FilePair, Overrides, PairsFile, PairsLocation};
 
@@ -19,6 +19,7 @@ fn experiment(pairs: &str) -> Experiment {
 fn pair(concept: &str, template_id: Option<&str>, test: &str, control: &str) -> FilePair {
     FilePair {
         concept: concept.to_owned(),
+        concept_family: None,
         category: "1".to_owned(),
         template_id: template_id.map(str::to_owned),
         test: test.to_owned(),
@@ -80,7 +81,7 @@ fn pairs_of_a_file_follow_those_of_templates() {
     assert_eq!(complete.test_prompt(last), "She likes dogs. She is");
     assert_eq!(complete.control_prompt(last), "She is");
     assert_eq!(complete.prompts().len(), named.prompts().len() + 3);
-    assert_eq!(complete.warnings(), []);
+    assert_eq!(messages(&complete), [NO_PLACEBO]);
     let limited = complete.clone().with_overrides(&Overrides {
         limit: Some(4),
         ..Overrides::default()
@@ -128,9 +129,8 @@ fn invisible_characters_are_warned_of() {
     ];
     let named = experiment("pairs: {published: colors}\n");
     let complete = named.with_pairs_file(file(pairs)).unwrap();
-    let warnings: Vec<_> = complete.warnings().iter().map(|it| it.message()).collect();
     let expected = "2 prompts hold control characters, or white space at an end";
-    assert_eq!(warnings, [expected]);
+    assert_eq!(messages(&complete), [NO_PLACEBO, expected]);
     assert_eq!(complete.prompts()[5], "a red b ");
 }
 

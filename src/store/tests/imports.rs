@@ -1,6 +1,6 @@
 //! Imports: what is shared, what is refused, and that leaks of imported generations are as any others.
 
-use super::records::run_model;
+use super::records::{families, run_model};
 use crate::digest::Digest;
 use crate::leakage::{Leak, estimates, leak_rates};
 use crate::store::fixture::Fixture;
@@ -29,6 +29,7 @@ fn texts(word: &str) -> Vec<String> {
 fn pairs() -> [NewImportedPair<'static>; 2] {
     ["red", "blue"].map(|concept| NewImportedPair {
         concept,
+        concept_family: None,
         category: "1",
         template_id: None,
         test_row_idx: if concept == "red" { 1 } else { 2 },
@@ -38,6 +39,15 @@ fn pairs() -> [NewImportedPair<'static>; 2] {
 
 /// Imports a file of these texts.
 fn import(store: &mut Store, model: &str, word: &str) -> Result<Imported, StoreError> {
+    import_pairs(store, model, word, &pairs())
+}
+
+fn import_pairs(
+    store: &mut Store,
+    model: &str,
+    word: &str,
+    pairs: &[NewImportedPair<'_>],
+) -> Result<Imported, StoreError> {
     let texts = texts(word);
     store.insert_import(&NewImport {
         experiment: "published",
@@ -48,7 +58,7 @@ fn import(store: &mut Store, model: &str, word: &str) -> Result<Imported, StoreE
         mapping: "prompt: prompt\n",
         columns: &["g_1".to_owned(), "g_2".to_owned()],
         rows: &rows(&texts),
-        pairs: &pairs(),
+        pairs,
         n_findings: 1,
         command_line: "seep import",
         seep_version: "0.1.0",
@@ -91,6 +101,26 @@ fn importing_again_adds_nothing() {
         (0, 0, true)
     );
     assert_eq!(n_rows(&store), once);
+}
+
+/// A database of an earlier build knows no families; what else it holds stays as it is.
+#[test]
+fn importing_again_brings_families_up_to_date() {
+    let mut store = Store::open_in_memory().unwrap();
+    import(&mut store, "a", "x").unwrap();
+    let once = n_rows(&store);
+    assert_eq!(families(&store), [None, None]);
+    let [red, blue] = pairs();
+    let red = NewImportedPair {
+        concept_family: Some("warm"),
+        ..red
+    };
+    let again = import_pairs(&mut store, "a", "x", &[red, blue]).unwrap();
+    assert_eq!((again.n_new_pairs, again.is_known), (0, true));
+    assert_eq!(families(&store), [Some("warm".to_owned()), None]);
+    assert_eq!(n_rows(&store), once);
+    import(&mut store, "a", "x").unwrap();
+    assert_eq!(families(&store), [None, None]);
 }
 
 #[test]

@@ -107,6 +107,42 @@ fn a_pair_keeps_its_meaning() {
     }
 }
 
+/// The family of each pair's concept, by the pair's place.
+pub(super) fn families(store: &Store) -> Vec<Option<String>> {
+    let mut select = store
+        .connection
+        .prepare("SELECT concept_family FROM experiment_pairs ORDER BY pair_idx")
+        .unwrap();
+    let rows = select.query_map([], |row| row.get(0)).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+#[test]
+fn the_family_of_a_pair_is_brought_up_to_date() {
+    let mut store = Store::open_in_memory().unwrap();
+    let fixture = Fixture::register(&mut store);
+    let prompts = register_messages(&mut store);
+    assert_eq!(families(&store), [None, None]);
+    let pair = new_pair(0, "red", [prompts[0], prompts[2]]);
+    for concept_family in [Some("warm"), Some("red"), None] {
+        let pair = NewPair {
+            concept_family,
+            ..pair
+        };
+        store.register_pairs(fixture.experiment, &[pair]).unwrap();
+        let expected = [concept_family.map(str::to_owned), None];
+        assert_eq!(families(&store), expected);
+    }
+    let other = NewPair {
+        concept_family: Some("warm"),
+        category: "other",
+        ..pair
+    };
+    let refused = store.register_pairs(fixture.experiment, &[other]);
+    assert!(refused.is_err());
+    assert_eq!(families(&store), [None, None]);
+}
+
 #[test]
 fn a_model_file_keeps_its_row_and_its_name_except_where_an_experiment_names_it() {
     let mut store = Store::open_in_memory().unwrap();
