@@ -85,6 +85,7 @@
 //! | experiment | one YAML file: question, concepts, prompts, models, sampling |
 //! | concept | the word whose influence is looked for |
 //! | family | near-synonyms among the concepts, which are no placebo for each other |
+//! | filler | a word for the slot of a template that is no concept: it gives a prompt and no pair |
 //! | test prompt, control prompt; prompt pair | with and without the concept; the two together |
 //! | template, category | a pair with a slot for the concept; the kind of association asked about |
 //! | sampling | one set of sampling values; a sweep gives a model several |

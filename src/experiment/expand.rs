@@ -25,6 +25,18 @@ pub(crate) struct ExpandedPair {
     test_position: Position,
 }
 
+/// A prompt with a filler, and its control prompt.
+#[derive(Debug, Clone)]
+pub(crate) struct ExpandedFiller {
+    pub(crate) filler: String,
+    pub(crate) category: String,
+    pub(crate) template_id: String,
+    pub(crate) prompt: String,
+    pub(crate) control: String,
+    /// Where the text of the template's test prompt stands.
+    test_position: Position,
+}
+
 /// All pairs; None, with a problem, where there are too many to hold.
 pub(crate) fn expand(
     templates: &[Template],
@@ -48,6 +60,36 @@ pub(crate) fn expand(
     }
     pairs.extend(free_pairs.iter().map(free));
     Some(pairs)
+}
+
+/// The prompts with fillers, of those of a template or else `fillers`; None, with a problem, where there are too many.
+pub(crate) fn expand_fillers(
+    templates: &[Template],
+    fillers: &[Placed],
+    problems: &mut Vec<Problem>,
+) -> Option<Vec<ExpandedFiller>> {
+    let own = |template: &Template| template.fillers.as_deref().unwrap_or(fillers).len();
+    let n_fillers: usize = templates.iter().map(own).sum();
+    let first = templates.first().map(|template| &template.test.position);
+    if let Some(position) = first.filter(|_| n_fillers > PAIRS_MAX) {
+        let message = format!("{n_fillers} prompts with fillers are too many");
+        let expected = format!("expected at most {PAIRS_MAX}");
+        problems.push(Problem::error(position, message).label(expected));
+        return None;
+    }
+    let mut filled = Vec::with_capacity(n_fillers);
+    for template in templates {
+        let fillers = template.fillers.as_deref().unwrap_or(fillers).iter();
+        filled.extend(fillers.map(|filler| ExpandedFiller {
+            filler: filler.text.clone(),
+            category: template.category.clone(),
+            template_id: template.id.clone(),
+            prompt: template.test.text.replace(CONCEPT_SLOT, &filler.text),
+            control: template.control.text.clone(),
+            test_position: template.test.position.clone(),
+        }));
+    }
+    Some(filled)
 }
 
 /// The problem with so many pairs; None where they can be held.
@@ -80,24 +122,62 @@ fn free(pair: &FreePair) -> ExpandedPair {
     }
 }
 
-/// Reports test prompts that come twice, once for each two places they come from.
-pub(crate) fn refuse_doubled(pairs: &[ExpandedPair], problems: &mut Vec<Problem>) {
-    let mut first_of: HashMap<&str, &ExpandedPair> = HashMap::new();
+/// A prompt that may come once.
+struct Test<'p> {
+    prompt: &'p str,
+    position: &'p Position,
+    /// The kind of the word in it: `concept` or `filler`.
+    noun: &'static str,
+    word: &'p str,
+}
+
+/// Reports test prompts and prompts with fillers that come twice, once for each two places they come from, and prompts
+/// with fillers that are control prompts.
+pub(crate) fn refuse_doubled(
+    pairs: &[ExpandedPair],
+    fillers: &[ExpandedFiller],
+    problems: &mut Vec<Problem>,
+) {
+    let tests = pairs.iter().map(|pair| Test {
+        prompt: &pair.test,
+        position: &pair.test_position,
+        noun: "concept",
+        word: &pair.concept,
+    });
+    let filled = fillers.iter().map(|filler| Test {
+        prompt: &filler.prompt,
+        position: &filler.test_position,
+        noun: "filler",
+        word: &filler.filler,
+    });
+    let tests: Vec<Test<'_>> = tests.chain(filled).collect();
+    let mut first_of: HashMap<&str, &Test<'_>> = HashMap::new();
     let mut reported: HashSet<(&Position, &Position)> = HashSet::new();
-    for pair in pairs {
-        let first = *first_of.entry(&pair.test).or_insert(pair);
-        let places = (&first.test_position, &pair.test_position);
-        if std::ptr::eq(first, pair) || !reported.insert(places) {
+    for test in &tests {
+        let first = *first_of.entry(test.prompt).or_insert(test);
+        let places = (first.position, test.position);
+        if std::ptr::eq(first, test) || !reported.insert(places) {
             continue;
         }
-        let message = format!("the test prompt `{}` comes twice", pair.test);
+        let with = |test: &Test<'_>| format!("with the {} `{}`", test.noun, test.word);
+        let message = format!("the test prompt `{}` comes twice", test.prompt);
         problems.push(
             Problem::error(places.1, message)
-                .label(format!("the second, with the concept `{}`", pair.concept))
-                .earlier(
-                    places.0,
-                    format!("the first, with the concept `{}`", first.concept),
-                ),
+                .label(format!("the second, {}", with(test)))
+                .earlier(places.0, format!("the first, {}", with(first))),
         );
     }
+    let controls = pairs.iter().map(|pair| pair.control.as_str());
+    let controls: HashSet<&str> = controls.collect();
+    let are_controls = fillers
+        .iter()
+        .filter(|it| controls.contains(it.prompt.as_str()));
+    problems.extend(are_controls.map(|filler| {
+        let message = format!(
+            "the prompt with the filler `{}` is a control prompt",
+            filler.filler
+        );
+        Problem::error(&filler.test_position, message)
+            .label("a prompt with a filler is compared with a control prompt")
+    }));
 }

@@ -102,6 +102,14 @@ fn unused_concepts(templates: &[Template], concepts: &[Placed]) -> Vec<Problem> 
         .collect()
 }
 
+/// Top-level fillers that no template takes.
+pub(crate) fn unused_fillers(templates: &[Template], fillers: &[Placed]) -> Option<Problem> {
+    let mut takers = templates.iter().filter(|it| it.fillers.is_none());
+    let first = fillers.first().filter(|_| takers.next().is_none())?;
+    let warning = Problem::warning(&first.position, "no template takes the fillers");
+    Some(warning.label("every template has fillers of its own, or there is none"))
+}
+
 /// One warning about all templates whose concepts are of one family: no other concept fills their slot.
 pub(crate) fn without_placebo(
     templates: &[Template],

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Experiment;
-use super::expand::{expand, refuse_doubled};
+use super::expand::{expand, expand_fillers, refuse_doubled};
 use super::families::NamedFamilies;
-use super::lint::{lint, without_placebo};
+use super::lint::{lint, unused_fillers, without_placebo};
 use super::node::{self, Field, Node, Value};
 use super::problem::{ExperimentErrors, Problem, io_reason};
 use super::prompts::{has_no_prompts, needs_concepts};
@@ -102,7 +102,8 @@ fn read_sections(
     let date = reader.date(&fields);
     let concepts = reader.concepts(&fields);
     let families = reader.concept_families(&fields);
-    let templates = reader.templates(&fields, concepts.as_deref());
+    let fillers = reader.fillers(&fields, "fillers").unwrap_or_default();
+    let templates = reader.templates(&fields, concepts.as_deref(), &fillers);
     let n_problems = reader.problems.len();
     let free_pairs = reader.free_pairs(&fields);
     let pairs_source = reader.pairs_source(&fields);
@@ -114,10 +115,12 @@ fn read_sections(
     }
     let listed = concepts.as_deref().unwrap_or_default();
     let pairs = expand(&templates, &free_pairs, listed, &mut reader.problems)?;
-    refuse_doubled(&pairs, &mut reader.problems);
+    let filled = expand_fillers(&templates, &fillers, &mut reader.problems)?;
+    refuse_doubled(&pairs, &filled, &mut reader.problems);
     let mut warnings = std::mem::take(&mut reader.warnings);
     let of = families.as_ref().map(NamedFamilies::families);
     warnings.extend(lint(&templates, &free_pairs, listed, &pairs));
+    warnings.extend(unused_fillers(&templates, &fillers));
     warnings.extend(without_placebo(&templates, listed, &of.unwrap_or_default()));
     let sampling = sampling?;
     let mut experiment = Experiment {
@@ -136,6 +139,7 @@ fn read_sections(
         date,
         concepts: concepts?.into_iter().map(|concept| concept.text).collect(),
         families,
+        fillers: Vec::new(),
         pairs: Vec::new(),
         prompts: Vec::new(),
         pairs_source: pairs_source?,
@@ -144,6 +148,7 @@ fn read_sections(
         warnings,
     };
     experiment.add_pairs(pairs);
+    experiment.add_fillers(filled);
     Some(experiment)
 }
 

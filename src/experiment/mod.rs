@@ -9,6 +9,7 @@
 mod expand;
 mod families;
 mod fields;
+mod fillers;
 mod ladder;
 mod limit;
 mod lint;
@@ -33,7 +34,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,6 +44,7 @@ use crate::digest::Digest;
 use crate::generation::{EnumerationParams, Method, RequestContext, SamplingParams};
 
 pub use families::ConceptFamilies;
+pub use fillers::Filler;
 pub use ladder::DerivationSpec;
 pub use models::{EmbeddingModelSource, EmbeddingModelSpec, ModelSource, ModelSpec};
 pub use overrides::{OverrideError, Overrides};
@@ -55,7 +57,7 @@ pub use suggest::did_you_mean;
 
 pub(crate) use families::doubled;
 
-use expand::ExpandedPair;
+use expand::{ExpandedFiller, ExpandedPair};
 use families::NamedFamilies;
 use sampling::SamplingGrid;
 use slot::PROMPT_SLOT;
@@ -79,6 +81,7 @@ pub struct Experiment {
     concepts: Vec<String>,
     families: Option<NamedFamilies>,
     pairs: Vec<PromptPair>,
+    fillers: Vec<Filler>,
     prompts: Vec<String>,
     pairs_source: Option<PairsSource>,
     pairs_sha256: Option<Digest>,
@@ -231,7 +234,12 @@ impl Experiment {
         &self.pairs
     }
 
-    /// The distinct prompts of all pairs, test and control, in the order of their first use.
+    /// The fillers: templates in file order, each with its fillers; those of templates that have a pair.
+    pub fn fillers(&self) -> &[Filler] {
+        &self.fillers
+    }
+
+    /// The distinct prompts of all pairs, test and control, and of all fillers, each where it is used first.
     pub fn prompts(&self) -> &[String] {
         &self.prompts
     }
@@ -320,6 +328,21 @@ impl Experiment {
         self.prompts = prompts.texts;
     }
 
+    fn add_fillers(&mut self, expanded: Vec<ExpandedFiller>) {
+        let mut prompts = PromptList::of(std::mem::take(&mut self.prompts));
+        let fillers = expanded.into_iter().enumerate();
+        let fillers = fillers.map(|(filler_idx, filled)| Filler {
+            filler_idx,
+            prompt_idx: prompts.index_of(&filled.prompt),
+            control_prompt_idx: prompts.index_of(&filled.control),
+            filler: filled.filler,
+            template_id: filled.template_id,
+            category: filled.category,
+        });
+        self.fillers = fillers.collect();
+        self.prompts = prompts.texts;
+    }
+
     /// Adds the pairs of a file after those that are there.
     fn append_pairs(&mut self, added: Vec<FilePair>) {
         let families = self.families();
@@ -342,7 +365,8 @@ impl Experiment {
         self.prompts = prompts.texts;
     }
 
-    /// Keeps the pairs at these places, given in ascending order, and the prompts that they use.
+    /// Keeps the pairs at these places, given in ascending order, the fillers of their templates, and the prompts that
+    /// they use.
     fn keep_pairs(&mut self, kept: &[usize]) {
         let mut prompts = PromptList::default();
         let pairs = kept.iter().map(|place| {
@@ -354,6 +378,15 @@ impl Experiment {
             }
         });
         self.pairs = pairs.collect();
+        let templates = self.pairs.iter();
+        let templates: HashSet<_> = templates.filter_map(|it| it.template_id.as_ref()).collect();
+        self.fillers
+            .retain(|filler| templates.contains(&filler.template_id));
+        for filler in &mut self.fillers {
+            for prompt_idx in [&mut filler.prompt_idx, &mut filler.control_prompt_idx] {
+                *prompt_idx = prompts.index_of(&self.prompts[*prompt_idx]);
+            }
+        }
         self.prompts = prompts.texts;
     }
 }

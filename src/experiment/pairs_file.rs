@@ -215,7 +215,12 @@ impl Experiment {
     ) -> Result<(), ExperimentErrors> {
         let own = self.pairs.iter();
         let ids: HashSet<_> = own.clone().map(|pair| pair.template_id.as_ref()).collect();
-        let tests: HashSet<&str> = own.map(|pair| self.test_prompt(pair)).collect();
+        let tests = own.map(|pair| self.test_prompt(pair));
+        let filled = self
+            .fillers
+            .iter()
+            .map(|it| self.prompts[it.prompt_idx].as_str());
+        let tests: HashSet<&str> = tests.chain(filled).collect();
         let clash = pairs.iter().find_map(|pair| {
             let id = pair.template_id.as_ref();
             match id.filter(|_| ids.contains(&id)) {

@@ -28,6 +28,8 @@ pub(crate) struct Template {
     pub(crate) control: Placed,
     /// None takes the concepts of the experiment.
     pub(crate) concepts: Option<Vec<Placed>>,
+    /// None takes the fillers of the experiment.
+    pub(crate) fillers: Option<Vec<Placed>>,
 }
 
 /// A free-standing pair whose own texts are as they should be.
@@ -57,29 +59,40 @@ impl Reader {
     }
 
     fn concept_list(&mut self, node: &Node, name: &str) -> Option<Vec<Placed>> {
-        let items = self.list(node, name, "concepts: [red, blue]")?;
-        let mut concepts: Vec<Placed> = Vec::new();
+        self.word_list(node, name, "concept", "concepts: [red, blue]")
+    }
+
+    /// Words for a slot, each once; letter case is no difference.
+    pub(crate) fn word_list(
+        &mut self,
+        node: &Node,
+        name: &str,
+        noun: &str,
+        example: &str,
+    ) -> Option<Vec<Placed>> {
+        let items = self.list(node, name, example)?;
+        let mut words: Vec<Placed> = Vec::new();
         let mut first_of: HashMap<String, Position> = HashMap::new();
         let mut all_good = true;
         for item in items {
-            let Some(concept) = self.placed(item, name) else {
+            let Some(word) = self.placed(item, name) else {
                 all_good = false;
                 continue;
             };
-            let key = concept.text.to_lowercase();
+            let key = word.text.to_lowercase();
             if let Some(first) = first_of.get(&key) {
-                let message = format!("the concept `{}` is listed twice", concept.text);
+                let message = format!("the {noun} `{}` is listed twice", word.text);
                 self.report(
-                    Problem::error(&concept.position, message)
+                    Problem::error(&word.position, message)
                         .label("the second")
                         .earlier(first, "the first"),
                 );
                 continue;
             }
-            first_of.insert(key, concept.position.clone());
-            concepts.push(concept);
+            first_of.insert(key, word.position.clone());
+            words.push(word);
         }
-        all_good.then_some(concepts)
+        all_good.then_some(words)
     }
 
     /// All templates that can be read; an empty list where there is no such key.
@@ -87,6 +100,7 @@ impl Reader {
         &mut self,
         top: &Fields<'_>,
         concepts: Option<&[Placed]>,
+        fillers: &[Placed],
     ) -> Vec<Template> {
         let Some(node) = top.get("templates") else {
             return Vec::new();
@@ -96,7 +110,7 @@ impl Reader {
         let mut templates = Vec::new();
         let mut ids: HashMap<String, Position> = HashMap::new();
         for item in items {
-            templates.extend(self.template(item, concepts, &mut ids));
+            templates.extend(self.template(item, concepts, fillers, &mut ids));
         }
         templates
     }
@@ -105,6 +119,7 @@ impl Reader {
         &mut self,
         node: &Node,
         all_concepts: Option<&[Placed]>,
+        all_fillers: &[Placed],
         ids: &mut HashMap<String, Position>,
     ) -> Option<Template> {
         let fields = self.fields(node, &TEMPLATES, "- id: likes-works")?;
@@ -116,16 +131,19 @@ impl Reader {
         let own = fields
             .get("concepts")
             .map(|node| self.own_concepts(node, all_concepts));
+        let fillers = self.fillers(&fields, "templates.fillers");
         let two = two?;
         self.check_template_slots(&two)?;
         let concepts = own.as_ref().map_or(all_concepts, Option::as_deref)?;
         self.check_control(&two.control, concepts);
+        self.check_fillers(fillers.as_deref().unwrap_or(all_fillers), concepts);
         Some(Template {
             id: id?,
             category: category?,
             test: two.test,
             control: two.control,
             concepts: own.flatten(),
+            fillers,
         })
     }
 

@@ -36,6 +36,7 @@ pub(crate) const TOP_LEVEL: Section = Section {
         "date",
         "concepts",
         "concept_families",
+        "fillers",
         "templates",
         "pairs",
         "extends",
@@ -89,7 +90,7 @@ pub(crate) const EMBEDDING_MODEL: Section = Section {
 pub(crate) const TEMPLATES: Section = Section {
     name: "templates",
     title: "an item of `templates`",
-    keys: &["id", "category", "test", "control", "concepts"],
+    keys: &["id", "category", "test", "control", "concepts", "fillers"],
 };
 pub(crate) const PAIRS: Section = Section {
     name: "pairs",

@@ -3,6 +3,7 @@
 mod extends;
 mod families;
 mod files;
+mod fillers;
 mod ladders;
 mod mode;
 mod pairs_file;
@@ -477,6 +478,7 @@ fn the_readme_shows_what_is_printed() {
         include_str!("tests/extends.rs"),
         include_str!("tests/families.rs"),
         include_str!("tests/files.rs"),
+        include_str!("tests/fillers.rs"),
         include_str!("tests/ladders.rs"),
         include_str!("tests/mode.rs"),
         include_str!("tests/pairs_file.rs"),

@@ -103,7 +103,7 @@ pub struct ComparedText {
 
 /// The generations of the model ?2 with the sampling ?3, the seed ?4 and the numerics ?5, by each prompt that they answer:
 /// those that look alike to the model. Of several for one prompt the latest is meant.
-const ANSWERS: &str = "
+pub(super) const ANSWERS: &str = "
     SELECT asked.prompt_id, repeat_idx, max(generations.id) AS id
     FROM generations
         JOIN samplings USING (temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop)

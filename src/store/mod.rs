@@ -23,6 +23,7 @@ mod enumerations;
 mod error;
 mod exact_leaks;
 mod experiments;
+mod fillers;
 mod generations;
 mod ids;
 mod imports;
@@ -56,6 +57,7 @@ pub use enumerations::StoredEnumeration;
 pub use error::StoreError;
 pub use exact_leaks::{NewExactLeak, StoredExactLeak};
 pub use experiments::{NewExperiment, NewPair};
+pub use fillers::{FillerGeneration, StoredFiller};
 pub use generations::{NewAnswer, NewFailure, StoredGeneration};
 pub use ids::{
     ConditionId, EnumerationRowId, ExperimentId, GenerationId, ModelId, NumericsId, PromptId,

@@ -3,6 +3,7 @@
 mod concept_similarities;
 mod conditions;
 mod enumerations;
+mod fillers;
 mod generations;
 mod imports;
 mod leaks;

@@ -18,7 +18,7 @@ use crate::llama::{Backend, Model};
 use crate::prompt::{ChatTemplate, RenderedPrompt, Tokenizer};
 use crate::store::{
     ExperimentId, ModelId, NewDerivation, NewExperiment, NewModel, NewPair, NewPrompt,
-    NewRenderedPrompt, NumericsId, PromptId, Store,
+    NewRenderedPrompt, NumericsId, PromptId, Store, StoredFiller,
 };
 use crate::study::models::file::ModelFile;
 use crate::study::models::placement::Placement;
@@ -219,7 +219,7 @@ pub(crate) struct Registered {
     prompts: Vec<PromptId>,
 }
 
-/// Registers the experiment, its messages and its pairs.
+/// Registers the experiment, its messages, its pairs and its fillers.
 ///
 /// # Errors
 /// Where the prompts of `planned` show another date than the experiment's, and what the database reports.
@@ -271,6 +271,15 @@ pub(crate) fn register_experiment(
         })
         .collect();
     store.register_pairs(experiment_id, &pairs)?;
+    let fillers = experiment.fillers().iter().map(|filler| StoredFiller {
+        filler_idx: filler.filler_idx,
+        filler: filler.filler.clone(),
+        template_id: filler.template_id.clone(),
+        prompt: experiment.prompts()[filler.prompt_idx].clone(),
+        prompt_id: prompts[filler.prompt_idx],
+        control_prompt_id: prompts[filler.control_prompt_idx],
+    });
+    store.register_fillers(experiment_id, &fillers.collect::<Vec<_>>())?;
     Ok(Registered {
         experiment: experiment_id,
         prompts,

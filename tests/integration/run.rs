@@ -286,3 +286,37 @@ fn texts_longer_than_the_encoder_are_cut() {
     let n_letters = rows.values().map(|row| row.text.chars().count()).max();
     assert!(n_letters > Some(64), "{n_letters:?}");
 }
+
+#[test]
+fn fillers_are_generated_and_are_no_pairs() {
+    let env = TestEnv::with_tiny_models();
+    let text = ExperimentFile::tiny(2, 2).text();
+    env.write("plain.yaml", &text);
+    let fillers = "fillers: [new, woollen]\ntemplates:";
+    env.write("x.yaml", &text.replace("templates:", fillers));
+    let plan = env.seep("plan x.yaml --format json").ok().json();
+    let planned = [&plan["n_prompt_pairs"], &plan["n_prompts"]];
+    assert_eq!(planned.map(|n| n.as_u64()), [Some(5), Some(12)]);
+    env.seep("run x.yaml").ok();
+    let record = env.record("db/seep.sqlite");
+    record.check_integrity();
+    assert_eq!(record.rows().len(), 12 * 5);
+    assert_eq!(record.value::<i64>("SELECT count(*) FROM leaks"), 5 * 5);
+    let filled = "SELECT prompt FROM experiment_fillers JOIN rendered_prompts USING (prompt_id)
+        JOIN generations ON rendered_prompt_id = rendered_prompts.id
+        GROUP BY filler_idx HAVING count(*) = 5";
+    let expected = [
+        "new. His dog",
+        "woollen. His dog",
+        "new. His cat",
+        "woollen. His cat",
+    ];
+    let expected = expected.map(|words| format!("He likes {words} is"));
+    assert_eq!(record.column::<String>(filled), expected);
+    // What pairs say is the same without them.
+    let leaks = record.leaks();
+    env.seep("run plain.yaml --db plain.sqlite").ok();
+    assert_eq!(env.record("plain.sqlite").leaks(), leaks);
+    let limited = env.seep("plan x.yaml --limit 1 --format json").ok().json();
+    assert_eq!(limited["n_prompts"].as_u64(), Some(4));
+}

@@ -53,7 +53,7 @@ fn problems_name_the_file_they_are_in() {
      --> base.yaml:2:1
       |
     2 | qestion: >
-      | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, gpu_layers, date, concepts, concept_families, templates, pairs, extends
+      | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, gpu_layers, date, concepts, concept_families, fillers, templates, pairs, extends
       |
       = hint: did you mean `question`?
 
@@ -67,7 +67,7 @@ fn problems_name_the_file_they_are_in() {
       --> base.yaml:30:5
        |
     30 |   - idd: wears-sings
-       |     ^^^ expected one of: id, category, test, control, concepts
+       |     ^^^ expected one of: id, category, test, control, concepts, fillers
        |
        = hint: did you mean `id`?
 
@@ -130,7 +130,7 @@ fn a_misspelt_extends_is_the_only_problem() {
      --> x.yaml:3:1
       |
     3 | extend: base.yaml
-      | ^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, gpu_layers, date, concepts, concept_families, templates, pairs, extends
+      | ^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, gpu_layers, date, concepts, concept_families, fillers, templates, pairs, extends
       |
       = hint: did you mean `extends`?
 

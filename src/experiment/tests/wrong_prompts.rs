@@ -148,7 +148,7 @@ fn template_category() {
       --> x.yaml:27:5
        |
     27 |     catgory: color-to-other
-       |     ^^^^^^^ expected one of: id, category, test, control, concepts
+       |     ^^^^^^^ expected one of: id, category, test, control, concepts, fillers
        |
        = hint: did you mean `category`?
     ");

@@ -7,22 +7,31 @@ use std::collections::{HashMap, HashSet};
 use crate::experiment::{Experiment, PromptPair};
 use crate::generation::{EnumerationParams, Method, RequestId};
 use crate::store::{
-    Comparison, ExperimentId, ModelId, NumericsId, SamplingId, Source, Store, StoredEnumeration,
+    Comparison, ExperimentId, FillerGeneration, ModelId, NumericsId, SamplingId, Source, Store,
+    StoredEnumeration,
 };
 use crate::study::asking::Planned;
 
 /// The answers of a condition.
 pub(crate) enum Evidence {
     /// For each repeat of each pair the two generations.
-    Repeats(Vec<Comparison>),
+    Repeats(Repeats),
     /// For each pair the continuations of both prompts.
     Exact(Continuations),
+}
+
+/// The generations of a condition.
+pub(crate) struct Repeats {
+    pub(crate) comparisons: Vec<Comparison>,
+    /// Those for neutral fillers.
+    pub(crate) fillers: Vec<FillerGeneration>,
 }
 
 /// The enumerations of a condition, and the pairs whose prompts they continue.
 pub(crate) struct Continuations {
     pub(crate) params: EnumerationParams,
     pub(crate) pairs: Vec<ContinuedPair>,
+    pub(crate) fillers: Vec<ContinuedFiller>,
     pub(crate) enumerations: HashMap<RequestId, StoredEnumeration>,
 }
 
@@ -33,6 +42,12 @@ pub(crate) struct ContinuedPair {
     pub(crate) control_prompt: String,
     pub(crate) test: RequestId,
     pub(crate) control: RequestId,
+}
+
+/// A prompt with a neutral filler, with the request that continues it.
+pub(crate) struct ContinuedFiller {
+    pub(crate) template_id: String,
+    pub(crate) request: RequestId,
 }
 
 /// A condition whose answers are scored.
@@ -79,7 +94,7 @@ impl Subject {
     /// The generations that are compared; none where continuations were enumerated.
     pub(crate) fn comparisons(&self) -> &[Comparison] {
         match &self.evidence {
-            Evidence::Repeats(comparisons) => comparisons,
+            Evidence::Repeats(repeats) => &repeats.comparisons,
             Evidence::Exact(_) => &[],
         }
     }
@@ -87,13 +102,14 @@ impl Subject {
     /// The concepts and everything that is compared with them; some come more than once.
     pub(crate) fn texts(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         match &self.evidence {
-            Evidence::Repeats(comparisons) => Box::new(comparisons.iter().flat_map(|comparison| {
-                let sides = [&comparison.test, &comparison.control];
-                let concept = comparison.concept.as_str();
-                [concept]
-                    .into_iter()
-                    .chain(sides.map(|side| side.text.as_str()))
-            })),
+            Evidence::Repeats(repeats) => {
+                let compared = repeats.comparisons.iter().flat_map(|comparison| {
+                    let texts = [&comparison.test.text, &comparison.control.text];
+                    [&comparison.concept].into_iter().chain(texts)
+                });
+                let of_fillers = repeats.fillers.iter().map(|filler| &filler.text);
+                Box::new(compared.chain(of_fillers).map(String::as_str))
+            }
             Evidence::Exact(continuations) => {
                 let concepts = continuations
                     .pairs
@@ -107,11 +123,7 @@ impl Subject {
     }
 }
 
-fn repeats(
-    store: &Store,
-    experiment: &Experiment,
-    source: &Source,
-) -> anyhow::Result<Vec<Comparison>> {
+fn repeats(store: &Store, experiment: &Experiment, source: &Source) -> anyhow::Result<Repeats> {
     let planned: HashSet<usize> = experiment
         .pairs()
         .iter()
@@ -121,7 +133,19 @@ fn repeats(
     comparisons.retain(|found| {
         planned.contains(&found.pair_idx) && found.repeat_idx < experiment.n_repeats()
     });
-    Ok(comparisons)
+    let templates: HashSet<&str> = experiment
+        .fillers()
+        .iter()
+        .map(|filler| filler.template_id.as_str())
+        .collect();
+    let mut fillers = store.filler_generations(source)?;
+    fillers.retain(|found| {
+        templates.contains(found.template_id.as_str()) && found.repeat_idx < experiment.n_repeats()
+    });
+    Ok(Repeats {
+        comparisons,
+        fillers,
+    })
 }
 
 fn continuations(
@@ -139,9 +163,14 @@ fn continuations(
         control: request(pair.control_prompt_idx),
         pair: pair.clone(),
     });
+    let fillers = experiment.fillers().iter().map(|filler| ContinuedFiller {
+        template_id: filler.template_id.clone(),
+        request: request(filler.prompt_idx),
+    });
     Ok(Continuations {
         params,
         pairs: pairs.collect(),
+        fillers: fillers.collect(),
         enumerations: store.enumerations(&planned.request_ids(), numerics)?,
     })
 }

@@ -4,8 +4,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use itertools::Itertools as _;
+
 use super::evidence::{Continuations, ContinuedPair};
-use super::groups::{PairTexts, Scale};
+use super::groups::{FillerTexts, PairTexts, Scale};
 use crate::generation::{Continuation, Enumeration, RequestId};
 use crate::leakage::{
     ExactPair, GroupText, LeakingText, PairEstimate, TextDistribution, WeightedText, echoes,
@@ -142,7 +144,7 @@ impl ComparedPairs<'_> {
             PairTexts {
                 pair_idx: of.pair.pair_idx,
                 concept: &of.pair.concept,
-                concept_family: None,
+                concept_family: of.pair.concept_family.as_deref(),
                 category: &of.pair.category,
                 template_id: of.pair.template_id.as_deref(),
                 test_prompt: &of.test_prompt,
@@ -152,6 +154,15 @@ impl ComparedPairs<'_> {
             }
         });
         pairs.collect()
+    }
+
+    /// The prompts with neutral fillers that have continuations.
+    pub(super) fn filler_texts(&self) -> FillerTexts<'_> {
+        let fillers = self.continuations.fillers.iter().filter_map(|filler| {
+            let texts = self.texts.get(&filler.request)?.weighted();
+            Some((filler.template_id.as_str(), texts))
+        });
+        fillers.into_group_map()
     }
 
     /// The estimate of each pair.

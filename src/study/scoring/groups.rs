@@ -3,7 +3,7 @@
 //! Owns which pairs are siblings (those of one template and control prompt) and which concepts are anchors of a pair
 //! without siblings (those of its category). What comes of a comparison, `leakage` says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use itertools::Itertools as _;
 use rayon::prelude::*;
@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::leakage::{
     Group, GroupText, HeldPrompt, MeasuredConcept, Rounding, TemplateSimilarities, rounded,
 };
-use crate::store::{Comparison, ConceptSimilarity, Specifics};
+use crate::store::{Comparison, ConceptSimilarity, FillerGeneration, Specifics};
 
 /// The similarities of a metric.
 #[derive(Clone, Copy)]
@@ -33,6 +33,9 @@ pub(super) struct PairTexts<'e> {
     pub(super) test: Vec<GroupText<'e>>,
     pub(super) control: Vec<GroupText<'e>>,
 }
+
+/// For each template the texts of its prompts with a neutral filler, by prompt.
+pub(super) type FillerTexts<'e> = HashMap<&'e str, Vec<Vec<GroupText<'e>>>>;
 
 /// Everything that is found by comparing the pairs of each template with each other.
 pub(super) struct Grouped {
@@ -69,13 +72,33 @@ pub(super) fn pairs_of_repeats(comparisons: &[Comparison]) -> Vec<PairTexts<'_>>
     pairs.collect()
 }
 
+/// The generations for fillers, which come in the order of fillers and repeats, by template.
+pub(super) fn fillers_of_repeats(fillers: &[FillerGeneration]) -> FillerTexts<'_> {
+    let is_same = |a: &FillerGeneration, b: &FillerGeneration| {
+        (&a.template_id, &a.filler) == (&b.template_id, &b.filler)
+    };
+    let prompts = fillers.chunk_by(is_same).map(|repeats| {
+        let texts = repeats.iter().map(|repeat| GroupText {
+            text: &repeat.text,
+            repeat_idx: Some(repeat.repeat_idx),
+            weight: 1.0 / repeats.len() as f64,
+        });
+        (repeats[0].template_id.as_str(), texts.collect())
+    });
+    prompts.into_group_map()
+}
+
 /// Compares the pairs of each template with each other.
-pub(super) fn compare_groups(scale: Scale<'_>, pairs: &[PairTexts<'_>]) -> anyhow::Result<Grouped> {
+pub(super) fn compare_groups(
+    scale: Scale<'_>,
+    pairs: &[PairTexts<'_>],
+    fillers: &FillerTexts<'_>,
+) -> anyhow::Result<Grouped> {
     let anchors = anchors(pairs);
     let groups: Vec<Vec<&PairTexts<'_>>> = groups(pairs).into_values().collect();
     let compared = groups
         .par_iter()
-        .map(|members| compare_group(scale, members, &anchors));
+        .map(|members| compare_group(scale, members, fillers, &anchors));
     let compared = compared.collect::<anyhow::Result<Vec<Grouped>>>()?;
     let mut all = Grouped {
         specifics: Specifics::new(),
@@ -127,6 +150,7 @@ fn family(pair: &PairTexts<'_>) -> String {
 fn compare_group(
     scale: Scale<'_>,
     members: &[&PairTexts<'_>],
+    fillers: &FillerTexts<'_>,
     anchors: &BTreeMap<&str, Vec<(&str, String)>>,
 ) -> anyhow::Result<Grouped> {
     // In the order of concepts, so that no figure depends on the order of the experiment.
@@ -153,13 +177,17 @@ fn compare_group(
                 .map(|(concept, family)| MeasuredConcept { concept, family }),
         );
     }
-    let held: Vec<HeldPrompt<'_>> = members
-        .iter()
-        .map(|pair| HeldPrompt {
-            prompt: pair.test_prompt,
-            texts: pair.test.clone(),
-        })
-        .collect();
+    let template_id = members.first().and_then(|pair| pair.template_id);
+    let fillers = template_id.and_then(|template_id| fillers.get(template_id));
+    let of_pairs = members.iter().map(|pair| HeldPrompt {
+        prompt: pair.test_prompt,
+        texts: pair.test.clone(),
+    });
+    let of_fillers = fillers.into_iter().flatten().map(|texts| HeldPrompt {
+        prompt: "",
+        texts: texts.clone(),
+    });
+    let held: Vec<HeldPrompt<'_>> = of_pairs.chain(of_fillers).collect();
     let control = members
         .first()
         .map_or(Vec::new(), |pair| pair.control.clone());

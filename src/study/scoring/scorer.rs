@@ -4,9 +4,9 @@
 //! distributions are compared, `exact`.
 
 use super::encoding::{Encoded, Encoding, signature_of};
-use super::evidence::{Continuations, Evidence, Subject};
+use super::evidence::{Continuations, Evidence, Repeats, Subject};
 use super::exact;
-use super::groups::{Grouped, Scale, compare_groups, pairs_of_repeats};
+use super::groups::{Grouped, Scale, compare_groups, fillers_of_repeats, pairs_of_repeats};
 use crate::generation::Method;
 use crate::leakage::{
     DiagnosedPair, Diagnostics, Leak, LeakRate, Metric, PairEstimate, Rounding, ScoredPair,
@@ -47,7 +47,7 @@ impl Scorer<'_> {
     /// A pair whose test or control prompt has no answer is left out.
     pub(crate) fn score(&self, store: &mut Store, subject: &Subject) -> anyhow::Result<Scored> {
         match &subject.evidence {
-            Evidence::Repeats(comparisons) => self.score_repeats(store, subject, comparisons),
+            Evidence::Repeats(repeats) => self.score_repeats(store, subject, repeats),
             Evidence::Exact(continuations) => self.score_exact(store, subject, continuations),
         }
     }
@@ -60,7 +60,11 @@ impl Scorer<'_> {
     ) -> anyhow::Result<Scored> {
         let similarity = |concept: &str, text: &str| self.similarity(concept, text);
         let compared = exact::compare(self.scale(&similarity), continuations)?;
-        let grouped = compare_groups(self.scale(&similarity), &compared.pair_texts())?;
+        let grouped = compare_groups(
+            self.scale(&similarity),
+            &compared.pair_texts(),
+            &compared.filler_texts(),
+        )?;
         let key = self.key(subject, Method::Exact(continuations.params));
         let condition = store.register_condition(&key)?;
         store.save_exact_leaks(condition, &compared.new_leaks())?;
@@ -78,8 +82,9 @@ impl Scorer<'_> {
         &self,
         store: &mut Store,
         subject: &Subject,
-        comparisons: &[Comparison],
+        repeats: &Repeats,
     ) -> anyhow::Result<Scored> {
+        let comparisons = &repeats.comparisons;
         let scored = comparisons
             .iter()
             .map(|comparison| self.verdict(comparison));
@@ -88,7 +93,11 @@ impl Scorer<'_> {
         let new: Vec<NewLeak> = comparisons.iter().zip(&scored).map(new_leak).collect();
         store.save_leaks(condition, &new)?;
         let similarity = |concept: &str, text: &str| self.similarity(concept, text);
-        let grouped = compare_groups(self.scale(&similarity), &pairs_of_repeats(comparisons))?;
+        let grouped = compare_groups(
+            self.scale(&similarity),
+            &pairs_of_repeats(comparisons),
+            &fillers_of_repeats(&repeats.fillers),
+        )?;
         save_grouped(store, condition, &grouped)?;
         let pairs = with_specifics(estimates(&scored), &grouped);
         let places = striking_leaks(&pairs, N_EXAMPLES).into_iter();

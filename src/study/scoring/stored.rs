@@ -9,7 +9,7 @@ use anyhow::ensure;
 use itertools::Itertools as _;
 
 use super::encoding::{Encoding, similarity_text};
-use super::evidence::{Evidence, Subject};
+use super::evidence::{Evidence, Repeats, Subject};
 use super::scorer::{Scored, Scorer};
 use crate::generation::sampling_labels;
 use crate::gguf::manifest::Manifest;
@@ -111,7 +111,10 @@ fn subject(store: &Store, model: ComparedModel) -> anyhow::Result<(ComparedModel
     let subject = Subject {
         source: model.source,
         label: format!("{} {}", model.label, model.quantization),
-        evidence: Evidence::Repeats(store.comparisons(&model.source)?),
+        evidence: Evidence::Repeats(Repeats {
+            comparisons: store.comparisons(&model.source)?,
+            fillers: store.filler_generations(&model.source)?,
+        }),
     };
     Ok((model, subject))
 }
