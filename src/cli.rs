@@ -7,8 +7,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod annotate;
 mod models;
 
+pub use annotate::{
+    AnnotateArgs, AnnotateCommand, AnnotateReadArgs, AnnotateSampleArgs, AnnotateShowArgs,
+};
 pub use models::{
     CheckArgs, DeriveArgs, FetchArgs, ModelsArgs, ModelsCommand, NamedModelArgs, QuantizeArgs,
     ShowArgs,
@@ -51,6 +55,8 @@ pub enum Command {
     Show(ShowRowsArgs),
     /// Write tables for other programs: CSV, JSON Lines, Parquet, Excel, LaTeX.
     Export(ExportArgs),
+    /// Let people judge verdicts without knowing whose text is whose, and show how far they agree with the metric.
+    Annotate(AnnotateArgs),
     /// Measure how fast generations are made on this machine.
     Bench(BenchArgs),
     /// Print the completions of a shell.
@@ -125,6 +131,7 @@ pub struct ShelfArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// A table for people.
+    #[value(alias = "text")]
     Table,
     /// One JSON document.
     Json,

@@ -3,6 +3,7 @@
 //! Owns the exit status and the words for an interruption; `program` owns what the process has only once. Each part
 //! decides for itself what it does.
 
+mod annotate;
 mod bench;
 mod compare;
 mod drift;
@@ -22,6 +23,7 @@ mod run;
 mod score;
 mod show;
 mod simulate;
+mod target;
 
 use std::process::ExitCode;
 
@@ -68,6 +70,7 @@ pub fn run(command: Command) -> anyhow::Result<Status> {
         Command::List(args) => list::list(&args),
         Command::Show(args) => show::show(&args),
         Command::Export(args) => export::export(&args),
+        Command::Annotate(args) => annotate::annotate(&args.command),
         Command::Bench(args) => bench::bench(&args),
         Command::Completions(args) => manual::completions(args.shell),
         Command::Man(args) => manual::man(args.output.as_deref()),

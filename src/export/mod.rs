@@ -29,7 +29,10 @@ pub enum ExportFormat {
     /// Parquet.
     Parquet,
     /// An Excel workbook, with a sheet for each table.
-    Xlsx,
+    Xlsx {
+        /// True if long texts go on in further lines of their cell, for people to read.
+        wraps_text: bool,
+    },
     /// A LaTeX table for the package booktabs.
     Latex,
 }
@@ -67,19 +70,19 @@ impl ExportFormat {
             Self::Csv { .. } => "csv",
             Self::Jsonl => "jsonl",
             Self::Parquet => "parquet",
-            Self::Xlsx => "xlsx",
+            Self::Xlsx { .. } => "xlsx",
             Self::Latex => "tex",
         }
     }
 
     /// True if one document holds several tables.
     pub fn holds_many(self) -> bool {
-        matches!(self, Self::Xlsx)
+        matches!(self, Self::Xlsx { .. })
     }
 
     /// True if a terminal cannot show it.
     pub fn is_binary(self) -> bool {
-        matches!(self, Self::Parquet | Self::Xlsx)
+        matches!(self, Self::Parquet | Self::Xlsx { .. })
     }
 
     /// A document that is written to `out`.
@@ -88,7 +91,7 @@ impl ExportFormat {
             Self::Csv { escapes_formulas } => Box::new(csv::Csv::new(out, escapes_formulas)),
             Self::Jsonl => Box::new(jsonl::Jsonl::new(out)),
             Self::Parquet => Box::new(parquet::Parquet::new(out)),
-            Self::Xlsx => Box::new(workbook::Sheets::new(out)),
+            Self::Xlsx { wraps_text } => Box::new(workbook::Sheets::new(out, wraps_text)),
             Self::Latex => Box::new(latex::Latex::new(out)),
         }
     }

@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-use rust_xlsxwriter::{Format, Workbook, Worksheet, XlsxError};
+use rust_xlsxwriter::{Format, FormatAlign, Workbook, Worksheet, XlsxError};
 
 use super::{Document, ExportError};
 use crate::table::{Cell, Column, ColumnKind};
@@ -18,6 +18,8 @@ const N_CHARS_MAX: usize = 32_767;
 const EXACT_MAX: u64 = 1 << 53;
 /// Width of a column of text, in characters.
 const TEXT_WIDTH: u32 = 28;
+/// Width of a column of text whose lines are wrapped.
+const WRAPPED_WIDTH: u32 = 48;
 /// Width of a column of numbers, in characters.
 const NUMBER_WIDTH: u32 = 12;
 
@@ -26,6 +28,7 @@ pub(super) struct Sheets<W: Write> {
     out: W,
     workbook: Workbook,
     sheet: Option<Sheet>,
+    wraps_text: bool,
 }
 
 /// The table that is being filled.
@@ -33,14 +36,17 @@ struct Sheet {
     table: String,
     worksheet: Worksheet,
     n_rows: u32,
+    /// The format of texts.
+    text: Format,
 }
 
 impl<W: Write> Sheets<W> {
-    pub(super) fn new(out: W) -> Self {
+    pub(super) fn new(out: W, wraps_text: bool) -> Self {
         Self {
             out,
             workbook: Workbook::new(),
             sheet: None,
+            wraps_text,
         }
     }
 
@@ -56,8 +62,12 @@ impl<W: Write> Document for Sheets<W> {
         self.end_sheet();
         self.sheet = Some(Sheet {
             table: table.to_owned(),
-            worksheet: worksheet(table, columns).map_err(failure)?,
+            worksheet: worksheet(table, columns, self.wraps_text).map_err(failure)?,
             n_rows: 0,
+            text: match self.wraps_text {
+                true => Format::new().set_text_wrap().set_align(FormatAlign::Top),
+                false => Format::new(),
+            },
         });
         Ok(())
     }
@@ -99,7 +109,7 @@ impl Sheet {
             }
             Cell::Integer(number) => sheet.write_number(row, column_idx, number as f64),
             Cell::Real(number) => sheet.write_number(row, column_idx, number),
-            Cell::Text(text) => sheet.write_string(row, column_idx, text),
+            Cell::Text(text) => sheet.write_string_with_format(row, column_idx, text, &self.text),
         };
         written.map(drop).map_err(failure)
     }
@@ -122,13 +132,14 @@ impl Sheet {
     }
 }
 
-fn worksheet(table: &str, columns: &[Column]) -> Result<Worksheet, XlsxError> {
+fn worksheet(table: &str, columns: &[Column], wraps_text: bool) -> Result<Worksheet, XlsxError> {
     let bold = Format::new().set_bold();
     let mut worksheet = Worksheet::new();
     worksheet.set_name(table)?;
     worksheet.set_freeze_panes(1, 0)?;
     for (column_idx, column) in (0..).zip(columns) {
         let width = match column.kind {
+            ColumnKind::Text if wraps_text => WRAPPED_WIDTH,
             ColumnKind::Text => TEXT_WIDTH,
             ColumnKind::Integer | ColumnKind::Real => NUMBER_WIDTH,
         };
@@ -166,7 +177,7 @@ mod tests {
 
     #[test]
     fn no_text_is_a_formula() {
-        let bytes = write_bytes(|out| Box::new(Sheets::new(out)), &columns(), ROWS);
+        let bytes = write_bytes(|out| Box::new(Sheets::new(out, false)), &columns(), ROWS);
         let sheet = member(&bytes, "xl/worksheets/sheet1.xml");
         assert!(!sheet.contains("<f>"), "{sheet}");
         assert!(sheet.contains(r#"<c r="C6" t="s">"#), "{sheet}");
@@ -176,7 +187,7 @@ mod tests {
 
     #[test]
     fn numbers_that_a_double_rounds_are_text() {
-        let bytes = write_bytes(|out| Box::new(Sheets::new(out)), &columns(), ROWS);
+        let bytes = write_bytes(|out| Box::new(Sheets::new(out, false)), &columns(), ROWS);
         let strings = member(&bytes, "xl/sharedStrings.xml");
         assert!(strings.contains("<t>9223372036854775807</t>"), "{strings}");
         let sheet = member(&bytes, "xl/worksheets/sheet1.xml");
@@ -186,7 +197,7 @@ mod tests {
     #[test]
     fn every_table_has_its_sheet() {
         let mut bytes = Vec::new();
-        let mut document = Sheets::new(&mut bytes);
+        let mut document = Sheets::new(&mut bytes, false);
         for table in ["leaks", "rates"] {
             document.begin(table, &columns()).unwrap();
             document.row(&ROWS[0]).unwrap();
@@ -203,7 +214,7 @@ mod tests {
 
     #[test]
     fn what_excel_cannot_hold_is_refused() {
-        let mut document = Sheets::new(Vec::new());
+        let mut document = Sheets::new(Vec::new(), false);
         document.begin("generations", &columns()).unwrap();
         let long = "é".repeat(N_CHARS_MAX);
         let row = |text| [Cell::Null, Cell::Null, Cell::Text(text)];

@@ -58,7 +58,7 @@ pub enum ImportError {
     },
     /// Nothing below the header.
     #[error(
-        "`{path}` has no rows\nhint: the first row names the columns, each row below it is a prompt"
+        "`{path}` has no rows\nhint: the first row names the columns, each row below it is a prompt or an item"
     )]
     NoRows {
         /// The file.
@@ -77,9 +77,7 @@ pub enum ImportError {
         hint: &'static str,
     },
     /// Columns that the mapping names and the file does not have.
-    #[error(
-        "`{path}` has no {what}\nhint: {hint}its columns are: {found}; other names are given with a mapping (experiments/IMPORT.md)"
-    )]
+    #[error("`{path}` has no {what}\nhint: {hint}its columns are: {found}{advice}")]
     MissingColumns {
         /// The file.
         path: PathBuf,
@@ -89,6 +87,8 @@ pub enum ImportError {
         hint: String,
         /// The columns of the file.
         found: String,
+        /// How to name other columns, beginning with "; "; or nothing.
+        advice: &'static str,
     },
     /// Two columns of one name, of which the mapping needs one.
     #[error("`{path}` has two columns `{column}`\nhint: rename one of them")]

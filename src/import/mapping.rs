@@ -15,6 +15,8 @@ use crate::experiment::{ConceptFamilies, did_you_mean, doubled};
 
 /// The number of a repeat in the name of a column.
 const NUMBER_SLOT: &str = "{n}";
+/// How columns of other names are read.
+const OTHER_NAMES: &str = "; other names are given with a mapping (experiments/IMPORT.md)";
 /// The mapping that is used unless another is given.
 const PUBLISHED: &str = include_str!("published.yaml");
 
@@ -191,12 +193,7 @@ impl Mapping {
     /// Finds its columns in a table.
     pub(super) fn layout(&self, path: &Path, table: &Table) -> Result<Layout, ImportError> {
         let wire = &self.wire;
-        let mut search = Search {
-            table,
-            optional: &wire.optional,
-            missing: Vec::new(),
-            doubled: None,
-        };
+        let mut search = Search::new(table, &wire.optional, OTHER_NAMES);
         let (by_index, by_prompt) = (&wire.control.row_index, &wire.control.prompt);
         let prompt = search.required(&wire.prompt);
         let concept = search.required(&wire.concept);
@@ -301,14 +298,26 @@ fn repeat_columns(table: &Table, name: &str) -> Vec<String> {
 }
 
 /// The search for columns, which reports all that are missing together.
-struct Search<'a> {
+pub(super) struct Search<'a> {
     table: &'a Table,
     optional: &'a [String],
     missing: Vec<String>,
     doubled: Option<String>,
+    /// How to name other columns.
+    advice: &'static str,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    pub(super) fn new(table: &'a Table, optional: &'a [String], advice: &'static str) -> Self {
+        Self {
+            table,
+            optional,
+            missing: Vec::new(),
+            doubled: None,
+            advice,
+        }
+    }
+
     /// The place of a column that the mapping names, and reports it where it is missing and not optional.
     fn given(&mut self, name: Option<&String>) -> Option<usize> {
         let name = name?;
@@ -319,7 +328,7 @@ impl Search<'_> {
         self.required(name)
     }
 
-    fn required(&mut self, name: &str) -> Option<usize> {
+    pub(super) fn required(&mut self, name: &str) -> Option<usize> {
         let columns = self.table.columns.iter().enumerate();
         let mut found = columns.filter(|(_, column)| *column == name);
         let first = found.next();
@@ -332,7 +341,7 @@ impl Search<'_> {
         first.map(|(column_idx, _)| column_idx)
     }
 
-    fn finish(self, path: &Path) -> Result<(), ImportError> {
+    pub(super) fn finish(self, path: &Path) -> Result<(), ImportError> {
         let path = path.to_owned();
         if let Some(column) = self.doubled {
             return Err(ImportError::DoubledColumn { path, column });
@@ -365,6 +374,7 @@ impl Search<'_> {
                 meant => format!("did you mean {}? ", quoted(meant)),
             },
             found: quoted(&named),
+            advice: self.advice,
         })
     }
 }

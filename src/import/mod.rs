@@ -1,4 +1,5 @@
-//! Generations that were made elsewhere: read from a workbook, a CSV or TSV file, or JSON lines; or the prompts alone.
+//! Generations that were made elsewhere: read from a workbook, a CSV or TSV file, or JSON lines; or the prompts alone; or
+//! a table that people filled in.
 //!
 //! Owns the three formats, the mapping that says which column is what, the way from rows to prompt pairs, and every
 //! finding about a row. It stores nothing, scores nothing, and changes no text: prompts, concepts and generations stay
@@ -10,6 +11,7 @@
 
 mod delimited;
 mod error;
+mod filled;
 mod finding;
 mod json_lines;
 mod lint;
@@ -31,13 +33,14 @@ use std::path::{Path, PathBuf};
 use crate::digest::Digest;
 
 pub use error::ImportError;
+pub use filled::{FilledCell, read_filled};
 pub use finding::{Finding, FindingKind, summary_of};
 pub use mapping::Mapping;
 pub use published::{
     PUBLISHED_COMMIT, PUBLISHED_PREFIX, PUBLISHED_REPOSITORY, PUBLISHED_WORKBOOKS,
     PublishedWorkbook, published_prompts, published_workbooks,
 };
-pub use table::Sheet;
+pub use table::{Place, Sheet};
 
 use published::families_of;
 use table::Table;
@@ -106,7 +109,7 @@ impl ImportedFile {
         let format = Format::of(path)?;
         let bytes = read_bytes(path)?;
         let sha256 = Digest::of(&bytes);
-        let table = format.read(path, &bytes, mapping)?;
+        let table = format.read(path, &bytes, mapping.sheet())?;
         // Texts of the table are copied from here on, so that the bytes need not stay.
         drop(bytes);
         let layout = mapping.layout(path, &table)?;
@@ -163,9 +166,9 @@ impl Format {
         }
     }
 
-    fn read(self, path: &Path, bytes: &[u8], mapping: &Mapping) -> Result<Table, ImportError> {
+    fn read(self, path: &Path, bytes: &[u8], sheet: Option<&str>) -> Result<Table, ImportError> {
         match self {
-            Self::Workbook => workbook::read(path, bytes, mapping.sheet()),
+            Self::Workbook => workbook::read(path, bytes, sheet),
             Self::Delimited(delimiter) => delimited::read(path, bytes, delimiter),
             Self::JsonLines => json_lines::read(path, bytes),
         }

@@ -60,7 +60,7 @@ pub(super) enum Cell {
 
 /// Where a cell or a row is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub struct Place {
     /// The number of the row, or the line, from 1.
     pub(super) row: usize,
     row_idx: usize,

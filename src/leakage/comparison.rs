@@ -286,17 +286,9 @@ pub fn leak_trend(
 /// How far two metrics give the same verdicts on the same generations; None where they share none.
 pub fn metric_agreement(a: &[ScoredPair], b: &[ScoredPair]) -> Option<Agreement> {
     let both = in_both(a, b, ScoredPair::key).into_iter();
-    let both = both.map(|(a, b)| (half_points(a.leak), half_points(b.leak)));
-    let (a, b): (Vec<u8>, Vec<u8>) = both.unzip();
+    let both = both.map(|(a, b)| (a.leak, b.leak));
+    let (a, b): (Vec<Leak>, Vec<Leak>) = both.unzip();
     agreement(&a, &b)
-}
-
-fn half_points(leak: Leak) -> u8 {
-    match leak {
-        Leak::Leak => 2,
-        Leak::Tie => 1,
-        Leak::NoLeak => 0,
-    }
 }
 
 /// The pairs that have a rate under all conditions, in order.

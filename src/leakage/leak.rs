@@ -6,7 +6,7 @@ use super::metric::Rounding;
 use super::similarity::rounded;
 
 /// The verdict on whether the concept leaked into the test generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Leak {
     /// The test generation is closer to the concept than the control generation.
     Leak,

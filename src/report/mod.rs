@@ -2,6 +2,7 @@
 //!
 //! Owns words and layout. It reads no database and computes no statistic: every figure stands in `results` already.
 
+mod annotation;
 mod columns;
 mod compare;
 mod diagnostics;
@@ -18,6 +19,7 @@ mod specific_object;
 mod table;
 mod text;
 
+pub use annotation::{annotation_json, annotation_table};
 pub use columns::plain_table;
 pub use compare::{comparison_json, comparison_table};
 pub use drift::{drift_json, drift_table};

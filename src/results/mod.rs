@@ -3,6 +3,7 @@
 //! Owns plain data: numbers with their units, texts as they are stored. `study` puts them together, `report` tells them
 //! to people and programs; nothing here is escaped or formatted.
 
+mod annotation;
 mod comparison;
 mod drift;
 mod pairs;
@@ -10,6 +11,7 @@ mod plan;
 mod report;
 mod run;
 
+pub use annotation::{AnnotationReport, BetweenAgreement, PeopleAgreement};
 pub use comparison::{
     ChangedSide, ChangedText, ComparisonReport, Condition, ConditionComparison, MetricAgreement,
     MetricDifference, ModelTrend, RepeatText,

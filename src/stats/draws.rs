@@ -1,4 +1,4 @@
-//! Random words from a seed, for tests by random permutation and for simulations.
+//! Random words from a seed, for tests by random permutation, for simulations and for whoever takes a part at random.
 //!
 //! SplitMix64: G. L. Steele, D. Lea and C. H. Flood, "Fast Splittable Pseudorandom Number
 //! Generators" (OOPSLA 2014). Word n is a function of the seed and n, so the same seed gives the
@@ -9,16 +9,18 @@ const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A sequence of 64-bit words.
 #[derive(Debug, Clone)]
-pub(super) struct Draws {
+pub struct Draws {
     state: u64,
 }
 
 impl Draws {
-    pub(super) fn new(seed: u64) -> Self {
+    /// The sequence of a seed.
+    pub fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
-    pub(super) fn next_word(&mut self) -> u64 {
+    /// The next word.
+    pub fn next_word(&mut self) -> u64 {
         self.state = self.state.wrapping_add(GAMMA);
         let word = self.state;
         let word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -27,8 +29,17 @@ impl Draws {
     }
 
     /// Uniform from 0 to below 1.
-    pub(super) fn next_uniform(&mut self) -> f64 {
+    pub fn next_uniform(&mut self) -> f64 {
         (self.next_word() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Puts things into a random order, each as likely as any other: R. Durstenfeld, "Algorithm 235: Random
+    /// Permutation", Communications of the ACM 7(7), 1964.
+    pub fn shuffle<T>(&mut self, things: &mut [T]) {
+        for last in (1..things.len()).rev() {
+            let place = (self.next_uniform() * (last + 1) as f64) as usize;
+            things.swap(last, place);
+        }
     }
 }
 
@@ -47,5 +58,22 @@ mod tests {
             9_817_491_932_198_370_423,
         ];
         assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn every_order_is_as_likely() {
+        let mut draws = Draws::new(1);
+        let mut counts = std::collections::BTreeMap::new();
+        for _ in 0..6_000 {
+            let mut order = [0, 1, 2];
+            draws.shuffle(&mut order);
+            *counts.entry(order).or_insert(0) += 1;
+        }
+        assert_eq!(counts.len(), 6);
+        // Four standard errors of a sixth.
+        assert!(
+            counts.values().all(|n| (885..=1115).contains(n)),
+            "{counts:?}"
+        );
     }
 }

@@ -16,8 +16,9 @@ mod sign_flip;
 mod simulation;
 mod trend;
 
-pub use agreement::{Agreement, agreement};
+pub use agreement::{Agreement, ClusteredAgreement, Kappa, agreement, clustered_agreement};
 pub use components::{Observation, VarianceComponents, variance_components};
+pub use draws::Draws;
 pub use drift::{Drift, MeanLogprobs, TopTokens, drift, kl_divergence, mean_logprobs};
 pub use interval::{ClusterMean, Interval, cluster_mean, degrees_of_freedom};
 pub use multiple::holm;

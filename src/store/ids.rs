@@ -76,6 +76,10 @@ row_id!(
     ConditionId
 );
 row_id!(
+    /// A row of `annotation_items`.
+    AnnotationItemId
+);
+row_id!(
     /// A row of `runs`.
     RunId
 );

@@ -182,7 +182,7 @@ fn stored_leak(row: &Row<'_>) -> Result<StoredLeak, Failure> {
     })
 }
 
-fn leak(value: f64) -> Result<Leak, Failure> {
+pub(super) fn leak(value: f64) -> Result<Leak, Failure> {
     let known = [Leak::Leak, Leak::Tie, Leak::NoLeak];
     let found = known.into_iter().find(|leak| leak.value() == value);
     found.ok_or_else(|| Failure::Value(format!("{value} is no verdict")))

@@ -15,6 +15,7 @@
 //!
 //! **Time.** All timestamps are made by SQLite: UTC, ISO 8601 with milliseconds.
 
+mod annotations;
 mod comparisons;
 mod concept_similarities;
 mod conditions;
@@ -50,6 +51,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
+pub use annotations::{
+    NewAnnotationItem, NewAnnotationSample, SavedAnnotations, StoredAnnotation,
+    StoredAnnotationItem, StoredAnnotationSample,
+};
 pub use comparisons::{ComparedModel, ComparedText, Comparison, Source, StoredExperiment};
 pub use concept_similarities::ConceptSimilarity;
 pub use conditions::{ConditionKey, KeyField, StoredCondition};
@@ -60,8 +65,8 @@ pub use experiments::{NewExperiment, NewPair};
 pub use fillers::{FillerGeneration, StoredFiller};
 pub use generations::{NewAnswer, NewFailure, StoredGeneration};
 pub use ids::{
-    ConditionId, EnumerationRowId, ExperimentId, GenerationId, ModelId, NumericsId, PromptId,
-    RenderedPromptId, RunId, SamplingId,
+    AnnotationItemId, ConditionId, EnumerationRowId, ExperimentId, GenerationId, ModelId,
+    NumericsId, PromptId, RenderedPromptId, RunId, SamplingId,
 };
 pub use imports::{IMPORTED_SEED, Imported, NewImport, NewImportedPair, NewImportedRow};
 pub use leaks::{NewLeak, StoredLeak};

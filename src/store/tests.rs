@@ -1,5 +1,6 @@
 //! Tests of the store as a whole, by what they are about.
 
+mod annotations;
 mod concept_similarities;
 mod conditions;
 mod enumerations;

@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod annotating;
 pub(crate) mod answering;
 pub(crate) mod asking;
 mod comparing;
@@ -40,6 +41,10 @@ pub mod export {
     pub use super::exporting::{Source, Table, TakeRow, dictionary, named};
 }
 
+pub use annotating::{
+    AnnotationSheet, AnnotationsRead, ChangedChoice, ReadingAnnotations, SamplingVerdicts,
+    SheetItem,
+};
 pub use comparing::Comparing;
 pub use experiment::Loading;
 pub use importing::{ImportedNow, Importing};

@@ -37,6 +37,7 @@ fn help_lists_the_commands() {
         "list",
         "show",
         "export",
+        "annotate",
         "bench",
         "completions",
         "man",

@@ -84,6 +84,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "stats",
             "store",
             "table",
+            // What people see of generations in a sample, and is compared with what they send back.
+            "visible",
             "watch",
         ],
     ),

@@ -1,19 +1,17 @@
 //! `seep export`: tables for other programs.
 //!
-//! Owns which tables go into which files. The content of a table is in `study`, the making of a file in `target`,
+//! Owns which tables go into which files. The content of a table is in `study`, the making of a file in `cmd/target.rs`,
 //! and the module `export` of the library has the formats.
-
-mod target;
 
 use std::path::Path;
 
 use anyhow::{bail, ensure};
 
 use super::Status;
+use super::target::Target;
 use crate::cli::{ExportArgs, TableFormat};
 use crate::export::{Document, ExportError, ExportFormat};
 use crate::study::export::{self as tables, Source, Table};
-use target::Target;
 
 /// Writes what is asked for.
 pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Status> {
@@ -71,7 +69,7 @@ fn format(args: &ExportArgs) -> anyhow::Result<ExportFormat> {
         },
         TableFormat::Jsonl => ExportFormat::Jsonl,
         TableFormat::Parquet => ExportFormat::Parquet,
-        TableFormat::Xlsx => ExportFormat::Xlsx,
+        TableFormat::Xlsx => ExportFormat::Xlsx { wraps_text: false },
         TableFormat::Latex => ExportFormat::Latex,
     })
 }

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use crate::generation::Method;
 use crate::store::fixture::{Fixture, YAML, new_experiment};
+use crate::store::schema::MIGRATIONS;
 use crate::store::{Store, StoreError};
 
 /// The first line of the message of opening what `make` leaves at the path, and the whole message has a hint.
@@ -47,7 +48,10 @@ fn unusable_files_are_refused() {
     };
     check_refused(
         newer,
-        "the database `PATH` has schema version 99, newer than 4",
+        &format!(
+            "the database `PATH` has schema version 99, newer than {}",
+            MIGRATIONS.len()
+        ),
     );
     let altered = |path: &Path| {
         Store::open(path).unwrap();

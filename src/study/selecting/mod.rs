@@ -85,8 +85,7 @@ pub(crate) fn all<'a>(
     let mut left = begin(stored, Policy::All, selection)?;
     left.field(METRIC, selection.metric.as_deref())?;
     left.field(SEED, selection.seed().as_deref())?;
-    left.check_known(words)?;
-    left.keep(|set| words.is_empty() || words.iter().any(|word| Name::of(set).is(word)));
+    left.only(words)?;
     left.standing();
     Ok(left)
 }

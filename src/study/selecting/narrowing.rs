@@ -179,6 +179,13 @@ impl<'a> Selected<'a> {
         unknown.map_or(Ok(()), |word| resolve(&names, word, LEAKS).map(drop))
     }
 
+    /// Keeps the conditions that one of the words means; all of them without words.
+    pub(crate) fn only(&mut self, words: &[String]) -> anyhow::Result<()> {
+        self.check_known(words)?;
+        self.keep(|set| words.is_empty() || words.iter().any(|word| Name::of(set).is(word)));
+        Ok(())
+    }
+
     /// That some words mean exact leaks alone and others leaks of repeats alone, if they do. An exact rate and one of
     /// repeats differ by the luck of the draws as well, which no interval here is for.
     fn mixed(&self, words: &[&str]) -> Option<anyhow::Error> {

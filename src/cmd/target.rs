@@ -1,4 +1,4 @@
-//! Where an export goes: stdout, or a file that is there in full or not at all.
+//! Where tables go: stdout, or a file that is there in full or not at all.
 
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Write};
