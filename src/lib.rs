@@ -126,6 +126,7 @@
 //! | view; dictionary | a query of the database with a stable name; what every column means |
 //! | echo | the concept itself stands in the test generation |
 //! | flaw; diagnostics | a way in which a verdict says little about a leak, such as an echo; how many pairs have each, and the rate without them |
+//! | matrix of concepts; its map | mean similarity of each concept to the generations for each concept, less the means of row and column; its picture |
 //! | metric | the name of a similarity: `sbert`, `bertscore`, `bertscore-precision`, `bertscore-recall` |
 //! | signature | one line that says what a figure depends on besides the generations |
 //! | layer | how many blocks of an encoder a hidden state has gone through, from 1 |

@@ -56,7 +56,7 @@ pub use judges::{Choice, JudgeAgreement, JudgedItem, JudgedRate, judge_agreement
 pub use kind::{ClusterUnit, RateKind};
 pub use leak::Leak;
 pub use leak_rate::{ExactRate, LeakRate, leak_rates, striking_leaks};
-pub use matrix::TemplateSimilarities;
+pub use matrix::{ConceptMatrix, TemplateSimilarities};
 pub use measure::Measure;
 pub use metric::{Metric, Rounding, Signature};
 pub use similarity::{cosine, rounded};

@@ -2,7 +2,7 @@
 
 use super::{ConditionComparison, ModelTrend, PairPrompts, Texts};
 use crate::generation::EnumerationParams;
-use crate::leakage::{Diversity, LeakRate, PairEstimate};
+use crate::leakage::{ConceptMatrix, Diversity, LeakRate, PairEstimate};
 use crate::stats::Drift;
 
 /// An experiment with everything that is shown of it.
@@ -95,6 +95,8 @@ pub struct ReportCondition {
     pub diversity: Option<Diversity>,
     /// The share of different verdicts among any two repeats of a prompt, 0 to 1; None with one repeat.
     pub disagreement: Option<f64>,
+    /// How close the generations for each concept are to each concept; None where no template holds two.
+    pub matrix: Option<ConceptMatrix>,
     /// The leaks that the rates are made of, by pair and repeat.
     pub leaks: Vec<ReportLeak>,
 }
@@ -126,6 +128,8 @@ pub struct ReportComparison {
     pub found: ConditionComparison,
     /// How far the condition lies from the base in its next-token distributions; None where they are not stored.
     pub drift: Option<Drift>,
+    /// The condition's matrix less that of the base; None where one has none.
+    pub matrix: Option<ConceptMatrix>,
 }
 
 /// A run or an import: which program did what, on which machine.

@@ -210,7 +210,13 @@ mod tests {
     }
 
     /// Everything that is described but is no table or view.
-    const COMPUTED: &[&str] = &["rates", "diagnostics", "comparisons", "dictionary"];
+    const COMPUTED: &[&str] = &[
+        "rates",
+        "diagnostics",
+        "comparisons",
+        "concept_matrix",
+        "dictionary",
+    ];
 
     /// Name and declared type of each column.
     fn columns(connection: &Connection, table: &str) -> Vec<(String, String)> {

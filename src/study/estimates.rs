@@ -3,18 +3,17 @@
 //!
 //! Owns the one way in which comparison, report and export read leaks, of repeats and exact ones.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use itertools::Itertools as _;
 
 use crate::leakage::{
-    ClusterUnit, Clusters, Measure, PairEstimate, PairRates, ScoredPair, TemplateSimilarities,
-    estimates, pair_rates,
+    ClusterUnit, Clusters, ConceptMatrix, Measure, PairEstimate, PairRates, ScoredPair,
+    TemplateSimilarities, estimates, pair_rates,
 };
 use crate::results::{LikelyText, PairPrompts};
-use crate::store::{
-    ConceptSimilarity, EnumerationRowId, Store, StoredCondition, StoredExactLeak, StoredLeak,
-};
+use crate::store::{EnumerationRowId, Store, StoredCondition, StoredExactLeak, StoredLeak};
+use crate::study::templates::templates;
 
 /// The estimates of one condition.
 pub(crate) struct Estimates<'a> {
@@ -76,40 +75,12 @@ impl<'a> Estimates<'a> {
     }
 }
 
-/// The similarities of each template that are stored whole: of every concept to the generations of every other.
-///
-/// Templates and concepts are in the order of the alphabet, as when they are scored.
-fn templates(
-    prompts: &BTreeMap<usize, PairPrompts>,
-    similarities: &[ConceptSimilarity],
-) -> Vec<TemplateSimilarities> {
-    let cells: HashMap<(usize, usize), f64> = similarities
-        .iter()
-        .map(|it| ((it.pair_idx, it.held_pair_idx), it.similarity))
-        .collect();
-    let measured = similarities.iter().map(|it| it.pair_idx).dedup();
-    let pairs = measured.filter_map(|pair_idx| prompts.get(&pair_idx));
-    let by_template = pairs
-        .map(|pair| ((&pair.template_id, &pair.control_prompt), pair))
-        .into_group_map();
-    let by_template = by_template.into_iter().sorted_by_key(|(key, _)| *key);
-    let templates = by_template.filter_map(|((..), pairs)| {
-        let pairs: Vec<&PairPrompts> = pairs.into_iter().sorted_by_key(|it| &it.concept).collect();
-        let row = |measured: &&PairPrompts| {
-            let cells = pairs
-                .iter()
-                .map(|held| cells.get(&(measured.pair_idx, held.pair_idx)));
-            cells
-                .map(Option::<&f64>::copied)
-                .collect::<Option<Vec<f64>>>()
-        };
-        Some(TemplateSimilarities {
-            category: pairs.first()?.category.clone(),
-            concepts: pairs.iter().map(|pair| pair.concept.clone()).collect(),
-            similarities: pairs.iter().map(row).collect::<Option<_>>()?,
-        })
-    });
-    templates.collect()
+impl Estimates<'_> {
+    /// The matrix of concepts, in the order of the experiment; None where no template holds two.
+    pub(crate) fn matrix(&self) -> Option<ConceptMatrix> {
+        let concepts = self.prompts.values().map(|pair| pair.concept.as_str());
+        ConceptMatrix::new(&self.templates).map(|matrix| matrix.in_order_of(concepts))
+    }
 }
 
 /// The prompts of the pair of a verdict.

@@ -35,6 +35,7 @@ pub(crate) mod scoring;
 pub(crate) mod selecting;
 pub(crate) mod session;
 mod showing;
+mod templates;
 
 /// The tables that are exported, row by row.
 pub mod export {

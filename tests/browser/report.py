@@ -124,6 +124,20 @@ def sort_and_open(reader):
     page.locator("#body .open:focus", has_text="4").wait_for()
 
 
+def tell_cells(reader):
+    """A cell of a map of concepts says its number under the pointer and to the arrow keys."""
+    page = reader.page
+    told = page.locator("#concepts-1 .told")
+    page.locator("#concepts-1 .drawing").focus()
+    page.keyboard.press("ArrowDown")
+    expect(told.inner_text(), "red in the prompt, red measured: +50", "the first cell")
+    page.keyboard.press("ArrowRight")
+    expect(told.inner_text(), "red in the prompt, blue measured: −50", "the cell to the right")
+    plane = page.locator("#concepts-1 .plane")
+    plane.hover(position={"x": 5, "y": plane.bounding_box()["height"] - 5})
+    expect(told.inner_text(), "été in the prompt, red measured: no template has both", "the cell under the pointer")
+
+
 def check_hostile(reader):
     """Every hostile text can be read, and none has become an element."""
     page = reader.page
@@ -153,6 +167,7 @@ def check_small(browser, path):
         if width == "desktop" and scheme == "light":
             use(reader)
             sort_and_open(reader)
+            tell_cells(reader)
             check_hostile(reader)
         wide = reader.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         expect(wide, False, f"a page wider than its window, {width}")

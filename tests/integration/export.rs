@@ -15,7 +15,7 @@ use crate::experiment_file::ExperimentFile;
 use crate::harness::TestEnv;
 
 const DB: &str = "db/seep.sqlite";
-const VIEWS: [&str; 15] = [
+const VIEWS: [&str; 17] = [
     "generations",
     "leaks",
     "flips",
@@ -31,6 +31,8 @@ const VIEWS: [&str; 15] = [
     "failures",
     "scored_generations",
     "tokens",
+    "specificity",
+    "concept_similarities",
 ];
 
 /// A folder with a database of two models.
@@ -57,7 +59,19 @@ fn n_rows_expected(env: &TestEnv) -> BTreeMap<String, usize> {
         "diagnostics".to_owned(),
         Flaw::ALL.len() * count("leak_rates"),
     );
-    let described = ["rates", "diagnostics", "comparisons"].into_iter();
+    let cells = "SELECT count(*) FROM (
+             SELECT DISTINCT condition_id, concept, held_concept FROM v_concept_similarities AS cell
+             WHERE EXISTS (
+                 SELECT 1 FROM concept_similarities AS other
+                 WHERE other.condition_id = cell.condition_id AND other.pair_idx = cell.pair_idx
+                     AND other.held_pair_idx != other.pair_idx
+             )
+         )";
+    expected.insert(
+        "concept_matrix".to_owned(),
+        record.value::<i64>(cells) as usize,
+    );
+    let described = ["rates", "diagnostics", "comparisons", "concept_matrix"].into_iter();
     let described: usize = described.map(|table| described_columns(table).len()).sum();
     let n_columns = VIEWS.iter().map(|view| {
         let sql = format!("SELECT count(*) FROM pragma_table_info('v_{view}')");
@@ -339,7 +353,7 @@ fn mistakes_are_named() {
         ),
         (
             "--format csv",
-            "18 tables do not fit into one csv file\nhint: name one with `--table`, or give a folder with `-o FOLDER/`\n",
+            "21 tables do not fit into one csv file\nhint: name one with `--table`, or give a folder with `-o FOLDER/`\n",
         ),
         (
             "--table leaks",
@@ -390,4 +404,39 @@ fn a_file_that_cannot_be_written_leaves_nothing() {
         ran.stderr
     );
     assert!(env.files().iter().all(|name| !name.ends_with(".part")));
+}
+
+/// Similarities of 0.4 to itself and 0.1 to the other have row and column means of 0.25.
+#[test]
+fn the_cells_of_a_map_are_rows() {
+    let env = TestEnv::filled();
+    let ran = env.seep("export --db filled.sqlite --format jsonl --table concept_matrix");
+    let rows: Vec<Value> = ran
+        .ok()
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let found: Vec<(&str, &str, f64)> = rows
+        .iter()
+        .filter(|row| row["quantization"] == "Q2_K")
+        .map(|row| {
+            let cell = row["similarity"].as_f64().unwrap();
+            let [held, measured] =
+                ["held_concept", "concept"].map(|name| row[name].as_str().unwrap());
+            (held, measured, (1000.0 * cell).round())
+        })
+        .collect();
+    let expected = [
+        ("red", "red", 150.0),
+        ("red", "blue", -150.0),
+        ("blue", "red", -150.0),
+        ("blue", "blue", 150.0),
+        ("sky blue", "sky blue", 150.0),
+        ("sky blue", "été", -150.0),
+        ("été", "sky blue", -150.0),
+        ("été", "été", 150.0),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(rows.len(), 3 * expected.len());
 }

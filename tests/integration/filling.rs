@@ -9,8 +9,9 @@ use seep::digest::Digest;
 use seep::generation::{Generation, Method, RequestContext, SamplingParams, StopReason, StopRule};
 use seep::leakage::{Leak, echoes};
 use seep::store::{
-    ConditionKey, ExperimentId, GenerationId, ModelId, NewAnswer, NewExperiment, NewLeak, NewModel,
-    NewPair, NewPrompt, NewRenderedPrompt, NewRun, Numerics, NumericsId, PromptId, RunId, Store,
+    ConceptSimilarity, ConditionKey, ExperimentId, GenerationId, ModelId, NewAnswer, NewExperiment,
+    NewLeak, NewModel, NewPair, NewPrompt, NewRenderedPrompt, NewRun, Numerics, NumericsId,
+    PromptId, RunId, Store,
 };
 
 /// The seed of all generations.
@@ -148,6 +149,32 @@ impl Filling {
         };
         let condition = self.store.register_condition(&key).unwrap();
         self.store.save_leaks(condition, &leaks).unwrap();
+        let similarities = self.concept_similarities(model.n_leaks);
+        self.store
+            .save_concept_similarities(condition, &similarities)
+            .unwrap();
+    }
+
+    /// Those of the pairs that share control prompt and template: the more leaks, the closer is a concept to itself.
+    fn concept_similarities(&self, n_leaks: usize) -> Vec<ConceptSimilarity> {
+        let first = (0..self.extent.n_pairs).step_by(2);
+        let pairs = first.map(|pair_idx| [pair_idx, pair_idx + 1]);
+        let siblings = pairs.filter(|[a, b]| *b < self.extent.n_pairs && a / 3 == b / 3);
+        let rows = siblings.flat_map(|pair| {
+            pair.map(|measured| {
+                pair.map(|held| ConceptSimilarity {
+                    n_texts: 1,
+                    pair_idx: measured,
+                    held_pair_idx: held,
+                    similarity: if measured == held {
+                        0.1 * n_leaks as f64
+                    } else {
+                        0.1
+                    },
+                })
+            })
+        });
+        rows.flatten().collect()
     }
 
     fn leak(

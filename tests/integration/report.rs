@@ -89,6 +89,8 @@ fn figures_are_files_of_their_own() {
         "flips",
         "repeats",
         "echoes",
+        "concepts-1",
+        "concepts-1-less-2",
     ] {
         for form in ["svg", "pdf", "png"] {
             let path = env.path(&format!("figures/{name}.{form}"));

@@ -12,8 +12,8 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 use svg2pdf::{ConversionOptions, PageOptions};
 
-use super::style::{FONT, SCALE};
-use super::{Figure, xml_escaped};
+use super::Figure;
+use super::style::{FONT, SCALE, xml_escaped};
 
 /// Inter, cut to the Latin, Greek and Cyrillic scripts and the signs we write; the licence lies beside it.
 const FONT_FILE: &[u8] = include_bytes!("font/Inter-Regular.otf");

@@ -108,7 +108,8 @@ fn is_dark(colour: RGBColor) -> bool {
     contrast(colour, ON_DARK) > contrast(colour, ON_LIGHT)
 }
 
-fn contrast(a: RGBColor, b: RGBColor) -> f64 {
+/// The contrast of two colours as WCAG 2.1 defines it, from 1 to 21.
+pub(super) fn contrast(a: RGBColor, b: RGBColor) -> f64 {
     let (a, b) = (luminance(a), luminance(b));
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }

@@ -14,6 +14,7 @@ mod canvas;
 mod dots;
 mod file;
 mod grid;
+mod matrix;
 mod scale;
 mod scatter;
 mod style;
@@ -22,9 +23,10 @@ pub(in crate::report) use bars::{BarRow, Bars, bars};
 pub(in crate::report) use dots::{DotRow, Dots, Scale, dots};
 pub use file::{FigureError, figure_files};
 pub(in crate::report) use grid::{Grid, GridCell, grid};
+pub(in crate::report) use matrix::{Matrix, Steps, matrix};
 pub(in crate::report) use scatter::{Point, Scatter, XAxis, scatter};
 
-use style::{FONT, ROLES, SCALE};
+use style::{FONT, ROLES, SCALE, hex, xml_escaped};
 
 /// A figure, with all that is said about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +64,7 @@ impl Figure {
     pub(in crate::report) fn for_page(&self) -> String {
         let mut body = self.body().to_owned();
         for (colour, role) in ROLES {
-            let written = format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2);
+            let written = hex(colour);
             body = body.replace(&format!("\"{written}\""), &format!("\"var({role})\""));
         }
         self.svg(&body, "")
@@ -111,10 +113,4 @@ impl Figure {
         let size = attribute("width").zip(attribute("height"));
         size.expect("plotters writes both to the root")
     }
-}
-
-fn xml_escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }

@@ -32,8 +32,12 @@ pub(super) const SERIES: [RGBColor; 6] = [
     RGBColor(0x56, 0xb4, 0xe9),
 ];
 
+/// Above and below zero on a map, over paper: type in the colour of paper can be read on either.
+pub(super) const CLOSER: RGBColor = RGBColor(0x00, 0x5c, 0x92);
+pub(super) const FURTHER: RGBColor = RGBColor(0xb5, 0x50, 0x00);
+
 /// The colours that a page may set by itself, and the names of its custom properties.
-pub(super) const ROLES: [(RGBColor, &str); 10] = [
+pub(super) const ROLES: [(RGBColor, &str); 12] = [
     (INK, "--ink"),
     (MUTED, "--muted"),
     (GRID, "--grid"),
@@ -44,6 +48,8 @@ pub(super) const ROLES: [(RGBColor, &str); 10] = [
     (SERIES[3], "--series-3"),
     (SERIES[4], "--series-4"),
     (SERIES[5], "--series-5"),
+    (CLOSER, "--closer"),
+    (FURTHER, "--further"),
 ];
 
 /// The shape of a series' marks.
@@ -73,6 +79,11 @@ pub(super) fn series_style(series_idx: usize) -> (RGBColor, Shape) {
     let colour_idx = series_idx % SERIES.len();
     let shape_idx = (series_idx + series_idx / SERIES.len()) % SHAPES.len();
     (SERIES[colour_idx], SHAPES[shape_idx])
+}
+
+/// A colour as SVG has it, and as plotters writes it.
+pub(super) fn hex(colour: RGBColor) -> String {
+    format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2)
 }
 
 /// Pixels in units of the drawing.
@@ -114,6 +125,13 @@ pub(super) fn label(text: &str, n_chars_max: usize) -> String {
     let start = text.chars().take(n_start);
     let end = text.chars().skip(n_chars - (n_kept - n_start));
     start.chain(['…']).chain(end).collect()
+}
+
+/// A text as it stands between tags.
+pub(super) fn xml_escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 #[cfg(test)]

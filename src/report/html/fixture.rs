@@ -2,8 +2,9 @@
 
 use crate::generation::EnumerationParams;
 use crate::leakage::{
-    Bounds, Comparison, Diversity, ExactLeak, ExactPair, Figure, Flips, Leak, LeakRate, LeakTrend,
-    Measure, PairEstimate, RepeatFlips, ScoredPair, SpecificRate, leak_rates,
+    Bounds, Comparison, ConceptMatrix, Diversity, ExactLeak, ExactPair, Figure, Flips, Leak,
+    LeakRate, LeakTrend, Measure, PairEstimate, RepeatFlips, ScoredPair, SpecificRate,
+    TemplateSimilarities, leak_rates,
 };
 use crate::results::*;
 use crate::stats::{Drift, Interval, PValue};
@@ -150,6 +151,7 @@ fn condition(
             n_distinct: 5,
         }),
         disagreement: Some(0.25),
+        matrix: None,
         leaks,
     }
 }
@@ -205,6 +207,7 @@ fn other(
         condition_idx,
         found,
         drift,
+        matrix: None,
     }
 }
 
@@ -311,8 +314,31 @@ fn conditions() -> Vec<ReportCondition> {
     ]
 }
 
+/// The matrix of two templates that share a concept, of which `same` is the similarity to itself.
+fn matrix(same: f64) -> ConceptMatrix {
+    let template = |concepts: [&str; 2]| TemplateSimilarities {
+        category: "color-to-other".to_owned(),
+        concepts: concepts.map(str::to_owned).into(),
+        similarities: vec![vec![same, 0.1], vec![0.2, same]],
+    };
+    let templates = [
+        template(["blue", "red|.*"]),
+        template(["blue", "<b>green</b>"]),
+    ];
+    ConceptMatrix::new(&templates).expect("there are two concepts in each")
+}
+
 /// The report.
 pub(super) fn data() -> ReportData {
+    let mut data = data_without_matrices();
+    let [base, other] = [0.5, 0.45].map(matrix);
+    data.comparisons[0].others[0].matrix = Some(ConceptMatrix::difference(&base, &other));
+    data.conditions[0].matrix = Some(base);
+    data.conditions[1].matrix = Some(other);
+    data
+}
+
+fn data_without_matrices() -> ReportData {
     ReportData {
         experiment: ReportExperiment {
             name: "tiny <i>".to_owned(),

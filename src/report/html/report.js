@@ -41,7 +41,59 @@
     return { n: 1, leak: Number(isLeak), tie: 0, none: Number(!isLeak), echo: Number(echo >= 100), points: leak / 5000, difference: 0 };
   }
 
+  // A map of concepts says what is in the cell under the pointer, or in the one that arrow keys have gone to. The numbers
+  // are those of the table below it.
+  const tellCells = (plane) => {
+    const figure = plane.closest('figure');
+    const drawing = figure.querySelector('.drawing');
+    const told = element('p', 'told', 'Point at a cell, or go to the map with Tab and to a cell with the arrow keys, for its number.');
+    told.setAttribute('role', 'status');
+    drawing.after(told);
+    const inSvg = (name) => document.createElementNS('http://www.w3.org/2000/svg', name);
+    const [tip, cursor] = ['title', 'rect'].map(inSvg);
+    const at = { row: -1, column: 0 };
+    let rows;
+
+    // Each with the concept first.
+    const readRows = () => {
+      const lines = figure.querySelector('.tabbed')?.textContent.trim().split('\n').slice(1);
+      return lines?.map((line) => line.split('\t')) ?? [...figure.querySelector('tbody').rows].map((row) => [...row.cells].map((it) => it.textContent));
+    };
+    const tell = (row, column) => {
+      const n = rows.length;
+      if (![row, column].every((place) => place >= 0 && place < n) || (row === at.row && column === at.column)) return;
+      Object.assign(at, { row, column });
+      const [held, measured] = [row, column].map((place) => rows[place][0]);
+      const number = rows[row][column + 1];
+      const value = number === 'none' ? 'no template has both' : number;
+      told.replaceChildren(isolated(held), ' in the prompt, ', isolated(measured), ` measured: ${value}`);
+      tip.textContent = told.textContent;
+      const [x, y, width, height] = ['x', 'y', 'width', 'height'].map((name) => Number(plane.getAttribute(name)));
+      const place = { class: 'cursor', x: x + (column * width) / n, y: y + (row * height) / n, width: width / n, height: height / n };
+      for (const [name, value] of Object.entries(place)) cursor.setAttribute(name, value);
+      plane.append(tip);
+      plane.before(cursor);
+    };
+    plane.addEventListener('pointermove', (event) => {
+      const box = plane.getBoundingClientRect();
+      rows ??= readRows();
+      const n = rows.length;
+      tell(Math.floor(((event.clientY - box.top) / box.height) * n), Math.floor(((event.clientX - box.left) / box.width) * n));
+    });
+    drawing.addEventListener('keydown', (event) => {
+      const step = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      rows ??= readRows();
+      if (at.row < 0) tell(0, 0);
+      else tell(at.row + step[0], at.column + step[1]);
+      const [box, view] = [cursor, drawing].map((it) => it.getBoundingClientRect());
+      if (box.left < view.left || box.right > view.right) drawing.scrollLeft += box.left - view.left - view.width / 2;
+    });
+  };
+
   const start = () => {
+    document.querySelectorAll('.plane').forEach(tellCells);
     const data = JSON.parse(byId('rows-json').textContent);
     const pairs = data.pairs.map((pair) => ({ ...pair, cells: pair.groups.map(data.is_exact ? exactCell : cell) }));
     const narrow = matchMedia('(max-width: 44rem)');

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::fixture::{HOSTILE, data, endless, exact_data};
 use super::*;
+use crate::leakage::ConceptMatrix;
 use crate::report::figure_files;
 use crate::report::text::visible;
 use crate::results::ReportData;
@@ -160,7 +161,8 @@ fn without_a_comparison_or_a_second_category_their_figures_are_left_out() {
         .figures()
         .map(|figure| figure.name.as_str())
         .collect();
-    assert_eq!(names, ["leak-rate-by-bits", "repeats", "echoes"]);
+    let expected = ["leak-rate-by-bits", "repeats", "echoes", "concepts-1"];
+    assert_eq!(names, expected);
 }
 
 /// Two conditions of one file have the same bits per weight, and a cell of the grid has room for one.
@@ -217,4 +219,45 @@ fn figures_are_written_in_three_forms_with_their_font() {
             _ => assert!(bytes.starts_with(b"\x89PNG"), "{path:?}"),
         }
     }
+}
+
+/// One colour is one value in all maps that are compared with each other.
+#[test]
+fn maps_of_conditions_have_one_scale() {
+    let mut data = data();
+    let largest = |data: &ReportData, name: &str| {
+        let report = Report::new(data);
+        let map = report.figures().find(|it| it.name == name).unwrap();
+        let labels = map.for_page();
+        ["50", "100", "200"].map(|value| labels.contains(&format!(">{value}</text>")))
+    };
+    let expected = [true; 3];
+    assert_eq!(largest(&data, "concepts-2"), expected);
+    let cells = &mut data.conditions[1].matrix.as_mut().unwrap().cells;
+    cells
+        .iter_mut()
+        .flatten()
+        .for_each(|cell| *cell = cell.map(|value| value / 100.0));
+    assert_eq!(largest(&data, "concepts-2"), expected);
+    data.conditions[0].matrix = None;
+    assert_eq!(largest(&data, "concepts-2"), [false; 3]);
+}
+
+/// A table of many columns would take more tags than numbers.
+#[test]
+fn the_numbers_of_a_large_map_are_lines_of_text() {
+    let mut data = data();
+    let concepts: Vec<String> = (0..20).map(|idx| format!("concept {idx}")).collect();
+    let cells = vec![vec![Some(0.012); 20]; 20];
+    data.conditions[0].matrix = Some(ConceptMatrix {
+        concepts,
+        cells,
+        n_templates: 3,
+    });
+    let page = page_of(&data);
+    let lines = between(&page, "tabindex=\"0\">in the prompt\tconcept 0\t", "</pre>");
+    assert_eq!(lines.lines().count(), 21);
+    assert!(lines.ends_with("\t+12\n"), "{lines}");
+    data.conditions[0].matrix = None;
+    assert!(!page_of(&data).contains("<pre class=\"file tabbed"));
 }

@@ -4,6 +4,7 @@
 
 mod comparisons;
 mod diagnostics;
+mod matrix;
 mod rates;
 mod source;
 mod tables;

@@ -1,7 +1,7 @@
 //! The tables that can be exported: each a name, its description in `db/README.md`, and where its rows come from.
 //!
-//! Owns the list of them and the dictionary. Those that are computed are in `rates`, `comparisons` and `diagnostics`; all
-//! others are views of the store.
+//! Owns the list of them and the dictionary. Those that are computed are in `rates`, `comparisons`, `diagnostics` and
+//! `matrix`; all others are views of the store.
 
 use std::ops::ControlFlow;
 
@@ -9,6 +9,7 @@ use anyhow::bail;
 
 use super::comparisons::each_comparison;
 use super::diagnostics::each_diagnostic;
+use super::matrix::each_cell;
 use super::rates::each_rate;
 use super::source::{Source, TakeRow};
 use crate::store::{VIEWS, View};
@@ -31,6 +32,7 @@ enum Rows {
     Rates,
     Comparisons,
     Diagnostics,
+    ConceptMatrix,
     /// The columns of the tables of these names.
     Dictionary(Vec<&'static str>),
 }
@@ -38,6 +40,7 @@ enum Rows {
 const RATES: &str = "rates";
 const COMPARISONS: &str = "comparisons";
 const DIAGNOSTICS: &str = "diagnostics";
+const CONCEPT_MATRIX: &str = "concept_matrix";
 const DICTIONARY: &str = "dictionary";
 
 /// The tables of these names; all of them unless names are given.
@@ -46,6 +49,7 @@ pub fn named(names: Option<&[String]>) -> anyhow::Result<Vec<Table>> {
         (RATES, Rows::Rates),
         (DIAGNOSTICS, Rows::Diagnostics),
         (COMPARISONS, Rows::Comparisons),
+        (CONCEPT_MATRIX, Rows::ConceptMatrix),
     ];
     let computed = computed.map(|(name, rows)| Table::new(name, rows, described_columns(name)));
     let views = VIEWS
@@ -68,7 +72,9 @@ pub fn named(names: Option<&[String]>) -> anyhow::Result<Vec<Table>> {
 
 fn described_names() -> impl Iterator<Item = &'static str> {
     let views = VIEWS.iter().map(|view| view.name);
-    [RATES, DIAGNOSTICS, COMPARISONS].into_iter().chain(views)
+    [RATES, DIAGNOSTICS, COMPARISONS, CONCEPT_MATRIX]
+        .into_iter()
+        .chain(views)
 }
 
 /// Returns the meanings of the columns of the tables of these names, as a table.
@@ -128,6 +134,7 @@ impl Table {
             Rows::Rates => each_rate(source(), &mut take_chosen)?,
             Rows::Comparisons => each_comparison(source(), &mut take_chosen)?,
             Rows::Diagnostics => each_diagnostic(source(), &mut take_chosen)?,
+            Rows::ConceptMatrix => each_cell(source(), &mut take_chosen)?,
         }
         Ok(n_rows)
     }

@@ -4,7 +4,9 @@
 
 use super::Reporting;
 use crate::gguf::manifest::Manifest;
-use crate::leakage::{Clusters, PairEstimate, diversity, leak_rates, repeat_disagreement};
+use crate::leakage::{
+    Clusters, ConceptMatrix, PairEstimate, diversity, leak_rates, repeat_disagreement,
+};
 use crate::machine;
 use crate::results::{
     BaseComparisons, Making, ReportComparison, ReportCondition, ReportData, ReportExperiment,
@@ -32,7 +34,9 @@ pub(crate) fn assemble(
 ) -> anyhow::Result<ReportData> {
     let found = read_all(store, sets)?;
     let clusters = clusters(&found, reporting.unit);
-    let conditions = found.iter().map(|found| condition(store, found));
+    let matrices: Vec<Option<ConceptMatrix>> = found.iter().map(Estimates::matrix).collect();
+    let conditions = found.iter().zip(&matrices);
+    let conditions = conditions.map(|(found, matrix)| condition(store, found, matrix.clone()));
     let first = sets[0];
     let experiment = experiment(store, first)?;
     // Of generations made elsewhere the seed is not known; their verdicts stand under a number all the same.
@@ -48,7 +52,7 @@ pub(crate) fn assemble(
         numerics_note: numerics_note(sets),
         cluster_unit: cluster_unit(reporting.unit).to_owned(),
         conditions: conditions.collect::<anyhow::Result<_>>()?,
-        comparisons: comparisons(store, &found, reporting, &clusters)?,
+        comparisons: comparisons(store, &found, &matrices, reporting, &clusters)?,
         trends: trends(&found, &clusters),
         pairs: prompts(&found),
         runs: runs(store, first)?,
@@ -102,7 +106,11 @@ fn licence(name: &str) -> Option<String> {
     })
 }
 
-fn condition(store: &Store, found: &Estimates<'_>) -> anyhow::Result<ReportCondition> {
+fn condition(
+    store: &Store,
+    found: &Estimates<'_>,
+    matrix: Option<ConceptMatrix>,
+) -> anyhow::Result<ReportCondition> {
     let set = found.set;
     let is_exact = set.key.enumeration().is_some();
     let verdicts = found.verdicts.iter().filter(|verdict| !verdict.is_echo);
@@ -124,6 +132,7 @@ fn condition(store: &Store, found: &Estimates<'_>) -> anyhow::Result<ReportCondi
         leak_rate_without_echoes: leak_rates(&without_echoes, &[]).into_iter().next(),
         diversity: diversity(texts),
         disagreement: repeat_disagreement(&found.verdicts),
+        matrix,
         leaks: of_repeats.chain(exact).collect::<anyhow::Result<_>>()?,
     })
 }
@@ -166,6 +175,7 @@ fn exact_leak(store: &Store, leak: &StoredExactLeak) -> anyhow::Result<ReportLea
 fn comparisons(
     store: &Store,
     found: &[Estimates<'_>],
+    matrices: &[Option<ConceptMatrix>],
     reporting: &Reporting,
     clusters: &Clusters,
 ) -> anyhow::Result<Vec<BaseComparisons>> {
@@ -177,10 +187,14 @@ fn comparisons(
         let others = others.into_iter().zip(compared);
         let others = others.map(|(condition_idx, comparison)| {
             let other = &found[condition_idx];
+            let both = matrices[base_idx]
+                .as_ref()
+                .zip(matrices[condition_idx].as_ref());
             Ok(ReportComparison {
                 condition_idx,
                 found: condition_comparison(base, other, comparison),
                 drift: model_drift(store, &base.set.key, &other.set.key)?,
+                matrix: both.map(|(base, other)| ConceptMatrix::difference(base, other)),
             })
         });
         Ok(BaseComparisons {

@@ -4,6 +4,7 @@
 
 mod difference;
 mod drift;
+mod matrix;
 mod parts;
 mod rate;
 mod repeat;
@@ -49,5 +50,6 @@ pub(super) fn charts(data: &ReportData) -> Vec<Chart> {
         repeat::repeats(data),
         repeat::echoes(data),
     ];
-    found.into_iter().flatten().collect()
+    let found = found.into_iter().flatten();
+    found.chain(matrix::maps(data)).collect()
 }
