@@ -232,10 +232,11 @@ pub struct ScoreArgs {
     /// The similarity; may be given several times.
     #[arg(long, value_enum, value_name = "NAME", default_values_t = [Metric::Sbert])]
     pub metric: Vec<Metric>,
-    /// The encoder: a name of the manifest, the path of a GGUF file, or that of a folder with model.safetensors; unless
-    /// given, all-minilm-l6-v2 for sbert and distilbert-base-uncased for bertscore.
-    #[arg(long, value_name = "NAME")]
-    pub embedding_model: Option<String>,
+    /// The encoders, comma-separated, the primary one first: each a name of the manifest, the path of a GGUF file, or that
+    /// of a folder with model.safetensors; unless given those that the experiment names, all-minilm-l6-v2 where it names
+    /// none, and distilbert-base-uncased for bertscore.
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',')]
+    pub embedding_model: Vec<String>,
     /// The layer that bertscore uses; unless given, 5 of distilbert-base-uncased and the last of other encoders.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub layer: Option<u32>,
@@ -318,6 +319,10 @@ pub struct CompareArgs {
     /// The metric; sbert unless given.
     #[arg(long, value_name = "NAME")]
     pub metric: Option<String>,
+    /// The encoder, by its name, its path or the first 8 digits of its file's sha256; the first that the experiment names
+    /// unless given.
+    #[arg(long, value_name = "NAME")]
+    pub embedding_model: Option<String>,
     /// The seed of the generations; needed where several are stored.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -390,6 +395,10 @@ pub struct ReportArgs {
     /// The metric; sbert unless given.
     #[arg(long, value_name = "NAME")]
     pub metric: Option<String>,
+    /// The encoder, by its name, its path or the first 8 digits of its file's sha256; the first that the experiment names
+    /// unless given.
+    #[arg(long, value_name = "NAME")]
+    pub embedding_model: Option<String>,
     /// The seed of the generations; the one that most models have unless given.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -475,6 +484,10 @@ pub struct ShowRowsArgs {
     /// Only this metric, such as sbert.
     #[arg(long, value_name = "NAME")]
     pub metric: Option<String>,
+    /// The encoder, by its name, its path or the first 8 digits of its file's sha256; the first that the experiment names
+    /// unless given.
+    #[arg(long, value_name = "NAME")]
+    pub embedding_model: Option<String>,
     /// Only generations of this seed.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -528,11 +541,15 @@ pub struct ExportArgs {
     /// Only what belongs to the experiment of this name, or whose sha256 begins with these 8 digits or more.
     #[arg(long, value_name = "NAME")]
     pub experiment: Option<String>,
+    /// The encoder of rates, diagnostics and comparisons, by its name, its path or the first 8 digits of its file's sha256; the first that the experiment names
+    /// unless given.
+    #[arg(long, value_name = "NAME")]
+    pub embedding_model: Option<String>,
     /// Only these columns of the one table, in this order, comma-separated.
     #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
     pub columns: Option<Vec<String>>,
     /// The meaning of every column, instead of the tables.
-    #[arg(long, conflicts_with_all = ["columns", "experiment"])]
+    #[arg(long, conflicts_with_all = ["columns", "experiment", "embedding_model"])]
     pub dictionary: bool,
     /// Put an apostrophe before text in CSV that a spreadsheet would take for a formula.
     #[arg(long)]

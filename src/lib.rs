@@ -129,6 +129,7 @@
 //! | matrix of concepts; its map | mean similarity of each concept to the generations for each concept, less the means of row and column; its picture |
 //! | metric | the name of a similarity: `sbert`, `bertscore`, `bertscore-precision`, `bertscore-recall` |
 //! | signature | one line that says what a figure depends on besides the generations |
+//! | encoder; primary encoder | a model that makes vectors of texts; the first that an experiment names, whose figures are shown |
 //! | layer | how many blocks of an encoder a hidden state has gone through, from 1 |
 //! | cluster | prompt pairs that share their control prompt or template, so that they are not independent |
 //! | detectable difference | the smallest true difference of Mean Leak-Rates that a comparison finds with a power of 80 % |

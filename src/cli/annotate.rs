@@ -37,6 +37,9 @@ pub struct AnnotateSampleArgs {
     /// The metric whose verdicts are judged; sbert unless given.
     #[arg(long, value_name = "NAME")]
     pub metric: Option<String>,
+    /// The encoder, by its name, path or the beginning of its sha256; the experiment's primary one unless given.
+    #[arg(long, value_name = "NAME")]
+    pub embedding_model: Option<String>,
     /// The seed of the generations; the one that most models have unless given.
     #[arg(long, value_name = "N")]
     pub generation_seed: Option<u64>,

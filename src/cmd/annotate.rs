@@ -64,6 +64,7 @@ fn sample(args: &AnnotateSampleArgs) -> anyhow::Result<Status> {
         selection: Selection {
             experiment: args.experiment.clone(),
             metric: args.metric.clone(),
+            embedding_model: args.embedding_model.clone(),
             seed: args.generation_seed,
             rates: None,
         },

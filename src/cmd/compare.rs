@@ -15,6 +15,7 @@ pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<Status> {
         selection: Selection {
             experiment: args.experiment.clone(),
             metric: args.metric.clone(),
+            embedding_model: args.embedding_model.clone(),
             seed: args.seed,
             rates: args.rates.map(Into::into),
         },

@@ -21,6 +21,7 @@ pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Status> {
         selection: Selection {
             experiment: args.experiment.clone(),
             metric: args.metric.clone(),
+            embedding_model: args.embedding_model.clone(),
             seed: args.seed,
             rates: args.rates.map(Into::into),
         },

@@ -14,7 +14,7 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<Status> {
     let scoring = Scoring {
         experiment: args.experiment.clone(),
         metrics: args.metric.iter().copied().map(Into::into).collect(),
-        embedding_model: args.embedding_model.clone(),
+        embedding_models: args.embedding_model.clone(),
         layer: args.layer,
         rounding: Rounding(args.decimals.0),
     };

@@ -13,6 +13,7 @@ pub(super) fn show(args: &ShowRowsArgs) -> anyhow::Result<Status> {
         experiment: args.experiment.clone(),
         models: args.models.clone().unwrap_or_default(),
         metric: args.metric.clone(),
+        embedding_model: args.embedding_model.clone(),
         seed: args.seed,
         concept: args.concept.clone(),
         category: args.category.clone(),

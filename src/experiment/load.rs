@@ -15,7 +15,7 @@ use super::lint::{lint, unused_fillers, without_placebo};
 use super::node::{self, Field, Node, Value};
 use super::problem::{ExperimentErrors, Problem, io_reason};
 use super::prompts::{has_no_prompts, needs_concepts};
-use super::read::{Fields, Reader, TOP_LEVEL, Text};
+use super::read::{Fields, ONE_ENCODER, Reader, SEVERAL_ENCODERS, TOP_LEVEL, Text};
 use super::source::{Position, SourceFile};
 use super::suggest::did_you_mean;
 
@@ -97,7 +97,7 @@ fn read_sections(
     let prompt_format = reader.prompt_format(&fields);
     let sampling = reader.sampling(&fields);
     let models = reader.models(&fields);
-    let embedding_model = reader.embedding_model(&fields);
+    let embedding_models = reader.embedding_models(&fields);
     let n_gpu_layers = reader.gpu_layers(&fields);
     let date = reader.date(&fields);
     let concepts = reader.concepts(&fields);
@@ -134,7 +134,7 @@ fn read_sections(
         seed: sampling.seed,
         enumeration: sampling.enumeration,
         models: models?,
-        embedding_model: embedding_model?,
+        embedding_models: embedding_models?,
         n_gpu_layers,
         date,
         concepts: concepts?.into_iter().map(|concept| concept.text).collect(),
@@ -162,8 +162,10 @@ fn require_top_level(reader: &mut Reader, fields: &Fields<'_>) {
             "models",
             "[{name: qwen2.5-0.5b-instruct, quantizations: [Q4_K_M]}]",
         ),
-        ("embedding_model", "all-minilm-l6-v2"),
     ];
+    if fields.lacks(SEVERAL_ENCODERS) {
+        keys.push((ONE_ENCODER, "all-minilm-l6-v2"));
+    }
     if needs_concepts(fields) {
         keys.push(("concepts", "[red, blue]"));
     }

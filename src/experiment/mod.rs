@@ -6,6 +6,7 @@
 //! reports an unknown one in the same form through [`Problem`] and [`ExperimentErrors`]. Nor does it know workbooks: a
 //! file that holds prompt pairs is read by the caller and handed over as [`PairsFile`].
 
+mod encoders;
 mod expand;
 mod families;
 mod fields;
@@ -43,10 +44,11 @@ use jiff::civil::Date;
 use crate::digest::Digest;
 use crate::generation::{EnumerationParams, Method, RequestContext, SamplingParams};
 
+pub use encoders::{EmbeddingModelSource, EmbeddingModelSpec, is_path};
 pub use families::ConceptFamilies;
 pub use fillers::Filler;
 pub use ladder::DerivationSpec;
-pub use models::{EmbeddingModelSource, EmbeddingModelSpec, ModelSource, ModelSpec};
+pub use models::{ModelSource, ModelSpec};
 pub use overrides::{OverrideError, Overrides};
 pub use pairs_file::{FilePair, PairsFile, PairsLocation, PairsSource};
 pub use plan::{Plan, plan_requests};
@@ -75,7 +77,7 @@ pub struct Experiment {
     seed: u64,
     enumeration: Option<EnumerationParams>,
     models: Vec<ModelSpec>,
-    embedding_model: EmbeddingModelSpec,
+    embedding_models: Vec<EmbeddingModelSpec>,
     n_gpu_layers: Option<u32>,
     date: Option<Date>,
     concepts: Vec<String>,
@@ -209,9 +211,9 @@ impl Experiment {
         &self.models
     }
 
-    /// The embedding model.
-    pub fn embedding_model(&self) -> &EmbeddingModelSpec {
-        &self.embedding_model
+    /// The encoders in file order, at least one; the first is the primary one, whose figures are shown.
+    pub fn embedding_models(&self) -> &[EmbeddingModelSpec] {
+        &self.embedding_models
     }
 
     /// Layers of each model to put on the GPU; None puts all there where there is one.

@@ -1,6 +1,6 @@
-//! The sections `models` and `embedding_model`.
+//! The section `models`.
 //!
-//! Owns which model files an experiment names, and where it names them. Whether a name is in the
+//! Owns which model files an experiment names, and where it names them; of encoders, `encoders` does. Whether a name is in the
 //! manifest and a file exists is found out by those who hold the manifest and the files.
 
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::ladder::DerivationSpec;
 use super::node::{Node, Value};
 use super::problem::Problem;
-use super::read::{EMBEDDING_MODEL, Fields, MODELS, Reader, Text};
+use super::read::{Fields, MODELS, Reader, Text};
 use super::source::Position;
 
 /// One model file that an experiment asks for: a model with one quantization.
@@ -41,30 +41,6 @@ pub enum ModelSource {
         path: PathBuf,
         /// The name of the model in tables.
         label: String,
-    },
-}
-
-/// The embedding model that an experiment asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EmbeddingModelSpec {
-    /// Where the file comes from.
-    pub source: EmbeddingModelSource,
-    /// Where the experiment names it.
-    pub position: Position,
-}
-
-/// Where an embedding model file comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EmbeddingModelSource {
-    /// An entry of the manifest.
-    Manifest {
-        /// The model's name.
-        name: String,
-    },
-    /// A user's own GGUF.
-    File {
-        /// The path, joined to the directory of the experiment file.
-        path: PathBuf,
     },
 }
 
@@ -291,35 +267,6 @@ impl Reader {
                 );
             }
         }
-    }
-
-    pub(crate) fn embedding_model(&mut self, top: &Fields<'_>) -> Option<EmbeddingModelSpec> {
-        let node = top.get("embedding_model")?;
-        let source = match &node.value {
-            Value::Mapping(_) => {
-                let example = "embedding_model: {path: my-encoder.gguf}";
-                let fields = self.fields(node, &EMBEDDING_MODEL, example)?;
-                let keys = [("path", "my-encoder.gguf")];
-                self.require(&fields, "`embedding_model`", &keys);
-                let node = fields.get("path")?;
-                let path = self.text(node, "embedding_model.path", Text::Line)?;
-                let path = node.position.file().beside(path);
-                EmbeddingModelSource::File { path }
-            }
-            Value::String(_) => EmbeddingModelSource::Manifest {
-                name: self.text(node, "embedding_model", Text::Line)?.to_owned(),
-            },
-            _ => {
-                let example = "embedding_model: all-minilm-l6-v2";
-                let expected = "the name of a model, or a mapping with its `path`";
-                self.wrong_type(node, "embedding_model", expected, Some(example));
-                return None;
-            }
-        };
-        Some(EmbeddingModelSpec {
-            source,
-            position: node.position.clone(),
-        })
     }
 }
 

@@ -31,7 +31,8 @@ pub(crate) const TOP_LEVEL: Section = Section {
         "prompt",
         "sampling",
         "models",
-        "embedding_model",
+        ONE_ENCODER,
+        SEVERAL_ENCODERS,
         "gpu_layers",
         "date",
         "concepts",
@@ -106,6 +107,14 @@ pub(crate) const PAIRS_FILE: Section = Section {
 /// Where a key may have been meant to stand that does not belong where it stands.
 const SECTIONS: [&Section; 4] = [&TOP_LEVEL, &PROMPT, &SAMPLING, &TEMPLATES];
 
+/// The key that names one encoder.
+pub(crate) const ONE_ENCODER: &str = "embedding_model";
+/// The key that names several.
+pub(crate) const SEVERAL_ENCODERS: &str = "embedding_models";
+
+/// Keys of which a file has one: a base's is put aside where the file above it has the other.
+const FORMS: [&str; 2] = [ONE_ENCODER, SEVERAL_ENCODERS];
+
 /// The known keys of a mapping, each once.
 #[derive(Debug, Clone)]
 pub(crate) struct Fields<'n> {
@@ -131,9 +140,15 @@ impl<'n> Fields<'n> {
         self.entry(key).is_none() && !self.incomplete && !self.meant.contains(&key)
     }
 
-    /// These fields, with those of `base` for keys that are not here.
+    /// These fields, with those of `base` for keys that are not here, nor the key that says the same in another form.
     pub(crate) fn over(mut self, base: Fields<'n>) -> Fields<'n> {
-        let missing = |entry: &&Field| self.entry(&entry.key).is_none();
+        let missing = |entry: &&Field| {
+            let mut keys = vec![entry.key.as_str()];
+            if FORMS.contains(&keys[0]) {
+                keys.extend(FORMS);
+            }
+            keys.iter().all(|key| self.entry(key).is_none())
+        };
         let inherited: Vec<_> = base.entries.iter().copied().filter(missing).collect();
         self.entries.extend(inherited);
         self.meant.extend(base.meant);

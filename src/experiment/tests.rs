@@ -150,11 +150,38 @@ fn every_field_is_read() {
     let encoder = EmbeddingModelSource::Manifest {
         name: "all-minilm-l6-v2".to_owned(),
     };
-    assert_eq!(experiment.embedding_model().source, encoder);
+    assert_eq!(experiment.embedding_models()[0].source, encoder);
     assert_eq!(experiment.concepts(), ["red", "blue"]);
     assert_eq!(messages(&experiment), [NO_PLACEBO]);
     assert_eq!(experiment.yaml(), GOOD);
     assert_eq!(experiment.sha256(), Digest::of(GOOD.as_bytes()));
+}
+
+#[test]
+fn encoders_are_named_in_several_ways() {
+    let named = |value: &str| {
+        let yaml = GOOD.replace("embedding_model: all-minilm-l6-v2", value);
+        let files = Files::new(&[("x.yaml", &yaml)]);
+        let experiment = files.load("x.yaml").unwrap();
+        let encoders = experiment.embedding_models().iter();
+        let encoders = encoders.map(|encoder| match &encoder.source {
+            EmbeddingModelSource::Manifest { name } => name.clone(),
+            EmbeddingModelSource::File { path } => files.relative(&path.display().to_string()),
+        });
+        encoders.collect::<Vec<_>>().join(" ")
+    };
+    for (value, expected) in [
+        ("embedding_model: x", "x"),
+        ("embedding_model: my.gguf", "my.gguf"),
+        ("embedding_model: {path: folder}", "folder"),
+        ("embedding_models: [x]", "x"),
+        (
+            "embedding_models:\n  - x\n  - own/folder\n  - {path: b.gguf}\n  - c.GGUF",
+            "x own/folder b.gguf c.GGUF",
+        ),
+    ] {
+        assert_eq!(named(value), expected);
+    }
 }
 
 #[test]
@@ -170,7 +197,7 @@ fn models_know_where_they_are_named() {
     );
     assert_eq!(shown(&experiment.models()[2].position), "x.yaml:21:11");
     assert_eq!(
-        shown(&experiment.embedding_model().position),
+        shown(&experiment.embedding_models()[0].position),
         "x.yaml:23:18"
     );
     let problem = Problem::error(

@@ -6,6 +6,7 @@ use comfy_table::{CellAlignment, Table, TableComponent, presets};
 
 use crate::leakage::Bounds;
 use crate::results::ModelSummary;
+use crate::stats::Interval;
 
 /// The column that is there only where the conditions differ in a sampling value.
 pub(super) const SAMPLING: &str = "sampling";
@@ -97,4 +98,21 @@ pub(super) fn p_value_text(p_value: f64) -> String {
     } else {
         format!("{p_value:.3}")
     }
+}
+
+/// Cohen's kappa as a cell; `none` where chance would agree everywhere.
+pub(super) fn kappa_text(kappa: Option<f64>) -> String {
+    kappa.map_or("none".to_owned(), |kappa| format!("{kappa:.2}"))
+}
+
+/// An interval of a difference.
+pub(super) fn range(interval: Option<Interval>) -> String {
+    interval.map_or("none".to_owned(), |interval| {
+        points_range(interval.lower, interval.upper)
+    })
+}
+
+/// The ends of an interval of a difference.
+pub(super) fn points_range(lower: f64, upper: f64) -> String {
+    format!("{} to {}", points(lower), points(upper))
 }

@@ -10,10 +10,10 @@ use super::sampling_object::SamplingObject;
 use super::specific_object::{PlaceboObject, SpecificObject};
 use crate::leakage::{ExactRate, LeakRate};
 use crate::results::{
-    DerivationSummary, DifferenceFromBase, DriftSummary, Example, ModelSummary, StoredShare,
-    Summary, Texts,
+    DerivationSummary, DifferenceFromBase, DriftSummary, Example, ModelSummary, OtherEncoder,
+    StoredShare, Summary, Texts,
 };
-use crate::stats::Interval;
+use crate::stats::{Agreement, Interval};
 
 /// The document. Percentages are 0 to 100.
 #[derive(Serialize)]
@@ -38,6 +38,7 @@ struct Document<'a> {
     drifts: &'a [DriftSummary],
     examples: Vec<ExampleObject<'a>>,
     exact_examples: Vec<ExampleObject<'a>>,
+    encoders: Vec<EncoderObject<'a>>,
 }
 
 /// A rate, of repeats or exact.
@@ -190,6 +191,30 @@ enum ExampleObject<'a> {
     },
 }
 
+/// An encoder beside the primary one.
+#[derive(Serialize)]
+struct EncoderObject<'a> {
+    embedding_model: &'a str,
+    embedding_model_sha256: &'a str,
+    signature: &'a str,
+    leak_rates: Vec<RateObject<'a>>,
+    exact_leak_rates: Vec<RateObject<'a>>,
+    /// Empty where rates are exact.
+    agreements: Vec<AgreementObject<'a>>,
+}
+
+/// How far its verdicts are those of the primary encoder.
+#[derive(Serialize)]
+struct AgreementObject<'a> {
+    model: &'a str,
+    quantization: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sampling: Option<&'a str>,
+    share: f64,
+    kappa: Option<f64>,
+    n: usize,
+}
+
 /// The summary as one JSON document, ending with a newline.
 pub fn json(summary: &Summary) -> String {
     pretty(&document(summary))
@@ -214,7 +239,9 @@ fn document(summary: &Summary) -> Document<'_> {
         });
         let rates = rates.filter(move |(.., rate)| rate.exact.is_some() == is_exact);
         rates
-            .map(|(model, rate_idx, rate)| rate_object(summary, model, rate, rate_idx))
+            .map(|(model, rate_idx, rate)| {
+                rate_object(&summary.metric, &summary.signature, model, rate, rate_idx)
+            })
             .collect()
     };
     let examples = |is_exact: bool| {
@@ -243,11 +270,13 @@ fn document(summary: &Summary) -> Document<'_> {
         drifts: &summary.drifts,
         examples: examples(false),
         exact_examples: examples(true),
+        encoders: encoder_objects(summary),
     }
 }
 
 fn rate_object<'a>(
-    summary: &'a Summary,
+    metric: &'a str,
+    signature: &'a str,
     model: &'a ModelSummary,
     rate: &'a LeakRate,
     rate_idx: usize,
@@ -260,8 +289,8 @@ fn rate_object<'a>(
         quantization: &model.quantization,
         bits_per_weight: model.bits_per_weight,
         requantized_from: model.requantized_from(),
-        metric: &summary.metric,
-        signature: of_repeats.then_some(&summary.signature),
+        metric,
+        signature: of_repeats.then_some(signature),
         category: rate.category.as_deref(),
         mean_leak_rate: rate.mean_leak_rate,
         bounds: rate.bounds().map(Into::into),
@@ -284,6 +313,51 @@ fn rate_object<'a>(
             },
             Some(exact) => exact_object(rate, exact),
         },
+    }
+}
+
+/// The other encoders of a summary.
+fn encoder_objects(summary: &Summary) -> Vec<EncoderObject<'_>> {
+    let encoders = summary.encoders.iter();
+    encoders.map(|it| encoder_object(summary, it)).collect()
+}
+
+fn encoder_object<'a>(summary: &'a Summary, encoder: &'a OtherEncoder) -> EncoderObject<'a> {
+    let rates = |is_exact: bool| {
+        let models = encoder.models.iter();
+        let rates = models.flat_map(|model| {
+            let rates = model.leak_rates.iter().enumerate();
+            rates.map(move |(rate_idx, rate)| (model, rate_idx, rate))
+        });
+        let rates = rates.filter(|(.., rate)| rate.exact.is_some() == is_exact);
+        let (metric, signature) = (&summary.metric, &encoder.signature);
+        rates
+            .map(|(model, rate_idx, rate)| rate_object(metric, signature, model, rate, rate_idx))
+            .collect()
+    };
+    EncoderObject {
+        embedding_model: &encoder.embedding_model,
+        embedding_model_sha256: &encoder.embedding_model_sha256,
+        signature: &encoder.signature,
+        leak_rates: rates(false),
+        exact_leak_rates: rates(true),
+        agreements: encoder
+            .models
+            .iter()
+            .zip(&encoder.agreements)
+            .filter_map(|(model, found)| found.map(|found| agreement_object(model, found)))
+            .collect(),
+    }
+}
+
+fn agreement_object(model: &ModelSummary, found: Agreement) -> AgreementObject<'_> {
+    AgreementObject {
+        model: &model.model,
+        quantization: &model.quantization,
+        sampling: model.differing_sampling(),
+        share: found.share,
+        kappa: found.kappa,
+        n: found.n,
     }
 }
 

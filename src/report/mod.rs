@@ -7,6 +7,7 @@ mod columns;
 mod compare;
 mod diagnostics;
 mod drift;
+mod encoders;
 mod figure;
 mod html;
 mod json;

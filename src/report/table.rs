@@ -7,6 +7,7 @@ use itertools::Itertools as _;
 use super::columns::{SAMPLING, bits_text, certain_text, condition_table, rate_text};
 use super::diagnostics::diagnostics_text;
 use super::drift::drift_line;
+use super::encoders::encoder_table;
 use super::specific::{self, filler_words, finding_words, specific_table};
 use crate::generation::EnumerationParams;
 use crate::leakage::LeakRate;
@@ -36,6 +37,7 @@ pub fn table(summary: &Summary) -> String {
         write(diagnostics_text(&summary.models));
     }
     write(format!("Signature: {}", summary.signature));
+    encoder_table(summary).into_iter().for_each(&mut write);
     // A model is there once for each of its samplings.
     let notes = summary.models.iter().flat_map(notes).unique();
     notes.for_each(&mut write);

@@ -19,6 +19,8 @@ pub struct ComparisonReport {
     pub database: String,
     /// The name of the similarity.
     pub metric: String,
+    /// The encoder's name.
+    pub embedding_model: String,
     /// Seed of the generations.
     pub seed: u64,
     /// The kind of text that prompts of one cluster share, in the singular, such as `control prompt`.
@@ -37,7 +39,7 @@ pub struct ComparisonReport {
     pub base_disagreement: Option<f64>,
     /// One trend for each model with at least three different bits per weight.
     pub trends: Vec<ModelTrend>,
-    /// How far other metrics give the same verdicts, by condition.
+    /// How far other metrics and encoders give the same verdicts, by condition.
     pub agreements: Vec<MetricAgreement>,
 }
 
@@ -81,15 +83,17 @@ pub struct ConditionComparison {
     pub flips: Vec<RepeatFlips>,
     /// The pairs that changed most, at most one of each cluster.
     pub changed: Vec<ChangedText>,
-    /// The same difference by other metrics that the database has.
+    /// The same difference by other metrics and encoders that the database has.
     pub other_metrics: Vec<MetricDifference>,
 }
 
-/// A difference by another metric.
+/// A difference by another metric or another encoder.
 #[derive(Debug, Clone)]
 pub struct MetricDifference {
     /// The name of the metric.
     pub metric: String,
+    /// The encoder's name.
+    pub embedding_model: String,
     /// The difference of Mean Leak-Rates.
     pub comparison: Comparison,
     /// The differences of the comparisons with other concepts; None where not both have any.
@@ -155,13 +159,15 @@ pub struct ModelTrend {
     pub trend: LeakTrend,
 }
 
-/// How far two metrics give the same verdicts on the generations of one condition.
+/// How far two metrics or encoders give the same verdicts on the generations of one condition.
 #[derive(Debug, Clone)]
 pub struct MetricAgreement {
     /// The condition's name.
     pub condition: String,
     /// The other metric.
     pub metric: String,
+    /// Its encoder's name.
+    pub embedding_model: String,
     /// The share of equal verdicts, 0 to 1.
     pub share: f64,
     /// Cohen's kappa; None where both give one and the same verdict throughout.

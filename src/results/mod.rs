@@ -25,4 +25,7 @@ pub use report::{
     BaseComparisons, Making, ReportComparison, ReportCondition, ReportData, ReportExperiment,
     ReportLeak, ReportModel, ReportRun, ReportRunModel,
 };
-pub use run::{DerivationSummary, DifferenceFromBase, Example, ModelSummary, StoredShare, Summary};
+pub use run::{
+    DerivationSummary, DifferenceFromBase, Example, ModelSummary, OtherEncoder, StoredShare,
+    Summary,
+};

@@ -1,6 +1,6 @@
 //! Everything that is shown of an experiment, as it is stored and computed.
 
-use super::{ConditionComparison, ModelTrend, PairPrompts, Texts};
+use super::{ConditionComparison, MetricAgreement, ModelTrend, PairPrompts, Texts};
 use crate::generation::EnumerationParams;
 use crate::leakage::{ConceptMatrix, Diversity, LeakRate, PairEstimate};
 use crate::stats::Drift;
@@ -26,6 +26,8 @@ pub struct ReportData {
     pub conditions: Vec<ReportCondition>,
     /// The conditions that others are compared with, and these.
     pub comparisons: Vec<BaseComparisons>,
+    /// How far other metrics and encoders give the same verdicts, by condition.
+    pub agreements: Vec<MetricAgreement>,
     /// One trend for each model with at least three different bits per weight.
     pub trends: Vec<ModelTrend>,
     /// The prompt pairs, by their place in the experiment.

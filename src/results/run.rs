@@ -3,6 +3,7 @@
 use super::{DriftSummary, Texts};
 use crate::generation::{EnumerationParams, SamplingParams};
 use crate::leakage::{Comparison, Diagnostics, LeakRate};
+use crate::stats::Agreement;
 
 /// Everything a finished run shows.
 #[derive(Debug, Clone)]
@@ -35,12 +36,29 @@ pub struct Summary {
     pub examples: Vec<Example>,
     /// Each quantization against the first of its model, where continuations were enumerated.
     pub differences: Vec<DifferenceFromBase>,
+    /// The same by each other encoder; the figures above are those of the primary one.
+    pub encoders: Vec<OtherEncoder>,
     /// The database file.
     pub database: String,
     /// The row of this run in the table `runs`; None where nothing was run.
     pub run_id: Option<i64>,
     /// Requests that failed.
     pub n_failed: usize,
+}
+
+/// The results by another encoder, of the same generations.
+#[derive(Debug, Clone)]
+pub struct OtherEncoder {
+    /// The encoder's name.
+    pub embedding_model: String,
+    /// SHA-256 of its file.
+    pub embedding_model_sha256: String,
+    /// The facts that the figures depend on besides the generations, in one line.
+    pub signature: String,
+    /// The conditions of [`Summary::models`], in their order, with the rates by this encoder.
+    pub models: Vec<ModelSummary>,
+    /// How far it gives the verdicts of the primary one, in the same order; None where rates are exact.
+    pub agreements: Vec<Option<Agreement>>,
 }
 
 /// The work and the results of one model file.

@@ -148,6 +148,12 @@ pub struct StoredCondition {
     pub numerics: Numerics,
     /// The machines on which a run of the model found these numerics: processor, its features and the device.
     pub machines: Vec<String>,
+    /// The encoder's name in the experiment.
+    pub embedding_model: String,
+    /// SHA-256 of the encoder's file, in hexadecimal.
+    pub embedding_model_sha256: String,
+    /// Its place among the encoders that the experiment names, from 0; None where it names another or is imported.
+    pub encoder_idx: Option<u32>,
     /// Its place in the order of scoring, the last with the highest number; 0 where an earlier build scored it.
     pub scored_idx: i64,
     /// Number of verdicts or leak probabilities, at least 1.
@@ -174,7 +180,8 @@ impl Store {
         self.read("list conditions", |view| {
             let mut select = view.prepare_cached(
                 "SELECT v_conditions.*, experiments.sha256 AS experiment_sha256, models.sha256 AS model_sha256,
-                     CASE WHEN derivation ->> 'is_requantized' THEN derivation ->> 'parent_quantization' END
+                     encoders.sha256 AS embedding_model_sha256, encoder_idx,
+                     CASE WHEN models.derivation ->> 'is_requantized' THEN models.derivation ->> 'parent_quantization' END
                          AS requantized_from,
                      temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop,
                      (SELECT json_group_array(DISTINCT cpu || ', ' || system_info || ', ' || device)
@@ -187,6 +194,9 @@ impl Store {
                  FROM v_conditions
                      JOIN experiments ON experiments.id = v_conditions.experiment_id
                      JOIN models ON models.id = v_conditions.model_id
+                     JOIN models AS encoders ON encoders.id = embedding_model_id
+                     LEFT JOIN experiment_models AS named ON named.experiment_id = v_conditions.experiment_id
+                         AND named.model_id = embedding_model_id
                      JOIN samplings ON samplings.id = sampling_id
                  ORDER BY v_conditions.experiment_id, v_conditions.model_id, sampling_id, metric, seed, scored_idx,
                      condition_id",
@@ -282,6 +292,9 @@ fn stored_condition(row: &Row<'_>) -> Result<StoredCondition, Failure> {
         sampling_label: String::new(),
         numerics: numerics(row)?,
         machines: texts(&row.get::<_, String>("machines")?)?,
+        embedding_model: row.get("embedding_model")?,
+        embedding_model_sha256: row.get("embedding_model_sha256")?,
+        encoder_idx: row.get("encoder_idx")?,
         scored_idx: row.get("scored_idx")?,
         n_leaks: unsigned(row.get("n_leaks")?)?,
     })

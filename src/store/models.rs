@@ -102,6 +102,46 @@ impl Store {
             name_model(transaction, experiment, model, label, quantization)
         })
     }
+
+    /// Records the encoders that an experiment names, in its order, each with its name and the label of its quantization.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn name_encoders(
+        &mut self,
+        experiment: ExperimentId,
+        encoders: &[(ModelId, &str, &str)],
+    ) -> Result<(), StoreError> {
+        self.write("store the encoders", |transaction| {
+            let named = "UPDATE experiment_models SET encoder_idx = NULL WHERE experiment_id = ?1";
+            transaction.execute(named, params![experiment])?;
+            for (encoder_idx, (model, label, quantization)) in encoders.iter().enumerate() {
+                name_model(transaction, experiment, *model, label, quantization)?;
+                let place = "UPDATE experiment_models SET encoder_idx = ?3
+                    WHERE experiment_id = ?1 AND model_id = ?2";
+                transaction.execute(place, params![experiment, model, encoder_idx as i64])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Name and path of each encoder that an experiment names, in its order; none where an earlier build ran it.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn named_encoders(
+        &self,
+        experiment: ExperimentId,
+    ) -> Result<Vec<(String, Option<String>)>, StoreError> {
+        self.read("list encoders", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT experiment_models.label, path FROM experiment_models JOIN models ON models.id = model_id
+                 WHERE experiment_id = ?1 AND encoder_idx IS NOT NULL ORDER BY encoder_idx",
+            )?;
+            let rows = select.query_map([experiment], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
 }
 
 pub(super) fn name_model(

@@ -17,10 +17,11 @@ use crate::study::asking::{
 };
 use crate::study::comparing::FLIPS;
 use crate::study::drifting::{self, Side};
-use crate::study::models::encoder::{EncoderUse, open_encoder};
+use crate::study::models::encoder::{EncoderFile, EncoderUse, open_encoders};
 use crate::study::models::opening::open_model;
 use crate::study::models::wanted::look_up;
 use crate::study::prompt_date::PromptDate;
+use crate::study::scoring::encoders::{ByEncoder, joined};
 use crate::study::scoring::encoding::{Encoding, similarity_text};
 use crate::study::scoring::evidence::Subject;
 use crate::study::scoring::scorer::{Scored, Scorer};
@@ -41,15 +42,13 @@ impl Session {
         let existing = db.exists().then(|| Store::open(db)).transpose()?;
         let models = wanted.models.iter().map(|model| open_model(self, model));
         let models = models.collect::<anyhow::Result<Vec<_>>>()?;
-        let encoder = open_encoder(self, &wanted.encoder)?;
+        let encoders = open_encoders(self, &wanted.encoders)?;
         let backend = Backend::init()?;
         let date = PromptDate::of(experiment, existing.as_ref())?;
         let planned = plan_all(self, experiment, date, &backend, models, &wanted.samplings)?;
         let mut store = existing.map_or_else(|| Store::open(db), Ok)?;
         let registered = register_experiment(&mut store, experiment, &planned)?;
-        let encoder_id = register_model(&mut store, &encoder.file)?;
-        let names = (&encoder.file.name, &encoder.file.quantization);
-        store.name_model(registered.experiment, encoder_id, names.0, names.1)?;
+        let encoder_ids = register_encoders(&mut store, registered.experiment, &encoders)?;
         let models = planned
             .iter()
             .map(|planned| register_planned(&mut store, &registered, planned))
@@ -61,14 +60,17 @@ impl Session {
             experiment,
             registered.experiment,
         )?;
-        let encoding = Encoding {
+        let encodings = encoders.iter().zip(encoder_ids);
+        let encodings = encodings.map(|(encoder, encoder_id)| Encoding {
             session: self,
             backend: &backend,
-            encoder: &encoder,
+            encoder,
             encoder_id,
-        };
+        });
         let steps = Steps {
-            encoding: &encoding,
+            session: self,
+            backend: &backend,
+            encodings: encodings.collect(),
             experiment,
             experiment_id: registered.experiment,
             run,
@@ -78,6 +80,21 @@ impl Session {
         let summary = steps.run(&mut store);
         record_end(&mut store, run, summary)
     }
+}
+
+/// The rows of the encoders, which are recorded in the order of the experiment.
+fn register_encoders(
+    store: &mut Store,
+    experiment: ExperimentId,
+    encoders: &[EncoderFile],
+) -> anyhow::Result<Vec<ModelId>> {
+    let mut named = Vec::new();
+    for EncoderFile { file, .. } in encoders {
+        let id = register_model(store, file)?;
+        named.push((id, file.name.as_str(), file.quantization.as_str()));
+    }
+    store.name_encoders(experiment, &named)?;
+    Ok(named.iter().map(|(id, ..)| *id).collect())
 }
 
 /// Records how a run ended.
@@ -128,7 +145,10 @@ pub(crate) fn start_run(
 
 /// The steps of a run once everything is open and registered.
 struct Steps<'a> {
-    encoding: &'a Encoding<'a>,
+    session: &'a Session,
+    backend: &'a Backend,
+    /// The primary one first.
+    encodings: Vec<Encoding<'a>>,
     experiment: &'a Experiment,
     experiment_id: ExperimentId,
     run: RunId,
@@ -142,29 +162,48 @@ impl Steps<'_> {
     fn run(&self, store: &mut Store) -> anyhow::Result<Summary> {
         let answered = self.answer(store)?;
         let subjects = self.subjects(store, &answered)?;
+        let by_encoder = self.encodings.iter();
+        let by_encoder =
+            by_encoder.map(|encoding| self.score_by(store, encoding, &answered, &subjects));
+        let mut by_encoder = by_encoder.collect::<anyhow::Result<Vec<_>>>()?.into_iter();
+        let primary = by_encoder.next().expect("an experiment names an encoder");
+        let mut summary = joined(primary, by_encoder);
+        summary.drifts = self.drifts(store, &subjects)?;
+        Ok(summary)
+    }
+
+    /// Scores all of it by one encoder.
+    fn score_by(
+        &self,
+        store: &mut Store,
+        encoding: &Encoding<'_>,
+        answered: &[Answered],
+        subjects: &[Subject],
+    ) -> anyhow::Result<ByEncoder> {
         let texts = subjects.iter().flat_map(Subject::texts);
-        let encoded = self.encoding.encode(store, EncoderUse::Sentences, texts)?;
+        let encoded = encoding.encode(store, EncoderUse::Sentences, texts)?;
         let scorer = Scorer {
-            encoding: self.encoding,
+            encoding,
             encoded: &encoded,
             metric: METRIC,
             rounding: Rounding::PUBLISHED,
         };
         let mut summary = self.new_summary(store, &scorer);
         let mut bases: Vec<(&Prepared, Vec<PairEstimate>)> = Vec::new();
-        for ((planned, answered), subject) in self.planned.iter().zip(&answered).zip(&subjects) {
-            let scored = scorer.score(store, subject)?;
+        let mut verdicts = Vec::new();
+        for ((planned, answered), subject) in self.planned.iter().zip(answered).zip(subjects) {
+            let mut scored = scorer.score(store, subject)?;
+            verdicts.push(std::mem::take(&mut scored.verdicts));
             add_differences(&mut summary, &mut bases, &planned.prepared, &scored);
             add_model(&mut summary, &planned.prepared, &answered.done, scored);
         }
-        summary.drifts = self.drifts(store, &subjects)?;
-        Ok(summary)
+        Ok(ByEncoder { summary, verdicts })
     }
 
     fn answer(&self, store: &mut Store) -> anyhow::Result<Vec<Answered>> {
         let mut answering = Answering {
-            session: self.encoding.session,
-            backend: self.encoding.backend,
+            session: self.session,
+            backend: self.backend,
             store,
             run: self.run,
             loaded: None,
@@ -209,7 +248,7 @@ impl Steps<'_> {
     }
 
     fn new_summary(&self, store: &Store, scorer: &Scorer<'_>) -> Summary {
-        let (experiment, encoder) = (self.experiment, self.encoding.encoder);
+        let (experiment, encoder) = (self.experiment, scorer.encoding.encoder);
         Summary {
             experiment: experiment.name().to_owned(),
             experiment_sha256: experiment.sha256().to_string(),
@@ -225,6 +264,7 @@ impl Steps<'_> {
             drifts: Vec::new(),
             examples: Vec::new(),
             differences: Vec::new(),
+            encoders: Vec::new(),
             database: store.path().display().to_string(),
             run_id: Some(self.run.get()),
             n_failed: 0,

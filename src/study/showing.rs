@@ -21,6 +21,8 @@ pub struct Showing {
     pub models: Vec<String>,
     /// Verdicts by this metric; by all unless given.
     pub metric: Option<String>,
+    /// Verdicts by this encoder; by the first that each experiment names unless given.
+    pub embedding_model: Option<String>,
     /// Generations of this seed; of all unless given.
     pub seed: Option<u64>,
     /// Pairs with this concept.
@@ -45,6 +47,7 @@ impl Session {
         let selection = Selection {
             experiment: showing.experiment.clone(),
             metric: showing.metric.clone(),
+            embedding_model: showing.embedding_model.clone(),
             seed: showing.seed,
             rates: Some(RateKind::Repeats),
         };

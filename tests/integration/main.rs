@@ -11,6 +11,7 @@ mod browse;
 mod cli;
 mod compare;
 mod damaged;
+mod encoders;
 mod exact;
 mod exact_compare;
 mod experiment_file;

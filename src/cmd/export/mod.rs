@@ -11,6 +11,7 @@ use super::Status;
 use super::target::Target;
 use crate::cli::{ExportArgs, TableFormat};
 use crate::export::{Document, ExportError, ExportFormat};
+use crate::progress;
 use crate::study::export::{self as tables, Source, Table};
 
 /// Writes what is asked for.
@@ -32,8 +33,14 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Status> {
     let source = if args.dictionary {
         None
     } else {
-        Some(Source::open(&args.db, args.experiment.as_deref())?)
+        let encoder = args.embedding_model.as_deref();
+        Some(Source::open(&args.db, args.experiment.as_deref(), encoder)?)
     };
+    if let Some(source) = &source
+        && plan.iter().any(Table::is_of_figures)
+    {
+        source.notes()?.iter().for_each(progress::note);
+    }
     let targets = targets(&args.output, format, plan)?;
     for (target, tables) in targets {
         match target.write(format, |document| {

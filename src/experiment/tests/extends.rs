@@ -32,6 +32,24 @@ fn what_is_not_given_is_taken_from_the_extended_file() {
     assert_eq!(experiment.sha256(), Digest::of(lines.as_bytes()));
 }
 
+/// Either key for encoders takes the place of the other one in the extended file.
+#[test]
+fn encoders_take_the_place_of_those_of_the_extended_file() {
+    let one = "embedding_model: all-minilm-l6-v2\n";
+    let several = "embedding_models: [a.gguf, b.gguf, c.gguf]\n";
+    let several_below = GOOD.replace(one, several);
+    for (own, base, n) in [
+        ("", several_below.as_str(), 3),
+        (one, &several_below, 1),
+        (several, GOOD, 3),
+    ] {
+        let own = format!("{SMALL}{own}");
+        let files = Files::new(&[("x.yaml", &own), ("base.yaml", base)]);
+        let experiment = files.load("x.yaml").unwrap();
+        assert_eq!(experiment.embedding_models().len(), n, "{own}");
+    }
+}
+
 #[test]
 fn problems_name_the_file_they_are_in() {
     let base = GOOD
@@ -53,7 +71,7 @@ fn problems_name_the_file_they_are_in() {
      --> base.yaml:2:1
       |
     2 | qestion: >
-      | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, gpu_layers, date, concepts, concept_families, fillers, templates, pairs, extends
+      | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, embedding_models, gpu_layers, date, concepts, concept_families, fillers, templates, pairs, extends
       |
       = hint: did you mean `question`?
 
@@ -130,7 +148,7 @@ fn a_misspelt_extends_is_the_only_problem() {
      --> x.yaml:3:1
       |
     3 | extend: base.yaml
-      | ^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, gpu_layers, date, concepts, concept_families, fillers, templates, pairs, extends
+      | ^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, embedding_models, gpu_layers, date, concepts, concept_families, fillers, templates, pairs, extends
       |
       = hint: did you mean `extends`?
 

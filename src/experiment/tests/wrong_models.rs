@@ -148,7 +148,7 @@ fn embedding_model() {
     23 | embedding_model: [all-minilm-l6-v2]
        |                  ^^^^^^^^^^^^^^^^^^ expected the name of a model, or a mapping with its `path`, found a list
        |
-       = hint: for example `embedding_model: all-minilm-l6-v2`
+       = hint: for example `embedding_models: [all-minilm-l6-v2, my-encoder.gguf]`
     ");
     insta::assert_snapshot!(wrong("embedding_model: all-minilm-l6-v2", "embedding_model: {name: all-minilm-l6-v2}"), @r"
     error: missing key `path` in `embedding_model`
@@ -164,6 +164,96 @@ fn embedding_model() {
        |
     23 | embedding_model: {name: all-minilm-l6-v2}
        |                   ^^^^ expected one of: path
+    ");
+}
+
+/// The one key for an encoder in the file that the tests change.
+const ENCODER: &str = "embedding_model: all-minilm-l6-v2";
+
+#[test]
+fn embedding_models() {
+    insta::assert_snapshot!(wrong(ENCODER, "embedding_models: all-minilm-l6-v2"), @r"
+    error: `embedding_models` has the wrong type
+      --> x.yaml:23:19
+       |
+    23 | embedding_models: all-minilm-l6-v2
+       |                   ^^^^^^^^^^^^^^^^ expected a list, found the string `all-minilm-l6-v2`
+       |
+       = hint: for example `embedding_models: [all-minilm-l6-v2, my-encoder.gguf]`
+    ");
+    insta::assert_snapshot!(wrong(ENCODER, "embedding_models: []"), @r"
+    error: `embedding_models` is an empty list
+      --> x.yaml:23:19
+       |
+    23 | embedding_models: []
+       |                   ^^ expected at least one item
+       |
+       = hint: for example `embedding_models: [all-minilm-l6-v2, my-encoder.gguf]`
+    ");
+    insta::assert_snapshot!(wrong(ENCODER, "embedding_models: [all-minilm-l6-v2, 7]"), @r"
+    error: an item of `embedding_models` has the wrong type
+      --> x.yaml:23:38
+       |
+    23 | embedding_models: [all-minilm-l6-v2, 7]
+       |                                      ^ expected the name of a model, or a mapping with its `path`, found the number `7`
+       |
+       = hint: for example `embedding_models: [all-minilm-l6-v2, my-encoder.gguf]`
+    ");
+}
+
+#[test]
+fn items_of_embedding_models() {
+    insta::assert_snapshot!(wrong(ENCODER, "embedding_models: [a.gguf, {file: b.gguf}]"), @r"
+    error: missing key `path` in `embedding_models`
+      --> x.yaml:23:28
+       |
+    23 | embedding_models: [a.gguf, {file: b.gguf}]
+       |                            ^ in the mapping that begins here
+       |
+       = hint: add for example `path: my-encoder.gguf`
+
+    error: unknown key `file`
+      --> x.yaml:23:29
+       |
+    23 | embedding_models: [a.gguf, {file: b.gguf}]
+       |                             ^^^^ expected one of: path
+    ");
+    insta::assert_snapshot!(wrong(ENCODER, "embedding_models: [a.gguf, all-minilm-l6-v2, ./a.gguf, {path: a.gguf}]"), @r"
+    error: the encoder `./a.gguf` is listed twice
+      --> x.yaml:23:46
+       |
+    23 | embedding_models: [a.gguf, all-minilm-l6-v2, ./a.gguf, {path: a.gguf}]
+       |                    ------ the first          ^^^^^^^^ the second
+
+    error: the encoder `a.gguf` is listed twice
+      --> x.yaml:23:56
+       |
+    23 | embedding_models: [a.gguf, all-minilm-l6-v2, ./a.gguf, {path: a.gguf}]
+       |                    ------ the first                    ^^^^^^^^^^^^^^ the second
+    ");
+    let both = format!("{ENCODER}\nembedding_models: [a.gguf, b]");
+    insta::assert_snapshot!(wrong(ENCODER, &both), @r"
+    error: `embedding_models` cannot stand beside `embedding_model`
+      --> x.yaml:24:1
+       |
+    24 | embedding_models: [a.gguf, b]
+       | ^^^^^^^^^^^^^^^^ these encoders
+       |
+      ::: x.yaml:23:1
+       |
+    23 | embedding_model: all-minilm-l6-v2
+       | --------------- and this one
+       |
+       = hint: name all of them in `embedding_models`, the primary one first
+    ");
+    insta::assert_snapshot!(wrong(ENCODER, "embeding_models: [a.gguf, b]"), @r"
+    error: unknown key `embeding_models`
+      --> x.yaml:23:1
+       |
+    23 | embeding_models: [a.gguf, b]
+       | ^^^^^^^^^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, embedding_models, gpu_layers, date, concepts, concept_families, fillers, templates, pairs, extends
+       |
+       = hint: did you mean `embedding_models`?
     ");
 }
 

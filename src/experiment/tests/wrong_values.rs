@@ -418,14 +418,14 @@ fn top_level() {
       --> x.yaml:24:1
        |
     24 | colours: [red, blue]
-       | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, gpu_layers, date, concepts, concept_families, fillers, templates, pairs, extends
+       | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, embedding_models, gpu_layers, date, concepts, concept_families, fillers, templates, pairs, extends
     ");
     insta::assert_snapshot!(wrong("name: small", "name: small\nrepeats: 3"), @r"
     error: unknown key `repeats`
      --> x.yaml:2:1
       |
     2 | repeats: 3
-      | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, gpu_layers, date, concepts, concept_families, fillers, templates, pairs, extends
+      | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, embedding_models, gpu_layers, date, concepts, concept_families, fillers, templates, pairs, extends
       |
       = hint: `repeats` belongs under `sampling`
     ");

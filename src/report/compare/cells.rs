@@ -1,9 +1,10 @@
 //! The cells that tables of a comparison share, and how its texts are indented.
 
 use crate::leakage::Comparison;
-use crate::report::columns::{certain_text, error_text, p_value_text, points, rate_text};
+use crate::report::columns::{
+    certain_text, error_text, p_value_text, points, points_range, range, rate_text,
+};
 use crate::results::{ComparisonReport, Condition};
-use crate::stats::Interval;
 
 pub(super) fn base(report: &ComparisonReport) -> &str {
     report.conditions.first().map_or("", |base| &base.name)
@@ -53,16 +54,6 @@ pub(super) fn difference_cells(found: &Comparison) -> Vec<String> {
         cells.insert(1, points_range(bounds.lower, bounds.upper));
     }
     cells
-}
-
-pub(super) fn range(interval: Option<Interval>) -> String {
-    interval.map_or("none".to_owned(), |interval| {
-        points_range(interval.lower, interval.upper)
-    })
-}
-
-fn points_range(lower: f64, upper: f64) -> String {
-    format!("{} to {}", points(lower), points(upper))
 }
 
 pub(super) fn indented(lines: &[String]) -> String {

@@ -4,13 +4,14 @@
 
 use serde::Serialize;
 
+use super::conclusions::{Conclusion, conclusions_words, similarity_name};
 use super::words::difference_words;
 use crate::leakage::{Comparison, Flips, RepeatFlips};
 use crate::report::objects::{BoundsObject, EnumerationObject, IntervalObject, listed};
 use crate::report::specific_object::{SpecificDifferenceObject, SpecificObject};
 use crate::results::{
     ChangedSide, ChangedText, ComparisonReport, Condition, ConditionComparison, DriftSummary,
-    MetricAgreement, ModelTrend, RepeatText,
+    MetricAgreement, MetricDifference, ModelTrend, RepeatText,
 };
 
 #[derive(Serialize)]
@@ -19,6 +20,7 @@ struct Document<'a> {
     experiment_sha256: &'a str,
     database: &'a str,
     metric: &'a str,
+    embedding_model: &'a str,
     seed: u64,
     cluster_unit: &'a str,
     flip_seed: u64,
@@ -94,7 +96,13 @@ struct ComparisonObject<'a> {
     flips: FlipsObject,
     flips_by_repeat: Vec<RepeatFlipsObject>,
     flipped_prompts: Vec<ChangedObject<'a>>,
+    /// `more`, `less` or `cannot tell`; null where no prompt is common.
+    conclusion: Option<&'static str>,
     other_metrics: Vec<MetricObject<'a>>,
+    /// True if all of them lead to the same conclusion; null where there is no other metric or encoder.
+    is_same_conclusion: Option<bool>,
+    /// The same in a sentence.
+    conclusions_in_words: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -175,7 +183,11 @@ struct RepeatObject<'a> {
 #[derive(Serialize)]
 struct MetricObject<'a> {
     metric: &'a str,
+    embedding_model: &'a str,
+    conclusion: &'static str,
     difference: DifferenceObject,
+    #[serde(flatten)]
+    specific: SpecificDifferenceObject,
 }
 
 #[derive(Serialize)]
@@ -195,6 +207,7 @@ struct TrendObject<'a> {
 struct AgreementObject<'a> {
     condition: &'a str,
     metric: &'a str,
+    embedding_model: &'a str,
     share: f64,
     kappa: Option<f64>,
     n: usize,
@@ -208,6 +221,7 @@ pub fn comparison_json(report: &ComparisonReport) -> String {
         experiment_sha256: &report.experiment_sha256,
         database: &report.database,
         metric: &report.metric,
+        embedding_model: &report.embedding_model,
         seed: report.seed,
         cluster_unit: &report.unit,
         flip_seed: report.flip_seed,
@@ -273,7 +287,15 @@ fn comparison_object<'a>(
         Some(_) => (changed, Vec::new()),
         None => (Vec::new(), changed),
     };
+    let conclusion = comparison.conclusion();
+    let conclusions = comparison.other_metrics.iter();
+    let mut conclusions = conclusions.map(MetricDifference::conclusion);
+    let has_others = !comparison.other_metrics.is_empty();
+    let shown = similarity_name(&report.metric, &report.embedding_model);
     ComparisonObject {
+        conclusion: conclusion.map(Conclusion::words),
+        is_same_conclusion: has_others.then(|| conclusions.all(|it| Some(it) == conclusion)),
+        conclusions_in_words: conclusions_words(base(report), &shown, comparison),
         name: &comparison.name,
         in_words: difference_words(
             base(report),
@@ -295,7 +317,10 @@ fn comparison_object<'a>(
         other_metrics: other_metrics
             .map(|other| MetricObject {
                 metric: &other.metric,
+                embedding_model: &other.embedding_model,
+                conclusion: other.conclusion().words(),
                 difference: difference_object(&other.comparison),
+                specific: SpecificDifferenceObject::of(other.specific.as_ref()),
             })
             .collect(),
     }
@@ -398,6 +423,7 @@ fn agreement_object(found: &MetricAgreement) -> AgreementObject<'_> {
     AgreementObject {
         condition: &found.condition,
         metric: &found.metric,
+        embedding_model: &found.embedding_model,
         share: found.share,
         kappa: found.kappa,
         n: found.n,

@@ -4,6 +4,7 @@
 //! and computes no statistic.
 
 mod cells;
+pub(super) mod conclusions;
 mod json;
 mod table;
 #[cfg(test)]

@@ -4,11 +4,12 @@
 
 use std::collections::HashMap;
 
-use super::cells::{base, condition_cells, difference_cells, indented, range};
+use super::cells::{base, condition_cells, difference_cells, indented};
+use super::conclusions::{conclusions_words, other_difference_words, similarity_name};
 use super::words::{certain_words, difference_words, few_clusters_words, trend_words};
 use crate::generation::EnumerationParams;
 use crate::leakage::{Flips, Leak, RepeatFlips, SpecificComparison};
-use crate::report::columns::{p_value_text, plain_table, points};
+use crate::report::columns::{kappa_text, p_value_text, plain_table, points, range};
 use crate::report::drift::drift_table;
 use crate::report::specific::{self, SPECIFIC_COLUMNS, specific_cells};
 use crate::results::{
@@ -38,6 +39,13 @@ pub fn comparison_table(report: &ComparisonReport) -> String {
     if !drifts.is_empty() {
         parts.push(drift_table(&drifts).trim_end().to_owned());
     }
+    if report
+        .comparisons
+        .iter()
+        .any(|it| !it.other_metrics.is_empty())
+    {
+        parts.push(similarity_tables(report));
+    }
     if !report.trends.is_empty() {
         let trends: Vec<String> = report.trends.iter().map(trend_words).collect();
         parts.push(format!("Trends:\n{}", indented(&trends)));
@@ -54,9 +62,6 @@ fn texts(report: &ComparisonReport) -> Vec<String> {
         return changed.collect();
     }
     let mut parts = vec![format!("{}\n{}", flip_table(report), flip_legend(report))];
-    if !report.agreements.is_empty() {
-        parts.push(metric_tables(report));
-    }
     parts.extend(changed);
     parts
 }
@@ -66,7 +71,7 @@ fn heading(report: &ComparisonReport) -> String {
         "{} (sha256 {}): {}, seed {}, from {}",
         report.experiment,
         &report.experiment_sha256[..12.min(report.experiment_sha256.len())],
-        report.metric,
+        shown_similarity(report),
         report.seed,
         report.database
     )
@@ -304,37 +309,49 @@ fn flip_legend(report: &ComparisonReport) -> String {
     }
 }
 
-fn metric_tables(report: &ComparisonReport) -> String {
-    let columns = ["condition", "metric", "same verdict", "kappa", "of"];
+fn shown_similarity(report: &ComparisonReport) -> String {
+    similarity_name(&report.metric, &report.embedding_model)
+}
+
+/// The verdicts and the differences by other metrics and encoders.
+fn similarity_tables(report: &ComparisonReport) -> String {
+    let columns = [
+        "condition",
+        "metric",
+        "encoder",
+        "same verdict",
+        "kappa",
+        "of",
+    ];
     let rows = report.agreements.iter().map(|agreement| {
-        let kappa = agreement.kappa;
         vec![
             agreement.condition.clone(),
             agreement.metric.clone(),
+            agreement.embedding_model.clone(),
             format!("{:.1} %", 100.0 * agreement.share),
-            kappa.map_or("none".to_owned(), |kappa| format!("{kappa:.2}")),
+            kappa_text(agreement.kappa),
             agreement.n.to_string(),
         ]
     });
-    let agreements = plain_table(&columns, rows.collect(), &|column_idx| column_idx > 1);
-    let differences = report.comparisons.iter().flat_map(|comparison| {
-        comparison.other_metrics.iter().map(|other| {
-            let found = &other.comparison;
-            let (name, metric) = (&comparison.name, &other.metric);
-            format!(
-                "{name} by {metric}: {} points (95 % interval {}, p {})",
-                points(found.difference),
-                range(found.interval),
-                p_value_text(found.p_value.value)
-            )
-        })
-    });
-    let differences: Vec<String> = differences.collect();
-    format!(
-        "Agreement of {} with other metrics:\n{agreements}\n{}",
-        report.metric,
-        differences.join("\n")
-    )
+    let rows: Vec<_> = rows.collect();
+    let shown = shown_similarity(report);
+    let mut lines = vec![format!(
+        "Agreement of {shown} with other metrics and encoders:"
+    )];
+    if !rows.is_empty() {
+        let table = plain_table(&columns, rows, &|column_idx| column_idx > 2);
+        lines.push(table.trim_end().to_owned());
+    }
+    lines.extend(report.comparisons.iter().flat_map(other_differences));
+    let conclusions = report.comparisons.iter();
+    lines.extend(conclusions.filter_map(|it| conclusions_words(base(report), &shown, it)));
+    lines.join("\n")
+}
+
+fn other_differences(comparison: &ConditionComparison) -> Vec<String> {
+    let others = comparison.other_metrics.iter();
+    let lines = others.map(|other| other_difference_words(&comparison.name, other));
+    lines.collect()
 }
 
 /// The pairs that changed most, with the texts of both sides; None where none did.

@@ -1,11 +1,12 @@
 //! Golden outputs of hand-written reports, and what is said in words.
 
-use super::words::{certain_words, difference_words, few_clusters_words, trend_words};
+mod said;
+
+use super::words::{certain_words, few_clusters_words, trend_words};
 use super::*;
 use crate::generation::EnumerationParams;
 use crate::leakage::{
     Bounds, Comparison, ConditionRate, ExactRate, Flips, Leak, LeakTrend, Measure, RepeatFlips,
-    SpecificComparison,
 };
 use crate::report::columns::{p_value_text, points};
 use crate::results::{
@@ -157,6 +158,7 @@ fn ladder() -> ComparisonReport {
         experiment_sha256: "0123456789abcdef".repeat(4),
         database: "db/seep.sqlite".to_owned(),
         metric: "sbert".to_owned(),
+        embedding_model: "minilm".to_owned(),
         seed: 1,
         unit: "control prompt".to_owned(),
         flip_seed: 1,
@@ -177,6 +179,7 @@ fn ladder() -> ComparisonReport {
                 changed: vec![flipped_text()],
                 other_metrics: vec![MetricDifference {
                     metric: "bertscore".to_owned(),
+                    embedding_model: "distil".to_owned(),
                     comparison: by_other,
                     specific: None,
                 }],
@@ -188,6 +191,7 @@ fn ladder() -> ComparisonReport {
         agreements: vec![MetricAgreement {
             condition: OTHER.to_owned(),
             metric: "bertscore".to_owned(),
+            embedding_model: "distil".to_owned(),
             share: 0.8,
             kappa: Some(0.55),
             n: 1418,
@@ -197,8 +201,8 @@ fn ladder() -> ComparisonReport {
 
 #[test]
 fn a_ladder_as_a_table() {
-    insta::assert_snapshot!(comparison_table(&ladder()), @r#"
-    colors (sha256 0123456789ab): sbert, seed 1, from db/seep.sqlite
+    insta::assert_snapshot!(comparison_table(&ladder()), @r"
+    colors (sha256 0123456789ab): sbert of minilm, seed 1, from db/seep.sqlite
     condition     bits/weight   Mean Leak-Rate   95 % interval   prompts   repeats   clusters
     ───────────────────────────────────────────────────────────────────────────────────────────
     qwen:Q8_0            8.50           60.0 %    56.0 to 64.0       709         2         27
@@ -216,6 +220,13 @@ fn a_ladder_as_a_table() {
     qwen:Q4_K_M: cannot tell at this size if it leaks more or less than qwen:Q8_0; a difference of the Mean Leak-Rate of -3.0 to +2.9 points is compatible with the data. Also, no comparison with other concepts is there, so nothing tells leakage from what any word in the slot does.
     qwen:Q2_K has a Mean Leak-Rate higher than qwen:Q8_0, by 6.5 points (95 % interval +1.4 to +11.6); no comparison with other concepts is there, so nothing tells leakage from what any word in the slot does.
 
+    Agreement of sbert of minilm with other metrics and encoders:
+    condition   metric      encoder   same verdict   kappa     of
+    ───────────────────────────────────────────────────────────────
+    qwen:Q2_K   bertscore   distil          80.0 %    0.55   1418
+    qwen:Q2_K by bertscore of distil: Mean Leak-Rate +2.0 points (95 % interval -1.0 to +5.0, p 0.200)
+    qwen:Q2_K against qwen:Q8_0: the conclusion is not the same by all: has a higher Leak-Rate by sbert of minilm; cannot tell by bertscore of distil.
+
     Trends:
       qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: the Mean Leak-Rate falls with bits, by 1.1 points for each bit more (95 % interval -2.0 to -0.1).
 
@@ -228,12 +239,6 @@ fn a_ladder_as_a_table() {
     Each repeat of a prompt pair is compared with the same repeat under the base.
     Two repeats under qwen:Q8_0 itself differ in 12.3 % of cases, by sampling alone.
 
-    Agreement of sbert with other metrics:
-    condition   metric      same verdict   kappa     of
-    ─────────────────────────────────────────────────────
-    qwen:Q2_K   bertscore         80.0 %    0.55   1418
-    qwen:Q2_K by bertscore: +2.0 points (95 % interval -1.0 to +5.0, p 0.200)
-
     Most consistent flips from qwen:Q8_0 to qwen:Q2_K, one for each control prompt:
 
       red (color-to-other): He likes red. He works as a
@@ -244,7 +249,7 @@ fn a_ladder_as_a_table() {
                                       fire \u{1b}[31mdancer
       without    teacher.             teacher. (2x)
                  doctor
-    "#);
+    ");
 }
 
 #[test]
@@ -257,8 +262,8 @@ fn two_conditions_without_anything_in_common_as_a_table() {
         agreements: Vec::new(),
         ..ladder()
     };
-    insta::assert_snapshot!(comparison_table(&report), @r#"
-    colors (sha256 0123456789ab): sbert, seed 1, from db/seep.sqlite
+    insta::assert_snapshot!(comparison_table(&report), @r"
+    colors (sha256 0123456789ab): sbert of minilm, seed 1, from db/seep.sqlite
     condition     bits/weight   Mean Leak-Rate   95 % interval   prompts   repeats   clusters
     ───────────────────────────────────────────────────────────────────────────────────────────
     qwen:Q4_K_M          4.85           60.0 %    56.0 to 64.0       709         2         27
@@ -277,7 +282,7 @@ fn two_conditions_without_anything_in_common_as_a_table() {
     ─────────────────────────────────────────────────────────────────────────────────────────────────
     qwen:Q2_K                all                 0                 0             0           0    0
     Each repeat of a prompt pair is compared with the same repeat under the base.
-    "#);
+    ");
 }
 
 #[test]
@@ -297,105 +302,21 @@ fn json_has_everything() {
         "fire \x1b[31mdancer"
     );
     assert_eq!(second["flipped_prompts"][0]["base"][1]["leak"], 0.5);
-    assert_eq!(second["other_metrics"][0]["difference"]["points"], 2.0);
+    let other = &second["other_metrics"][0];
+    assert_eq!(other["difference"]["points"], 2.0);
+    assert_eq!(other["embedding_model"], "distil");
+    assert_eq!(
+        [&second["conclusion"], &other["conclusion"]],
+        ["has a higher Leak-Rate", "cannot tell"]
+    );
+    assert_eq!(second["is_same_conclusion"], false);
+    assert!(document["comparisons"][0]["is_same_conclusion"].is_null());
     assert_eq!(document["trends"][0]["points_per_bit"], -1.07);
     assert_eq!(document["metric_agreements"][0]["kappa"], 0.55);
     assert_eq!(
         (&document["base"], &document["seed"]),
         (&BASE.into(), &1.into())
     );
-}
-
-/// The words on a difference of Mean Leak-Rates, and on those of specificity and its two parts where they are there.
-fn said(leak_rate: Comparison, specific: Option<[Comparison; 3]>, n_comparisons: usize) -> String {
-    let found = ConditionComparison {
-        specific: specific.map(|[whole, repetition, association]| {
-            let other = comparison(0.0, interval(-1.0, 1.0), [1.0, 1.0]);
-            let others = [other.clone(), other.clone(), other];
-            let all = [whole, repetition, association].into_iter().chain(others);
-            SpecificComparison::made_up(all.collect())
-        }),
-        ..of_condition(OTHER, Some(leak_rate))
-    };
-    difference_words(BASE, OTHER, "control prompt", &found, n_comparisons)
-}
-
-/// A difference whose interval reaches 3 points to each side.
-fn about(difference: f64, holm_p_value: f64) -> Comparison {
-    let around = interval(difference - 3.0, difference + 3.0);
-    comparison(difference, around, [holm_p_value / 2.0, holm_p_value])
-}
-
-#[test]
-fn leakage_is_claimed_of_specificity_alone() {
-    let (none, much, little) = (about(0.2, 0.9), about(12.0, 0.001), about(-4.0, 0.02));
-    let same = "Its Mean Leak-Rate differs by +0.2 points (-2.8 to +3.2).";
-    let cases = [
-        (
-            (&none, [&much, &much, &none]),
-            format!("qwen:Q2_K leaks more than qwen:Q8_0: specificity differs by +12.0 points (95 % interval +9.0 to +15.0). It repeats the concept or the prompt more; that it associates more cannot be told: repetition +12.0 (+9.0 to +15.0) points, association +0.2 (-2.8 to +3.2). {same}"),
-        ),
-        (
-            (&none, [&little, &none, &little]),
-            format!("qwen:Q2_K leaks less than qwen:Q8_0: specificity differs by -4.0 points (95 % interval -7.0 to -1.0). It associates less; that it repeats less cannot be told: repetition +0.2 (-2.8 to +3.2) points, association -4.0 (-7.0 to -1.0). {same}"),
-        ),
-        (
-            (&none, [&much, &much, &much]),
-            format!("qwen:Q2_K leaks more than qwen:Q8_0: specificity differs by +12.0 points (95 % interval +9.0 to +15.0). It repeats more and associates more: repetition +12.0 (+9.0 to +15.0) points, association +12.0 (+9.0 to +15.0). {same}"),
-        ),
-        (
-            (&much, [&none, &none, &none]),
-            "qwen:Q2_K: cannot tell at this size if it leaks more or less than qwen:Q8_0; a difference of specificity of -2.8 to +3.2 points is compatible with the data. Its Mean Leak-Rate differs by +12.0 points (+9.0 to +15.0): the slot matters more or less, but not measurably which concept stands in it.".to_owned(),
-        ),
-    ];
-    for ((leak_rate, specific), expected) in cases {
-        assert_eq!(
-            said(leak_rate.clone(), Some(specific.map(Comparison::clone)), 2),
-            expected
-        );
-    }
-    let unsure = about(12.0, 0.06);
-    let text = said(none.clone(), Some([unsure.clone(), unsure, none]), 3);
-    let expected = "qwen:Q2_K: cannot tell for sure if it leaks more or less than qwen:Q8_0; specificity differs by +12.0 points here (95 % interval +9.0 to +15.0), but p is 0.060 after correction for 3 comparisons.";
-    assert!(text.starts_with(expected), "{text}");
-}
-
-#[test]
-fn without_siblings_no_leakage_is_claimed() {
-    let caution = "no comparison with other concepts is there, so nothing tells leakage from what any word in the slot does.";
-    let cases = [
-        (
-            about(-6.5, 0.02),
-            format!(
-                "qwen:Q2_K has a Mean Leak-Rate lower than qwen:Q8_0, by 6.5 points (95 % interval -9.5 to -3.5); {caution}"
-            ),
-        ),
-        (
-            comparison(2.0, interval(0.0, 4.0), [0.001, 0.001]),
-            format!(
-                "qwen:Q2_K: cannot tell at this size if it leaks more or less than qwen:Q8_0; a difference of the Mean Leak-Rate of +0.0 to +4.0 points is compatible with the data. Also, {caution}"
-            ),
-        ),
-        (
-            comparison(2.0, None, [1.0, 1.0]),
-            format!(
-                "qwen:Q2_K: cannot tell, all prompts share one control prompt, so nothing shows how far the difference would vary. Also, {caution}"
-            ),
-        ),
-        (
-            Comparison {
-                n_base_only: 3,
-                n_other_only: 1,
-                ..about(6.5, 0.02)
-            },
-            format!(
-                "qwen:Q2_K has a Mean Leak-Rate higher than qwen:Q8_0, by 6.5 points (95 % interval +3.5 to +9.5); {caution} Left out: 3 prompts of qwen:Q8_0 and 1 of qwen:Q2_K, which the other does not have."
-            ),
-        ),
-    ];
-    for (leak_rate, expected) in cases {
-        assert_eq!(said(leak_rate, None, 2), expected);
-    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use crate::leakage::{
     Comparison, Direction, Measure, Origin, P_VALUE_MAX, SpecificComparison, side_of,
 };
-use crate::report::columns::{p_value_text, points};
+use crate::report::columns::{p_value_text, points, range};
 use crate::results::{ConditionComparison, ModelTrend};
 
 /// With fewer clusters an interval tends to be too narrow.
@@ -61,7 +61,7 @@ impl Differing<'_> {
         let by_leak_rate = format!(
             "Its Mean Leak-Rate differs by {} points ({})",
             points(leak_rate.difference),
-            range(leak_rate)
+            range(leak_rate.interval)
         );
         let Some(direction) = found.direction() else {
             let slot = match leak_rate.direction() {
@@ -82,7 +82,7 @@ impl Differing<'_> {
         format!(
             "{other} leaks {more} than {base}: specificity differs by {} points (95 % interval {}). {} {by_leak_rate}.",
             points(found.difference),
-            range(found),
+            range(found.interval),
             origin_words(specific, direction, more)
         )
     }
@@ -99,7 +99,7 @@ impl Differing<'_> {
                     Direction::Below => "lower",
                 },
                 found.difference.abs(),
-                range(found)
+                range(found.interval)
             ),
             None => format!(
                 "{} Also, {caution}.",
@@ -117,7 +117,7 @@ impl Differing<'_> {
                 "{other}: cannot tell, all prompts share one {unit}, so nothing shows how far the difference would vary."
             );
         }
-        let range = range(found);
+        let range = range(found.interval);
         if side_of(found.interval, 0.0).is_none() {
             return format!(
                 "{other}: cannot tell at this size if it leaks more or less than {base}; a difference of {figure} of {range} points is compatible with the data."
@@ -139,7 +139,7 @@ impl Differing<'_> {
 fn origin_words(specific: &SpecificComparison, direction: Direction, more: &str) -> String {
     let part = |measure| {
         let found = specific.by(measure);
-        format!("{} ({})", points(found.difference), range(found))
+        format!("{} ({})", points(found.difference), range(found.interval))
     };
     let what = match specific.origin(direction) {
         Origin::Repetition => format!(
@@ -156,12 +156,6 @@ fn origin_words(specific: &SpecificComparison, direction: Direction, more: &str)
         part(Measure::SpecificityRepetition),
         part(Measure::SpecificityAssociation)
     )
-}
-
-fn range(found: &Comparison) -> String {
-    found.interval.map_or("no interval".to_owned(), |interval| {
-        format!("{} to {}", points(interval.lower), points(interval.upper))
-    })
 }
 
 /// Says what is certain of a difference of exact rates for the prompts at hand, in a sentence.

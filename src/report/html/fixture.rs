@@ -350,6 +350,7 @@ fn data_without_matrices() -> ReportData {
             user_message: "Her blue scarf. She is ...\nNext words:".to_owned(),
         },
         metric: "sbert".to_owned(),
+        agreements: Vec::new(),
         embedding_model: model("encoder", "F32", 22_000_000, 32.0),
         seed: Some(1),
         enumeration: None,

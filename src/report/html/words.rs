@@ -5,7 +5,10 @@
 
 use crate::generation::EnumerationParams;
 use crate::leakage::LeakRate;
-use crate::report::columns::{certain_text, rate_text};
+use crate::report::columns::{certain_text, kappa_text, rate_text};
+use crate::report::compare::conclusions::{
+    conclusions_words, other_difference_words, similarity_name,
+};
 use crate::report::compare::words::{
     certain_words, difference_words, few_clusters_words, trend_words,
 };
@@ -28,6 +31,10 @@ pub(super) fn answer(data: &ReportData) -> Vec<AnswerPart> {
         (
             "Does it follow the bits per weight?",
             data.trends.iter().map(trend_words).collect(),
+        ),
+        (
+            "Do other metrics and encoders say the same?",
+            similarity_sentences(data),
         ),
         ("How far this goes", caution_sentences(data)),
     ];
@@ -118,6 +125,34 @@ fn difference_sentences(data: &ReportData) -> Vec<String> {
             sentences.extend(
                 bounds.map(|bounds| certain_words(base_name, name, bounds.lower, bounds.upper)),
             );
+        }
+    }
+    sentences
+}
+
+/// Says of other metrics and encoders how often their verdicts are those that are shown, what differences they find,
+/// and whether the conclusions are the same.
+fn similarity_sentences(data: &ReportData) -> Vec<String> {
+    let shown = similarity_name(&data.metric, &data.embedding_model.name);
+    let agreements = data.agreements.iter().map(|found| {
+        format!(
+            "{}: {:.1} % of the verdicts by {} are those by {shown} (kappa {}, {}).",
+            found.condition,
+            100.0 * found.share,
+            similarity_name(&found.metric, &found.embedding_model),
+            kappa_text(found.kappa),
+            count(found.n, "verdict")
+        )
+    });
+    let mut sentences: Vec<String> = agreements.collect();
+    for base in &data.comparisons {
+        let base_name = &data.conditions[base.base_idx].name;
+        for other in &base.others {
+            let found = &other.found;
+            let differences = found.other_metrics.iter();
+            sentences
+                .extend(differences.map(|other| other_difference_words(&found.name, other) + "."));
+            sentences.extend(conclusions_words(base_name, &shown, found));
         }
     }
     sentences

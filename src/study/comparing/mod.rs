@@ -21,7 +21,7 @@ use crate::stats::SignFlips;
 use crate::store::{DriftSide, Store, StoredCondition, StoredLeak};
 use crate::study::drifting::{self, Side};
 use crate::study::estimates::{Estimates, clusters, likely_texts, read_all};
-use crate::study::selecting::{self, Selection, condition_name, numerics_note, other_metrics};
+use crate::study::selecting::{self, Selection, condition_name, numerics_note, other_similarities};
 use crate::study::session::Session;
 
 /// Random sign flips of a p-value: near 0.05 its standard error is then 0.0007.
@@ -97,11 +97,14 @@ fn assemble(
         });
     }
     let mut agreements = Vec::new();
-    for metric in other_metrics(stored, sets) {
-        let others = read_all(store, &metric)?;
-        let both = conditions.iter().zip(&others);
-        agreements.extend(both.filter_map(|(a, b)| agreement(a, b)));
-        add_metric(&mut comparisons, &others, comparing.unit);
+    for others in other_similarities(stored, sets) {
+        let others = read_all(store, &others)?;
+        agreements.extend(agreements_with(&conditions, &others));
+        add_differences(
+            &mut comparisons,
+            &others.iter().collect::<Vec<_>>(),
+            &clusters,
+        );
     }
     let set = base.set;
     Ok(ComparisonReport {
@@ -109,6 +112,7 @@ fn assemble(
         experiment_sha256: set.experiment_sha256.clone(),
         database: store.path().display().to_string(),
         metric: set.key.metric.clone(),
+        embedding_model: set.embedding_model.clone(),
         seed: set.key.seed,
         unit: cluster_unit(comparing.unit).to_owned(),
         flip_seed: FLIPS.seed,
@@ -279,35 +283,48 @@ fn model_trend(
     })
 }
 
+/// How far other similarities give the same verdicts; the conditions of both are in the same order.
+pub(crate) fn agreements_with(
+    conditions: &[Estimates<'_>],
+    others: &[Estimates<'_>],
+) -> Vec<MetricAgreement> {
+    let both = conditions.iter().zip(others);
+    both.filter_map(|(a, b)| agreement(a, b)).collect()
+}
+
 fn agreement(a: &Estimates<'_>, b: &Estimates<'_>) -> Option<MetricAgreement> {
     let found = metric_agreement(&a.verdicts, &b.verdicts)?;
     Some(MetricAgreement {
         condition: condition_name(a.set),
         metric: b.set.key.metric.clone(),
+        embedding_model: b.set.embedding_model.clone(),
         share: found.share,
         kappa: found.kappa,
         n: found.n,
     })
 }
 
-/// Adds the differences by another metric; the conditions are in the order of the report.
-fn add_metric(
-    comparisons: &mut [ConditionComparison],
-    conditions: &[Estimates<'_>],
-    unit: ClusterUnit,
+/// Adds the differences by another similarity; the conditions are the base and then the others in their order.
+pub(crate) fn add_differences<'c>(
+    comparisons: impl IntoIterator<Item = &'c mut ConditionComparison>,
+    conditions: &[&Estimates<'_>],
+    clusters: &Clusters,
 ) {
-    let clusters = clusters(conditions, unit);
     let Some((base, others)) = conditions.split_first() else {
         return;
     };
-    let found = compare_all(base, others, &clusters);
-    for (comparison, found) in comparisons.iter_mut().zip(found) {
-        comparison
-            .other_metrics
-            .extend(found.leak_rate.map(|comparison| MetricDifference {
-                metric: base.set.key.metric.clone(),
-                comparison,
-                specific: found.specific,
-            }));
+    let found = compare_all(base, others.iter().copied(), clusters);
+    for (comparison, found) in comparisons.into_iter().zip(found) {
+        let MeasuredComparisons {
+            leak_rate,
+            specific,
+        } = found;
+        let found = leak_rate.map(|comparison| MetricDifference {
+            metric: base.set.key.metric.clone(),
+            embedding_model: base.set.embedding_model.clone(),
+            comparison,
+            specific,
+        });
+        comparison.other_metrics.extend(found);
     }
 }

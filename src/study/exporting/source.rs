@@ -17,27 +17,55 @@ pub struct Source {
     pub(crate) store: Store,
     /// The experiments that are meant; all unless given.
     pub(crate) experiments: Option<Vec<ExperimentId>>,
+    /// The encoder that is asked for.
+    selection: Selection,
 }
 
 impl Source {
     /// The experiments of this name, or whose SHA-256 begins so, in a database that is there; all of them unless one is
-    /// given.
+    /// given. Figures are by the encoder that is named, or by the first that each experiment names.
     ///
     /// # Errors
-    /// When there is none of this name.
-    pub fn open(db: &Path, experiment: Option<&str>) -> anyhow::Result<Self> {
+    /// When there is none of this name, or nothing by this encoder.
+    pub fn open(
+        db: &Path,
+        experiment: Option<&str>,
+        embedding_model: Option<&str>,
+    ) -> anyhow::Result<Self> {
         let store = Store::open_existing(db)?;
         let experiments = selecting::ids_named(&store, experiment)?;
-        Ok(Self { store, experiments })
+        let source = Self {
+            store,
+            experiments,
+            selection: Selection {
+                embedding_model: embedding_model.map(str::to_owned),
+                ..Selection::default()
+            },
+        };
+        selecting::all(&source.stored()?, &[], &source.selection)?;
+        Ok(source)
+    }
+
+    /// The conditions of the experiments that are meant.
+    fn stored(&self) -> anyhow::Result<Vec<StoredCondition>> {
+        let mut stored = self.store.conditions()?;
+        let experiments = self.experiments.as_ref();
+        stored.retain(|set| experiments.is_none_or(|ids| ids.contains(&set.key.experiment)));
+        Ok(stored)
+    }
+
+    /// The choices that nobody asked for and that are worth saying.
+    ///
+    /// # Errors
+    /// An error of the database.
+    pub fn notes(&self) -> anyhow::Result<Vec<String>> {
+        Ok(selecting::all(&self.stored()?, &[], &self.selection)?.notes)
     }
 
     /// The conditions with such leaks that are meant; none where no such leaks are stored.
     pub(crate) fn conditions(&self, kind: RateKind) -> anyhow::Result<Vec<StoredCondition>> {
-        let mut stored = self.store.conditions()?;
-        stored.retain(|set| {
-            let is_in = |ids: &Vec<ExperimentId>| ids.contains(&set.key.experiment);
-            rate_kind(set) == kind && self.experiments.as_ref().is_none_or(is_in)
-        });
+        let mut stored = self.stored()?;
+        stored.retain(|set| rate_kind(set) == kind && self.selection.has_encoder(set));
         let meant = selecting::all(&stored, &[], &Selection::default())?;
         Ok(meant.sets.into_iter().cloned().collect())
     }

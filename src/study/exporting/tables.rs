@@ -96,6 +96,14 @@ impl Table {
         }
     }
 
+    /// True if its rows are figures of one encoder, which are computed here.
+    pub fn is_of_figures(&self) -> bool {
+        matches!(
+            self.rows,
+            Rows::Rates | Rows::Comparisons | Rows::Diagnostics
+        )
+    }
+
     /// Keeps only the columns of these names, in this order.
     pub fn choose(&mut self, names: &[String]) -> anyhow::Result<()> {
         let known = || self.all_columns.iter().map(|column| column.name.as_str());

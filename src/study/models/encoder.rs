@@ -9,11 +9,12 @@ use anyhow::Context as _;
 
 use crate::embedding::N_TOKENS_MAX;
 use crate::embedding::wordpiece::WordPieceTokenizer;
+use crate::experiment::is_path;
 use crate::gguf::manifest::Manifest;
 use crate::gguf::{check_encoder, convert_encoder_to_layer, encoder_layers};
 use crate::study::models::fetching;
-use crate::study::models::file::{ModelFile, file_label, hash_parts, model_file, read_checked};
-use crate::study::models::wanted::Wanted;
+use crate::study::models::file::{ModelFile, hash_parts, model_file, read_checked};
+use crate::study::models::wanted::{Wanted, own_encoder};
 use crate::study::session::Session;
 
 /// Layers that bert_score takes of models whose last is not the best: `model2layers` of bert_score 0.3.13.
@@ -40,17 +41,76 @@ pub(crate) enum EncoderUse {
 /// `model.safetensors`.
 pub(crate) fn wanted_encoder(name: &str) -> anyhow::Result<Wanted> {
     let path = Path::new(name);
-    let label = file_label(path);
-    if path.is_dir() {
-        let path = path.to_owned();
-        return Ok(Wanted::Folder { path, label });
+    let is_path = is_path(name);
+    match own_encoder(path) {
+        Some(own) if is_path || path.is_dir() => Ok(own),
+        _ if is_path => anyhow::bail!("there is no file or folder `{name}`"),
+        _ => Ok(Wanted::Entry(Manifest::builtin().find_encoder(name)?)),
     }
-    if path.extension().is_some_and(|ending| ending == "gguf") {
-        anyhow::ensure!(path.is_file(), "there is no file `{name}`");
-        let path = path.to_owned();
-        return Ok(Wanted::File { path, label });
+}
+
+/// The encoder that something was scored with before: that of the manifest where its files lie on the shelf or nowhere,
+/// else the user's own.
+pub(crate) fn stored_encoder(
+    session: &Session,
+    label: &str,
+    path: Option<&Path>,
+) -> anyhow::Result<Wanted> {
+    let own = path.filter(|path| path.is_file());
+    let entry = Manifest::builtin().find_encoder(label).ok();
+    let is_on_shelf = |entry| own.is_none_or(|own| own.starts_with(session.shelf.folder(entry)));
+    if let Some(entry) = entry.filter(|entry| is_on_shelf(entry)) {
+        return Ok(Wanted::Entry(entry));
     }
-    Ok(Wanted::Entry(Manifest::builtin().find_encoder(name)?))
+    let Some(path) = own else {
+        anyhow::bail!(
+            "the encoder `{label}` is no longer there\nhint: name one with `--embedding-model`"
+        );
+    };
+    // A folder's GGUF is made beside its files, which say more than it does.
+    let folder = path.parent().filter(|folder| {
+        let is_made = *path == folder.join(gguf_name(label));
+        is_made && folder.join("model.safetensors").is_file()
+    });
+    let label = label.to_owned();
+    Ok(match folder.map(Path::to_owned) {
+        Some(path) => Wanted::Folder { path, label },
+        None => Wanted::File {
+            path: path.to_owned(),
+            label,
+        },
+    })
+}
+
+/// The name of the GGUF with all layers that is made of a folder's weights.
+fn gguf_name(label: &str) -> String {
+    format!("{label}-f32.gguf")
+}
+
+/// Opens several encoders of sentences, the primary one first.
+pub(crate) fn open_encoders(
+    session: &Session,
+    wanted: &[Wanted],
+) -> anyhow::Result<Vec<EncoderFile>> {
+    let encoders = wanted.iter().map(|wanted| open_encoder(session, wanted));
+    let encoders = encoders.collect::<anyhow::Result<Vec<_>>>()?;
+    refuse_same(&encoders.iter().collect::<Vec<_>>())?;
+    Ok(encoders)
+}
+
+/// Refuses encoders that are one file under two names: their figures would be the same.
+pub(crate) fn refuse_same(encoders: &[&EncoderFile]) -> anyhow::Result<()> {
+    for (idx, encoder) in encoders.iter().enumerate() {
+        let mut before = encoders[..idx].iter();
+        let same = before.find(|other| other.file.sha256 == encoder.file.sha256);
+        if let Some(same) = same {
+            let (first, second) = (&same.file.name, &encoder.file.name);
+            anyhow::bail!(
+                "the encoders `{first}` and `{second}` are the same file\nhint: name it once"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Fetches an encoder of sentences where it is missing, converts it where that was not done before, and checks it.
@@ -103,10 +163,13 @@ fn folder_encoder(
     name: &str,
     encoder_use: EncoderUse,
 ) -> anyhow::Result<EncoderFile> {
+    if encoder_use == EncoderUse::Sentences {
+        check_pooling(folder)?;
+    }
     let n_layers = encoder_layers(folder)?;
     let layer = encoder_use.layer(name, n_layers);
     let path = folder.join(if layer == n_layers {
-        format!("{name}-f32.gguf")
+        gguf_name(name)
     } else {
         format!("{name}-f32-layer{layer}.gguf")
     });
@@ -123,6 +186,24 @@ fn folder_encoder(
         tokenizer,
         layer,
     })
+}
+
+/// Refuses an encoder of sentences whose vectors are not the mean over tokens, as a GGUF that says so is refused.
+fn check_pooling(folder: &Path) -> anyhow::Result<()> {
+    let path = folder.join("1_Pooling/config.json");
+    if !path.is_file() {
+        return Ok(());
+    }
+    let failed = || format!("failed to read `{}`", path.display());
+    let text = std::fs::read(&path).with_context(failed)?;
+    let config: PoolingConfig = serde_json::from_slice(&text).with_context(failed)?;
+    anyhow::ensure!(
+        config.pooling_mode_mean_tokens,
+        "`{}` makes the vector of a text otherwise than as the mean over its tokens, which is all that seep does\n\
+         hint: take an encoder with `pooling_mode_mean_tokens`",
+        folder.display()
+    );
+    Ok(())
 }
 
 /// True if a converted file is there and none of the files it was made from has changed since.
@@ -163,6 +244,13 @@ impl EncoderUse {
             (Self::Tokens { .. }, _) => Ok(u32::MAX),
         }
     }
+}
+
+/// The field of a sentence encoder's `1_Pooling/config.json` that matters here.
+#[derive(serde::Deserialize)]
+struct PoolingConfig {
+    #[serde(default)]
+    pooling_mode_mean_tokens: bool,
 }
 
 /// The fields of a sentence encoder's `sentence_bert_config.json` that matter here.

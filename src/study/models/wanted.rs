@@ -9,8 +9,8 @@ use anyhow::bail;
 use super::deriving::Wish;
 use super::file::file_label;
 use crate::experiment::{
-    DerivationSpec, EmbeddingModelSource, Experiment, ExperimentErrors, ModelSource, ModelSpec,
-    Position, Problem, SamplingDefaults,
+    DerivationSpec, EmbeddingModelSource, EmbeddingModelSpec, Experiment, ExperimentErrors,
+    ModelSource, ModelSpec, Position, Problem, SamplingDefaults,
 };
 use crate::generation::SamplingParams;
 use crate::gguf::derivation::Target;
@@ -29,6 +29,17 @@ pub(crate) enum Wanted {
     Folder { path: PathBuf, label: String },
 }
 
+impl Wanted {
+    /// Its name in tables.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Entry(entry) => entry.name(),
+            Self::File { label, .. } | Self::Folder { label, .. } => label,
+            Self::Derived { parent, .. } => parent.name(),
+        }
+    }
+}
+
 /// The model files an experiment wants.
 #[derive(Debug)]
 pub(crate) struct WantedModels {
@@ -36,7 +47,8 @@ pub(crate) struct WantedModels {
     pub(crate) models: Vec<Wanted>,
     /// The samplings of each of them.
     pub(crate) samplings: Vec<Vec<SamplingParams>>,
-    pub(crate) encoder: Wanted,
+    /// One for each of [`Experiment::embedding_models`].
+    pub(crate) encoders: Vec<Wanted>,
 }
 
 /// Looks up every model that the experiment names.
@@ -53,14 +65,12 @@ pub(crate) fn look_up(experiment: &Experiment) -> Result<WantedModels, Experimen
         .iter()
         .map(|spec| keep(wanted_model(manifest, spec)))
         .collect();
-    let spec = experiment.embedding_model();
-    let encoder = keep(match &spec.source {
-        EmbeddingModelSource::Manifest { name } => manifest
-            .find_encoder(name)
-            .map(Wanted::Entry)
-            .map_err(|error| manifest_problem(&error, &spec.position, &spec.position)),
-        EmbeddingModelSource::File { path } => own_file(path, &file_label(path), &spec.position),
-    });
+    let specs = experiment.embedding_models();
+    let encoders = specs
+        .iter()
+        .map(|spec| keep(wanted_encoder(manifest, spec)));
+    let encoders: Vec<Option<Wanted>> = encoders.collect();
+    problems.extend(same_names(specs, &encoders));
     if let Some(position) = experiment.model_defaults_position() {
         let specs = experiment.models().iter();
         let lacking = specs.zip(&models).filter_map(|(spec, model)| {
@@ -80,7 +90,7 @@ pub(crate) fn look_up(experiment: &Experiment) -> Result<WantedModels, Experimen
     Ok(WantedModels {
         samplings: samplings.collect(),
         models,
-        encoder: encoder.expect("no problem was found"),
+        encoders: encoders.into_iter().flatten().collect(),
     })
 }
 
@@ -134,6 +144,52 @@ fn wanted_model(manifest: &'static Manifest, spec: &ModelSpec) -> Result<Wanted,
             wish: wish(derivation)?,
         }),
     }
+}
+
+fn wanted_encoder(
+    manifest: &'static Manifest,
+    spec: &EmbeddingModelSpec,
+) -> Result<Wanted, Box<Problem>> {
+    match &spec.source {
+        EmbeddingModelSource::Manifest { name } => manifest
+            .find_encoder(name)
+            .map(Wanted::Entry)
+            .map_err(|error| manifest_problem(&error, &spec.position, &spec.position)),
+        EmbeddingModelSource::File { path } => {
+            own_encoder(path).ok_or_else(|| missing_file(path, &spec.position))
+        }
+    }
+}
+
+/// A user's own encoder, a file or a folder; None where there is neither.
+pub(crate) fn own_encoder(path: &Path) -> Option<Wanted> {
+    let owned = path.to_owned();
+    if path.is_dir() {
+        // A folder has no ending: the `.5` of `my-encoder-v1.5` is part of its name.
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let label = name.to_string_lossy().into_owned();
+        return Some(Wanted::Folder { path: owned, label });
+    }
+    let label = file_label(path);
+    path.is_file()
+        .then_some(Wanted::File { path: owned, label })
+}
+
+/// The encoders that could not be told apart in a table.
+fn same_names(specs: &[EmbeddingModelSpec], encoders: &[Option<Wanted>]) -> Vec<Problem> {
+    let named: Vec<_> = specs.iter().zip(encoders.iter().flatten()).collect();
+    let same = named
+        .iter()
+        .enumerate()
+        .filter_map(|(idx, (spec, encoder))| {
+            let mut before = named[..idx].iter();
+            let (first, _) = before.find(|(_, other)| other.name() == encoder.name())?;
+            let message = format!("two encoders are called `{}`", encoder.name());
+            let problem = Problem::error(&spec.position, message);
+            let problem = problem.earlier(&first.position, "and this one");
+            Some(problem.hint("give the file or folder another name"))
+        });
+    same.collect()
 }
 
 /// The derivation an experiment asks for, if the quantizer can make it.

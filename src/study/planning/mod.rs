@@ -45,10 +45,10 @@ impl Session {
         let models = wanted
             .models
             .iter()
-            .chain([&wanted.encoder])
+            .chain(&wanted.encoders)
             .enumerate()
             .map(|(model_idx, model)| {
-                // The encoder has none.
+                // Encoders have none.
                 let samplings = wanted.samplings.get(model_idx);
                 plan_model(
                     self,

@@ -16,10 +16,13 @@ use crate::store::{
     ImportRecord, ModelRecord, RunRecord, SamplingRecord, Store, StoredCondition, StoredExactLeak,
     StoredLeak, StoredRunModel,
 };
-use crate::study::comparing::{FLIPS, cluster_unit, compare_all, condition_comparison, trends};
+use crate::study::comparing::{
+    FLIPS, add_differences, agreements_with, cluster_unit, compare_all, condition_comparison,
+    trends,
+};
 use crate::study::drifting::model_drift;
 use crate::study::estimates::{Estimates, clusters, likely_texts, prompts, read_all};
-use crate::study::selecting::{bases, condition_name, numerics_note};
+use crate::study::selecting::{bases, condition_name, numerics_note, other_similarities};
 use crate::study::session::Session;
 
 /// Texts shown of each prompt of a pair whose continuations were enumerated.
@@ -29,6 +32,7 @@ const N_TEXTS: usize = 5;
 pub(crate) fn assemble(
     session: &Session,
     store: &Store,
+    stored: &[StoredCondition],
     sets: &[&StoredCondition],
     reporting: &Reporting,
 ) -> anyhow::Result<ReportData> {
@@ -37,6 +41,9 @@ pub(crate) fn assemble(
     let matrices: Vec<Option<ConceptMatrix>> = found.iter().map(Estimates::matrix).collect();
     let conditions = found.iter().zip(&matrices);
     let conditions = conditions.map(|(found, matrix)| condition(store, found, matrix.clone()));
+    let others = other_similarities(stored, sets).into_iter();
+    let others = others.map(|sets| read_all(store, &sets));
+    let others = others.collect::<anyhow::Result<Vec<_>>>()?;
     let first = sets[0];
     let experiment = experiment(store, first)?;
     // Of generations made elsewhere the seed is not known; their verdicts stand under a number all the same.
@@ -52,7 +59,11 @@ pub(crate) fn assemble(
         numerics_note: numerics_note(sets),
         cluster_unit: cluster_unit(reporting.unit).to_owned(),
         conditions: conditions.collect::<anyhow::Result<_>>()?,
-        comparisons: comparisons(store, &found, &matrices, reporting, &clusters)?,
+        comparisons: comparisons(store, &found, &matrices, &others, reporting, &clusters)?,
+        agreements: others
+            .iter()
+            .flat_map(|others| agreements_with(&found, others))
+            .collect(),
         trends: trends(&found, &clusters),
         pairs: prompts(&found),
         runs: runs(store, first)?,
@@ -176,6 +187,7 @@ fn comparisons(
     store: &Store,
     found: &[Estimates<'_>],
     matrices: &[Option<ConceptMatrix>],
+    by_others: &[Vec<Estimates<'_>>],
     reporting: &Reporting,
     clusters: &Clusters,
 ) -> anyhow::Result<Vec<BaseComparisons>> {
@@ -184,8 +196,8 @@ fn comparisons(
     let comparisons = bases.map(|(base_idx, others)| {
         let base = &found[base_idx];
         let compared = compare_all(base, others.iter().map(|idx| &found[*idx]), clusters);
-        let others = others.into_iter().zip(compared);
-        let others = others.map(|(condition_idx, comparison)| {
+        let compared = others.iter().zip(compared);
+        let compared = compared.map(|(&condition_idx, comparison)| {
             let other = &found[condition_idx];
             let both = matrices[base_idx]
                 .as_ref()
@@ -197,9 +209,16 @@ fn comparisons(
                 matrix: both.map(|(base, other)| ConceptMatrix::difference(base, other)),
             })
         });
+        let mut compared = compared.collect::<anyhow::Result<Vec<_>>>()?;
+        for by in by_others {
+            let places = [base_idx].into_iter().chain(others.iter().copied());
+            let conditions: Vec<_> = places.map(|idx| &by[idx]).collect();
+            let comparisons = compared.iter_mut().map(|it| &mut it.found);
+            add_differences(comparisons, &conditions, clusters);
+        }
         Ok(BaseComparisons {
             base_idx,
-            others: others.collect::<anyhow::Result<_>>()?,
+            others: compared,
         })
     });
     comparisons.collect()

@@ -36,6 +36,6 @@ impl Session {
         for note in &selected.notes {
             self.note(note);
         }
-        assemble::assemble(self, &store, &selected.sets, reporting)
+        assemble::assemble(self, &store, &stored, &selected.sets, reporting)
     }
 }

@@ -1,5 +1,6 @@
 //! From answers to verdicts: embedding, similarity, verdicts and leak probabilities.
 
+pub(crate) mod encoders;
 pub(crate) mod encoding;
 pub(crate) mod evidence;
 pub(crate) mod exact;

@@ -30,6 +30,8 @@ pub(crate) struct Scorer<'a> {
 pub(crate) struct Scored {
     /// By pair and repeat.
     pub(crate) pairs: Vec<PairEstimate>,
+    /// Those of repeats; empty where rates are exact.
+    pub(crate) verdicts: Vec<ScoredPair>,
     pub(crate) leak_rates: Vec<LeakRate>,
     /// Empty where rates are exact.
     pub(crate) diagnostics: Vec<Diagnostics>,
@@ -74,6 +76,7 @@ impl Scorer<'_> {
             leak_rates: leak_rates(&pairs, &grouped.templates),
             diagnostics: Vec::new(),
             examples: compared.examples(&subject.label, &pairs, N_EXAMPLES),
+            verdicts: Vec::new(),
             pairs,
         })
     }
@@ -107,6 +110,7 @@ impl Scorer<'_> {
             examples: examples.collect(),
             leak_rates: leak_rates(&pairs, &grouped.templates),
             diagnostics: diagnosed(comparisons, &scored),
+            verdicts: scored,
             pairs,
         })
     }

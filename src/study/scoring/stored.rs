@@ -1,25 +1,29 @@
 //! Leak rates of stored generations, without generating.
 //!
-//! Owns the choice of experiments, the grouping by seed, and which encoder a metric uses unless another is named. Which
+//! Owns the choice of experiments, the grouping by seed, and which encoders a metric uses unless others are named. Which
 //! generations are compared, the store says; what a leak is, `leakage` does.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::ensure;
 use itertools::Itertools as _;
 
+use super::encoders::{ByEncoder, joined};
 use super::encoding::{Encoding, similarity_text};
 use super::evidence::{Evidence, Repeats, Subject};
 use super::scorer::{Scored, Scorer};
 use crate::generation::sampling_labels;
-use crate::gguf::manifest::Manifest;
 use crate::leakage::{Metric, Rounding};
 use crate::llama::Backend;
 use crate::results::{ModelSummary, Summary};
 use crate::store::{ComparedModel, IMPORTED_SEED, Store, StoredExperiment};
 use crate::study::asking::register_model;
-use crate::study::models::encoder::{EncoderUse, open_encoder_for, wanted_encoder};
+use crate::study::models::encoder::{
+    EncoderFile, EncoderUse, open_encoder_for, refuse_same, stored_encoder, wanted_encoder,
+};
 use crate::study::models::file::{stored_composition, stored_derivation, stored_label_share};
+use crate::study::models::wanted::Wanted;
 use crate::study::selecting;
 use crate::study::session::Session;
 
@@ -34,6 +38,29 @@ struct Scorable {
     models: Vec<(ComparedModel, Subject)>,
 }
 
+/// An encoder that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Wish {
+    /// By a word.
+    Word(String),
+    /// One that an experiment was scored with.
+    Stored { label: String, path: Option<String> },
+}
+
+/// A place among what is scored, a metric and an encoder.
+type Place<'w> = (usize, Metric, &'w Wish);
+
+impl Wish {
+    fn wanted(&self, session: &Session) -> anyhow::Result<Wanted> {
+        match self {
+            Self::Word(word) => wanted_encoder(word),
+            Self::Stored { label, path } => {
+                stored_encoder(session, label, path.as_deref().map(Path::new))
+            }
+        }
+    }
+}
+
 /// The way in which stored generations are scored.
 #[derive(Debug, Clone)]
 pub struct Scoring {
@@ -41,9 +68,9 @@ pub struct Scoring {
     pub experiment: Option<String>,
     /// The metrics.
     pub metrics: Vec<Metric>,
-    /// An encoder of the manifest, a GGUF file or a folder; unless given that of the experiment's runs, or for imports and
-    /// for metrics of tokens that of the published work.
-    pub embedding_model: Option<String>,
+    /// Encoders, each of the manifest, a GGUF file or a folder, the primary one first; where there is none those that the
+    /// experiment names, or for imports and for metrics of tokens that of the published work.
+    pub embedding_models: Vec<String>,
     /// The layer of which tokens are compared; that which bert_score takes unless given.
     pub layer: Option<u32>,
     /// How similarities are rounded before they are compared.
@@ -135,61 +162,106 @@ impl Call<'_> {
         metrics: &[Metric],
         encoder_use: EncoderUse,
     ) -> anyhow::Result<Vec<Summary>> {
-        let named = scorable.iter().map(|scorable| {
-            let name = self.encoder_name(store, &scorable.experiment, encoder_use)?;
-            Ok((name, scorable))
-        });
-        let named = named.collect::<anyhow::Result<Vec<(String, &Scorable)>>>()?;
-        let names = named.iter().map(|(name, _)| name).unique();
+        let wishes = scorable.iter();
+        let wishes = wishes.map(|of| self.encoders(store, &of.experiment, encoder_use));
+        let wishes = wishes.collect::<anyhow::Result<Vec<Vec<Wish>>>>()?;
+        let distinct: Vec<&Wish> = wishes.iter().flatten().unique().collect();
+        let opened = self.open(&distinct, &wishes, encoder_use)?;
+        let mut found: HashMap<Place<'_>, ByEncoder> = HashMap::new();
+        // Of several the first is scored last: where no experiment says which is the primary one, that is taken.
+        for (wish, encoder) in distinct.iter().zip(&opened).rev() {
+            let of_wish = scorable.iter().enumerate();
+            let of_wish = of_wish.filter(|(idx, _)| wishes[*idx].contains(wish));
+            let of_wish: Vec<_> = of_wish.collect();
+            for (idx, metric, by) in
+                self.score_with(store, encoder, &of_wish, metrics, encoder_use)?
+            {
+                found.insert((idx, metric, wish), by);
+            }
+        }
         let mut summaries = Vec::new();
-        for name in names {
-            let of_name = named.iter().filter(|(of, _)| of == name);
-            let scorable: Vec<&Scorable> = of_name.map(|(_, scorable)| *scorable).collect();
-            summaries.extend(self.score_with(store, name, &scorable, metrics, encoder_use)?);
+        for ((wish, &metric), idx) in distinct
+            .iter()
+            .cartesian_product(metrics)
+            .cartesian_product(0..scorable.len())
+        {
+            if wishes[idx][0] != **wish {
+                continue;
+            }
+            let of = wishes[idx].iter();
+            let mut of = of.filter_map(|wish| found.remove(&(idx, metric, wish)));
+            let primary = of.next().expect("each wish was scored");
+            summaries.push(joined(primary, of));
         }
         Ok(summaries)
     }
 
-    /// The encoder for an experiment: that which is asked for, that which its runs were scored with, or the published one.
-    fn encoder_name(
+    /// Opens the encoders before anything is scored; no experiment has one file twice.
+    fn open(
+        &self,
+        distinct: &[&Wish],
+        wishes: &[Vec<Wish>],
+        encoder_use: EncoderUse,
+    ) -> anyhow::Result<Vec<EncoderFile>> {
+        let opened = distinct.iter();
+        let opened = opened
+            .map(|wish| open_encoder_for(self.session, &wish.wanted(self.session)?, encoder_use));
+        let opened = opened.collect::<anyhow::Result<Vec<_>>>()?;
+        for wishes in wishes {
+            let place = |wish| distinct.iter().position(|other| *other == wish);
+            let of = wishes.iter().filter_map(place).map(|place| &opened[place]);
+            refuse_same(&of.collect::<Vec<_>>())?;
+        }
+        Ok(opened)
+    }
+
+    /// The encoders for an experiment: those that are asked for, that it names, that it was scored with, or the
+    /// published one; at least one.
+    fn encoders(
         &self,
         store: &Store,
         experiment: &StoredExperiment,
         encoder_use: EncoderUse,
-    ) -> anyhow::Result<String> {
-        if let Some(name) = &self.scoring.embedding_model {
-            return Ok(name.clone());
+    ) -> anyhow::Result<Vec<Wish>> {
+        let asked = &self.scoring.embedding_models;
+        if !asked.is_empty() {
+            return Ok(asked.iter().cloned().map(Wish::Word).collect());
         }
         if matches!(encoder_use, EncoderUse::Tokens { .. }) {
-            return Ok(BERTSCORE_MODEL.to_owned());
+            return Ok(vec![Wish::Word(BERTSCORE_MODEL.to_owned())]);
         }
-        let chosen = store.first_encoder(experiment.id, Metric::Sbert.name())?;
-        Ok(match chosen {
-            Some((label, _)) if Manifest::builtin().find_encoder(&label).is_ok() => label,
-            Some((_, Some(path))) => path,
-            Some((_, None)) | None => SBERT_MODEL.to_owned(),
-        })
+        let mut stored = store.named_encoders(experiment.id)?;
+        if stored.is_empty() {
+            stored.extend(store.first_encoder(experiment.id, Metric::Sbert.name())?);
+        }
+        if stored.is_empty() {
+            return Ok(vec![Wish::Word(SBERT_MODEL.to_owned())]);
+        }
+        let wishes = stored.into_iter();
+        Ok(wishes
+            .map(|(label, path)| Wish::Stored { label, path })
+            .collect())
     }
 
+    /// The summaries by an encoder, each with the place of what was scored.
     fn score_with(
         &self,
         store: &mut Store,
-        encoder: &str,
-        scorable: &[&Scorable],
+        encoder: &EncoderFile,
+        scorable: &[(usize, &Scorable)],
         metrics: &[Metric],
         encoder_use: EncoderUse,
-    ) -> anyhow::Result<Vec<Summary>> {
-        let encoder = open_encoder_for(self.session, &wanted_encoder(encoder)?, encoder_use)?;
+    ) -> anyhow::Result<Vec<(usize, Metric, ByEncoder)>> {
         let encoding = Encoding {
             session: self.session,
             backend: self.backend,
             encoder_id: register_model(store, &encoder.file)?,
-            encoder: &encoder,
+            encoder,
         };
-        let subjects = scorable.iter().flat_map(|scorable| &scorable.models);
+        let subjects = scorable.iter().flat_map(|(_, scorable)| &scorable.models);
         let texts = subjects.flat_map(|(_, subject)| subject.texts());
         let encoded = encoding.encode(store, encoder_use, texts)?;
-        let mut summaries = Vec::new();
+        let mut found = Vec::new();
         for &metric in metrics {
             let scorer = Scorer {
                 encoding: &encoding,
@@ -197,11 +269,11 @@ impl Call<'_> {
                 metric,
                 rounding: self.scoring.rounding,
             };
-            for scorable in scorable {
-                summaries.push(score_one(store, &scorer, scorable)?);
+            for (idx, scorable) in scorable {
+                found.push((*idx, metric, score_one(store, &scorer, scorable)?));
             }
         }
-        Ok(summaries)
+        Ok(found)
     }
 }
 
@@ -210,7 +282,7 @@ fn score_one(
     store: &mut Store,
     scorer: &Scorer<'_>,
     scorable: &Scorable,
-) -> anyhow::Result<Summary> {
+) -> anyhow::Result<ByEncoder> {
     let (encoding, file) = (scorer.encoding, &scorer.encoding.encoder.file);
     let experiment = scorable.experiment.id;
     store.name_model(
@@ -220,13 +292,15 @@ fn score_one(
         &file.quantization,
     )?;
     let mut summary = new_summary(scorer, store, scorable);
+    let mut verdicts = Vec::new();
     for (model, subject) in &scorable.models {
-        let scored = scorer.score(store, subject)?;
+        let mut scored = scorer.score(store, subject)?;
+        verdicts.push(std::mem::take(&mut scored.verdicts));
         summary.examples.extend(scored.examples.iter().cloned());
         summary.models.push(model_summary(model, subject, scored)?);
     }
     label_samplings(&mut summary);
-    Ok(summary)
+    Ok(ByEncoder { summary, verdicts })
 }
 
 /// Names the sampling values in which the conditions differ, where they are known.
@@ -266,6 +340,7 @@ fn new_summary(scorer: &Scorer<'_>, store: &Store, scorable: &Scorable) -> Summa
         drifts: Vec::new(),
         examples: Vec::new(),
         differences: Vec::new(),
+        encoders: Vec::new(),
         database: store.path().display().to_string(),
         run_id: None,
         n_failed: 0,

@@ -3,6 +3,7 @@
 //! Owns the fields of a key that have no flag: how far was enumerated, how similarities and logits were computed. "The
 //! latest" is as in `narrowing`.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::anyhow;
@@ -59,8 +60,8 @@ impl<'a> Selected<'a> {
         )
     }
 
-    /// Keeps similarities that all conditions have been given alike: of several kinds those of most verdicts, of equals
-    /// the latest.
+    /// Keeps similarities that all conditions have been given alike: of several kinds those of the encoder that the
+    /// experiment names first, of one encoder those of most verdicts, of equals the latest.
     pub(crate) fn similarities(&mut self) -> anyhow::Result<()> {
         let Some(kind) = common_similarities(&self.sets) else {
             return Err(self.scored_differently());
@@ -82,7 +83,7 @@ impl<'a> Selected<'a> {
     }
 
     /// Keeps one of those sets that differ only in how they were computed: that with similarities which all conditions
-    /// beside it have, else that with most verdicts, of equals that whose logits were computed as those of most
+    /// beside it have, else that of the encoder that the experiment names first, else that with most verdicts, of equals that whose logits were computed as those of most
     /// conditions, and of these the latest.
     pub(crate) fn standing(&mut self) {
         let rank = |set: &StoredCondition| {
@@ -90,7 +91,7 @@ impl<'a> Selected<'a> {
             let beside: Vec<_> = beside.filter(|other| is_beside(set, other)).collect();
             let is_common = common_similarities(&beside) == Some(similarities(set));
             let n_alike = self.n_with(|other| is_computed_alike(other, set));
-            (is_common, set.n_leaks, n_alike, age(set))
+            (is_common, place(set), set.n_leaks, n_alike, age(set))
         };
         let mut kept: Vec<&StoredCondition> = Vec::new();
         for set in &self.sets {
@@ -114,6 +115,9 @@ impl<'a> Selected<'a> {
                 left.entry(field).or_default().insert(condition_name(set));
             }
         }
+        if left.remove(&KeyField::EmbeddingModel).is_some() {
+            self.notes.push(encoder_note(&kept, &self.sets));
+        }
         for (field, names) in left {
             self.notes.push(format!(
                 "leaks of {} that differ in {field} are left out; those of most pairs are taken, of equals the latest",
@@ -122,6 +126,25 @@ impl<'a> Selected<'a> {
         }
         self.sets = kept;
     }
+}
+
+/// Says whose figures are shown where several encoders are stored.
+fn encoder_note(kept: &[&StoredCondition], all: &[&StoredCondition]) -> String {
+    let names = |sets: &[&StoredCondition]| {
+        let names = sets.iter().map(|set| set.embedding_model.clone());
+        names.collect::<BTreeSet<String>>()
+    };
+    let (shown, all) = (names(kept), names(all));
+    let is_named = kept.iter().all(|set| set.encoder_idx.is_some());
+    let why = match is_named {
+        true => "which the experiment names first",
+        false => "those of most pairs, of equals the latest",
+    };
+    format!(
+        "the figures are by the encoder {}, {why}; `--embedding-model` shows those by {}",
+        listing(shown.iter().cloned()),
+        listing(all.difference(&shown).cloned())
+    )
 }
 
 /// True if two sets are of one condition, but for how logits and similarities were computed.
@@ -134,7 +157,8 @@ fn similarities(set: &StoredCondition) -> (ModelId, &str) {
     (set.key.embedding_model, &set.key.signature)
 }
 
-/// The similarities that all conditions among `sets` have: of several those of most verdicts, of equals the latest.
+/// The similarities that all conditions among `sets` have: of several those of the encoder that the experiment names first,
+/// of one encoder those of most verdicts, of equals the latest.
 fn common_similarities<'s>(sets: &[&'s StoredCondition]) -> Option<(ModelId, &'s str)> {
     let kinds: BTreeSet<_> = sets.iter().map(|set| similarities(set)).collect();
     let of = |kind: (ModelId, &str)| {
@@ -149,7 +173,7 @@ fn common_similarities<'s>(sets: &[&'s StoredCondition]) -> Option<(ModelId, &'s
     common.max_by_key(|kind| {
         let sets = of(*kind);
         let n_leaks: usize = sets.iter().map(|set| set.n_leaks).sum();
-        (n_leaks, sets.into_iter().map(age).max())
+        (place(sets[0]), n_leaks, sets.into_iter().map(age).max())
     })
 }
 
@@ -159,6 +183,11 @@ fn is_beside(a: &StoredCondition, b: &StoredCondition) -> bool {
     a.key
         .difference(&b.key, &[&COMPARED[..], &fields].concat())
         .is_none()
+}
+
+/// The rank of a set's encoder: highest of the first that the experiment names, lowest where it names it not.
+fn place(set: &StoredCondition) -> Reverse<u32> {
+    Reverse(set.encoder_idx.unwrap_or(u32::MAX))
 }
 
 /// The number by which the later of two sets is known.

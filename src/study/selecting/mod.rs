@@ -9,17 +9,20 @@ mod computing;
 mod narrowing;
 mod words;
 
-use std::collections::BTreeSet;
-
 use anyhow::bail;
+use itertools::Itertools as _;
 
 use crate::leakage::RateKind;
-use crate::store::{ExperimentId, KeyField, Store, StoredCondition, StoredExperiment};
+use crate::store::{
+    ConditionKey, ExperimentId, KeyField, Store, StoredCondition, StoredExperiment,
+};
 
 pub(crate) use alike::{difference, is_file_alone, numerics_note};
 pub(crate) use bases::bases;
 pub(crate) use narrowing::{Selected, USUAL_METRIC, rate_kind};
-pub(crate) use words::{EXPERIMENT, Name, condition_name, hint, is_experiment, resolve};
+pub(crate) use words::{
+    EXPERIMENT, Name, condition_name, hint, is_encoder, is_experiment, resolve,
+};
 
 use narrowing::{METRIC, Policy, SEED};
 
@@ -30,6 +33,9 @@ pub struct Selection {
     pub experiment: Option<String>,
     /// The metric; `sbert` unless given.
     pub metric: Option<String>,
+    /// The encoder, by its name, its path or the beginning of its file's SHA-256; the first that the experiment names unless
+    /// given.
+    pub embedding_model: Option<String>,
     /// The seed of the generations.
     pub seed: Option<u64>,
     /// Rates of repeats or exact ones.
@@ -84,14 +90,16 @@ pub(crate) fn all<'a>(
 ) -> anyhow::Result<Selected<'a>> {
     let mut left = begin(stored, Policy::All, selection)?;
     left.field(METRIC, selection.metric.as_deref())?;
+    left.encoder(selection.embedding_model.as_deref())?;
     left.field(SEED, selection.seed().as_deref())?;
     left.only(words)?;
     left.standing();
     Ok(left)
 }
 
-/// The sets of each other metric that there is for all conditions, in their order: verdicts on the same generations.
-pub(crate) fn other_metrics<'a>(
+/// The sets of each other metric and encoder that there is for all conditions, in their order: verdicts on the same
+/// generations. Encoders of the same metric come first, those that the experiment names in its order.
+pub(crate) fn other_similarities<'a>(
     stored: &'a [StoredCondition],
     sets: &[&StoredCondition],
 ) -> Vec<Vec<&'a StoredCondition>> {
@@ -103,23 +111,36 @@ pub(crate) fn other_metrics<'a>(
     let is_of = |found: &StoredCondition, set: &StoredCondition| {
         found.key.difference(&set.key, &except).is_none()
     };
-    let others = stored.iter().filter(|found| {
-        found.key.metric != sets[0].key.metric && sets.iter().any(|set| is_of(found, set))
-    });
-    let others: Vec<&StoredCondition> = others.collect();
-    let metrics: BTreeSet<&str> = others.iter().map(|set| &*set.key.metric).collect();
-    let of_metric = metrics.into_iter().filter_map(|metric| {
-        let mut left = Selected {
-            policy: Policy::Given,
-            sets: others.clone(),
-            notes: Vec::new(),
-        };
-        left.keep(|set| set.key.metric == metric);
-        left.similarities().ok()?;
-        let of = |set: &&StoredCondition| left.sets.iter().copied().find(|it| is_of(it, set));
-        sets.iter().map(of).collect::<Option<Vec<_>>>()
-    });
-    of_metric.collect()
+    let shown = &sets[0].key;
+    let is_other = |key: &ConditionKey| {
+        key.metric != shown.metric || key.embedding_model != shown.embedding_model
+    };
+    let others = stored.iter();
+    let others = others.filter(|it| is_other(&it.key) && sets.iter().any(|set| is_of(it, set)));
+    let kind = |set: &StoredCondition| {
+        let metric = set.key.metric.clone();
+        let place = set.encoder_idx.unwrap_or(u32::MAX);
+        (
+            metric != shown.metric,
+            metric,
+            place,
+            set.key.embedding_model,
+        )
+    };
+    let by_kind = others.into_group_map_by(|set| kind(set)).into_iter();
+    let of_kind = by_kind
+        .sorted_by(|(a, _), (b, _)| a.cmp(b))
+        .filter_map(|(_, others)| {
+            let mut left = Selected {
+                policy: Policy::Given,
+                sets: others,
+                notes: Vec::new(),
+            };
+            left.similarities().ok()?;
+            let of = |set: &&StoredCondition| left.sets.iter().copied().find(|it| is_of(it, set));
+            sets.iter().map(of).collect::<Option<Vec<_>>>()
+        });
+    of_kind.collect()
 }
 
 impl Selection {
@@ -127,8 +148,16 @@ impl Selection {
         self.seed.map(|seed| seed.to_string())
     }
 
+    /// True if a set is by the encoder that is asked for, or if none is.
+    pub(crate) fn has_encoder(&self, set: &StoredCondition) -> bool {
+        let asked = self.embedding_model.as_deref();
+        asked.is_none_or(|word| is_encoder(word, set))
+    }
+
     fn has_asked(&self, set: &StoredCondition) -> bool {
-        METRIC.is(set, self.metric.as_deref()) && SEED.is(set, self.seed().as_deref())
+        METRIC.is(set, self.metric.as_deref())
+            && SEED.is(set, self.seed().as_deref())
+            && self.has_encoder(set)
     }
 }
 
@@ -152,6 +181,7 @@ impl Selected<'_> {
     /// Keeps the sets that may be compared, of those of one experiment and kind of rates.
     fn finish(mut self, selection: &Selection) -> anyhow::Result<Self> {
         self.field(METRIC, selection.metric.as_deref())?;
+        self.encoder(selection.embedding_model.as_deref())?;
         self.field(SEED, selection.seed().as_deref())?;
         self.enumeration()?;
         self.similarities()?;

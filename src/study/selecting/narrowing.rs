@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{anyhow, bail};
 
-use super::words::{LEAKS, Name, is_experiment, listing, resolve, short, with_meant};
+use super::words::{LEAKS, Name, is_encoder, is_experiment, listing, resolve, short, with_meant};
 use crate::experiment::did_you_mean;
 use crate::leakage::RateKind;
 use crate::store::StoredCondition;
@@ -46,6 +46,12 @@ pub(crate) const SEED: Field = Field {
     name: "seed",
     of: |set| set.key.seed.to_string(),
     is_word: false,
+};
+
+const ENCODER: Field = Field {
+    name: "embedding model",
+    of: |set| set.embedding_model.clone(),
+    is_word: true,
 };
 
 impl Field {
@@ -327,6 +333,18 @@ impl<'a> Selected<'a> {
             bail!("no leaks are stored{of} with the {name} {quote}{asked}{quote}\nhint: {hint}");
         }
         self.keep(|set| (field.of)(set) == asked);
+        Ok(())
+    }
+
+    /// Keeps the encoder that is asked for, if one is.
+    pub(crate) fn encoder(&mut self, asked: Option<&str>) -> anyhow::Result<()> {
+        let Some(asked) = asked else {
+            return Ok(());
+        };
+        let mut meant = self.sets.iter().filter(|set| is_encoder(asked, set));
+        let name = meant.next().map(|set| set.embedding_model.clone());
+        self.field(ENCODER, Some(name.as_deref().unwrap_or(asked)))?;
+        self.keep(|set| is_encoder(asked, set));
         Ok(())
     }
 

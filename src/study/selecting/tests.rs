@@ -45,6 +45,9 @@ fn set(id: usize, words: &str) -> StoredCondition {
             logits_sha256: None,
         },
         machines: vec!["cpu".to_owned()],
+        embedding_model: "encoder9".to_owned(),
+        embedding_model_sha256: Digest::of(b"encoder9").to_string(),
+        encoder_idx: None,
         scored_idx: 0,
         n_leaks: 10,
     };
@@ -60,7 +63,12 @@ fn change(set: &mut StoredCondition, word: &str) {
         "seed" => key.seed = number() as u64,
         "metric" => value.clone_into(&mut key.metric),
         "signature" => value.clone_into(&mut key.signature),
-        "encoder" => key.embedding_model = ModelId::nth(number()),
+        "encoder" => {
+            key.embedding_model = ModelId::nth(number());
+            set.embedding_model = format!("encoder{value}");
+            set.embedding_model_sha256 = Digest::of(set.embedding_model.as_bytes()).to_string();
+        }
+        "place" => set.encoder_idx = Some(number() as u32),
         "sampling" => key.sampling = SamplingId::nth(number()),
         "scored" => set.scored_idx = number(),
         "exact" => {
@@ -96,6 +104,7 @@ fn selection(asked: &str) -> Selection {
     Selection {
         experiment: value("experiment"),
         metric: value("metric"),
+        embedding_model: value("encoder"),
         seed: value("seed").map(|seed| seed.parse().unwrap()),
         rates: value("rates").map(|_| RateKind::Exact),
     }
@@ -442,6 +451,76 @@ fn other_metrics_are_those_on_the_same_generations() {
         "1 A metric=z other=1",
         "1 B metric=z other=1",
     ]);
-    let found = other_metrics(&stored, &[&stored[1], &stored[0]]);
+    let found = other_similarities(&stored, &[&stored[1], &stored[0]]);
     assert_eq!(found, [[&stored[3], &stored[2]]]);
+}
+
+/// The encoder that the experiment names first is taken, whatever was scored last and however much.
+#[test]
+fn the_primary_encoder_is_taken() {
+    let sets = sets([
+        "1 A encoder=5 place=0 scored=1",
+        "1 B encoder=5 place=0 scored=2",
+        "1 A encoder=6 place=1 scored=3",
+        "1 B encoder=6 place=1 scored=4",
+        "1 A encoder=7 scored=5 n=99",
+        "1 B encoder=7 scored=6 n=99",
+    ]);
+    for found in [
+        compared(&sets, BOTH, ""),
+        reported(&sets, ""),
+        shown(&sets, ""),
+    ] {
+        assert_eq!(found, "0 1; 1 notes");
+    }
+    let selected = named(&sets, &["qwen:Q4_K_M", "qwen:Q8_0"], &selection("")).unwrap();
+    let expected = "the figures are by the encoder encoder5, which the experiment names first; `--embedding-model` shows those by encoder6, encoder7";
+    assert_eq!(selected.notes, [expected]);
+    // Where one condition lacks the first, the next that all have is taken.
+    assert_eq!(reported(&sets[1..], ""), "2 3; 1 notes");
+    // Where the experiment names none, those of most verdicts are.
+    assert_eq!(reported(&sets[4..], ""), "4 5; 0 notes");
+}
+
+#[test]
+fn an_encoder_is_named_in_several_ways() {
+    let sets = sets([
+        "1 A encoder=5 place=0",
+        "1 B encoder=5 place=0",
+        "1 A encoder=6 place=1",
+        "1 B encoder=6 place=1",
+        "1 A encoder=7",
+    ]);
+    let digest = &sets[2].embedding_model_sha256[..8];
+    for word in ["encoder6", "own/encoder6.gguf", "./encoder6/", digest] {
+        let asked = format!("encoder={word}");
+        assert_eq!(compared(&sets, BOTH, &asked), "2 3; 0 notes");
+        assert_eq!(reported(&sets, &asked), "2 3; 0 notes");
+        assert_eq!(shown(&sets, &asked), "2 3; 0 notes");
+    }
+    let none = "no leaks are stored of all of these models with the embedding model";
+    let expected = format!(
+        "{none} `encoder7`\nhint: did you mean `encoder5`? all of them have encoder5, encoder6"
+    );
+    assert_eq!(compared(&sets, BOTH, "encoder=encoder7"), expected);
+    let expected = "no leaks are stored with the embedding model `minilm`\nhint: there are encoder5, encoder6, encoder7";
+    assert_eq!(reported(&sets, "encoder=minilm"), expected);
+}
+
+#[test]
+fn other_encoders_come_before_other_metrics() {
+    let stored = sets([
+        "1 A encoder=5",
+        "1 B encoder=5",
+        "1 A metric=x encoder=5",
+        "1 B metric=x encoder=5",
+        "1 A encoder=7",
+        "1 B encoder=7",
+        "1 A encoder=6 place=1",
+        "1 B encoder=6 place=1",
+        "1 B encoder=8",
+    ]);
+    let found = other_similarities(&stored, &[&stored[0], &stored[1]]);
+    let places = [[6, 7], [4, 5], [2, 3]];
+    assert_eq!(found, places.map(|places| places.map(|idx| &stored[idx])));
 }

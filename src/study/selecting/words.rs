@@ -3,11 +3,13 @@
 //! Owns every message about words that mean nothing, or several things. It reads no database.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fmt;
+use std::path::Path;
 
 use anyhow::{anyhow, bail};
 
-use crate::experiment::did_you_mean;
+use crate::experiment::{did_you_mean, is_path};
 use crate::store::StoredCondition;
 
 /// From so many digits on a word may be the beginning of a SHA-256.
@@ -106,6 +108,17 @@ fn unknown(names: &[Name], word: &str, (none, there): Place) -> anyhow::Error {
 /// True if a word means an experiment of this name and SHA-256.
 pub(crate) fn is_experiment(word: &str, name: &str, sha256: &str) -> bool {
     word == name || is_sha256(word, sha256)
+}
+
+/// True if a word means the encoder of a set: by its name, its path, or the beginning of its SHA-256.
+pub(crate) fn is_encoder(word: &str, set: &StoredCondition) -> bool {
+    let named = Path::new(word);
+    let names = [named.file_name(), named.file_stem()];
+    let mut names = names.into_iter().flatten().map(OsStr::to_string_lossy);
+    let is_path = is_path(word);
+    word == set.embedding_model
+        || is_path && names.any(|name| name == set.embedding_model)
+        || is_sha256(word, &set.embedding_model_sha256)
 }
 
 fn is_sha256(word: &str, sha256: &str) -> bool {

@@ -1,0 +1,123 @@
+//! Conclusions: the answer that a comparison gives by each metric and encoder.
+//!
+//! Owns the sentence that says if all of them give the same.
+
+use crate::leakage::{Comparison, Direction, Measure, SpecificComparison};
+use crate::report::columns::{p_value_text, points, range};
+use crate::results::{ConditionComparison, MetricDifference};
+
+/// The answer that a comparison gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::report) enum Conclusion {
+    /// It leaks more than the base.
+    More,
+    /// It leaks less than the base.
+    Less,
+    /// Without comparisons with other concepts: its Leak-Rate is above that of the base.
+    HigherRate,
+    /// The same: below.
+    LowerRate,
+    /// The data do not say which.
+    CannotTell,
+}
+
+impl Conclusion {
+    /// By specificity where it is there, else by the Leak-Rate.
+    pub(in crate::report) fn of(
+        leak_rate: &Comparison,
+        specific: Option<&SpecificComparison>,
+    ) -> Self {
+        let direction = match specific {
+            Some(specific) => specific.by(Measure::Specificity).direction(),
+            None => leak_rate.direction(),
+        };
+        match (direction, specific.is_some()) {
+            (None, _) => Self::CannotTell,
+            (Some(Direction::Above), true) => Self::More,
+            (Some(Direction::Below), true) => Self::Less,
+            (Some(Direction::Above), false) => Self::HigherRate,
+            (Some(Direction::Below), false) => Self::LowerRate,
+        }
+    }
+
+    pub(in crate::report) fn words(self) -> &'static str {
+        match self {
+            Self::More => "leaks more",
+            Self::Less => "leaks less",
+            Self::HigherRate => "has a higher Leak-Rate",
+            Self::LowerRate => "has a lower Leak-Rate",
+            Self::CannotTell => "cannot tell",
+        }
+    }
+}
+
+impl MetricDifference {
+    pub(in crate::report) fn conclusion(&self) -> Conclusion {
+        Conclusion::of(&self.comparison, self.specific.as_ref())
+    }
+}
+
+impl ConditionComparison {
+    /// None where there is nothing to compare.
+    pub(in crate::report) fn conclusion(&self) -> Option<Conclusion> {
+        let leak_rate = self.comparison.as_ref()?;
+        Some(Conclusion::of(leak_rate, self.specific.as_ref()))
+    }
+}
+
+/// The name of a similarity: a metric with its encoder.
+pub(in crate::report) fn similarity_name(metric: &str, embedding_model: &str) -> String {
+    format!("{metric} of {embedding_model}")
+}
+
+/// Says if other metrics and encoders lead to the conclusion that `shown` leads to; None where there is no other.
+pub(in crate::report) fn conclusions_words(
+    base: &str,
+    shown: &str,
+    found: &ConditionComparison,
+) -> Option<String> {
+    let mut groups = vec![(found.conclusion()?, vec![shown.to_owned()])];
+    for other in &found.other_metrics {
+        let conclusion = other.conclusion();
+        let name = similarity_name(&other.metric, &other.embedding_model);
+        match groups.iter_mut().find(|(of, _)| *of == conclusion) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((conclusion, vec![name])),
+        }
+    }
+    let group = |(conclusion, names): &(Conclusion, Vec<String>)| {
+        format!("{} by {}", conclusion.words(), names.join(", "))
+    };
+    let said = match &groups[..] {
+        _ if found.other_metrics.is_empty() => return None,
+        [all] => format!("the conclusion is the same by all: {}", group(all)),
+        several => {
+            let several: Vec<String> = several.iter().map(group).collect();
+            format!(
+                "the conclusion is not the same by all: {}",
+                several.join("; ")
+            )
+        }
+    };
+    Some(format!("{} against {base}: {said}.", found.name))
+}
+
+/// The differences by another metric or encoder, without a full stop.
+pub(in crate::report) fn other_difference_words(name: &str, other: &MetricDifference) -> String {
+    let words = |what: &str, found: &Comparison| {
+        format!(
+            "{what} {} points (95 % interval {}, p {})",
+            points(found.difference),
+            range(found.interval),
+            p_value_text(found.p_value.value)
+        )
+    };
+    let specific = other.specific.as_ref();
+    let specificity = specific.map(|it| words("specificity", it.by(Measure::Specificity)) + ", ");
+    format!(
+        "{name} by {}: {}{}",
+        similarity_name(&other.metric, &other.embedding_model),
+        specificity.unwrap_or_default(),
+        words("Mean Leak-Rate", &other.comparison)
+    )
+}
