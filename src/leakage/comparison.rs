@@ -22,7 +22,7 @@ use crate::stats::{
 /// The cluster of each pair, by the pair's place in the experiment.
 pub type Clusters = BTreeMap<usize, usize>;
 
-/// A measure of each pair under one condition, in percent or points, by the pair's place in the experiment: the mean over
+/// A measure of each pair under one condition, as [`Measure::value`] gives it, by the pair's place in the experiment: the mean over
 /// its repeats, or of probabilities.
 pub type PairRates = BTreeMap<usize, f64>;
 
@@ -103,7 +103,7 @@ pub fn pair_rates(pairs: &[PairEstimate], measure: Measure) -> PairRates {
 
 /// The Mean Leak-Rate of one condition; None without pairs.
 pub fn condition_rate(rates: &PairRates, clusters: &Clusters) -> Option<ConditionRate> {
-    let values: Vec<f64> = rates.values().map(|rate| rate / 100.0).collect();
+    let values: Vec<f64> = rates.values().copied().collect();
     let estimate = cluster_mean(&values, &clusters_of(rates.keys(), clusters), LEVEL)?;
     Some(ConditionRate {
         mean_leak_rate: 100.0 * estimate.mean,
@@ -217,17 +217,17 @@ fn compare(
         LEVEL,
         flips,
     )?;
-    let rate = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let rate = |values: &[f64]| 100.0 * values.iter().sum::<f64>() / values.len() as f64;
     let in_points = |interval: Interval| Interval {
-        lower: width * interval.lower.clamp(-1.0, 1.0),
-        upper: width * interval.upper.clamp(-1.0, 1.0),
+        lower: width * (100.0 * interval.lower).clamp(-100.0, 100.0),
+        upper: width * (100.0 * interval.upper).clamp(-100.0, 100.0),
     };
     let is_bounded = measure == Measure::LeakRate;
     Some(Comparison {
         base_rate: rate(&base),
         other_rate: rate(&other),
-        difference: width * found.difference,
-        standard_error: found.standard_error.map(|error| width * error),
+        difference: 100.0 * width * found.difference,
+        standard_error: found.standard_error.map(|error| 100.0 * width * error),
         interval: found.interval.map(in_points),
         naive_interval: found.naive_interval.map(in_points),
         design_effect: found.design_effect,
@@ -261,6 +261,7 @@ pub fn leak_trend(
     let (levels, rates): (Vec<f64>, Vec<&PairRates>) = conditions.iter().copied().unzip();
     let prompts = common_pairs(&rates);
     let (lower, upper) = measure.range();
+    let scale = 100.0 * (upper - lower);
     let values: Vec<Vec<f64>> = rates
         .iter()
         .map(|rates| parts(&values_of(rates, &prompts), lower, upper - lower))
@@ -272,10 +273,10 @@ pub fn leak_trend(
         LEVEL,
     )?;
     Some(LeakTrend {
-        slope: (upper - lower) * found.slope,
+        slope: scale * found.slope,
         interval: found.interval.map(|interval| Interval {
-            lower: (upper - lower) * interval.lower,
-            upper: (upper - lower) * interval.upper,
+            lower: scale * interval.lower,
+            upper: scale * interval.upper,
         }),
         n_levels: found.n_levels,
         n_prompts: found.n,
@@ -503,7 +504,7 @@ pub(super) mod tests {
     #[test]
     fn a_trend_takes_three_levels_and_common_prompts() {
         let at = |n_leaks: usize| -> PairRates {
-            let rate = |pair| 100.0 * f64::from(u8::from(pair < n_leaks));
+            let rate = |pair| f64::from(u8::from(pair < n_leaks));
             (0..10).map(|pair| (pair, rate(pair))).collect()
         };
         let (low, middle, high) = (at(8), at(6), at(4));

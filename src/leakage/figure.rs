@@ -18,7 +18,7 @@ pub struct Figure {
     pub interval: Option<Interval>,
 }
 
-/// The mean of values within a range; None without values.
+/// A hundred times the mean of values within a range; None without values.
 pub(super) fn figure(values: &[f64], clusters: &[usize], range: (f64, f64)) -> Option<Figure> {
     let (lower, upper) = range;
     let width = upper - lower;
@@ -27,10 +27,10 @@ pub(super) fn figure(values: &[f64], clusters: &[usize], range: (f64, f64)) -> O
         .map(|value| ((value - lower) / width).clamp(0.0, 1.0))
         .collect();
     let found = cluster_mean(&within, clusters, LEVEL)?;
-    let back = |part: f64| lower + width * part;
+    let back = |part: f64| 100.0 * (lower + width * part);
     Some(Figure {
         value: back(found.mean),
-        standard_error: found.standard_error.map(|error| width * error),
+        standard_error: found.standard_error.map(|error| 100.0 * width * error),
         interval: found.interval.map(|interval| Interval {
             lower: back(interval.lower.clamp(0.0, 1.0)),
             upper: back(interval.upper.clamp(0.0, 1.0)),

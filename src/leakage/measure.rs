@@ -92,31 +92,26 @@ impl Measure {
         !matches!(self, Self::LeakRate | Self::PlaceboRate | Self::Specificity)
     }
 
-    /// Its smallest and largest value in percent or points.
+    /// Its smallest and largest value.
     pub fn range(self) -> (f64, f64) {
         match self {
-            Self::LeakRate | Self::PlaceboRate | Self::Specificity => (0.0, 100.0),
-            Self::SpecificityRepetition | Self::SpecificityAssociation => (-50.0, 50.0),
-            _ => (-100.0, 100.0),
+            Self::LeakRate | Self::PlaceboRate | Self::Specificity => (0.0, 1.0),
+            Self::SpecificityRepetition | Self::SpecificityAssociation => (-0.5, 0.5),
+            _ => (-1.0, 1.0),
         }
     }
 
-    /// Its value for a pair, in percent or points; None where it takes siblings and the pair has none.
+    /// Its value for a pair, of which shown figures are the hundredfold; None where it takes siblings and the pair has
+    /// none.
     pub fn value(self, pair: &PairEstimate) -> Option<f64> {
         if self == Self::LeakRate {
-            return Some(100.0 * pair.leak_probability);
+            return Some(pair.leak_probability);
         }
         let specific = pair.specific?;
         let siblings = specific.siblings?;
-        Some(
-            100.0
-                * self.of_siblings(
-                    pair.leak_probability,
-                    specific.echo,
-                    specific.control_echo,
-                    &siblings,
-                ),
-        )
+        let (leak, echo, control_echo) =
+            (pair.leak_probability, specific.echo, specific.control_echo);
+        Some(self.of_siblings(leak, echo, control_echo, &siblings))
     }
 
     fn of_siblings(

@@ -107,15 +107,13 @@ pub(super) fn placebo_rate(
     let both: Vec<(usize, f64, f64)> = both.collect();
     let clusters: Vec<usize> = both.iter().map(|(cluster, ..)| *cluster).collect();
     let mean = |value: fn(f64, f64) -> f64, range| {
-        let values = both
-            .iter()
-            .map(|(_, leak, other)| 100.0 * value(*leak, *other));
+        let values = both.iter().map(|(_, leak, other)| value(*leak, *other));
         figure(&values.collect::<Vec<_>>(), &clusters, range)
     };
     Some(PlaceboRate {
         n_pairs: both.len(),
-        mean_leak_rate: mean(|leak, _| leak, (0.0, 100.0))?.value,
-        rate: mean(|_, other| other, (0.0, 100.0))?,
-        difference: mean(|leak, other| leak - other, (-100.0, 100.0))?,
+        mean_leak_rate: mean(|leak, _| leak, (0.0, 1.0))?.value,
+        rate: mean(|_, other| other, (0.0, 1.0))?,
+        difference: mean(|leak, other| leak - other, (-1.0, 1.0))?,
     })
 }

@@ -215,6 +215,7 @@ mod tests {
         "rates",
         "diagnostics",
         "comparisons",
+        "specific_comparisons",
         "concept_matrix",
         "dictionary",
     ];

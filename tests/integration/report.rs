@@ -48,7 +48,7 @@ fn everything_that_is_stored_is_in_the_page() {
         ]
     );
     for expected in [
-        "tiny:Q2_K leaks more than tiny:Q8_0, by ",
+        "tiny:Q2_K has a Mean Leak-Rate higher than tiny:Q8_0, by ",
         "temperature",
         "strict-pad8-vbf16",
         "seep run filled.yaml",
@@ -73,7 +73,7 @@ fn the_base_can_be_chosen() {
     assert_eq!(ran.exit_code, Some(0), "{ran:?}");
     let page = fs::read_to_string(env.path("report.html")).unwrap();
     assert_eq!(rows(&page)["conditions"][2]["is_base"], true);
-    assert!(page.contains("tiny:Q8_0 leaks less than tiny:Q2_K, by "));
+    assert!(page.contains("tiny:Q8_0 has a Mean Leak-Rate lower than tiny:Q2_K, by "));
 }
 
 #[test]

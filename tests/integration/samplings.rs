@@ -33,7 +33,7 @@ fn sweep_runs_each_model_once_for_all_its_samplings() {
     let rows: Vec<&str> = ran
         .stdout
         .lines()
-        .filter(|line| line.contains(" all   "))
+        .filter(|line| line.contains(" all   ") && line.contains("32.00"))
         .collect();
     let samplings: Vec<Option<&str>> = rows
         .iter()

@@ -1,26 +1,33 @@
-//! The table `comparisons`: each two conditions of an experiment against each other.
+//! The tables `comparisons` and `specific_comparisons`: each two conditions of an experiment against each other.
 //!
 //! Owns which condition is the base: that with more bits per weight, or that stored first where both have as many, as in
 //! the view `v_flips`. What a difference is, `leakage` says; prompts that share a control prompt are one cluster.
 
 use super::source::{Source, TakeRow};
-use crate::leakage::{
-    ClusterUnit, Comparison, Flips, Measure, RateKind, SpecificComparison, count_flips,
-};
+use crate::leakage::{ClusterUnit, Comparison, Flips, RateKind, SpecificComparison, count_flips};
 use crate::store::StoredCondition;
 use crate::study::comparing::compare_all;
 use crate::study::estimates::{Estimates, clusters, read_all};
 use crate::study::selecting::difference;
 use crate::table::Cell;
 
-/// Hands a row for each two conditions to `take` that may be compared.
-pub(crate) fn each_comparison(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()> {
+/// The figures that are compared.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum By {
+    /// Mean Leak-Rates: the table `comparisons`.
+    LeakRate,
+    /// Comparisons with other concepts, a row for each: the table `specific_comparisons`.
+    Specific,
+}
+
+/// Hands the rows for each two conditions to `take` that may be compared.
+pub(crate) fn each_comparison(source: &Source, by: By, take: TakeRow<'_>) -> anyhow::Result<()> {
     for kind in [RateKind::Repeats, RateKind::Exact] {
         let sets = source.conditions(kind)?;
         for sets in comparable(&sets) {
             let conditions = read_all(&source.store, &sets)?;
             for base_idx in 0..conditions.len() {
-                compare_first(&conditions[base_idx..], take)?;
+                compare_first(&conditions[base_idx..], by, take)?;
             }
         }
     }
@@ -47,7 +54,7 @@ fn comparable(sets: &[StoredCondition]) -> Vec<Vec<&StoredCondition>> {
 }
 
 /// The first of `conditions` against each of the rest.
-fn compare_first(conditions: &[Estimates<'_>], take: TakeRow<'_>) -> anyhow::Result<()> {
+fn compare_first(conditions: &[Estimates<'_>], by: By, take: TakeRow<'_>) -> anyhow::Result<()> {
     let Some((base, others)) = conditions.split_first() else {
         return Ok(());
     };
@@ -55,31 +62,40 @@ fn compare_first(conditions: &[Estimates<'_>], take: TakeRow<'_>) -> anyhow::Res
     let found = compare_all(base, others, &clusters);
     for (other, comparison) in others.iter().zip(found) {
         // Conditions without a common prompt cannot be compared.
-        let by_leak_rate = comparison.leak_rate.iter();
-        let by_measure = comparison.specific.iter().flat_map(SpecificComparison::all);
-        let by_leak_rate = by_leak_rate.map(|found| (Measure::LeakRate, found));
-        for (measure, comparison) in by_leak_rate.chain(by_measure) {
-            let mut cells = comparison_cells(base.set, other.set, comparison);
-            match measure {
-                Measure::LeakRate => cells.extend(flip_cells(base, other)),
-                _ => cells.extend([Cell::Null; 4]),
+        match by {
+            By::LeakRate => {
+                if let Some(found) = &comparison.leak_rate {
+                    let mut cells = comparison_cells(base.set, other.set, found);
+                    cells.extend(flip_cells(base, other));
+                    cells.extend(certain_cells(base.set, found));
+                    take(&cells)?;
+                }
             }
-            cells.extend(certain_cells(base.set, comparison));
-            cells.push(Cell::Text(measure.name()));
-            take(&cells)?;
+            By::Specific => {
+                let measures = comparison.specific.iter();
+                for (measure, found) in measures.flat_map(SpecificComparison::all) {
+                    let mut cells = comparison_cells(base.set, other.set, found);
+                    cells.extend([kind_cell(base.set), Cell::Text(measure.name())]);
+                    take(&cells)?;
+                }
+            }
         }
     }
     Ok(())
 }
 
-fn certain_cells(base: &StoredCondition, comparison: &Comparison) -> [Cell<'static>; 4] {
+fn kind_cell(base: &StoredCondition) -> Cell<'static> {
     let kind = match base.key.enumeration() {
         None => RateKind::Repeats,
         Some(_) => RateKind::Exact,
     };
+    Cell::Text(kind.name())
+}
+
+fn certain_cells(base: &StoredCondition, comparison: &Comparison) -> [Cell<'static>; 4] {
     let bounds = comparison.bounds;
     [
-        Cell::Text(kind.name()),
+        kind_cell(base),
         Cell::opt_real(bounds.map(|bounds| bounds.lower)),
         Cell::opt_real(bounds.map(|bounds| bounds.upper)),
         Cell::opt_real(bounds.and_then(|bounds| bounds.draw_standard_error)),

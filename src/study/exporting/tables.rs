@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use anyhow::bail;
 
-use super::comparisons::each_comparison;
+use super::comparisons::{By, each_comparison};
 use super::diagnostics::each_diagnostic;
 use super::matrix::each_cell;
 use super::rates::each_rate;
@@ -30,7 +30,7 @@ pub struct Table {
 enum Rows {
     View(&'static View),
     Rates,
-    Comparisons,
+    Comparisons(By),
     Diagnostics,
     ConceptMatrix,
     /// The columns of the tables of these names.
@@ -39,6 +39,7 @@ enum Rows {
 
 const RATES: &str = "rates";
 const COMPARISONS: &str = "comparisons";
+const SPECIFIC_COMPARISONS: &str = "specific_comparisons";
 const DIAGNOSTICS: &str = "diagnostics";
 const CONCEPT_MATRIX: &str = "concept_matrix";
 const DICTIONARY: &str = "dictionary";
@@ -48,7 +49,8 @@ pub fn named(names: Option<&[String]>) -> anyhow::Result<Vec<Table>> {
     let computed = [
         (RATES, Rows::Rates),
         (DIAGNOSTICS, Rows::Diagnostics),
-        (COMPARISONS, Rows::Comparisons),
+        (COMPARISONS, Rows::Comparisons(By::LeakRate)),
+        (SPECIFIC_COMPARISONS, Rows::Comparisons(By::Specific)),
         (CONCEPT_MATRIX, Rows::ConceptMatrix),
     ];
     let computed = computed.map(|(name, rows)| Table::new(name, rows, described_columns(name)));
@@ -72,9 +74,15 @@ pub fn named(names: Option<&[String]>) -> anyhow::Result<Vec<Table>> {
 
 fn described_names() -> impl Iterator<Item = &'static str> {
     let views = VIEWS.iter().map(|view| view.name);
-    [RATES, DIAGNOSTICS, COMPARISONS, CONCEPT_MATRIX]
-        .into_iter()
-        .chain(views)
+    [
+        RATES,
+        DIAGNOSTICS,
+        COMPARISONS,
+        SPECIFIC_COMPARISONS,
+        CONCEPT_MATRIX,
+    ]
+    .into_iter()
+    .chain(views)
 }
 
 /// Returns the meanings of the columns of the tables of these names, as a table.
@@ -100,7 +108,7 @@ impl Table {
     pub fn is_of_figures(&self) -> bool {
         matches!(
             self.rows,
-            Rows::Rates | Rows::Comparisons | Rows::Diagnostics
+            Rows::Rates | Rows::Comparisons(_) | Rows::Diagnostics
         )
     }
 
@@ -140,7 +148,7 @@ impl Table {
             Rows::Dictionary(names) => each_meaning(names, &mut take_chosen)?,
             Rows::View(view) => each_view_row(view, source(), &mut take_chosen)?,
             Rows::Rates => each_rate(source(), &mut take_chosen)?,
-            Rows::Comparisons => each_comparison(source(), &mut take_chosen)?,
+            Rows::Comparisons(by) => each_comparison(source(), *by, &mut take_chosen)?,
             Rows::Diagnostics => each_diagnostic(source(), &mut take_chosen)?,
             Rows::ConceptMatrix => each_cell(source(), &mut take_chosen)?,
         }
