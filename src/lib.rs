@@ -84,7 +84,8 @@
 //! |---|---|
 //! | experiment | one YAML file: question, concepts, prompts, models, sampling |
 //! | concept | the word whose influence is looked for |
-//! | family | near-synonyms among the concepts, which are no placebo for each other |
+//! | family | near-synonyms among the concepts, which are no siblings of each other |
+//! | sibling | a pair of the same template and control prompt whose concept is of another family |
 //! | filler | a word for the slot of a template that is no concept: it gives a prompt and no pair |
 //! | test prompt, control prompt; prompt pair | with and without the concept; the two together |
 //! | template, category | a pair with a slot for the concept; the kind of association asked about |
@@ -122,7 +123,13 @@
 //! | leak (1, 0.5, 0), tie | verdict on one repeat of one pair; equal similarities |
 //! | leak probability; exact leak | probability that a pair leaks; that from the continuations of both prompts, with its bounds |
 //! | estimate | how probably a pair leaks: of one repeat its verdict, else an exact leak |
-//! | Mean Leak-Rate | 100 times the mean of the estimates; 50 is no leakage |
+//! | Mean Leak-Rate | 100 times the mean of the estimates; above 50 something in the slot matters, not yet the concept |
+//! | placebo | the same comparison with the control for the siblings' generations |
+//! | specific leakage | the Leak-Rate less the placebo; 0 where it does not matter which concept stands in the prompt |
+//! | specificity | how often a generation is closer to its prompt's concept than siblings' generations are; 50 % there (`docs/validity.md`) |
+//! | repetition; association | the parts of both from comparisons in which a text holds one of the two concepts or restates one of the two prompts; from all others |
+//! | anchor; anchor placebo | another concept that a pair without siblings is compared with; its verdicts by that concept, which have no exact null |
+//! | margin | how much closer a generation is to its concept than to other concepts, than siblings' are and than the control's is, the least of these |
 //! | view; dictionary | a query of the database with a stable name; what every column means |
 //! | echo | the concept itself stands in the test generation |
 //! | flaw; diagnostics | a way in which a verdict says little about a leak, such as an echo; how many pairs have each, and the rate without them |
