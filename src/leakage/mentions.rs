@@ -1,15 +1,16 @@
 //! Mentions: which texts of a template hold which of its concepts or restate which of its prompts.
 //!
-//! Owns what repetition is: a text that holds the concept, inflected or not, or that begins with words of the prompt.
+//! Owns what repetition is: a text that holds a telling word of the concept, inflected or not, or that begins with words
+//! of the prompt.
 
 use super::group::Group;
-use super::words::{holds, restates, words};
+use super::words::{holds, holds_part, restates, words};
 
 /// The mentions of all texts of a group, each with a place for each pair.
 pub(super) struct Mentions {
     /// `[held][text]`: the pairs whose concept it holds.
     holding: Vec<Vec<Vec<bool>>>,
-    /// `[held][text]`: the pairs whose concept it holds or whose prompt it restates.
+    /// `[held][text]`: the pairs of whose concept it holds a word, or whose prompt it restates.
     repeating: Vec<Vec<Vec<bool>>>,
     /// `[text]` of the control: the pairs whose concept it holds.
     control: Vec<Vec<bool>>,
@@ -41,10 +42,10 @@ impl Mentions {
         for held in &group.held {
             let texts: Vec<Vec<String>> = held.texts.iter().map(|it| words(it.text)).collect();
             let of_texts: Vec<Vec<bool>> = texts.iter().map(|text| holding(text)).collect();
-            let repeating = texts.iter().zip(&of_texts).map(|(text, holding)| {
-                let pairs = holding.iter().zip(&prompts);
+            let repeating = texts.iter().map(|text| {
+                let pairs = concepts.iter().zip(&prompts);
                 pairs
-                    .map(|(holds, prompt)| *holds || restates(text, prompt))
+                    .map(|(concept, prompt)| holds_part(text, concept) || restates(text, prompt))
                     .collect()
             });
             mentions.repeating.push(repeating.collect());
@@ -63,7 +64,7 @@ impl Mentions {
         self.control[text][pair]
     }
 
-    /// True if a text of the prompt `held` holds the concept of one of `pairs` or restates the prompt of one.
+    /// True if a text of the prompt `held` holds a word of the concept of one of `pairs` or restates the prompt of one.
     ///
     /// It is the same for both texts of a comparison of these pairs, so that exchanging them changes nothing.
     pub(super) fn repeats(&self, held: usize, text: usize, pairs: [usize; 2]) -> bool {

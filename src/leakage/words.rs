@@ -7,6 +7,11 @@ const ENDINGS: [&str; 5] = ["s", "es", "er", "est", "ish"];
 /// Endings before which a final `e` is dropped, a final `y` becomes `i`, or a final consonant is doubled.
 const CHANGING_ENDINGS: [&str; 4] = ["es", "er", "est", "ish"];
 
+/// Words of a concept that say nothing by themselves.
+const FUNCTION_WORDS: [&str; 28] = [
+    "a", "an", "and", "as", "at", "be", "by", "for", "from", "has", "have", "he", "her", "his",
+    "in", "is", "it", "no", "not", "of", "on", "or", "she", "that", "the", "to", "very", "with",
+];
 /// Words of a text that must stand in the prompt, side by side, for it to count as restated.
 const RESTATED_WORDS: usize = 3;
 
@@ -39,6 +44,15 @@ pub(super) fn holds(text: &[String], concept: &[String]) -> bool {
             .expect("a window is as long as the concept");
         window_before == before && is_form_of(window_last, last)
     })
+}
+
+/// True if a text holds a word of a concept that means something by itself, perhaps inflected: `fuchsia` of
+/// `fuchsia pink`.
+pub(super) fn holds_part(text: &[String], concept: &[String]) -> bool {
+    let mut telling = concept
+        .iter()
+        .filter(|word| !FUNCTION_WORDS.contains(&word.as_str()));
+    telling.any(|base| text.iter().any(|word| is_form_of(word, base)))
 }
 
 /// True if a text begins with words of the prompt rather than going on from it.
@@ -94,6 +108,21 @@ mod tests {
             assert_eq!(holds(text, "sky blue"), expected, "{text}");
         }
         assert!(!holds("red", "..."));
+    }
+
+    #[test]
+    fn a_telling_word_of_a_concept_is_a_part_of_it() {
+        let holds_part = |text: &str, concept: &str| holds_part(&words(text), &words(concept));
+        for (text, concept, expected) in [
+            ("fuchsia", "fuchsia pink", true),
+            ("pinkish", "fuchsia pink", true),
+            ("green with hope", "green with envy", true),
+            ("with hope", "green with envy", false),
+            ("red", "red", true),
+            ("", "red", false),
+        ] {
+            assert_eq!(holds_part(text, concept), expected, "{text} {concept}");
+        }
     }
 
     #[test]

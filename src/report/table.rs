@@ -153,12 +153,12 @@ fn answer(models: &[ModelSummary]) -> String {
     table.into_iter().chain(words).join("\n")
 }
 
-const LEGEND: &str = "A pair is one repeat of a test prompt with the same repeat of its control; a tie counts one half. 50 % says that the word in the\n\
-     slot changes nothing; a rate above does not say that it matters which word stands there: see the next table.\n\
+const LEGEND: &str = "A pair is one repeat of a test prompt with the same repeat of its control; a tie counts one half.\n\
+     A rate above 50 % does not say that it matters which word stands in the slot, nor 50 % that it does not: see the next table.\n\
      An echo is a generation that holds the concept itself. The interval treats all pairs that share a control as one cluster.";
 
-const EXACT_LEGEND: &str = "50 % says that the word in the slot changes nothing; a rate above does not say that it matters which word stands there: see\n\
-     the next table. The rate of a pair is the probability that a test continuation is closer to the concept than a control\n\
+const EXACT_LEGEND: &str = "A rate above 50 % does not say that it matters which word stands in the slot, nor 50 % that it does not: see the next table.\n\
+     The rate of a pair is the probability that a test continuation is closer to the concept than a control\n\
      continuation; a tie counts one half. \"certainly\" holds whatever was not enumerated; ± is the standard error of draws of it.\n\
      The interval is for the choice of prompts alone and treats all pairs that share a control as one cluster.";
 

@@ -41,11 +41,11 @@ pub(super) const STANDARD_ERROR_ZERO: f64 = 1e-12;
 /// The mean of clustered values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClusterMean {
-    /// The mean of all values, 0 to 1; every value has the same weight.
+    /// The mean of all values; every value has the same weight.
     pub mean: f64,
     /// Its cluster-robust standard error, 0 or more; None with a single cluster.
     pub standard_error: Option<f64>,
-    /// The interval, whose ends may lie outside of 0 to 1; None with a single cluster.
+    /// The interval, whose ends may lie outside of the range of values; None with a single cluster.
     pub interval: Option<Interval>,
     /// The degrees of freedom of Student's t, at most one less than there are clusters; 0 with a single cluster.
     pub degrees_of_freedom: f64,
@@ -82,6 +82,31 @@ pub fn cluster_mean(values: &[f64], clusters: &[usize], level: f64) -> Option<Cl
         interval: robust.interval(level, || {
             wilson_interval(robust.mean, robust.n_clusters, level)
         }),
+        degrees_of_freedom: robust.degrees_of_freedom,
+        n: values.len(),
+        n_clusters: robust.n_clusters,
+    })
+}
+
+/// The mean of `values`, each from `-bound` to `bound`, as [`cluster_mean`].
+///
+/// Where every cluster has the same mean, the interval is that of values which agree, as for differences.
+pub fn cluster_mean_about_zero(
+    values: &[f64],
+    clusters: &[usize],
+    bound: f64,
+    level: f64,
+) -> Option<ClusterMean> {
+    assert_eq!(values.len(), clusters.len(), "every value has its cluster");
+    if values.is_empty() {
+        return None;
+    }
+    let robust = robust_mean(values, clusters);
+    let without_variance = || agreement_interval(robust.mean, bound, robust.n_clusters, level);
+    Some(ClusterMean {
+        mean: robust.mean,
+        standard_error: robust.standard_error,
+        interval: robust.interval(level, without_variance),
         degrees_of_freedom: robust.degrees_of_freedom,
         n: values.len(),
         n_clusters: robust.n_clusters,

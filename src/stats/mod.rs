@@ -20,7 +20,9 @@ pub use agreement::{Agreement, ClusteredAgreement, Kappa, agreement, clustered_a
 pub use components::{Observation, VarianceComponents, variance_components};
 pub use draws::Draws;
 pub use drift::{Drift, MeanLogprobs, TopTokens, drift, kl_divergence, mean_logprobs};
-pub use interval::{ClusterMean, Interval, cluster_mean, degrees_of_freedom};
+pub use interval::{
+    ClusterMean, Interval, cluster_mean, cluster_mean_about_zero, degrees_of_freedom,
+};
 pub use multiple::holm;
 pub use paired::{PairedDifference, paired_difference};
 pub use permutation::{N_PERMUTATIONS_MAX, Permutations, permutation_p_value};

@@ -1,8 +1,8 @@
 //! Concept similarities: the table `concept_similarities`, how close each concept of a template is to the test
 //! generations of each.
 //!
-//! Owns that both pairs belong to the condition's experiment. Saving one of as many
-//! generations replaces it.
+//! Owns that both pairs belong to the condition's experiment. A run with a limit takes no
+//! generation away.
 
 use std::collections::BTreeSet;
 
@@ -26,8 +26,8 @@ pub struct ConceptSimilarity {
 }
 
 impl Store {
-    /// Stores concept similarities of a condition, all or none; those of the same two pairs and no
-    /// more generations are replaced.
+    /// Stores concept similarities of a condition, all or none; those of the same two pairs are
+    /// replaced. Where only some of the pairs and repeats were compared (`is_partial`), those of more generations stay.
     ///
     /// # Errors
     /// `Value` for a pair that the experiment does not have.
@@ -35,6 +35,7 @@ impl Store {
         &mut self,
         condition: ConditionId,
         similarities: &[ConceptSimilarity],
+        is_partial: bool,
     ) -> Result<(), StoreError> {
         self.write("store concept similarities", |transaction| {
             let pairs = similarities
@@ -46,12 +47,19 @@ impl Store {
                 "INSERT INTO concept_similarities (condition_id, pair_idx, held_pair_idx, n_texts, similarity)
                  VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT DO UPDATE SET n_texts = excluded.n_texts, similarity = excluded.similarity
-                 WHERE n_texts <= excluded.n_texts",
+                 WHERE NOT ?6 OR n_texts <= excluded.n_texts",
             )?;
             for new in similarities {
                 let (measured, held) = (integer(new.pair_idx)?, integer(new.held_pair_idx)?);
                 let n_texts = integer(new.n_texts)?;
-                replace.execute(params![condition, measured, held, n_texts, new.similarity])?;
+                replace.execute(params![
+                    condition,
+                    measured,
+                    held,
+                    n_texts,
+                    new.similarity,
+                    is_partial
+                ])?;
             }
             Ok(())
         })

@@ -84,6 +84,19 @@ impl Store {
         })
     }
 
+    /// Number of prompt pairs of an experiment that are stored.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn n_pairs(&self, experiment: ExperimentId) -> Result<usize, StoreError> {
+        self.read("count the prompt pairs", |view| {
+            let sql = "SELECT count(*) FROM experiment_pairs WHERE experiment_id = ?1";
+            let mut select = view.prepare_cached(sql)?;
+            let n_pairs: i64 = select.query_row([experiment], |row| row.get(0))?;
+            Ok(super::values::unsigned(n_pairs)?)
+        })
+    }
+
     /// Stores those of `pairs` that are missing; a run with a limit has only some of an experiment's. The family of a
     /// stored pair's concept is brought up to date: it says how verdicts are found, not what was generated.
     ///

@@ -1,7 +1,6 @@
 //! Specificities: the table `specificities`, the comparisons of a test generation besides the one with its control.
 //!
-//! Owns that there is one for a repeat of a pair, or one for an exact pair. Saving one of as many siblings' generations
-//! replaces it, so that a run with a limit takes no sibling away.
+//! Owns that there is one for a repeat of a pair, or one for an exact pair. A run with a limit takes no sibling away.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +16,8 @@ use crate::leakage::{SiblingFigures, Specific};
 pub type Specifics = BTreeMap<(usize, u32), Specific>;
 
 impl Store {
-    /// Stores comparisons of a condition, all or none.
+    /// Stores comparisons of a condition, all or none; of the same repeats they are replaced. Where only some of the pairs
+    /// and repeats were compared (`is_partial`), those with more siblings' generations stay.
     ///
     /// # Errors
     /// `Value` for a pair that the experiment does not have.
@@ -25,6 +25,7 @@ impl Store {
         &mut self,
         condition: ConditionId,
         specifics: &Specifics,
+        is_partial: bool,
     ) -> Result<(), StoreError> {
         self.write("store specificities", |transaction| {
             let pairs: BTreeSet<usize> = specifics.keys().map(|(pair_idx, _)| *pair_idx).collect();
@@ -48,6 +49,7 @@ impl Store {
                     ":echo": new.echo,
                     ":control_echo": new.control_echo,
                     ":margin": new.margin,
+                    ":is_partial": is_partial,
                 })?;
             }
             Ok(())
@@ -86,7 +88,7 @@ const SAVE: &str = "
         specificity_repetition = excluded.specificity_repetition, sibling_echo = excluded.sibling_echo,
         anchor_placebo = excluded.anchor_placebo, filler_rate = excluded.filler_rate, echo = excluded.echo,
         control_echo = excluded.control_echo, margin = excluded.margin
-    WHERE n_sibling_texts <= excluded.n_sibling_texts";
+    WHERE NOT :is_partial OR n_sibling_texts <= excluded.n_sibling_texts";
 
 fn specific(row: &Row<'_>) -> Result<Specific, Failure> {
     let n_siblings = unsigned(row.get("n_siblings")?)?;

@@ -7,7 +7,7 @@ use std::fs::File;
 
 use calamine::{Data, Reader as _, Xlsx, open_workbook};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
-use seep::leakage::Flaw;
+use seep::leakage::{Flaw, Measure};
 use seep::table::described_columns;
 use serde_json::Value;
 
@@ -55,6 +55,7 @@ fn n_rows_expected(env: &TestEnv) -> BTreeMap<String, usize> {
     expected.insert("rates".to_owned(), count("leak_rates"));
     // The two models, against each other.
     expected.insert("comparisons".to_owned(), 1);
+    expected.insert("specific_comparisons".to_owned(), Measure::COMPARED.len());
     expected.insert(
         "diagnostics".to_owned(),
         Flaw::ALL.len() * count("leak_rates"),
@@ -71,7 +72,14 @@ fn n_rows_expected(env: &TestEnv) -> BTreeMap<String, usize> {
         "concept_matrix".to_owned(),
         record.value::<i64>(cells) as usize,
     );
-    let described = ["rates", "diagnostics", "comparisons", "concept_matrix"].into_iter();
+    let described = [
+        "rates",
+        "diagnostics",
+        "comparisons",
+        "specific_comparisons",
+        "concept_matrix",
+    ]
+    .into_iter();
     let described: usize = described.map(|table| described_columns(table).len()).sum();
     let n_columns = VIEWS.iter().map(|view| {
         let sql = format!("SELECT count(*) FROM pragma_table_info('v_{view}')");
@@ -353,7 +361,7 @@ fn mistakes_are_named() {
         ),
         (
             "--format csv",
-            "21 tables do not fit into one csv file\nhint: name one with `--table`, or give a folder with `-o FOLDER/`\n",
+            "22 tables do not fit into one csv file\nhint: name one with `--table`, or give a folder with `-o FOLDER/`\n",
         ),
         (
             "--table leaks",

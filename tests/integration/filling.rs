@@ -151,7 +151,7 @@ impl Filling {
         self.store.save_leaks(condition, &leaks).unwrap();
         let similarities = self.concept_similarities(model.n_leaks);
         self.store
-            .save_concept_similarities(condition, &similarities)
+            .save_concept_similarities(condition, &similarities, false)
             .unwrap();
     }
 

@@ -34,4 +34,5 @@ mod report;
 mod run;
 mod samplings;
 mod self_check;
+mod specificity;
 mod tiny;

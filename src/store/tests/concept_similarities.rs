@@ -24,7 +24,7 @@ fn concept_similarities_are_read_back_in_order() {
     let [a, b, c, d] = [(0, 0, 0.5), (0, 1, -0.25), (1, 0, 0.1), (1, 1, 1.0 / 3.0)]
         .map(|(pair, held, value)| similarity(pair, held, value));
     store
-        .save_concept_similarities(condition, &[d, b, c, a])
+        .save_concept_similarities(condition, &[d, b, c, a], false)
         .unwrap();
     assert_eq!(store.concept_similarities(condition).unwrap(), [a, b, c, d]);
 }
@@ -33,10 +33,12 @@ fn concept_similarities_are_read_back_in_order() {
 fn saved_concept_similarities_replace_the_same_ones_only() {
     let (mut store, condition) = store_with_condition();
     let first = [similarity(0, 1, 0.5), similarity(1, 0, 0.5)];
-    store.save_concept_similarities(condition, &first).unwrap();
+    store
+        .save_concept_similarities(condition, &first, false)
+        .unwrap();
     let again = similarity(0, 1, 0.1);
     store
-        .save_concept_similarities(condition, &[again])
+        .save_concept_similarities(condition, &[again], false)
         .unwrap();
     assert_eq!(
         store.concept_similarities(condition).unwrap(),
@@ -50,7 +52,7 @@ fn concept_similarities_need_both_pairs() {
     for wrong in [similarity(7, 0, 0.5), similarity(0, 7, 0.5)] {
         let new = [similarity(0, 0, 0.5), wrong];
         let error = store
-            .save_concept_similarities(condition, &new)
+            .save_concept_similarities(condition, &new, false)
             .unwrap_err();
         assert!(error.to_string().ends_with("pair 7 was not stored"));
     }

@@ -56,6 +56,8 @@ pub(crate) struct Subject {
     /// The model, with its sampling where there are several, as people read them.
     pub(crate) label: String,
     pub(crate) evidence: Evidence,
+    /// True if more is stored of the condition than is scored.
+    pub(crate) is_partial: bool,
 }
 
 impl Subject {
@@ -78,16 +80,22 @@ impl Subject {
             seed: experiment.seed(),
             numerics,
         };
-        let evidence = match planned.method {
-            Method::Repeats => Evidence::Repeats(repeats(store, experiment, &source)?),
+        let (evidence, is_partial) = match planned.method {
+            Method::Repeats => {
+                let (repeats, is_partial) = repeats(store, experiment, &source)?;
+                (Evidence::Repeats(repeats), is_partial)
+            }
             Method::Exact(params) => {
-                Evidence::Exact(continuations(store, experiment, planned, params, numerics)?)
+                let found = continuations(store, experiment, planned, params, numerics)?;
+                let is_partial = found.pairs.len() < store.n_pairs(experiment_id)?;
+                (Evidence::Exact(found), is_partial)
             }
         };
         Ok(Self {
             source,
             label: planned.prepared.label(),
             evidence,
+            is_partial,
         })
     }
 
@@ -123,13 +131,19 @@ impl Subject {
     }
 }
 
-fn repeats(store: &Store, experiment: &Experiment, source: &Source) -> anyhow::Result<Repeats> {
+/// The planned generations, and if more are stored.
+fn repeats(
+    store: &Store,
+    experiment: &Experiment,
+    source: &Source,
+) -> anyhow::Result<(Repeats, bool)> {
     let planned: HashSet<usize> = experiment
         .pairs()
         .iter()
         .map(|pair| pair.pair_idx)
         .collect();
     let mut comparisons = store.comparisons(source)?;
+    let n_stored = comparisons.len();
     comparisons.retain(|found| {
         planned.contains(&found.pair_idx) && found.repeat_idx < experiment.n_repeats()
     });
@@ -142,10 +156,12 @@ fn repeats(store: &Store, experiment: &Experiment, source: &Source) -> anyhow::R
     fillers.retain(|found| {
         templates.contains(found.template_id.as_str()) && found.repeat_idx < experiment.n_repeats()
     });
-    Ok(Repeats {
+    let is_partial = comparisons.len() < n_stored;
+    let repeats = Repeats {
         comparisons,
         fillers,
-    })
+    };
+    Ok((repeats, is_partial))
 }
 
 fn continuations(

@@ -21,6 +21,17 @@ pub(super) struct Scale<'a> {
     pub(super) rounding: Rounding,
 }
 
+impl Scale<'_> {
+    /// The similarities of a concept and texts, rounded.
+    fn seen(&self, concept: &str, texts: &[GroupText<'_>]) -> anyhow::Result<Vec<f64>> {
+        let similarities = texts.iter().map(|text| {
+            let similarity = (self.similarity)(concept, text.text)?;
+            Ok(rounded(similarity, self.rounding))
+        });
+        similarities.collect()
+    }
+}
+
 /// A pair with the texts of its two prompts.
 pub(super) struct PairTexts<'e> {
     pub(super) pair_idx: usize,
@@ -95,7 +106,7 @@ pub(super) fn compare_groups(
     fillers: &FillerTexts<'_>,
 ) -> anyhow::Result<Grouped> {
     let anchors = anchors(pairs);
-    let groups: Vec<Vec<&PairTexts<'_>>> = groups(pairs).into_values().collect();
+    let groups = groups(pairs);
     let compared = groups
         .par_iter()
         .map(|members| compare_group(scale, members, fillers, &anchors));
@@ -114,17 +125,15 @@ pub(super) fn compare_groups(
 }
 
 /// The pairs of each template and control prompt; one without a template is alone.
-fn groups<'a, 'e>(
-    pairs: &'a [PairTexts<'e>],
-) -> BTreeMap<(Option<&'e str>, &'e str, Option<usize>), Vec<&'a PairTexts<'e>>> {
+fn groups<'a, 'e>(pairs: &'a [PairTexts<'e>]) -> Vec<Vec<&'a PairTexts<'e>>> {
     let keyed = pairs.iter().map(|pair| {
         let alone = pair.template_id.is_none().then_some(pair.pair_idx);
         ((pair.template_id, pair.control_prompt, alone), pair)
     });
-    keyed
-        .into_grouping_map()
-        .collect::<Vec<_>>()
-        .into_iter()
+    let groups = keyed.into_group_map().into_iter();
+    groups
+        .sorted_by_key(|(key, _)| *key)
+        .map(|(_, members)| members)
         .collect()
 }
 
@@ -154,29 +163,45 @@ fn compare_group(
     anchors: &BTreeMap<&str, Vec<(&str, String)>>,
 ) -> anyhow::Result<Grouped> {
     // In the order of concepts, so that no figure depends on the order of the experiment.
-    let members: Vec<&PairTexts<'_>> = members
-        .iter()
-        .copied()
-        .sorted_by_key(|it| it.concept)
-        .collect();
+    let members = members.iter().copied().sorted_by_key(|it| it.concept);
+    let members: Vec<&PairTexts<'_>> = members.collect();
     let families: Vec<String> = members.iter().map(|pair| family(pair)).collect();
-    let mut measured: Vec<MeasuredConcept<'_>> = members
-        .iter()
-        .zip(&families)
-        .map(|(pair, family)| MeasuredConcept {
-            concept: pair.concept,
-            family,
-        })
-        .collect();
-    if families.iter().all_equal() {
-        let of_category = members.first().and_then(|pair| anchors.get(pair.category));
-        measured.extend(
-            of_category
-                .into_iter()
-                .flatten()
-                .map(|(concept, family)| MeasuredConcept { concept, family }),
-        );
-    }
+    let own = members.iter().zip(&families);
+    let own = own.map(|(pair, family)| (pair.concept, family));
+    // Of one family, no pair has siblings.
+    let is_alone = families.iter().all_equal();
+    let category = members.first().filter(|_| is_alone);
+    let others = category.and_then(|pair| anchors.get(pair.category));
+    let others = others.into_iter().flatten();
+    let others = others.map(|(concept, family)| (*concept, family));
+    let measured = own
+        .chain(others)
+        .map(|(concept, family)| MeasuredConcept { concept, family });
+    let measured: Vec<MeasuredConcept<'_>> = measured.collect();
+    let held = held(&members, fillers);
+    let control = control(&members);
+    let seen = |texts| {
+        let of_concepts = measured.iter().map(|it| scale.seen(it.concept, texts));
+        of_concepts.collect::<anyhow::Result<Vec<Vec<f64>>>>()
+    };
+    let control_similarities = seen(&control)?;
+    let of_prompts = held.iter().map(|prompt| seen(&prompt.texts));
+    let of_prompts = of_prompts.collect::<anyhow::Result<Vec<_>>>()?;
+    let group = Group {
+        n_pairs: members.len(),
+        similarities: (0..measured.len())
+            .map(|concept| of_prompts.iter().map(|of| of[concept].clone()).collect())
+            .collect(),
+        measured,
+        held,
+        control,
+        control_similarities,
+    };
+    Ok(grouped(&members, &group, is_alone))
+}
+
+/// The prompts of the pairs, and those of their template with a filler.
+fn held<'e>(members: &[&PairTexts<'e>], fillers: &FillerTexts<'e>) -> Vec<HeldPrompt<'e>> {
     let template_id = members.first().and_then(|pair| pair.template_id);
     let fillers = template_id.and_then(|template_id| fillers.get(template_id));
     let of_pairs = members.iter().map(|pair| HeldPrompt {
@@ -187,36 +212,23 @@ fn compare_group(
         prompt: "",
         texts: texts.clone(),
     });
-    let held: Vec<HeldPrompt<'_>> = of_pairs.chain(of_fillers).collect();
-    let control = members
-        .first()
-        .map_or(Vec::new(), |pair| pair.control.clone());
-    let seen = |concept: &str, texts: &[GroupText<'_>]| {
-        let similarities = texts.iter().map(|text| {
-            let similarity = (scale.similarity)(concept, text.text)?;
-            Ok(rounded(similarity, scale.rounding))
-        });
-        similarities.collect::<anyhow::Result<Vec<f64>>>()
-    };
-    let similarities = measured.iter().map(|it| {
-        let prompts = held.iter().map(|held| seen(it.concept, &held.texts));
-        prompts.collect::<anyhow::Result<Vec<_>>>()
-    });
-    let similarities = similarities.collect::<anyhow::Result<Vec<_>>>()?;
-    let of_control = measured.iter().map(|it| seen(it.concept, &control));
-    let control_similarities = of_control.collect::<anyhow::Result<Vec<_>>>()?;
-    let group = Group {
-        n_pairs: members.len(),
-        measured,
-        held,
-        control,
-        similarities,
-        control_similarities,
-    };
-    Ok(grouped(&members, &group))
+    of_pairs.chain(of_fillers).collect()
 }
 
-fn grouped(members: &[&PairTexts<'_>], group: &Group<'_>) -> Grouped {
+/// The texts of the control prompt: of repeats those of any pair, because a pair lacks those whose test text is missing.
+fn control<'e>(members: &[&PairTexts<'e>]) -> Vec<GroupText<'e>> {
+    match members.first() {
+        Some(first) if first.control.iter().all(|text| text.repeat_idx.is_none()) => {
+            first.control.clone()
+        }
+        _ => {
+            let texts = members.iter().flat_map(|pair| &pair.control);
+            texts.unique_by(|text| text.repeat_idx).copied().collect()
+        }
+    }
+}
+
+fn grouped(members: &[&PairTexts<'_>], group: &Group<'_>, is_alone: bool) -> Grouped {
     let of_pairs = members.iter().zip(group.specifics());
     let specifics = of_pairs.flat_map(|(pair, found)| {
         let of_pair = found.into_iter();
@@ -227,7 +239,7 @@ fn grouped(members: &[&PairTexts<'_>], group: &Group<'_>) -> Grouped {
         similarities: Vec::new(),
         templates: Vec::new(),
     };
-    let Some(first) = members.first().filter(|_| members.len() > 1) else {
+    let Some(first) = members.first().filter(|_| !is_alone) else {
         return grouped;
     };
     let similarities = group.mean_similarities();

@@ -70,7 +70,7 @@ impl Scorer<'_> {
         let key = self.key(subject, Method::Exact(continuations.params));
         let condition = store.register_condition(&key)?;
         store.save_exact_leaks(condition, &compared.new_leaks())?;
-        save_grouped(store, condition, &grouped)?;
+        save_grouped(store, condition, &grouped, subject.is_partial)?;
         let pairs = with_specifics(compared.estimates(), &grouped);
         Ok(Scored {
             leak_rates: leak_rates(&pairs, &grouped.templates),
@@ -101,7 +101,7 @@ impl Scorer<'_> {
             &pairs_of_repeats(comparisons),
             &fillers_of_repeats(&repeats.fillers),
         )?;
-        save_grouped(store, condition, &grouped)?;
+        save_grouped(store, condition, &grouped, subject.is_partial)?;
         let pairs = with_specifics(estimates(&scored), &grouped);
         let places = striking_leaks(&pairs, N_EXAMPLES).into_iter();
         let examples =
@@ -167,9 +167,10 @@ fn save_grouped(
     store: &mut Store,
     condition: ConditionId,
     grouped: &Grouped,
+    is_partial: bool,
 ) -> anyhow::Result<()> {
-    store.save_specifics(condition, &grouped.specifics)?;
-    store.save_concept_similarities(condition, &grouped.similarities)?;
+    store.save_specifics(condition, &grouped.specifics, is_partial)?;
+    store.save_concept_similarities(condition, &grouped.similarities, is_partial)?;
     Ok(())
 }
 

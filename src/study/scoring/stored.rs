@@ -142,6 +142,7 @@ fn subject(store: &Store, model: ComparedModel) -> anyhow::Result<(ComparedModel
             comparisons: store.comparisons(&model.source)?,
             fillers: store.filler_generations(&model.source)?,
         }),
+        is_partial: false,
     };
     Ok((model, subject))
 }
