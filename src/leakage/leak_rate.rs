@@ -22,7 +22,7 @@ use crate::stats::{Interval, cluster_mean};
 pub struct LeakRate {
     /// The category; None for all together.
     pub category: Option<String>,
-    /// 100 times the mean of the leak probabilities, in percent; 50 is no leakage.
+    /// 100 times the mean of the leak probabilities, in percent; at 50 the word in the slot changes nothing.
     pub mean_leak_rate: f64,
     /// Its 95 % interval for the choice of prompts in percent, cut to 0 to 100; None with a single cluster.
     pub interval: Option<Interval>,

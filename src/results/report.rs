@@ -91,7 +91,7 @@ pub struct ReportCondition {
     pub sampling: Vec<(String, String)>,
     /// Leak rates: all categories together first, then each.
     pub leak_rates: Vec<LeakRate>,
-    /// The leak rate of the repeats that are no echoes; None where all are, and where rates are exact.
+    /// The leak rate of the repeats in which neither generation holds the concept; None where all do, and where rates are exact.
     pub leak_rate_without_echoes: Option<LeakRate>,
     /// How different the repeats of test prompts are; None without verdicts.
     pub diversity: Option<Diversity>,

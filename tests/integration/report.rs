@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::experiment_file::ExperimentFile;
 use crate::harness::{FILLED, Ran, TestEnv};
 
 fn report(env: &TestEnv, arguments: &str) -> Ran {
@@ -134,4 +135,41 @@ fn what_cannot_be_reported_is_said() {
         ran.stderr
     );
     assert!(!env.path("none.sqlite").exists());
+}
+
+/// A report chose its most striking leaks by the lead over the control alone, so that nearly all were of another concept,
+/// and left out echoes of the test generation only, which moves a rate by itself.
+#[test]
+fn a_report_compares_with_other_concepts() {
+    let env = TestEnv::with_tiny_models();
+    env.experiment(&ExperimentFile::tiny(4, 3));
+    env.seep("run x.yaml").ok();
+    let page = |name: &str| {
+        env.seep(&format!("report -o {name}")).ok();
+        fs::read_to_string(env.path(name)).unwrap()
+    };
+    let before = page("before.html");
+    for shown in [
+        "id=\"specificity\"",
+        "id=\"leak-rate-parts\"",
+        "without echoes on either side",
+    ] {
+        assert!(before.contains(shown), "{shown}");
+    }
+    let database = rusqlite::Connection::open(env.path("db/seep.sqlite")).unwrap();
+    let change = |sql: &str| assert!(database.execute(sql, []).unwrap() > 0, "{sql}");
+    change("UPDATE specificities SET margin = 0.125, control_echo = 1");
+    let after = page("after.html");
+    assert!(after.contains("margin 0.125"));
+    let echoes = after.split("id=\"echoes\"").nth(1).unwrap();
+    let row = echoes.split("<tbody>").nth(1).unwrap();
+    assert!(
+        row.split("</tr>")
+            .next()
+            .unwrap()
+            .ends_with("<td>none</td>"),
+        "{row}"
+    );
+    change("UPDATE specificities SET margin = -0.125");
+    assert!(!page("none.html").contains("id=\"examples\""));
 }

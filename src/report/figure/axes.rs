@@ -85,7 +85,7 @@ impl<'a> Axes<'a> {
         mesh.draw().expect(DRAWN);
     }
 
-    /// A dashed line across the plane at a value of x, such as that of no leakage.
+    /// A dashed line across the plane at a value of x, such as that at which a figure says nothing.
     pub(super) fn vertical_reference(&self, value: f64) {
         let (_, _, top, bottom) = self.edges();
         let (x, _) = self.place((value, 0.0));

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn no_leakage_has_no_colour() {
+    fn one_half_has_no_colour() {
         assert_eq!(colour(50.0), MIDDLE);
         assert_eq!((colour(100.0), colour(0.0)), (ABOVE, BELOW));
     }

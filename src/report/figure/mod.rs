@@ -18,6 +18,7 @@ mod matrix;
 mod scale;
 mod scatter;
 mod style;
+mod sums;
 
 pub(in crate::report) use bars::{BarRow, Bars, bars};
 pub(in crate::report) use dots::{DotRow, Dots, Scale, dots};
@@ -25,6 +26,7 @@ pub use file::{FigureError, figure_files};
 pub(in crate::report) use grid::{Grid, GridCell, grid};
 pub(in crate::report) use matrix::{Matrix, Steps, matrix};
 pub(in crate::report) use scatter::{Point, Scatter, XAxis, scatter};
+pub(in crate::report) use sums::{SumRow, Sums, sums};
 
 use style::{FONT, ROLES, SCALE, hex, xml_escaped};
 

@@ -33,7 +33,7 @@ pub(in crate::report) struct Scatter {
     pub(in crate::report) x_axis: XAxis,
     /// The words of the vertical axis.
     pub(in crate::report) y_words: String,
-    /// A value of y that means nothing has happened, such as 50 for a leak rate or 0 for a difference.
+    /// A value of y that means nothing has happened, such as 50 for specificity or 0 for a difference.
     pub(in crate::report) y_reference: f64,
     /// The names of the series, in the order of their first points.
     pub(in crate::report) series: Vec<String>,

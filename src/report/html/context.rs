@@ -11,7 +11,7 @@ use super::charts::{Chart, Table};
 use super::rows::rows;
 use super::words::{AnswerPart, answer, count, enumeration_words, thousands};
 use crate::digest::Digest;
-use crate::leakage::striking_leaks;
+use crate::leakage::{PairEstimate, striking_leaks};
 use crate::report::text::{visible, visible_block};
 use crate::results::{
     LikelyText, ReportCondition, ReportData, ReportLeak, ReportModel, ReportRun, SimilarText, Texts,
@@ -75,6 +75,7 @@ struct Examples {
 #[derive(Debug, Serialize)]
 struct ExampleContext {
     concept: String,
+    margin: String,
     sides: [ExampleSide; 2],
 }
 
@@ -220,9 +221,11 @@ fn example(data: &ReportData, leak: &ReportLeak) -> Option<ExampleContext> {
     let concept = visible(&pair.concept);
     let prompts = [&pair.test_prompt, &pair.control_prompt];
     let [test_prompt, control_prompt] = prompts.map(|prompt| visible(prompt));
+    let margin = margin_words(&leak.estimate);
     Some(match &leak.texts {
         Texts::Generations { test, control } => ExampleContext {
             concept,
+            margin,
             sides: [
                 similar_side("test", test_prompt, test),
                 similar_side("control", control_prompt, control),
@@ -233,12 +236,24 @@ fn example(data: &ReportData, leak: &ReportLeak) -> Option<ExampleContext> {
                 "{concept}, leaks with {:.1} %",
                 100.0 * leak.estimate.leak_probability
             ),
+            margin,
             sides: [
                 likely_side("test", test_prompt, test),
                 likely_side("control", control_prompt, control),
             ],
         },
     })
+}
+
+/// How much closer to its concept the test text is than all that it is compared with.
+fn margin_words(estimate: &PairEstimate) -> String {
+    match estimate.specific.and_then(|it| it.margin) {
+        Some(margin) => format!("margin {margin:.3}"),
+        None => format!(
+            "margin over the control alone {:.3}",
+            estimate.similarity_shift
+        ),
+    }
 }
 
 fn similar_side(what: &str, prompt: String, text: &SimilarText) -> ExampleSide {

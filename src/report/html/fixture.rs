@@ -3,8 +3,8 @@
 use crate::generation::EnumerationParams;
 use crate::leakage::{
     Bounds, Comparison, ConceptMatrix, Diversity, ExactLeak, ExactPair, Figure, Flips, Leak,
-    LeakRate, LeakTrend, Measure, PairEstimate, RepeatFlips, ScoredPair, SpecificRate,
-    TemplateSimilarities, leak_rates,
+    LeakRate, LeakTrend, Measure, PairEstimate, RepeatFlips, ScoredPair, SiblingFigures, Specific,
+    SpecificComparison, SpecificRate, TemplateSimilarities, leak_rates,
 };
 use crate::results::*;
 use crate::stats::{Drift, Interval, PValue};
@@ -69,8 +69,8 @@ fn with_specificity(
     let figures = [
         48.0,
         12.0,
-        8.0,
-        4.0,
+        12.0 + association,
+        -association,
         whole,
         repetition,
         association,
@@ -88,6 +88,46 @@ fn with_specificity(
         )),
         ..rate
     }
+}
+
+/// Comparisons with two siblings: all their texts are `margin` farther from the concept, or closer if it is negative.
+fn specific(margin: f64, is_echo: bool) -> Option<Specific> {
+    let share = if margin > 0.0 { 1.0 } else { 0.25 };
+    let repeated = if is_echo { share - 0.5 } else { 0.0 };
+    Some(Specific {
+        siblings: Some(SiblingFigures {
+            n_siblings: 2,
+            n_texts: 4,
+            placebo: 0.5,
+            repetition: repeated,
+            specificity: share,
+            specificity_repetition: repeated,
+            sibling_echo: 0.25,
+        }),
+        anchor_placebo: None,
+        filler_rate: None,
+        echo: f64::from(u8::from(is_echo)),
+        control_echo: 0.0,
+        margin: Some(margin),
+    })
+}
+
+/// The verdicts with comparisons with siblings, in which they lose a little of their lead over the control.
+fn with_specifics(leaks: Vec<ReportLeak>) -> Vec<ReportLeak> {
+    let leaks = leaks.into_iter();
+    leaks
+        .map(|leak| {
+            let ReportLeak { estimate, texts } = leak;
+            let (margin, is_echo) = (
+                estimate.similarity_shift - 0.05,
+                estimate.echo_probability > 0.0,
+            );
+            ReportLeak {
+                estimate: estimate.with_specific(specific(margin, is_echo)),
+                texts,
+            }
+        })
+        .collect()
 }
 
 /// Verdicts of three pairs by similarity to the test generation; the control's is 0.3.
@@ -178,6 +218,16 @@ fn comparison(difference: f64, interval: Option<Interval>, holm_p_value: f64) ->
     }
 }
 
+/// The differences by each measure of which the whole is `whole`: two thirds of it by repetition.
+fn specific_comparison(whole: f64, holm_p_value: f64) -> SpecificComparison {
+    let parts = [1.0, 2.0 / 3.0, 1.0 / 3.0, 0.8, 0.5, 0.3];
+    let differences = parts.map(|part| {
+        let value = part * whole;
+        comparison(value, interval(value - 5.0, value + 5.0), holm_p_value)
+    });
+    SpecificComparison::made_up(differences.into())
+}
+
 /// A comparison, and how far the condition has drifted.
 fn other(
     condition_idx: usize,
@@ -188,8 +238,8 @@ fn other(
 ) -> ReportComparison {
     let found = ConditionComparison {
         name: name.to_owned(),
+        specific: (condition_idx == 1).then(|| specific_comparison(-10.5, 0.002)),
         comparison: Some(comparison),
-        specific: None,
         flips: vec![RepeatFlips {
             repeat_idx: 0,
             flips: Flips {
@@ -255,10 +305,13 @@ fn conditions() -> Vec<ReportCondition> {
     let [script, image, turned, echo] = HOSTILE;
     let endless = endless();
     let categories = |rates: [f64; 2]| {
-        [
-            rate(Some("color-to-other"), rates[0], interval(45.0, 75.0)),
-            rate(Some("<b>expression</b>"), rates[1], None),
-        ]
+        let first = rate(Some("color-to-other"), rates[0], interval(45.0, 75.0));
+        // Of the third model no comparison with other concepts is stored.
+        let first = match rates[0] {
+            40.0 => first,
+            _ => with_specificity(first, [64.0, 12.0, 2.0], 0.02),
+        };
+        [first, rate(Some("<b>expression</b>"), rates[1], None)]
     };
     let rates = |all: LeakRate, by_category: [f64; 2]| {
         [all].into_iter().chain(categories(by_category)).collect()
@@ -283,7 +336,7 @@ fn conditions() -> Vec<ReportCondition> {
                 ),
                 [60.0, 65.0],
             ),
-            verdicts(bland),
+            with_specifics(verdicts(bland)),
         ),
         condition(
             model("small", "Q4_0", 500_000_000, 4.5),
@@ -296,14 +349,14 @@ fn conditions() -> Vec<ReportCondition> {
                 ),
                 [50.0, 52.5],
             ),
-            verdicts([
+            with_specifics(verdicts([
                 (script, 0.2),
                 (script, 0.2),
                 (image, 0.2),
                 (turned, 0.3004),
                 (echo, 0.9),
                 (&endless, 0.1),
-            ]),
+            ])),
         ),
         condition(
             model("large<&>", "Q8_0", 1_500_000_000, 8.5),
@@ -409,29 +462,31 @@ fn exact_leak(pair_idx: usize, probability: f64, text: &str) -> ReportLeak {
         text: text.to_owned(),
         probability,
     };
+    let is_echo = pair_idx == 2;
+    let estimate = PairEstimate::from(&ExactPair {
+        pair_idx,
+        category: ["color-to-other", "<b>expression</b>"][pair_idx / 2].to_owned(),
+        test_prompt_idx: pair_idx,
+        control_prompt_idx: 10 + pair_idx,
+        leak: ExactLeak {
+            probability,
+            lower: probability - 0.0125,
+            upper: probability + 0.0125,
+            tie_probability: 0.125,
+            echo_probability: if is_echo { 0.75 } else { 0.0 },
+            similarity_shift: probability - 0.5,
+            total_variation_lower: 0.5,
+            total_variation_upper: 0.6,
+            entropy_test: 1.0,
+            entropy_control: 0.0,
+            covered_test: 0.99,
+            covered_control: 1.0,
+            test_influences: Vec::new(),
+            control_influences: Vec::new(),
+        },
+    });
     ReportLeak {
-        estimate: PairEstimate::from(&ExactPair {
-            pair_idx,
-            category: ["color-to-other", "<b>expression</b>"][pair_idx / 2].to_owned(),
-            test_prompt_idx: pair_idx,
-            control_prompt_idx: 10 + pair_idx,
-            leak: ExactLeak {
-                probability,
-                lower: probability - 0.0125,
-                upper: probability + 0.0125,
-                tie_probability: 0.125,
-                echo_probability: if pair_idx == 2 { 0.75 } else { 0.0 },
-                similarity_shift: probability - 0.5,
-                total_variation_lower: 0.5,
-                total_variation_upper: 0.6,
-                entropy_test: 1.0,
-                entropy_control: 0.0,
-                covered_test: 0.99,
-                covered_control: 1.0,
-                test_influences: Vec::new(),
-                control_influences: Vec::new(),
-            },
-        }),
+        estimate: estimate.with_specific(specific(probability - 0.55, is_echo)),
         texts: Texts::Likely {
             test: vec![likely(text, 0.6), likely("b", 0.39)],
             control: vec![likely("a control", 1.0)],

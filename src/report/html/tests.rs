@@ -161,8 +161,56 @@ fn without_a_comparison_or_a_second_category_their_figures_are_left_out() {
         .figures()
         .map(|figure| figure.name.as_str())
         .collect();
-    let expected = ["leak-rate-by-bits", "repeats", "echoes", "concepts-1"];
+    let expected = [
+        "specificity",
+        "leak-rate-parts",
+        "specificity-by-bits",
+        "leak-rate-by-bits",
+        "repeats",
+        "echoes",
+        "concepts-1",
+    ];
     assert_eq!(names, expected);
+}
+
+/// Without siblings a page shows no more than Leak-Rates, and says that these tell no leakage.
+#[test]
+fn without_siblings_leak_rates_are_shown_and_no_leakage_is_told() {
+    let mut data = data();
+    let rates = data.conditions.iter_mut().flat_map(|it| &mut it.leak_rates);
+    rates.for_each(|rate| rate.specific = None);
+    let others = data.comparisons.iter_mut().flat_map(|it| &mut it.others);
+    others.for_each(|other| other.found.specific = None);
+    let report = Report::new(&data);
+    let names: Vec<&str> = report.figures().map(|it| it.name.as_str()).collect();
+    let expected = [
+        "leak-rate-by-bits",
+        "leak-rate-by-category",
+        "leak-rate-grid",
+        "difference-to-base",
+    ];
+    assert_eq!(names[..4], expected);
+    for figure in report.figures().take(4) {
+        let is_said = figure
+            .caption
+            .contains("nothing tells leakage from what any word in the slot does");
+        assert!(is_said, "{}", figure.caption);
+    }
+    let page = page_of(&data);
+    assert!(!page.contains("50 % is no leakage"));
+}
+
+/// No caption calls 50 % of a Leak-Rate no leakage.
+#[test]
+fn no_leakage_is_said_of_specificity_alone() {
+    for data in [data(), exact_data()] {
+        for figure in Report::new(&data).figures() {
+            let says = figure.caption.contains("no leakage");
+            let is_of_specificity =
+                figure.name.starts_with("specificity") || figure.name == "leak-rate-parts";
+            assert!(!says || is_of_specificity, "{}", figure.caption);
+        }
+    }
 }
 
 /// Two conditions of one file have the same bits per weight, and a cell of the grid has room for one.
@@ -175,11 +223,11 @@ fn samplings_of_one_file_are_rows_of_a_figure() {
     }
     let report = Report::new(&data);
     let names: Vec<&str> = report.figures().map(|it| it.name.as_str()).collect();
-    assert_eq!(
-        names[..2],
-        ["leak-rate-by-condition", "leak-rate-by-category"]
-    );
-    for other in ["leak-rate-by-bits", "leak-rate-grid"] {
+    assert_eq!(names[..2], ["specificity", "leak-rate-parts"]);
+    for wanted in ["leak-rate-by-condition", "leak-rate-by-category"] {
+        assert!(names.contains(&wanted), "{names:?}");
+    }
+    for other in ["specificity-by-bits", "leak-rate-by-bits", "leak-rate-grid"] {
         assert!(!names.contains(&other), "{names:?}");
     }
     let heading = |data: &ReportData| words::answer(data)[1].heading.clone();

@@ -5,7 +5,8 @@
 use super::Reporting;
 use crate::gguf::manifest::Manifest;
 use crate::leakage::{
-    Clusters, ConceptMatrix, PairEstimate, diversity, leak_rates, repeat_disagreement,
+    Clusters, ConceptMatrix, LeakRate, PairEstimate, diversity, echoes, leak_rates,
+    repeat_disagreement,
 };
 use crate::machine;
 use crate::results::{
@@ -124,13 +125,18 @@ fn condition(
 ) -> anyhow::Result<ReportCondition> {
     let set = found.set;
     let is_exact = set.key.enumeration().is_some();
-    let verdicts = found.verdicts.iter().filter(|verdict| !verdict.is_echo);
-    let without_echoes: Vec<PairEstimate> = verdicts.map(PairEstimate::from).collect();
     let texts = found.leaks.iter();
     let texts = texts.map(|leak| (leak.pair_idx, leak.test_generation.as_str()));
     let stored = store.model_record(set.key.experiment, set.key.model)?;
-    let of_repeats = found.leaks.iter().map(|leak| Ok(verdict(leak)));
-    let exact = found.exact.iter().map(|leak| exact_leak(store, leak));
+    let of_repeats = found.leaks.iter().map(|leak| Ok(generations(leak)));
+    let exact = found.exact.iter().map(|leak| likely(store, leak));
+    let leaks = found.pairs.iter().zip(of_repeats.chain(exact));
+    let leaks = leaks.map(|(estimate, texts)| {
+        anyhow::Ok(ReportLeak {
+            estimate: estimate.clone(),
+            texts: texts?,
+        })
+    });
     Ok(ReportCondition {
         name: condition_name(set),
         marks: marks(&stored),
@@ -140,11 +146,11 @@ fn condition(
             false => sampling(store.sampling_records(set.id)?),
         },
         leak_rates: leak_rates(&found.pairs, &found.templates),
-        leak_rate_without_echoes: leak_rates(&without_echoes, &[]).into_iter().next(),
+        leak_rate_without_echoes: leak_rate_without_echoes(found),
         diversity: diversity(texts),
         disagreement: repeat_disagreement(&found.verdicts),
         matrix,
-        leaks: of_repeats.chain(exact).collect::<anyhow::Result<_>>()?,
+        leaks: leaks.collect::<anyhow::Result<_>>()?,
     })
 }
 
@@ -159,28 +165,35 @@ fn sampling(stored: Vec<SamplingRecord>) -> Vec<(String, String)> {
     found
 }
 
-fn verdict(leak: &StoredLeak) -> ReportLeak {
+fn generations(leak: &StoredLeak) -> Texts {
     let similar = |text: &str, similarity| SimilarText {
         text: text.to_owned(),
         similarity,
     };
-    ReportLeak {
-        estimate: PairEstimate::from(&leak.scored_pair()),
-        texts: Texts::Generations {
-            test: similar(&leak.test_generation, leak.similarity_test),
-            control: similar(&leak.control_generation, leak.similarity_control),
-        },
+    Texts::Generations {
+        test: similar(&leak.test_generation, leak.similarity_test),
+        control: similar(&leak.control_generation, leak.similarity_control),
     }
 }
 
-fn exact_leak(store: &Store, leak: &StoredExactLeak) -> anyhow::Result<ReportLeak> {
-    Ok(ReportLeak {
-        estimate: PairEstimate::from(&leak.pair),
-        texts: Texts::Likely {
-            test: likely_texts(store, leak.test_enumeration, N_TEXTS)?,
-            control: likely_texts(store, leak.control_enumeration, N_TEXTS)?,
-        },
+fn likely(store: &Store, leak: &StoredExactLeak) -> anyhow::Result<Texts> {
+    Ok(Texts::Likely {
+        test: likely_texts(store, leak.test_enumeration, N_TEXTS)?,
+        control: likely_texts(store, leak.control_enumeration, N_TEXTS)?,
     })
+}
+
+/// The leak rate of the repeats in which neither generation holds the concept; None where all do, and of exact rates.
+fn leak_rate_without_echoes(found: &Estimates<'_>) -> Option<LeakRate> {
+    let both = found.pairs.iter().zip(&found.leaks);
+    let without = both.filter(|(pair, leak)| match pair.specific {
+        Some(specific) => specific.echo == 0.0 && specific.control_echo == 0.0,
+        None => !leak.is_echo && !echoes(&leak.control_generation, &leak.concept),
+    });
+    let without: Vec<PairEstimate> = without
+        .map(|(pair, _)| pair.clone().with_specific(None))
+        .collect();
+    leak_rates(&without, &[]).into_iter().next()
 }
 
 fn comparisons(

@@ -1,30 +1,26 @@
-//! Figures of conditions against a base: differences of the Mean Leak-Rate, and flips.
+//! Figures of conditions against a base: differences of specificity and of the Mean Leak-Rate, and flips.
 //!
 //! Owns what they show and what is said under them.
 
-use super::parts::range;
+use super::parts::{has_specific, p_text, points, range};
 use super::{Chart, Table};
-use crate::leakage::{Comparison, Flips};
-use crate::report::columns::{self, p_value_text};
+use crate::leakage::{Comparison, Flips, Measure};
+use crate::report::columns::p_value_text;
 use crate::report::figure::{BarRow, Bars, DotRow, Dots, Figure, Scale, bars, dots};
 use crate::report::html::words::count;
 use crate::report::text::visible;
-use crate::results::{BaseComparisons, ConditionComparison, ReportData};
+use crate::results::{BaseComparisons, ConditionComparison, ReportComparison, ReportData};
 use crate::stats::N_EXACT_MAX;
 
-/// Differences to the base of the Mean Leak-Rate; None where nothing is compared.
-pub(super) fn forest(data: &ReportData) -> Option<Chart> {
+/// Differences to the base of specificity or of the Mean Leak-Rate; None where nothing is compared by it.
+pub(super) fn forest(data: &ReportData, measure: Measure) -> Option<Chart> {
     let groups: Vec<(String, Vec<DotRow>)> = data
         .comparisons
         .iter()
         .map(|base| {
-            (
-                against(data, base),
-                base.others
-                    .iter()
-                    .filter_map(|other| forest_row(other.condition_idx, &other.found))
-                    .collect(),
-            )
+            let others = base.others.iter();
+            let rows = others.filter_map(|other| forest_row(other, measure));
+            (against(data, base), rows.collect())
         })
         .filter(|(_, rows): &(String, Vec<DotRow>)| !rows.is_empty())
         .collect();
@@ -36,41 +32,70 @@ pub(super) fn forest(data: &ReportData) -> Option<Chart> {
             .map(move |row| format!("{} {base}: {}", row.label, row.numbers))
     });
     let description = format!("Forest plot. {}.", rows.collect::<Vec<_>>().join("; "));
+    let looks = Looks::of(measure);
     let plot = Dots {
-        x_words:
-            "difference of the Mean Leak-Rate, percentage points (right: leaks more than the base)"
-                .to_owned(),
+        x_words: looks.x_words.to_owned(),
         scale: Scale::Differences,
         series: Vec::new(),
         groups,
     };
-    let title = "Differences to the base";
+    let caption = forest_caption(data, measure);
+    let drawing = dots(&plot);
     Some(Chart {
-        figure: Figure::new(
-            "difference-to-base",
-            title,
-            forest_caption(data),
-            description,
-            dots(&plot),
-        ),
-        table: forest_table(data),
+        figure: Figure::new(looks.name, looks.title, caption, description, drawing),
+        table: forest_table(data, measure),
     })
+}
+
+/// The words in which figures of differences differ.
+struct Looks {
+    name: &'static str,
+    title: &'static str,
+    x_words: &'static str,
+    subject: &'static str,
+}
+
+impl Looks {
+    fn of(measure: Measure) -> Self {
+        match measure {
+            Measure::LeakRate => Self {
+                name: "difference-to-base",
+                title: "Differences of the Mean Leak-Rate to the base",
+                x_words: "difference of the Mean Leak-Rate, percentage points (right: higher than under the base)",
+                subject: "the Mean Leak-Rate",
+            },
+            _ => Self {
+                name: "specificity-difference-to-base",
+                title: "Differences of specificity to the base",
+                x_words: "difference of specificity, percentage points (right: leaks more than the base)",
+                subject: "specificity",
+            },
+        }
+    }
 }
 
 fn against(data: &ReportData, base: &BaseComparisons) -> String {
     format!("against {}", visible(&data.conditions[base.base_idx].name))
 }
 
-fn found(data: &ReportData) -> impl Iterator<Item = &Comparison> {
-    let others = data.comparisons.iter().flat_map(|base| &base.others);
-    others.filter_map(|other| other.found.comparison.as_ref())
+/// The difference by a measure; None where it is not there.
+pub(super) fn by(found: &ConditionComparison, measure: Measure) -> Option<&Comparison> {
+    match measure {
+        Measure::LeakRate => found.comparison.as_ref(),
+        _ => found.specific.as_ref().map(|found| found.by(measure)),
+    }
 }
 
-fn forest_row(condition_idx: usize, other: &ConditionComparison) -> Option<DotRow> {
-    let found = other.comparison.as_ref()?;
+fn found(data: &ReportData, measure: Measure) -> impl Iterator<Item = &Comparison> {
+    let others = data.comparisons.iter().flat_map(|base| &base.others);
+    others.filter_map(move |other| by(&other.found, measure))
+}
+
+fn forest_row(other: &ReportComparison, measure: Measure) -> Option<DotRow> {
+    let found = by(&other.found, measure)?;
     Some(DotRow {
-        series_idx: condition_idx,
-        label: visible(&other.name),
+        series_idx: other.condition_idx,
+        label: visible(&other.found.name),
         value: Some(found.difference),
         interval: found.interval,
         numbers: format!(
@@ -82,62 +107,52 @@ fn forest_row(condition_idx: usize, other: &ConditionComparison) -> Option<DotRo
     })
 }
 
-/// Points with their sign, as a page writes it.
-fn points(points: f64) -> String {
-    columns::points(points).replace('-', "−")
-}
-
 fn interval_text(found: &Comparison) -> String {
     found.interval.map_or("no interval".to_owned(), |interval| {
         format!("{} to {}", points(interval.lower), points(interval.upper))
     })
 }
 
-fn p_text(p_value: f64) -> String {
-    let text = p_value_text(p_value);
-    if text.starts_with('<') {
-        text
-    } else {
-        format!("= {text}")
-    }
-}
-
-fn forest_caption(data: &ReportData) -> String {
-    let n_draws = found(data).find_map(|found| found.p_value.n_draws);
+fn forest_caption(data: &ReportData, measure: Measure) -> String {
+    let found = || found(data, measure);
+    let n_draws = found().find_map(|found| found.p_value.n_draws);
     let flips = n_draws.map_or("all sign flips of clusters".to_owned(), |n| {
         format!("{n} random sign flips of clusters, seed {} (all, where at most {N_EXACT_MAX} clusters differ)", data.making.flip_seed)
     });
-    let prompts = range(
-        found(data)
-            .map(|found| found.n_prompts)
-            .collect::<Vec<_>>()
-            .into_iter(),
-        "prompt pair",
-    );
-    let clusters = range(
-        found(data)
-            .map(|found| found.n_clusters)
-            .collect::<Vec<_>>()
-            .into_iter(),
-        "cluster",
-    );
+    let counts = |count: fn(&Comparison) -> usize| found().map(count).collect::<Vec<_>>();
+    let prompts = range(counts(|it| it.n_prompts).into_iter(), "prompt pair");
+    let clusters = range(counts(|it| it.n_clusters).into_iter(), "cluster");
     let how = match data.enumeration {
         Some(_) => "of exact rates",
         None => "repeats are averaged first",
     };
+    let have = match measure {
+        Measure::LeakRate => "that both have",
+        _ => "with siblings that both have",
+    };
+    let says = match measure {
+        Measure::LeakRate if has_specific(data) => {
+            "That a condition leaks more or less, only the difference of specificity says."
+        }
+        Measure::LeakRate => {
+            "No comparison with other concepts is there, so nothing tells leakage from what any word in the slot does."
+        }
+        _ => "Above 0 a condition leaks more than the base.",
+    };
     format!(
-        "Difference of the Mean Leak-Rate to the base in percentage points, prompt by prompt: {how}. n = {prompts} that both have, in {clusters}; \
-         prompts that share a {} are one cluster. Intervals: 95 %, cluster-robust standard errors (CR2), Student’s t with Satterthwaite’s degrees of freedom. p: by {flips}, corrected after Holm over the comparisons with one base.",
+        "Difference of {} to the base in percentage points, prompt by prompt: {how}. n = {prompts} {have}, in {clusters}; \
+         prompts that share a {} are one cluster. Intervals: 95 %, cluster-robust standard errors (CR2), Student’s t with Satterthwaite’s degrees of freedom. p: by {flips}, corrected after Holm over the comparisons with one base. {says}",
+        Looks::of(measure).subject,
         data.cluster_unit
     )
 }
 
-fn forest_table(data: &ReportData) -> Table {
+fn forest_table(data: &ReportData, measure: Measure) -> Table {
     let rows = data.comparisons.iter().flat_map(|base| {
         let base_name = visible(&data.conditions[base.base_idx].name);
         base.others.iter().filter_map(move |other| {
             let other = &other.found;
-            let found = other.comparison.as_ref()?;
+            let found = by(other, measure)?;
             Some([
                 base_name.clone(),
                 visible(&other.name),
@@ -167,16 +182,42 @@ fn forest_table(data: &ReportData) -> Table {
         ],
         rows.collect(),
     );
-    if data.enumeration.is_some() {
-        table.columns.insert(3, "certainly".to_owned());
-        for (row, found) in table.rows.iter_mut().zip(found(data)) {
-            let certain = found.bounds.map_or(String::new(), |bounds| {
-                format!("{} to {}", points(bounds.lower), points(bounds.upper))
-            });
-            row.insert(3, certain);
-        }
+    match measure {
+        Measure::LeakRate => add_bounds(&mut table, data),
+        _ => add_parts(&mut table, data),
     }
     table
+}
+
+/// Adds what is certain of differences of exact Leak-Rates.
+fn add_bounds(table: &mut Table, data: &ReportData) {
+    if data.enumeration.is_none() {
+        return;
+    }
+    table.columns.insert(3, "certainly".to_owned());
+    let found = found(data, Measure::LeakRate);
+    for (row, found) in table.rows.iter_mut().zip(found) {
+        let certain = found.bounds.map_or(String::new(), |bounds| {
+            format!("{} to {}", points(bounds.lower), points(bounds.upper))
+        });
+        row.insert(3, certain);
+    }
+}
+
+/// Adds the parts of a difference of specificity, and the difference of specific leakage.
+fn add_parts(table: &mut Table, data: &ReportData) {
+    let added = [
+        ("by repetition", Measure::SpecificityRepetition),
+        ("by association", Measure::SpecificityAssociation),
+        ("specific leakage, points", Measure::SpecificLeakage),
+    ];
+    for (name, measure) in added {
+        table.columns.push(name.to_owned());
+        for (row, found) in table.rows.iter_mut().zip(found(data, measure)) {
+            let interval = interval_text(found);
+            row.push(format!("{} ({interval})", points(found.difference)));
+        }
+    }
 }
 
 /// Verdicts that flipped, both ways; None where nothing is compared.

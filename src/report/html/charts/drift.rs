@@ -2,10 +2,10 @@
 //!
 //! Owns what it shows and what is said under it.
 
-use super::parts::{range, series, star_words, starred};
+use super::difference::by;
+use super::parts::{points, range, series, star_words, starred};
 use super::{Chart, Table};
-use crate::leakage::Comparison;
-use crate::report::columns::points;
+use crate::leakage::{Comparison, Measure};
 use crate::report::figure::{Figure, Point, Scatter, XAxis, scatter};
 use crate::report::text::visible;
 use crate::results::{ReportCondition, ReportData};
@@ -19,9 +19,14 @@ struct Drifted<'a> {
     drift: Drift,
 }
 
-/// Drift against the difference of the Mean Leak-Rate; None where no next-token distributions are stored.
+/// Drift against the difference of specificity, or of the Mean Leak-Rate where no pair has siblings; None where no
+/// next-token distributions are stored.
 pub(super) fn against_difference(data: &ReportData) -> Option<Chart> {
-    let drifted = drifted(data);
+    let of_specificity = drifted(data, Measure::Specificity);
+    let (drifted, of) = match of_specificity.as_slice() {
+        [] => (drifted(data, Measure::LeakRate), "the Mean Leak-Rate"),
+        _ => (of_specificity, "specificity"),
+    };
     drifted.first()?;
     let names: Vec<String> = drifted
         .iter()
@@ -38,14 +43,14 @@ pub(super) fn against_difference(data: &ReportData) -> Option<Chart> {
     let plot = Scatter {
         x_words: "mean divergence of the next token from the base, nats".to_owned(),
         x_axis: XAxis::FromZero,
-        y_words: "difference of the Mean Leak-Rate, points".to_owned(),
+        y_words: format!("difference of {of}, points"),
         y_reference: 0.0,
         series,
         points: points.collect(),
     };
     let prompts: Vec<usize> = drifted.iter().map(|it| it.drift.n_prompts).collect();
     let caption = format!(
-        "Difference of the Mean Leak-Rate to the base in percentage points against the mean Kullback-Leibler divergence of the next-token \
+        "Difference of {of} to the base in percentage points against the mean Kullback-Leibler divergence of the next-token \
          distribution after a prompt, in nats, a lower bound from the most probable tokens; n = {}. Intervals: those of the figure of differences. \
          Drift says how much a file changed, not in which direction.{}",
         range(prompts.into_iter(), "prompt"),
@@ -65,11 +70,11 @@ pub(super) fn against_difference(data: &ReportData) -> Option<Chart> {
     })
 }
 
-fn drifted(data: &ReportData) -> Vec<Drifted<'_>> {
+fn drifted(data: &ReportData, measure: Measure) -> Vec<Drifted<'_>> {
     let mut drifted = Vec::new();
     for base in &data.comparisons {
         for other in &base.others {
-            if let (Some(found), Some(drift)) = (&other.found.comparison, other.drift) {
+            if let (Some(found), Some(drift)) = (by(&other.found, measure), other.drift) {
                 drifted.push(Drifted {
                     base: &data.conditions[base.base_idx],
                     condition: &data.conditions[other.condition_idx],
@@ -90,7 +95,7 @@ fn table(drifted: &[Drifted<'_>]) -> Table {
             it.drift.n_prompts.to_string(),
             format!("{:.4}", it.drift.mean_kl),
             format!("{:.1}", 100.0 * it.drift.same_top),
-            points(it.found.difference).replace('-', "−"),
+            points(it.found.difference),
         ]
     });
     Table::new(

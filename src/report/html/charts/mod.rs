@@ -2,15 +2,18 @@
 //!
 //! Owns titles, captions and descriptions. How a figure is drawn, `figure` says; what the numbers are, `leakage`.
 
+mod bits;
 mod difference;
 mod drift;
 mod matrix;
 mod parts;
 mod rate;
 mod repeat;
+mod specific;
 
 use serde::Serialize;
 
+use crate::leakage::Measure;
 use crate::report::figure::Figure;
 use crate::results::ReportData;
 
@@ -37,14 +40,18 @@ impl Table {
     }
 }
 
-/// All figures that the data have something for, in the order of the page.
+/// All figures that the data have something for, in the order of the page: what tells leakage comes before Leak-Rates.
 pub(super) fn charts(data: &ReportData) -> Vec<Chart> {
     let found = [
+        specific::specificity(data),
+        specific::parts_of_leak_rate(data),
+        bits::specificity(data),
+        difference::forest(data, Measure::Specificity),
         rate::by_condition(data),
-        rate::by_bits(data),
+        bits::leak_rate(data),
         rate::by_category(data),
         rate::grid_of_sizes(data),
-        difference::forest(data),
+        difference::forest(data, Measure::LeakRate),
         difference::flips(data),
         drift::against_difference(data),
         repeat::repeats(data),

@@ -1,14 +1,15 @@
-//! Figures of leak rates: by condition, by bits per weight, by category, by size and quantization.
+//! Figures of leak rates: by condition, by category, by size and quantization.
 //!
 //! Owns what they show and what is said under them.
 
-use super::parts::{METHOD, has_sweep, n_words, overall, series, star_words, starred};
+use super::parts::{
+    METHOD, categories, dashed_words, fifty_words, has_sweep, n_words, overall_rates, series,
+    star_words, starred,
+};
 use super::{Chart, Table};
 use crate::leakage::LeakRate;
 use crate::report::columns::certain_text;
-use crate::report::figure::{
-    DotRow, Dots, Figure, Grid, GridCell, Point, Scale, Scatter, XAxis, dots, grid, scatter,
-};
+use crate::report::figure::{DotRow, Dots, Figure, Grid, GridCell, Scale, dots, grid};
 use crate::report::html::words::{rate_interval, rate_numbers};
 use crate::report::text::visible;
 use crate::results::{ReportCondition, ReportData};
@@ -30,7 +31,8 @@ pub(super) fn by_condition(data: &ReportData) -> Option<Chart> {
         groups: vec![(String::new(), rows)],
     };
     let caption = format!(
-        "Mean Leak-Rate in percent by condition, with its interval in parentheses; the dashed line at 50 % is no leakage. {}. {METHOD}",
+        "Mean Leak-Rate in percent by condition, with its interval in parentheses. {} {}. {METHOD}",
+        dashed_words(data),
         n_words(data)
     );
     Some(Chart {
@@ -45,64 +47,8 @@ pub(super) fn by_condition(data: &ReportData) -> Option<Chart> {
     })
 }
 
-/// Mean Leak-Rate by bits per weight; None where they cannot tell conditions apart.
-pub(super) fn by_bits(data: &ReportData) -> Option<Chart> {
-    let rates = rates_by_bits(data);
-    if rates.is_empty() || has_sweep(data) {
-        return None;
-    }
-    let conditions: Vec<_> = rates.iter().map(|&(it, _, rate)| (it, rate)).collect();
-    let names: Vec<String> = rates
-        .iter()
-        .map(|(condition, _, _)| visible(&condition.model.name))
-        .collect();
-    let (series, numbers) = series(names.iter().map(String::as_str));
-    let points = rates
-        .iter()
-        .zip(&numbers)
-        .map(|((condition, bits, rate), series_idx)| Point {
-            series_idx: *series_idx,
-            label: starred(condition),
-            x: *bits,
-            y: rate.mean_leak_rate,
-            interval: rate.interval,
-        });
-    let plot = Scatter {
-        x_words: "bits per weight, measured".to_owned(),
-        x_axis: XAxis::Around,
-        y_words: "Mean Leak-Rate, %".to_owned(),
-        y_reference: 50.0,
-        series,
-        points: points.collect(),
-    };
-    let caption = format!(
-        "Mean Leak-Rate in percent of each model file against its measured bits per weight; the dashed line at 50 % is no leakage. {}. {METHOD} \
-         Lines join the files of one model; they are no fit.{}",
-        n_words(data),
-        star_words(rates.iter().map(|(condition, _, _)| *condition))
-    );
-    let listing = rates.iter().map(|(condition, bits, rate)| {
-        format!(
-            "{} at {bits:.2} bits per weight: {} percent",
-            visible(&condition.name),
-            rate_numbers(rate)
-        )
-    });
-    let description = format!("Scatter plot. {}.", listing.collect::<Vec<_>>().join("; "));
-    let title = "Mean Leak-Rate by bits per weight";
-    Some(Chart {
-        figure: Figure::new(
-            "leak-rate-by-bits",
-            title,
-            caption,
-            description,
-            scatter(&plot),
-        ),
-        table: rates_table(data, &conditions),
-    })
-}
-
-fn rates_table(data: &ReportData, rates: &[(&ReportCondition, &LeakRate)]) -> Table {
+/// The rates of conditions with all that is counted beside them.
+pub(super) fn rates_table(data: &ReportData, rates: &[(&ReportCondition, &LeakRate)]) -> Table {
     let is_exact = data.enumeration.is_some();
     let counted = if is_exact { "prompt pairs" } else { "verdicts" };
     let mut table = Table::new(
@@ -130,19 +76,6 @@ fn rates_table(data: &ReportData, rates: &[(&ReportCondition, &LeakRate)]) -> Ta
     table
 }
 
-/// The rate of all categories together, of each condition that has one.
-fn overall_rates(data: &ReportData) -> Vec<(&ReportCondition, &LeakRate)> {
-    let rates = overall(data).map(|(idx, rate)| (&data.conditions[idx], rate));
-    rates.collect()
-}
-
-fn rates_by_bits(data: &ReportData) -> Vec<(&ReportCondition, f64, &LeakRate)> {
-    let rates = overall_rates(data).into_iter();
-    rates
-        .filter_map(|(condition, rate)| Some((condition, condition.model.bits_per_weight?, rate)))
-        .collect()
-}
-
 fn rate_row(condition: &ReportCondition, rate: &LeakRate) -> [String; 8] {
     let bits = condition.model.bits_per_weight;
     [
@@ -159,18 +92,7 @@ fn rate_row(condition: &ReportCondition, rate: &LeakRate) -> [String; 8] {
 
 /// Mean Leak-Rate by category, a row for each condition; None with a single category.
 pub(super) fn by_category(data: &ReportData) -> Option<Chart> {
-    let mut categories: Vec<&str> = Vec::new();
-    for rate in data
-        .conditions
-        .iter()
-        .flat_map(|condition| &condition.leak_rates)
-    {
-        let new = rate
-            .category
-            .as_deref()
-            .filter(|category| !categories.contains(category));
-        categories.extend(new);
-    }
+    let categories = categories(data);
     if categories.len() < 2 {
         return None;
     }
@@ -194,8 +116,9 @@ pub(super) fn by_category(data: &ReportData) -> Option<Chart> {
         groups,
     };
     let caption = format!(
-        "Mean Leak-Rate in percent by category and condition, with its interval in parentheses; the dashed line at 50 % is no leakage. {}. {METHOD} \
+        "Mean Leak-Rate in percent by category and condition, with its interval in parentheses. {} {}. {METHOD} \
          Fewer clusters lie behind a category than behind all together.",
+        dashed_words(data),
         n_words(data)
     );
     let description = format!("Dot plot. {}.", listing.join("; "));
@@ -277,7 +200,8 @@ pub(super) fn grid_of_sizes(data: &ReportData) -> Option<Chart> {
     };
     let table = grid_table(&plot);
     let caption = format!(
-        "Mean Leak-Rate in percent, and below it its interval, by model (smallest first) and label of quantization (most bits per weight first); blue is above 50 %, orange below, and a dash is a condition that was not run. {}. {METHOD}{}",
+        "Mean Leak-Rate in percent, and below it its interval, by model (smallest first) and label of quantization (most bits per weight first); blue is above 50 %, orange below, and a dash is a condition that was not run. {} {}. {METHOD}{}",
+        fifty_words(data, "At 50 %"),
         n_words(data),
         star_words(conditions.iter().map(|(condition, _)| *condition))
     );

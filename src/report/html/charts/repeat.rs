@@ -2,9 +2,9 @@
 //!
 //! Owns what they show and what is said under them.
 
-use super::parts::{overall, range};
+use super::parts::{figure_text, has_specific, overall, range};
 use super::{Chart, Table};
-use crate::leakage::Diversity;
+use crate::leakage::{Diversity, LeakRate, Measure};
 use crate::report::figure::{DotRow, Dots, Figure, Scale, dots};
 use crate::report::html::words::rate_numbers;
 use crate::report::text::visible;
@@ -89,9 +89,11 @@ pub(super) fn echoes(data: &ReportData) -> Option<Chart> {
         .collect();
     found.first()?;
     let n_pairs = found.iter().map(|(_, _, rate)| rate.n_pairs);
-    let texts = match data.enumeration {
-        Some(_) => "continuations",
-        None => "generations",
+    let is_exact = data.enumeration.is_some();
+    let texts = if is_exact {
+        "continuations"
+    } else {
+        "generations"
     };
     let rows: Vec<DotRow> = found
         .iter()
@@ -113,18 +115,23 @@ pub(super) fn echoes(data: &ReportData) -> Option<Chart> {
         series: Vec::new(),
         groups: vec![(String::new(), rows)],
     };
-    let caption = if data.enumeration.is_some() {
-        format!(
-            "Probability that the concept itself stands as a word in the continuation of a test prompt, in percent, mean over n = {} in each condition.",
-            range(n_pairs, "prompt pair")
-        )
+    let n_pairs = range(
+        n_pairs,
+        if is_exact {
+            "prompt pair"
+        } else {
+            "test generation"
+        },
+    );
+    let what = if is_exact {
+        "Probability that the concept itself stands as a word in the continuation of a test prompt, in percent, mean over"
     } else {
-        format!(
-            "Test generations in which the concept itself stands as a word, in percent of n = {} in each condition. Counted, without an interval. \
-             The table has the Mean Leak-Rate without these repeats; it leaves out leaks of the plainest kind, so neither reading is the better one.",
-            range(n_pairs, "test generation"),
-        )
+        "Test generations in which the concept itself stands as a word, counted, without an interval, in percent of"
     };
+    let caption = format!(
+        "{what} n = {n_pairs} in each condition.{}",
+        echo_words(data)
+    );
     let table = echo_table(data);
     let title = "Echoes of the concept";
     Some(Chart {
@@ -133,34 +140,54 @@ pub(super) fn echoes(data: &ReportData) -> Option<Chart> {
     })
 }
 
+/// Says what the table of echoes has beside them.
+fn echo_words(data: &ReportData) -> String {
+    let mut words = String::new();
+    if has_specific(data) {
+        words += " The table has how much more often test texts hold the concept, inflected or not, than control texts and than texts for other concepts do, in percentage points.";
+    }
+    let mut conditions = data.conditions.iter();
+    if conditions.any(|it| it.leak_rate_without_echoes.is_some()) {
+        words += " The rate without echoes is of the repeats in which neither the test nor the control generation holds the concept. It only describes: it picks pairs by what came out, so it tells neither repetition from association nor leakage from none.";
+    }
+    words
+}
+
 /// Echoes in numbers; the rate without them is known of repeats only.
 fn echo_table(data: &ReportData) -> Table {
     let is_exact = data.enumeration.is_some();
-    let columns = [
-        "condition",
-        "echoes, %",
-        "Mean Leak-Rate, % (95 % interval)",
+    let has_excess = has_specific(data);
+    let names = ["condition", "echoes, %"].into_iter();
+    let of_excess = [
+        "more than the control, points (95 % interval)",
+        "more than other concepts, points",
     ];
-    let without = (!is_exact).then_some("without echoes");
+    let names = names.chain(of_excess.into_iter().filter(|_| has_excess));
+    let names = names.chain(["Mean Leak-Rate, % (95 % interval)"]);
+    let names = names.chain((!is_exact).then_some("without echoes on either side"));
     let rows = overall(data).map(|(idx, rate)| {
         let condition = &data.conditions[idx];
-        let without = condition.leak_rate_without_echoes.as_ref();
-        let without = without.map_or("none".to_owned(), rate_numbers);
-        let row = [
-            visible(&condition.name),
-            format!("{:.1}", rate.echo_rate()),
-            rate_numbers(rate),
-        ];
-        row.into_iter()
-            .chain((!is_exact).then_some(without))
-            .collect()
+        let mut row = vec![visible(&condition.name), format!("{:.1}", rate.echo_rate())];
+        if has_excess {
+            row.extend(excess_texts(rate));
+        }
+        row.push(rate_numbers(rate));
+        if !is_exact {
+            let without = condition.leak_rate_without_echoes.as_ref();
+            row.push(without.map_or("none".to_owned(), rate_numbers));
+        }
+        row
     });
     Table {
-        columns: columns
-            .into_iter()
-            .chain(without)
-            .map(str::to_owned)
-            .collect(),
+        columns: names.map(str::to_owned).collect(),
         rows: rows.collect(),
     }
+}
+
+/// Echoes over those of the control and of other concepts.
+fn excess_texts(rate: &LeakRate) -> [String; 2] {
+    [Measure::EchoOverControl, Measure::EchoOverSiblings].map(|measure| {
+        let text = |rate| figure_text(rate, measure);
+        rate.specific.as_ref().map_or("none".to_owned(), text)
+    })
 }
