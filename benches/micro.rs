@@ -129,7 +129,7 @@ fn scoring_leaks(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn leak_rates_with_intervals(bencher: Bencher<'_, '_>) {
     let pairs = estimates(&scored_pairs());
-    bencher.bench(|| leak_rates(black_box(&pairs)));
+    bencher.bench(|| leak_rates(black_box(&pairs), &[]));
 }
 
 /// One cluster-robust mean with its interval.

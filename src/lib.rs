@@ -139,7 +139,7 @@
 //! | encoder; primary encoder | a model that makes vectors of texts; the first that an experiment names, whose figures are shown |
 //! | layer | how many blocks of an encoder a hidden state has gone through, from 1 |
 //! | cluster | prompt pairs that share their control prompt or template, so that they are not independent |
-//! | detectable difference | the smallest true difference of Mean Leak-Rates that a comparison finds with a power of 80 % |
+//! | detectable difference | the smallest true difference of a figure that a comparison finds with a power of 80 % |
 //! | keeper; scratch; grave | sequences of the KV cache while continuations are enumerated: that hold nodes of trees; that hold one path each while its row is evaluated; that holds what is left of trees that are done |
 //! | annotator; sheet, item; choice | a person who judges verdicts blind; the file in which they stand and one of them, with the concept and both texts; text A, text B or `same` as the one closer to the concept |
 //! | moved pair | a pair whose leak probability is another one under another condition |

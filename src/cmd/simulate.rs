@@ -1,7 +1,7 @@
 //! `seep simulate`: what intervals, p-values and plans are worth, on made-up experiments whose truth is known.
 //!
-//! Owns the designs that are tried and the two tables. The experiments themselves are `stats`'. Nothing is read but
-//! the command line; the same seed gives the same figures.
+//! Owns the designs that are tried and the tables. The experiments themselves are `stats`', and `leakage`'s where they
+//! are about concepts. Nothing is read but the command line; the same seed gives the same figures.
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Status;
 use super::output::print;
 use crate::cli::{Format, SimulateArgs};
+use crate::leakage::{SpecificDesign, simulated_specificity};
 use crate::report::plain_table;
 use crate::stats::{
     DIFFERENCE_MAX, SimulatedDesign, SimulatedPower, SimulatedShares, simulated_power,
@@ -32,6 +33,7 @@ struct Document {
     n_simulations: u32,
     shares: Vec<SharesRow>,
     power: Vec<PowerRow>,
+    specificity: Vec<SpecificityRow>,
 }
 
 #[derive(Serialize)]
@@ -56,6 +58,15 @@ struct PowerRow {
     power: Option<f64>,
 }
 
+#[derive(Serialize)]
+struct SpecificityRow {
+    design: &'static str,
+    mean_leak_rate: f64,
+    specificity: f64,
+    interval_holds_50: f64,
+    rejected: f64,
+}
+
 /// Simulates and prints the shares.
 pub(super) fn simulate(args: &SimulateArgs) -> anyhow::Result<Status> {
     let designs = designs();
@@ -64,6 +75,7 @@ pub(super) fn simulate(args: &SimulateArgs) -> anyhow::Result<Status> {
         n_simulations: args.simulations,
         shares: shares(&designs, args),
         power: power(&designs, args),
+        specificity: specificity(args),
     };
     print(&match args.format {
         Format::Json => serde_json::to_string_pretty(&document)? + "\n",
@@ -169,6 +181,39 @@ fn power_row(stored: &Named, planned: &Named, found: Option<SimulatedPower>) -> 
     }
 }
 
+/// Experiments with 12 templates of 10 concepts each: none that leaks, or one.
+fn specificity(args: &SimulateArgs) -> Vec<SpecificityRow> {
+    let none = SpecificDesign {
+        n_templates: 12,
+        n_concepts: 10,
+        n_repeats: 2,
+        n_leaking: 0,
+        leak: 0.0,
+    };
+    let one = |leak| SpecificDesign {
+        n_leaking: 1,
+        leak,
+        ..none
+    };
+    let designs = [
+        ("no concept leaks", none),
+        ("one in ten leaks a little", one(0.15)),
+        ("one in ten leaks", one(0.3)),
+        ("one in ten leaks much", one(0.6)),
+    ];
+    let row = |(row, (name, design)): (usize, (&'static str, SpecificDesign))| {
+        let found = simulated_specificity(&design, args.simulations, seed(args, 900 + row));
+        SpecificityRow {
+            design: name,
+            mean_leak_rate: found.mean_leak_rate,
+            specificity: found.specificity,
+            interval_holds_50: found.holds_50,
+            rejected: found.rejected,
+        }
+    };
+    designs.into_par_iter().enumerate().map(row).collect()
+}
+
 fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
@@ -198,12 +243,34 @@ fn table(document: &Document) -> String {
     });
     format!(
         "{} experiments a row, seed {}; intervals of 95 %, tests at 5 %\n{}\n\n\
-         A plan promises to find a difference with a power of 80 %, from {N_PLANS} sets of stored data:\n{}\n",
+         A plan promises to find a difference with a power of 80 %, from {N_PLANS} sets of stored data:\n{}\n\n\
+         12 templates of 10 concepts, 2 repeats; a word in the slot matters, which one matters for those that leak:\n{}\n",
         document.n_simulations,
         document.seed,
         plain_table(&columns, rows.collect(), &|column_idx| column_idx > 0),
-        power_table(&document.power)
+        power_table(&document.power),
+        specificity_table(&document.specificity)
     )
+}
+
+fn specificity_table(rows: &[SpecificityRow]) -> String {
+    let columns = [
+        "design",
+        "Mean Leak-Rate",
+        "specificity",
+        "interval with 50",
+        "permutation p up to 5 %",
+    ];
+    let rows = rows.iter().map(|row| {
+        vec![
+            row.design.to_owned(),
+            format!("{:.1} %", row.mean_leak_rate),
+            format!("{:.1} %", row.specificity),
+            percent(row.interval_holds_50),
+            percent(row.rejected),
+        ]
+    });
+    plain_table(&columns, rows.collect(), &|column_idx| column_idx > 0)
 }
 
 fn power_table(power: &[PowerRow]) -> String {

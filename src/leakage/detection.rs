@@ -1,29 +1,59 @@
-//! The difference of Mean Leak-Rates that an experiment can be expected to find, before it runs.
+//! The differences that an experiment can be expected to find, before it runs.
 //!
-//! Owns what the differences of two conditions are made of, and what is assumed of conditions that were
-//! never measured. The arithmetic is `stats`'.
+//! Owns of which measures they are planned, what the differences of two conditions are made of, and what is assumed of
+//! conditions that were never measured. The arithmetic is `stats`'. All is in percentage points.
 
 use super::estimate::{PairEstimate, in_both};
 use super::figure::LEVEL;
-use crate::stats::{Observation, VarianceComponents, detectable_difference, variance_components};
+use super::measure::Measure;
+use crate::stats::{
+    Observation, VarianceComponents, detectable_difference, opposed_components, variance_components,
+};
 
 /// The power of which is spoken: the probability to find a difference of that size.
 pub const POWER: f64 = 0.8;
 
-/// Variance components of the difference of two verdicts, for conditions of which nothing is stored.
+/// The measures whose differences are planned, each with the variance components of the difference between two
+/// conditions of which nothing is stored, in squared points.
 ///
 /// Component by component the larger one of two measured between Qwen2.5 models of 0.5B and 1.5B parameters, by
-/// sentence similarity: in the published generations of the colour set (arXiv 2501.06638; 709 tests on 27 controls,
-/// 5 repeats: 0.023, 0.026, 0.087, 0.219), and in those of the coder variants at Q4_K_M in the default colour experiment
-/// (396 tests on 76 controls, 5 repeats: 0, 0.101, 0, 0.299). Quantizations of one model tend to differ less.
-pub const PRIOR: VarianceComponents = VarianceComponents {
-    cluster: 0.023,
-    cluster_repeat: 0.101,
-    prompt: 0.087,
-    residual: 0.299,
-};
+/// sentence similarity and 5 repeats: in the published generations of the colour set (arXiv 2501.06638; 709 tests on 27
+/// controls, of which 706 on 24 have siblings), and in those of the coder variants at Q4_K_M in the default colour
+/// experiment (396 tests on 76 controls, of which 352 on 32 have siblings). Quantizations of one model tend to differ less.
+pub const PRIORS: [(Measure, VarianceComponents); 3] = [
+    (
+        // 265, 258, 839 and 2186 against 0, 1080, 0 and 2916.
+        Measure::LeakRate,
+        VarianceComponents {
+            cluster: 265.0,
+            cluster_repeat: 1080.0,
+            prompt: 839.0,
+            residual: 2916.0,
+        },
+    ),
+    (
+        // 22, 18, 640 and 918 against 1, 0, 9 and 1519.
+        Measure::Specificity,
+        VarianceComponents {
+            cluster: 22.0,
+            cluster_repeat: 18.0,
+            prompt: 640.0,
+            residual: 1519.0,
+        },
+    ),
+    (
+        // 45, 18, 688 and 1927 against 4, 0, 0 and 1848.
+        Measure::SpecificLeakage,
+        VarianceComponents {
+            cluster: 45.0,
+            cluster_repeat: 18.0,
+            prompt: 688.0,
+            residual: 1927.0,
+        },
+    ),
+];
 
-/// The smallest difference of Mean Leak-Rates that is found with probability [`POWER`].
+/// The smallest difference of a measure that is found with probability [`POWER`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Detectable {
     /// The difference, in percentage points; None where no result could be significant, or none below 100 points.
@@ -34,22 +64,36 @@ pub struct Detectable {
     pub alpha: f64,
 }
 
-/// Returns the variance components of the differences from `base` to `other`; None where they share no pairs in two
-/// clusters.
+/// Returns the variance components of the differences of a measure from `base` to `other`, in squared points; None where
+/// they share no pairs that have it in two clusters.
 ///
 /// An exact leak probability is what one repeat would be without its luck.
+///
+/// Each repeat of specificity, and less so of specific leakage, is compared with the siblings' texts of all repeats, so
+/// that its repeats are not independent: the luck of the siblings' texts is the same in all repeats of a pair, and counts
+/// as a part of the pair. And a text that is closer to every concept raises its own pair's specificity and lowers that of
+/// each sibling, so that pairs of a template pull against each other ([`opposed_components`]). Of a design like the stored
+/// one the standard error is right; for more repeats than are stored it is rather too large, since the luck of the
+/// siblings' texts is carried over as it is.
 pub fn difference_components(
     base: &[PairEstimate],
     other: &[PairEstimate],
+    measure: Measure,
 ) -> Option<VarianceComponents> {
     let differences = in_both(other, base, PairEstimate::key).into_iter();
-    let differences = differences.map(|(to, from)| Observation {
-        cluster: to.control_prompt_idx,
-        prompt: to.pair_idx,
-        repeat: to.repeat_idx,
-        value: to.leak_probability - from.leak_probability,
+    let differences = differences.filter_map(|(to, from)| {
+        Some(Observation {
+            cluster: to.control_prompt_idx,
+            prompt: to.pair_idx,
+            repeat: to.repeat_idx,
+            value: 100.0 * (measure.value(to)? - measure.value(from)?),
+        })
     });
-    variance_components(&differences.collect::<Vec<_>>())
+    let differences: Vec<Observation> = differences.collect();
+    match measure {
+        Measure::LeakRate => variance_components(&differences),
+        _ => opposed_components(&differences),
+    }
 }
 
 /// Returns the smallest difference that a design with clusters of these sizes can find in one of `n_comparisons`
@@ -66,10 +110,8 @@ pub fn detectable(
     let alpha = (1.0 - LEVEL) / n_comparisons as f64;
     let found = detectable_difference(standard_error, cluster_sizes, alpha, POWER);
     Detectable {
-        points: found
-            .map(|found| 100.0 * found)
-            .filter(|points| *points < 100.0),
-        standard_error: 100.0 * standard_error,
+        points: found.filter(|points| *points < 100.0),
+        standard_error,
         alpha,
     }
 }
@@ -95,11 +137,17 @@ mod tests {
         };
         let base = verdicts([Leak::Leak, Leak::NoLeak, Leak::Tie, Leak::Leak]);
         let other = verdicts([Leak::NoLeak, Leak::NoLeak, Leak::Leak, Leak::Leak]);
-        // Differences of -1, 0, 0.5 and 0 in clusters of their own: their variance.
-        let found = difference_components(&base, &other).unwrap();
-        assert!((found.cluster - 1.1875 / 3.0).abs() < 1e-12, "{found:?}");
-        assert_eq!(difference_components(&base[..1], &other), None);
-        assert_eq!(difference_components(&[], &other), None);
+        // Differences of -100, 0, 50 and 0 points in clusters of their own: their variance.
+        let found = difference_components(&base, &other, Measure::LeakRate).unwrap();
+        assert!(
+            (found.cluster - 1e4 * 1.1875 / 3.0).abs() < 1e-8,
+            "{found:?}"
+        );
+        assert_eq!(
+            difference_components(&base[..1], &other, Measure::LeakRate),
+            None
+        );
+        assert_eq!(difference_components(&[], &other, Measure::LeakRate), None);
     }
 
     /// Leak probabilities of 1, 0 and 1/2 vary as verdicts with these values do.
@@ -122,31 +170,37 @@ mod tests {
             estimates(&pairs)
         };
         let (base, other) = (pairs([0.3, 0.1, 0.2, 0.3]), pairs([0.1, 0.1, 0.3, 0.3]));
-        let found = difference_components(&base, &other).unwrap();
-        assert!((found.cluster - 1.1875 / 3.0).abs() < 1e-12, "{found:?}");
-        assert_eq!(difference_components(&base[..1], &other), None);
+        let found = difference_components(&base, &other, Measure::LeakRate).unwrap();
+        assert!(
+            (found.cluster - 1e4 * 1.1875 / 3.0).abs() < 1e-8,
+            "{found:?}"
+        );
+        assert_eq!(
+            difference_components(&base[..1], &other, Measure::LeakRate),
+            None
+        );
     }
 
     /// scipy 1.17.1, for the clusters and repeats of the published colour set:
     /// ```python
     /// sizes = np.array([33] * 20 + [15, 11, 10, 10, 1, 1, 1]); p = sizes / sizes.sum()
-    /// se = ((0.023 + 0.101 / 5) * (p ** 2).sum() + (0.087 + 0.299 / 5) / sizes.sum()) ** 0.5
+    /// se = ((265 + 1080 / 5) * (p ** 2).sum() + (839 + 2916 / 5) / sizes.sum()) ** 0.5
     /// q = p ** 2 / (1 - p); df = 1 / ((p ** 2).sum() + q.sum() ** 2 - (q ** 2).sum())
-    /// print(100 * se, 100 * se * (stats.t.ppf(1 - 0.025 / 3, df) + stats.t.ppf(0.8, df)))
+    /// print(se, se * (stats.t.ppf(1 - 0.025 / 3, df) + stats.t.ppf(0.8, df)))
     /// ```
     #[test]
     fn the_prior_promises_what_scipy_finds() {
         let sizes = [vec![33; 20], vec![15, 11, 10, 10, 1, 1, 1]].concat();
-        let found = detectable(&PRIOR, &sizes, 5, 3);
+        let found = detectable(&PRIORS[0].1, &sizes, 5, 3);
         assert!(
-            (found.standard_error - 4.610844228480797).abs() < 1e-9,
+            (found.standard_error - 4.834444921500075).abs() < 1e-9,
             "{found:?}"
         );
         assert!(
-            (found.points.unwrap() - 15.928955160090181).abs() < 1e-9,
+            (found.points.unwrap() - 16.701422247759005).abs() < 1e-9,
             "{found:?}"
         );
-        assert_eq!(detectable(&PRIOR, &[7], 5, 1).points, None);
-        assert_eq!(detectable(&PRIOR, &[1; 6], 1, 1).points, None);
+        assert_eq!(detectable(&PRIORS[0].1, &[7], 5, 1).points, None);
+        assert_eq!(detectable(&PRIORS[0].1, &[1; 6], 1, 1).points, None);
     }
 }

@@ -27,6 +27,7 @@ mod measure;
 mod mentions;
 mod metric;
 mod similarity;
+mod simulation;
 mod specific_rate;
 mod specificity;
 mod weights;
@@ -39,7 +40,7 @@ pub use comparison::{
     SpecificComparison, compare_measures, compare_with_base, condition_rate, leak_trend,
     metric_agreement, pair_rates,
 };
-pub use detection::{Detectable, POWER, PRIOR, detectable, difference_components};
+pub use detection::{Detectable, POWER, PRIORS, detectable, difference_components};
 pub use diagnostics::{DiagnosedPair, Diagnostics, Flaw, FlawCount, Side, diagnostics};
 pub use diversity::{Diversity, diversity};
 pub use echo::echoes;
@@ -60,5 +61,6 @@ pub use matrix::{ConceptMatrix, TemplateSimilarities};
 pub use measure::Measure;
 pub use metric::{Metric, Rounding, Signature};
 pub use similarity::{cosine, rounded};
+pub use simulation::{SimulatedSpecificity, SpecificDesign, simulated_specificity};
 pub use specific_rate::{PERMUTATIONS, PlaceboRate, SpecificRate};
 pub use specificity::{SiblingFigures, Specific};

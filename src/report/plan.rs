@@ -46,15 +46,26 @@ pub fn plan_table(plan: &RunPlan) -> String {
         .collect()
     });
     format!(
-        "{}: {} prompt pairs of {} distinct prompts, {}\n{}\n{}\n\n{}\n",
+        "{}: {}, {}\n{}\n{}\n\n{}\n",
         plan.experiment,
-        plan.n_prompt_pairs,
-        plan.n_prompts,
+        prompt_counts(plan),
         mode_text(plan.n_repeats, plan.enumeration.as_ref()),
         plain_table(&columns, rows.collect(), &|column_idx| (3..10)
             .contains(&column_idx)),
         totals(plan),
-        comparison_table(&plan.comparisons)
+        comparison_table(plan)
+    )
+}
+
+fn prompt_counts(plan: &RunPlan) -> String {
+    let fillers = match plan.n_filler_prompts {
+        0 => String::new(),
+        1 => "1 filler prompt, ".to_owned(),
+        n => format!("{n} filler prompts, "),
+    };
+    format!(
+        "{} prompt pairs, {fillers}{} distinct prompts",
+        plan.n_prompt_pairs, plan.n_prompts
     )
 }
 
@@ -94,34 +105,73 @@ fn totals(plan: &RunPlan) -> String {
     )
 }
 
-fn comparison_table(comparisons: &[ComparisonPlan]) -> String {
-    if comparisons.is_empty() {
+fn comparison_table(plan: &RunPlan) -> String {
+    if plan.comparisons.is_empty() {
         return "There is one model, so nothing to compare.".to_owned();
     }
     let columns = [
         "base",
         "other",
-        "detectable points",
-        "standard error",
+        "Leak-Rate",
+        "specificity",
+        "specific leakage",
         "from",
     ];
-    let rows = comparisons.iter().map(|comparison| {
-        let points = comparison.detectable_points;
+    let rows = plan.comparisons.iter().map(|comparison| {
         vec![
             comparison.base.clone(),
             comparison.other.clone(),
-            points.map_or("none".to_owned(), |points| format!("{points:.1}")),
-            format!("{:.1}", comparison.standard_error),
-            match comparison.n_stored {
-                0 => "prior".to_owned(),
-                n if comparison.is_exact => format!("{n} stored leak probabilities each"),
-                n => format!("{n} stored verdicts each"),
-            },
+            points_cell(
+                Some(comparison.standard_error),
+                comparison.detectable_points,
+            ),
+            points_cell(
+                comparison.specificity_standard_error,
+                comparison.specificity_detectable_points,
+            ),
+            points_cell(
+                comparison.specific_leakage_standard_error,
+                comparison.specific_leakage_detectable_points,
+            ),
+            source_text(comparison),
         ]
     });
     format!(
-        "The smallest difference of Mean Leak-Rates that is found with a power of 80 %, after Holm's correction over the comparisons with its base:\n{}",
-        plain_table(&columns, rows.collect(), &|column_idx| (2..4)
-            .contains(&column_idx))
+        "The smallest difference in points that is found with a power of 80 %, after Holm's correction over the comparisons with its base; in brackets the standard error to expect:\n{}\n{}",
+        plain_table(&columns, rows.collect(), &|column_idx| (2..5)
+            .contains(&column_idx)),
+        siblings_sentence(plan)
     )
+}
+
+/// The detectable difference with its standard error; a dash where the measure has no pairs.
+fn points_cell(standard_error: Option<f64>, points: Option<f64>) -> String {
+    standard_error.map_or("-".to_owned(), |standard_error| {
+        let points = points.map_or("none".to_owned(), |points| format!("{points:.1}"));
+        format!("{points} ({standard_error:.1})")
+    })
+}
+
+fn source_text(comparison: &ComparisonPlan) -> String {
+    let is_prior_beside = comparison.siblings_basis == Some("prior");
+    let beside = if is_prior_beside {
+        "; prior of specificity"
+    } else {
+        ""
+    };
+    match comparison.n_stored {
+        0 => "prior".to_owned(),
+        n if comparison.is_exact => format!("{n} stored leak probabilities each{beside}"),
+        n => format!("{n} stored verdicts each{beside}"),
+    }
+}
+
+fn siblings_sentence(plan: &RunPlan) -> String {
+    match plan.n_pairs_with_siblings {
+        0 => "No pair has siblings (the same template and control with a concept of another family), so there is no specificity.".to_owned(),
+        n => format!(
+            "Specificity and specific leakage are over {n} of {} pairs, which have siblings.",
+            plan.n_prompt_pairs
+        ),
+    }
 }

@@ -11,7 +11,11 @@ pub struct RunPlan {
     pub experiment: String,
     /// Prompt pairs.
     pub n_prompt_pairs: usize,
-    /// Distinct prompts.
+    /// Those of them that have siblings: pairs of the same template and control with a concept of another family.
+    pub n_pairs_with_siblings: usize,
+    /// Prompts with a neutral filler; they are in no pair.
+    pub n_filler_prompts: usize,
+    /// Distinct prompts, with those of fillers.
     pub n_prompts: usize,
     /// Repeats of each prompt.
     pub n_repeats: u32,
@@ -93,12 +97,22 @@ pub struct ComparisonPlan {
     pub n_comparisons: usize,
     /// The level of the test after Holm's correction.
     pub alpha: f64,
-    /// The standard error to expect, in points.
+    /// The standard error to expect of a difference of Mean Leak-Rates, in points.
     pub standard_error: f64,
     /// The smallest difference found with a power of 80 %, in points; null where none can be.
     pub detectable_points: Option<f64>,
-    /// `stored` or `prior`.
+    /// The standard error of specificity; null where no pair has siblings.
+    pub specificity_standard_error: Option<f64>,
+    /// Its smallest difference.
+    pub specificity_detectable_points: Option<f64>,
+    /// The standard error of specific leakage; null where no pair has siblings.
+    pub specific_leakage_standard_error: Option<f64>,
+    /// Its smallest difference.
+    pub specific_leakage_detectable_points: Option<f64>,
+    /// The source of the Mean Leak-Rate's standard error: `stored` or `prior`.
     pub basis: &'static str,
+    /// That of specificity and specific leakage; null where no pair has siblings.
+    pub siblings_basis: Option<&'static str>,
     /// Verdicts, or leak probabilities, under each of both that the standard error comes from; 0 for the prior.
     pub n_stored: usize,
     /// True if these are leak probabilities.

@@ -5,12 +5,14 @@
 //! and of independent effects of the cluster, of the repeat within the cluster (prompts that share a
 //! control prompt share the control generation of each repeat), of the prompt, and of the single value.
 //!
-//! The components are found from half the mean squared difference of two values, over the pairs that
-//! share their prompt, their cluster and repeat, their cluster only, or nothing: each such mean is the
-//! sum of the components that the pair does not share. This needs no balance, and in a balanced design
+//! The components are found from the mean product of two values' deviations from the mean of all, over
+//! the pairs that share their prompt, their cluster and repeat, their cluster only, or nothing: each such
+//! mean is the sum of the components that the pair shares. This needs no balance, and in a balanced design
 //! it is the analysis of variance: G. G. Koch, "A General Approach to the Estimation of Variance
-//! Components", Technometrics 9(1), 1967. A component below zero is set to zero. Where the data cannot
-//! tell two components apart, both go to the one that more prompts or repeats reduce less.
+//! Components", Technometrics 9(1), 1967. Squared differences of two values would do the same where all
+//! clusters vary alike; where small clusters vary less than large ones they take that for less variance
+//! between clusters. A component below zero is set to zero. Where the data cannot tell two components
+//! apart, both go to the one that more prompts or repeats reduce less.
 
 use std::collections::BTreeMap;
 
@@ -40,11 +42,11 @@ pub struct VarianceComponents {
     pub residual: f64,
 }
 
-/// Number of pairs of values, and the sum of their squared differences.
+/// Number of pairs of values, and the sum of the products of each two.
 #[derive(Debug, Clone, Copy, Default)]
 struct Pairs {
     n: f64,
-    squares: f64,
+    products: f64,
 }
 
 impl Pairs {
@@ -52,20 +54,20 @@ impl Pairs {
     fn among(Sums { n, sum, squares }: Sums) -> Self {
         Self {
             n: n * (n - 1.0) / 2.0,
-            squares: n * squares - sum * sum,
+            products: (sum * sum - squares) / 2.0,
         }
     }
 
     fn without(self, other: Self) -> Self {
         Self {
             n: self.n - other.n,
-            squares: self.squares - other.squares,
+            products: self.products - other.products,
         }
     }
 
-    /// Half the mean squared difference; None without pairs.
-    fn half_mean(self) -> Option<f64> {
-        (self.n > 0.5).then(|| (self.squares / self.n / 2.0).max(0.0))
+    /// The variance `of_all` without the part that such pairs share; None without pairs.
+    fn unshared(self, of_all: f64) -> Option<f64> {
+        (self.n > 0.5).then(|| (of_all - self.products / self.n).max(0.0))
     }
 }
 
@@ -84,31 +86,103 @@ impl Sums {
     }
 }
 
+/// The parts of the variance that pairs of values do not share, by what both have in common.
+struct Unshared {
+    nothing: f64,
+    cluster: f64,
+    /// None where no cluster has two prompts.
+    repeat: Option<f64>,
+    /// None where no prompt has two repeats.
+    prompt: Option<f64>,
+}
+
 /// The components of `observations`; None where there are not two clusters.
 pub fn variance_components(observations: &[Observation]) -> Option<VarianceComponents> {
-    let all = pairs_within(observations, |_| ());
-    let in_cluster = pairs_within(observations, |o| o.cluster);
-    let in_prompt = pairs_within(observations, |o| o.prompt);
-    let in_repeat = pairs_within(observations, |o| (o.cluster, o.repeat));
-    // Each mean is the sum of the components that such pairs do not share.
-    let total = all.without(in_cluster).half_mean()?;
-    let same_cluster = in_cluster.without(in_prompt).without(in_repeat).half_mean();
-    let same_repeat = in_repeat.half_mean();
-    let same_prompt = in_prompt.half_mean();
-    // Of prompts alone in their clusters and without repeats nothing but the total is known.
-    let same_cluster = same_cluster.or(same_repeat).or(same_prompt).unwrap_or(0.0);
-    let cluster = (total - same_cluster).max(0.0);
-    let within = total.min(same_cluster);
-    let prompt_and_residual = same_repeat.map_or(within, |found| found.min(within));
-    let cluster_repeat = within - prompt_and_residual;
-    let residual = same_prompt.map_or(0.0, |found| found - cluster_repeat);
-    let residual = residual.clamp(0.0, prompt_and_residual);
+    let found = Unshared::of(observations)?;
     Some(VarianceComponents {
-        cluster,
-        cluster_repeat,
-        prompt: prompt_and_residual - residual,
-        residual,
+        cluster: (found.nothing - found.cluster).max(0.0),
+        ..found.within(found.nothing.min(found.cluster))
     })
+}
+
+/// The components of `observations` of which a high one in a cluster lowers the others there, as where each is compared
+/// with the others; None where there are not two clusters.
+///
+/// Such values differ more within clusters than between them, and that is no chance: all components are then less, in
+/// the proportion by which the mean over this very design varies less than components from zero up would have it.
+pub fn opposed_components(observations: &[Observation]) -> Option<VarianceComponents> {
+    let components = variance_components(observations)?;
+    let uncut = Unshared::of(observations)?.uncut();
+    let prompts = observations.iter().map(|o| (o.prompt, o.cluster));
+    let prompts: BTreeMap<usize, usize> = prompts.collect();
+    let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
+    for cluster in prompts.values() {
+        *sizes.entry(*cluster).or_default() += 1;
+    }
+    let sizes: Vec<usize> = sizes.into_values().collect();
+    let n_repeats = observations.len() as f64 / prompts.len() as f64;
+    let cut = components.variance(&sizes, n_repeats);
+    let found = uncut.variance(&sizes, n_repeats).max(0.0);
+    Some(if found < cut {
+        components.times(found / cut)
+    } else {
+        components
+    })
+}
+
+impl Unshared {
+    fn of(observations: &[Observation]) -> Option<Self> {
+        let n = observations.len() as f64;
+        let mean = observations.iter().map(|o| o.value).sum::<f64>() / n;
+        let deviations = observations.iter().map(|o| Observation {
+            value: o.value - mean,
+            ..*o
+        });
+        let deviations: Vec<Observation> = deviations.collect();
+        let of_all = deviations.iter().map(|o| o.value * o.value).sum::<f64>() / n;
+        let all = pairs_within(&deviations, |_| ());
+        let in_cluster = pairs_within(&deviations, |o| o.cluster);
+        let in_prompt = pairs_within(&deviations, |o| o.prompt);
+        let in_repeat = pairs_within(&deviations, |o| (o.cluster, o.repeat));
+        let cluster = in_cluster.without(in_prompt).without(in_repeat);
+        let repeat = in_repeat.unshared(of_all);
+        let prompt = in_prompt.unshared(of_all);
+        // Of prompts alone in their clusters and without repeats nothing but the total is known.
+        let cluster = cluster.unshared(of_all).or(repeat).or(prompt);
+        Some(Self {
+            nothing: all.without(in_cluster).unshared(of_all)?,
+            cluster: cluster.unwrap_or(0.0),
+            repeat,
+            prompt,
+        })
+    }
+
+    /// The components as they come out, below zero too.
+    fn uncut(&self) -> VarianceComponents {
+        let prompt_and_residual = self.repeat.unwrap_or(self.cluster);
+        let cluster_repeat = self.cluster - prompt_and_residual;
+        let residual = self.prompt.map_or(0.0, |found| found - cluster_repeat);
+        VarianceComponents {
+            cluster: self.nothing - self.cluster,
+            cluster_repeat,
+            prompt: prompt_and_residual - residual,
+            residual,
+        }
+    }
+
+    /// The components within clusters, which add up to `within`.
+    fn within(&self, within: f64) -> VarianceComponents {
+        let prompt_and_residual = self.repeat.map_or(within, |found| found.min(within));
+        let cluster_repeat = within - prompt_and_residual;
+        let residual = self.prompt.map_or(0.0, |found| found - cluster_repeat);
+        let residual = residual.clamp(0.0, prompt_and_residual);
+        VarianceComponents {
+            cluster: 0.0,
+            cluster_repeat,
+            prompt: prompt_and_residual - residual,
+            residual,
+        }
+    }
 }
 
 /// The pairs of values that agree in `key`.
@@ -122,23 +196,35 @@ fn pairs_within<K: Ord>(observations: &[Observation], key: impl Fn(&Observation)
     let pairs = sums.into_values().map(Pairs::among);
     pairs.fold(Pairs::default(), |a, b| Pairs {
         n: a.n + b.n,
-        squares: a.squares + b.squares,
+        products: a.products + b.products,
     })
 }
 
 impl VarianceComponents {
+    fn times(self, part: f64) -> Self {
+        Self {
+            cluster: part * self.cluster,
+            cluster_repeat: part * self.cluster_repeat,
+            prompt: part * self.prompt,
+            residual: part * self.residual,
+        }
+    }
+
     /// The standard error of the mean over clusters of so many prompts each, with so many repeats of each prompt.
     ///
     /// There is at least one prompt and one repeat.
     pub fn standard_error(&self, cluster_sizes: &[usize], n_repeats: u32) -> f64 {
         let n: usize = cluster_sizes.iter().sum();
         assert!(n > 0 && n_repeats > 0, "a design measures something");
-        let n = n as f64;
-        let n_repeats = f64::from(n_repeats);
+        self.variance(cluster_sizes, f64::from(n_repeats)).sqrt()
+    }
+
+    fn variance(&self, cluster_sizes: &[usize], n_repeats: f64) -> f64 {
+        let n = cluster_sizes.iter().sum::<usize>() as f64;
         let squares = cluster_sizes.iter().map(|size| (*size as f64 / n).powi(2));
         let of_clusters = (self.cluster + self.cluster_repeat / n_repeats) * squares.sum::<f64>();
         let of_prompts = (self.prompt + self.residual / n_repeats) / n;
-        (of_clusters + of_prompts).sqrt()
+        of_clusters + of_prompts
     }
 }
 
@@ -216,18 +302,22 @@ mod tests {
         let all = balanced(7, 4, 3);
         let some: Vec<Observation> = all
             .iter()
-            .filter(|o| made(o.prompt, o.repeat as usize) < 0.7)
+            .filter(|o| made(o.prompt, o.repeat as usize) < 0.85)
             .copied()
             .collect();
+        let n_all = some.len() as f64;
+        let mean_of_all = some.iter().map(|o| o.value).sum::<f64>() / n_all;
+        let squares = some.iter().map(|o| (o.value - mean_of_all).powi(2));
+        let of_all = squares.sum::<f64>() / n_all;
         let mean = |is_meant: &dyn Fn(&Observation, &Observation) -> bool| {
             let (mut n, mut sum) = (0.0, 0.0);
             for (place, a) in some.iter().enumerate() {
                 for b in some[..place].iter().filter(|b| is_meant(a, b)) {
                     n += 1.0;
-                    sum += (a.value - b.value).powi(2) / 2.0;
+                    sum += (a.value - mean_of_all) * (b.value - mean_of_all);
                 }
             }
-            sum / n
+            of_all - sum / n
         };
         let total = mean(&|a, b| a.cluster != b.cluster);
         let cluster =
@@ -267,6 +357,53 @@ mod tests {
         assert!((found.standard_error(&[1; 40], 1) - (variance / n).sqrt()).abs() < 1e-12);
         assert_eq!(variance_components(&balanced(1, 3, 3)), None);
         assert_eq!(variance_components(&[]), None);
+    }
+
+    /// Large clusters of 1 and of -1, and small ones in which nothing varies: squared differences would find 0.
+    #[test]
+    fn clusters_that_vary_less_do_not_hide_what_varies_between_others() {
+        let sizes = [vec![20; 10], vec![2; 100]].concat();
+        let mut observations = Vec::new();
+        for (cluster, size) in sizes.iter().enumerate() {
+            for place in 0..*size {
+                let sign = if cluster % 2 == 0 { 1.0 } else { -1.0 };
+                let own = if place % 2 == 0 { 2.0 } else { -2.0 };
+                observations.push(Observation {
+                    cluster,
+                    prompt: observations.len(),
+                    repeat: 0,
+                    value: if *size == 20 { sign + own } else { 0.0 },
+                });
+            }
+        }
+        let found = variance_components(&observations).unwrap();
+        let expected = (10.0 * 20f64.powi(2) / 400f64.powi(2)).sqrt();
+        let found = found.standard_error(&sizes, 1);
+        assert!((found / expected - 1.0).abs() < 0.1, "{found} {expected}");
+    }
+
+    /// Values that add up to nearly the same in each cluster: the mean hardly varies.
+    #[test]
+    fn values_that_pull_against_each_other_vary_the_mean_less() {
+        let mut observations = balanced(30, 4, 3);
+        for of_cluster in observations.chunks_mut(12) {
+            let mean = of_cluster.iter().map(|o| o.value).sum::<f64>() / 12.0;
+            of_cluster.iter_mut().for_each(|o| o.value -= 0.9 * mean);
+        }
+        let clusters = observations.chunks(12);
+        let means = clusters.map(|it| it.iter().map(|o| o.value).sum::<f64>() / 12.0);
+        let means: Vec<f64> = means.collect();
+        let mean = means.iter().sum::<f64>() / 30.0;
+        let squares = means.iter().map(|it| (it - mean).powi(2)).sum::<f64>();
+        let expected = (squares / 29.0 / 30.0).sqrt();
+        let opposed = opposed_components(&observations).unwrap();
+        let found = opposed.standard_error(&[4; 30], 3);
+        assert!((found / expected - 1.0).abs() < 1e-9, "{found} {expected}");
+        let usual = variance_components(&observations).unwrap();
+        assert!(usual.standard_error(&[4; 30], 3) > 2.0 * expected);
+        let apart = balanced(30, 4, 3);
+        assert_eq!(opposed_components(&apart), variance_components(&apart));
+        assert_eq!(opposed_components(&[]), None);
     }
 
     /// A mean of simulated values varies as the standard error of its design says.

@@ -17,7 +17,7 @@ mod simulation;
 mod trend;
 
 pub use agreement::{Agreement, ClusteredAgreement, Kappa, agreement, clustered_agreement};
-pub use components::{Observation, VarianceComponents, variance_components};
+pub use components::{Observation, VarianceComponents, opposed_components, variance_components};
 pub use draws::Draws;
 pub use drift::{Drift, MeanLogprobs, TopTokens, drift, kl_divergence, mean_logprobs};
 pub use interval::{

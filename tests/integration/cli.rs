@@ -163,6 +163,13 @@ fn plan_counts_and_makes_nothing() {
     assert_eq!(comparison(&plan)["basis"], "prior");
     // Five control prompts: no sign-flip test can reject at 5 %, whatever the difference.
     assert!(comparison(&plan)["detectable_points"].is_null());
+    assert_eq!(plan["n_filler_prompts"], 0);
+    assert_eq!(plan["n_pairs_with_siblings"], 16);
+    assert_eq!(comparison(&plan)["siblings_basis"], "prior");
+    for name in ["specificity", "specific_leakage"] {
+        let error = &comparison(&plan)[format!("{name}_standard_error")];
+        assert!(error.as_f64().unwrap() > 0.0, "{plan}");
+    }
     let mut after = env.files();
     after.retain(|name| name != "shelf/.hashes.json");
     assert_eq!(after, before);
@@ -178,12 +185,15 @@ fn plan_counts_and_makes_nothing() {
     assert_eq!(counts(&plan), [132, 110, 22]);
     assert_eq!(cost(&plan)["seconds_from"], "run 2");
     assert_eq!(comparison(&plan)["basis"], "stored");
+    assert_eq!(comparison(&plan)["siblings_basis"], "stored");
     assert_eq!(comparison(&plan)["n_stored"], 17 * 5);
     let plan = env.seep("plan x.yaml").ok();
     for expected in [
         "Time 0.0 s, without loading",
         "found with a power of 80 %",
+        "17 prompt pairs, 22 distinct prompts",
         "85 stored verdicts each",
+        "over 16 of 17 pairs, which have siblings",
     ] {
         assert!(plan.stdout.contains(expected), "{}", plan.stdout);
     }

@@ -297,6 +297,11 @@ fn fillers_are_generated_and_are_no_pairs() {
     let plan = env.seep("plan x.yaml --format json").ok().json();
     let planned = [&plan["n_prompt_pairs"], &plan["n_prompts"]];
     assert_eq!(planned.map(|n| n.as_u64()), [Some(5), Some(12)]);
+    assert_eq!(plan["n_filler_prompts"], 4);
+    assert_eq!(plan["models"][0]["n_generations"], 12 * 5);
+    let table = env.seep("plan x.yaml").ok().stdout;
+    let counts = "5 prompt pairs, 4 filler prompts, 12 distinct prompts";
+    assert!(table.contains(counts), "{table}");
     env.seep("run x.yaml").ok();
     let record = env.record("db/seep.sqlite");
     record.check_integrity();

@@ -10,6 +10,7 @@ mod detection;
 use std::path::Path;
 
 use indicatif::HumanBytes;
+use itertools::Itertools as _;
 
 use crate::experiment::Experiment;
 use crate::generation::SamplingParams;
@@ -83,6 +84,8 @@ fn document(
     Ok(RunPlan {
         experiment: experiment.name().to_owned(),
         n_prompt_pairs: experiment.pairs().len(),
+        n_pairs_with_siblings: detection::pairs_with_siblings(experiment).len(),
+        n_filler_prompts: n_filler_prompts(experiment),
         n_prompts: experiment.prompts().len(),
         n_repeats: experiment.n_repeats(),
         enumeration: experiment.enumeration(),
@@ -95,6 +98,11 @@ fn document(
         models,
         comparisons,
     })
+}
+
+fn n_filler_prompts(experiment: &Experiment) -> usize {
+    let fillers = experiment.fillers().iter();
+    fillers.map(|filler| filler.prompt_idx).unique().count()
 }
 
 /// Returns the bytes that a generation takes in this database, with all that belongs to the generation.

@@ -261,3 +261,70 @@ fn grouped(members: &[&PairTexts<'_>], group: &Group<'_>, is_alone: bool) -> Gro
     });
     grouped
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::{Permutations, permutation_p_value};
+
+    const CONCEPTS: [&str; 4] = ["red", "blue", "green", "gray"];
+
+    /// A similarity that looks irregular.
+    fn similarity(concept: &str, text: &str) -> f64 {
+        let letters = concept.bytes().chain(text.bytes()).map(u64::from);
+        let number = letters.fold(7, |number, letter| (31 * number + letter) % 101);
+        number as f64 / 101.0
+    }
+
+    /// Three repeats of each concept in each of eight templates, in this order of concepts.
+    fn grouped(order: [usize; 4]) -> Grouped {
+        let names: Vec<String> = (0..8).map(|template| format!("t{template}")).collect();
+        let texts: Vec<String> = (0..8 * 4 * 3).map(|text| format!("text {text}")).collect();
+        let texts_of = |prompt: usize| {
+            let of_repeats = (0..3).map(|repeat| GroupText {
+                text: &texts[3 * prompt + repeat],
+                repeat_idx: Some(repeat as u32),
+                weight: 1.0 / 3.0,
+            });
+            of_repeats.collect::<Vec<_>>()
+        };
+        let both = names.iter().enumerate().cartesian_product(order);
+        let pairs = both.map(|((template, name), concept)| PairTexts {
+            pair_idx: 4 * template + concept,
+            concept: CONCEPTS[concept],
+            concept_family: None,
+            category: "any",
+            template_id: Some(name),
+            test_prompt: "with it",
+            control_prompt: "without it",
+            test: texts_of(4 * template + concept),
+            control: texts_of(4 * template),
+        });
+        let scale = Scale {
+            similarity: &|concept, text| Ok(similarity(concept, text)),
+            rounding: Rounding::PUBLISHED,
+        };
+        let pairs: Vec<PairTexts<'_>> = pairs.collect();
+        compare_groups(scale, &pairs, &FillerTexts::new()).unwrap()
+    }
+
+    /// Nor the p-value, for which permutations are drawn at random: the tables are the same.
+    #[test]
+    fn the_order_of_concepts_changes_nothing() {
+        let [first, other] = [[0, 1, 2, 3], [2, 0, 3, 1]].map(grouped);
+        assert_eq!(first.specifics, other.specifics);
+        assert_eq!(first.specifics.len(), 8 * 4 * 3);
+        assert_eq!(first.templates, other.templates);
+        let found = |grouped: &Grouped| {
+            let tables = grouped.templates.iter();
+            let tables: Vec<&[Vec<f64>]> = tables.map(|it| it.similarities.as_slice()).collect();
+            let permutations = Permutations {
+                seed: 1,
+                n_draws: 999,
+            };
+            permutation_p_value(&tables, permutations).unwrap()
+        };
+        assert_eq!(found(&first), found(&other));
+        assert_eq!(found(&first).n_draws, Some(999));
+    }
+}
