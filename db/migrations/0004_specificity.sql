@@ -31,6 +31,7 @@ CREATE TABLE specificities (
     filler_rate            REAL CHECK (filler_rate BETWEEN 0.0 AND 1.0),
     echo                   REAL NOT NULL CHECK (echo BETWEEN 0.0 AND 1.0),
     control_echo           REAL NOT NULL CHECK (control_echo BETWEEN 0.0 AND 1.0),
+    own_repetition         REAL NOT NULL CHECK (own_repetition BETWEEN 0.0 AND 1.0),
     margin                 REAL,
     PRIMARY KEY (condition_id, pair_idx, repeat_idx),
     -- Siblings give all of these or none.

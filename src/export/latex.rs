@@ -38,7 +38,7 @@ enum Content {
 
 const RATES: Layout = Layout {
     table: "rates",
-    caption: "Mean Leak-Rate in percent; 50 says that the word in the slot changes nothing. Pairs are repeats of prompt pairs, a tie counts one half. \
+    caption: "Mean Leak-Rate in percent; a word in the slot that changes nothing gives 50. Pairs are repeats of prompt pairs, a tie counts one half. \
         The 95 % interval takes all pairs that share a control prompt as one cluster (CR2, Satterthwaite).",
     columns: &[
         column("Experiment", Content::Text("experiment", ""), false),

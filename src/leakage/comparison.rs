@@ -29,7 +29,7 @@ pub type PairRates = BTreeMap<usize, f64>;
 /// The Mean Leak-Rate of one condition, over prompts whose repeats are averaged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConditionRate {
-    /// 100 times the mean of the prompts' means, in percent; at 50 the word in the slot changes nothing.
+    /// 100 times the mean of the prompts' means, in percent; 50 where the word in the slot changes nothing.
     pub mean_leak_rate: f64,
     /// Its 95 % interval in percent, cut to 0 to 100; None with a single cluster.
     pub interval: Option<Interval>,

@@ -22,7 +22,7 @@ use crate::stats::{Interval, cluster_mean};
 pub struct LeakRate {
     /// The category; None for all together.
     pub category: Option<String>,
-    /// 100 times the mean of the leak probabilities, in percent; at 50 the word in the slot changes nothing.
+    /// 100 times the mean of the leak probabilities, in percent; 50 where the word in the slot changes nothing.
     pub mean_leak_rate: f64,
     /// Its 95 % interval for the choice of prompts in percent, cut to 0 to 100; None with a single cluster.
     pub interval: Option<Interval>,
@@ -175,7 +175,8 @@ pub(super) fn in_percent(interval: Interval) -> Interval {
 ///
 /// Only those whose test text is closer to its concept than it is to any other concept, than siblings' texts are and than
 /// the control text is; of repeats those that leak. At most one for each control prompt, so that they differ. Those that
-/// mostly echo come after all others, whatever their margin: that the concept is close to itself shows little.
+/// mostly repeat concept or prompt come after all others, whatever their margin: that the concept is close to itself shows
+/// little.
 pub fn striking_leaks<'p>(
     pairs: impl IntoIterator<Item = &'p PairEstimate>,
     n_max: usize,
@@ -203,8 +204,8 @@ fn margin(pair: &PairEstimate) -> f64 {
 /// The more striking leak first; the order of the experiment among equals.
 fn by_strikingness(a: &PairEstimate, b: &PairEstimate) -> Ordering {
     let is_echo = |pair: &PairEstimate| {
-        let echo = pair.specific.map_or(pair.echo_probability, |it| it.echo);
-        echo >= 0.5
+        let specific = pair.specific;
+        specific.map_or(pair.echo_probability, |it| it.own_repetition) >= 0.5
     };
     let by_margin = margin(b).total_cmp(&margin(a));
     let by_place = (a.pair_idx, a.repeat_idx).cmp(&(b.pair_idx, b.repeat_idx));

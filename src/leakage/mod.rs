@@ -7,6 +7,7 @@
 
 mod bertscore;
 mod bounds;
+mod claim;
 mod comparison;
 mod detection;
 mod diagnostics;
@@ -15,7 +16,7 @@ mod echo;
 mod estimate;
 mod exact;
 mod figure;
-mod finding;
+
 mod flips;
 mod group;
 mod judges;
@@ -35,6 +36,7 @@ mod words;
 
 pub use bertscore::{BertScore, TokenVectors};
 pub use bounds::Bounds;
+pub use claim::{Claim, Direction, Origin, P_VALUE_MAX, side_of};
 pub use comparison::{
     Clusters, Comparison, ConditionRate, LeakTrend, MeasuredComparisons, PairRates,
     SpecificComparison, compare_measures, compare_with_base, condition_rate, leak_trend,
@@ -50,7 +52,6 @@ pub use exact::{
     scale_and_part,
 };
 pub use figure::Figure;
-pub use finding::{Direction, Finding, Origin, P_VALUE_MAX, side_of};
 pub use flips::{ChangedPair, Flips, RepeatFlips, changed_pairs, count_flips, repeat_disagreement};
 pub use group::{Group, GroupText, HeldPrompt, MeasuredConcept};
 pub use judges::{Choice, JudgeAgreement, JudgedItem, JudgedRate, judge_agreement};

@@ -272,7 +272,7 @@ mod tests {
             let [base, other] = [condition(n_planned), condition(n_planned)];
             let mean = |pairs: &[PairEstimate]| {
                 let values = pairs.iter().filter_map(|pair| measure.value(pair));
-                values.sum::<f64>() / pairs.len() as f64
+                100.0 * values.sum::<f64>() / pairs.len() as f64
             };
             found += (mean(&other) - mean(&base)).powi(2);
         }

@@ -24,6 +24,8 @@ pub struct Specific {
     pub echo: f64,
     /// The same of the control generation.
     pub control_echo: f64,
+    /// The probability that the test generation holds a word of the concept or restates its prompt, 0 to 1.
+    pub own_repetition: f64,
     /// The amount by which the test generation is closer to its concept than it is to any other concept, than siblings'
     /// generations are and than the control generation is, the least of them; None without other concepts.
     pub margin: Option<f64>,
@@ -139,6 +141,7 @@ impl Slice<'_> {
             return None;
         }
         let by_siblings = self.sibling_figures(&control, siblings);
+        let own = self.texts(self.pair);
         let anchors = || (0..group.measured.len()).filter(|&it| group.are_others(self.pair, it));
         let is_alone = siblings.is_empty();
         Some(Specific {
@@ -157,6 +160,10 @@ impl Slice<'_> {
                     .iter()
                     .map(|(text, weight)| (*weight, self.mentions.control_holds(*text, self.pair))),
             ),
+            own_repetition: probability(own.iter().map(|(text, weight)| {
+                let repeats = self.repeats(self.pair, *text, self.pair);
+                (*weight, repeats)
+            })),
             margin: self.margin(&control, siblings, anchors()),
         })
     }

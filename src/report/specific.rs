@@ -3,7 +3,7 @@
 //! Owns columns and sentences. When a claim is made, `leakage` says.
 
 use super::columns::{SAMPLING, condition_table, p_value_text, points};
-use crate::leakage::{Figure, Finding, LeakRate, Measure, Origin, PlaceboRate, SpecificRate};
+use crate::leakage::{Claim, Figure, LeakRate, Measure, Origin, PlaceboRate, SpecificRate};
 use crate::results::ModelSummary;
 use crate::stats::Interval;
 
@@ -108,7 +108,7 @@ fn range_text(interval: Interval, measure: Measure) -> String {
 }
 
 /// Says what the leak rate of a condition shows, in a sentence or two.
-pub(super) fn finding_words(name: &str, rate: &LeakRate) -> String {
+pub(super) fn claim_words(name: &str, rate: &LeakRate) -> String {
     let Some(specific) = &rate.specific else {
         return no_siblings_words(name, rate);
     };
@@ -127,21 +127,21 @@ pub(super) fn finding_words(name: &str, rate: &LeakRate) -> String {
         percent(figure(Measure::PlaceboRate).value),
         points(figure(Measure::SpecificLeakage).value),
     );
-    match rate.finding() {
-        Finding::Leaks(origin) => format!(
+    match rate.claim() {
+        Claim::Leaks(origin) => format!(
             "{name} leaks: {specificity}; {leak_rate}. {}",
             origin_words(specific, origin)
         ),
-        Finding::Avoids => format!(
+        Claim::Avoids => format!(
             "{name} keeps away from its concept: {specificity}, below the 50 % of no leakage; {leak_rate}."
         ),
-        Finding::SlotRaises => format!(
+        Claim::SlotRaises => format!(
             "{name}: what stands in the slot matters, but not measurably which concept: {specificity}, where 50 % is no leakage; {leak_rate}."
         ),
-        Finding::SlotLowers => format!(
+        Claim::SlotLowers => format!(
             "{name}: what stands in the slot makes generations less like the concepts, but not measurably which concept: {specificity}, where 50 % is no leakage; {leak_rate}."
         ),
-        Finding::CannotTell | Finding::NoSiblings => format!(
+        Claim::CannotTell | Claim::NoSiblings => format!(
             "{name}: cannot tell at this size: {specificity}, where 50 % is no leakage; {leak_rate}."
         ),
     }

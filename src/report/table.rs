@@ -8,7 +8,7 @@ use super::columns::{SAMPLING, bits_text, certain_text, condition_table, rate_te
 use super::diagnostics::diagnostics_text;
 use super::drift::drift_line;
 use super::encoders::encoder_table;
-use super::specific::{self, filler_words, finding_words, specific_table};
+use super::specific::{self, claim_words, filler_words, specific_table};
 use crate::generation::EnumerationParams;
 use crate::leakage::LeakRate;
 use crate::results::{
@@ -147,7 +147,7 @@ fn answer(models: &[ModelSummary]) -> String {
             model.model, model.quantization, model.sampling_label
         );
         let fillers = rate.fillers.as_ref().map(filler_words);
-        let words = finding_words(name.trim_end(), rate);
+        let words = claim_words(name.trim_end(), rate);
         Some([words].into_iter().chain(fillers).join(" "))
     });
     table.into_iter().chain(words).join("\n")

@@ -93,7 +93,7 @@ impl Store {
             let sql = "SELECT count(*) FROM experiment_pairs WHERE experiment_id = ?1";
             let mut select = view.prepare_cached(sql)?;
             let n_pairs: i64 = select.query_row([experiment], |row| row.get(0))?;
-            Ok(super::values::unsigned(n_pairs)?)
+            super::values::unsigned(n_pairs)
         })
     }
 

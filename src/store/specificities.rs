@@ -48,6 +48,7 @@ impl Store {
                     ":filler_rate": new.filler_rate,
                     ":echo": new.echo,
                     ":control_echo": new.control_echo,
+                    ":own_repetition": new.own_repetition,
                     ":margin": new.margin,
                     ":is_partial": is_partial,
                 })?;
@@ -78,16 +79,18 @@ impl Store {
 const SAVE: &str = "
     INSERT INTO specificities
         (condition_id, pair_idx, repeat_idx, n_siblings, n_sibling_texts, placebo, repetition, specificity,
-         specificity_repetition, sibling_echo, anchor_placebo, filler_rate, echo, control_echo, margin)
+         specificity_repetition, sibling_echo, anchor_placebo, filler_rate, echo, control_echo,
+         own_repetition, margin)
     VALUES
         (:condition, :pair_idx, :repeat_idx, :n_siblings, :n_sibling_texts, :placebo, :repetition, :specificity,
-         :specificity_repetition, :sibling_echo, :anchor_placebo, :filler_rate, :echo, :control_echo, :margin)
+         :specificity_repetition, :sibling_echo, :anchor_placebo, :filler_rate, :echo, :control_echo,
+         :own_repetition, :margin)
     ON CONFLICT DO UPDATE SET
         n_siblings = excluded.n_siblings, n_sibling_texts = excluded.n_sibling_texts, placebo = excluded.placebo,
         repetition = excluded.repetition, specificity = excluded.specificity,
         specificity_repetition = excluded.specificity_repetition, sibling_echo = excluded.sibling_echo,
         anchor_placebo = excluded.anchor_placebo, filler_rate = excluded.filler_rate, echo = excluded.echo,
-        control_echo = excluded.control_echo, margin = excluded.margin
+        control_echo = excluded.control_echo, own_repetition = excluded.own_repetition, margin = excluded.margin
     WHERE NOT :is_partial OR n_sibling_texts <= excluded.n_sibling_texts";
 
 fn specific(row: &Row<'_>) -> Result<Specific, Failure> {
@@ -109,6 +112,7 @@ fn specific(row: &Row<'_>) -> Result<Specific, Failure> {
         filler_rate: row.get("filler_rate")?,
         echo: row.get("echo")?,
         control_echo: row.get("control_echo")?,
+        own_repetition: row.get("own_repetition")?,
         margin: row.get("margin")?,
     })
 }

@@ -51,7 +51,7 @@ fn exact_figures_are_those_of_many_repeats() {
     env.write("exact.yaml", &text);
     let exact = env.seep("run exact.yaml --format json").ok().json();
     let (drawn, exact) = (&drawn["leak_rates"][0], &exact["exact_leak_rates"][0]);
-    assert_eq!(number(exact, "coverage_min"), 1.0);
+    assert!(number(exact, "coverage_min") > 1.0 - 1e-9);
     assert_eq!(exact["n_pairs_with_siblings"], 12);
     assert_eq!(drawn["n_pairs_with_siblings"], 12 * n_repeats);
     for name in FIGURES {

@@ -108,6 +108,7 @@ fn specific(margin: f64, is_echo: bool) -> Option<Specific> {
         filler_rate: None,
         echo: f64::from(u8::from(is_echo)),
         control_echo: 0.0,
+        own_repetition: f64::from(u8::from(is_echo)),
         margin: Some(margin),
     })
 }

@@ -12,7 +12,7 @@ use crate::report::compare::conclusions::{
 use crate::report::compare::words::{
     certain_words, difference_words, few_clusters_words, trend_words,
 };
-use crate::report::specific::{filler_words, finding_words};
+use crate::report::specific::{claim_words, filler_words};
 use crate::report::text::visible;
 use crate::results::{ReportCondition, ReportData};
 
@@ -61,7 +61,7 @@ pub(super) fn rate_words(condition: &ReportCondition, unit: &str) -> String {
     let Some(rate) = condition.leak_rates.first() else {
         return format!("{name}: no verdict is stored.");
     };
-    let mut words = finding_words(name, rate);
+    let mut words = claim_words(name, rate);
     let Some(interval) = rate.interval else {
         return format!(
             "{words} All prompts share one {unit}, so nothing shows how far figures would vary."

@@ -149,20 +149,21 @@ pub(super) fn categories(data: &ReportData) -> Vec<&str> {
 
 /// Says what 50 % of a Leak-Rate is, and what else tells leakage; `place` names it, such as `At 50 %`.
 pub(super) fn fifty_words(data: &ReportData, place: &str) -> String {
-    let slot = "the word in the slot changes nothing";
+    let slot =
+        "a word in the slot that changes nothing gives that rate, and so may one that matters";
     match has_specific(data) {
         true => format!(
-            "{place} {slot}; that it matters which word stands there, only specificity says."
+            "{place}: {slot}; that it matters which word stands there, only specificity says."
         ),
         false => format!(
-            "{place} {slot}; no comparison with other concepts is there, so nothing tells leakage from what any word in the slot does."
+            "{place}: {slot}; no comparison with other concepts is there, so nothing tells leakage from what any word in the slot does."
         ),
     }
 }
 
 /// The same under a figure in which a dashed line is at 50 %.
 pub(super) fn dashed_words(data: &ReportData) -> String {
-    fifty_words(data, "At the dashed line at 50 %")
+    fifty_words(data, "The dashed line is at 50 %")
 }
 
 /// True if some pair has siblings.

@@ -201,7 +201,7 @@ pub(super) fn grid_of_sizes(data: &ReportData) -> Option<Chart> {
     let table = grid_table(&plot);
     let caption = format!(
         "Mean Leak-Rate in percent, and below it its interval, by model (smallest first) and label of quantization (most bits per weight first); blue is above 50 %, orange below, and a dash is a condition that was not run. {} {}. {METHOD}{}",
-        fifty_words(data, "At 50 %"),
+        fifty_words(data, "The rate of 50 %"),
         n_words(data),
         star_words(conditions.iter().map(|(condition, _)| *condition))
     );

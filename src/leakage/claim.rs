@@ -1,7 +1,7 @@
-//! Findings: what the figures of a rate or of a difference allow to be said.
+//! Claims: the sentences that the figures of a rate or of a difference allow.
 //!
 //! Owns when a claim is made: where the interval of specificity and its test agree. A Leak-Rate alone says only that
-//! something in the slot matters. How a finding is put into words is in `report`.
+//! something in the slot matters. How a claim is put into words is in `report`.
 
 use super::comparison::{Comparison, SpecificComparison};
 use super::leak_rate::LeakRate;
@@ -12,9 +12,9 @@ use crate::stats::Interval;
 /// A p-value up to this goes with a 95 % interval.
 pub const P_VALUE_MAX: f64 = 0.05;
 
-/// The finding on one rate.
+/// The claim on one rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finding {
+pub enum Claim {
     /// Generations are closer to the concept of their own prompt.
     Leaks(Origin),
     /// Generations are farther from the concept of their own prompt.
@@ -52,18 +52,18 @@ pub enum Direction {
 }
 
 impl LeakRate {
-    /// The finding on this rate.
-    pub fn finding(&self) -> Finding {
+    /// The claim on this rate.
+    pub fn claim(&self) -> Claim {
         let Some(specific) = &self.specific else {
-            return Finding::NoSiblings;
+            return Claim::NoSiblings;
         };
         match specific.direction() {
-            Some(Direction::Above) => Finding::Leaks(specific.origin()),
-            Some(Direction::Below) => Finding::Avoids,
+            Some(Direction::Above) => Claim::Leaks(specific.origin()),
+            Some(Direction::Below) => Claim::Avoids,
             None => match side_of(self.interval, 50.0) {
-                Some(Direction::Above) => Finding::SlotRaises,
-                Some(Direction::Below) => Finding::SlotLowers,
-                None => Finding::CannotTell,
+                Some(Direction::Above) => Claim::SlotRaises,
+                Some(Direction::Below) => Claim::SlotLowers,
+                None => Claim::CannotTell,
             },
         }
     }
