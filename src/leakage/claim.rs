@@ -60,7 +60,7 @@ impl LeakRate {
         match specific.direction() {
             Some(Direction::Above) => Claim::Leaks(specific.origin()),
             Some(Direction::Below) => Claim::Avoids,
-            None => match side_of(self.interval, 50.0) {
+            None => match side_of(specific.leak_rate.interval, 50.0) {
                 Some(Direction::Above) => Claim::SlotRaises,
                 Some(Direction::Below) => Claim::SlotLowers,
                 None => Claim::CannotTell,

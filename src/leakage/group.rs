@@ -28,7 +28,7 @@ pub struct MeasuredConcept<'a> {
 pub struct HeldPrompt<'a> {
     /// The prompt.
     pub prompt: &'a str,
-    /// The texts that it was continued with, at least one.
+    /// The texts that it was continued with, at least one; repeats in their order.
     pub texts: Vec<GroupText<'a>>,
 }
 
@@ -44,7 +44,7 @@ pub struct Group<'a> {
     pub measured: Vec<MeasuredConcept<'a>>,
     /// The prompts.
     pub held: Vec<HeldPrompt<'a>>,
-    /// The texts of the control prompt.
+    /// The texts of the control prompt; repeats in their order.
     pub control: Vec<GroupText<'a>>,
     /// `similarities[measured][held][text]`, rounded.
     pub similarities: Vec<Vec<Vec<f64>>>,
@@ -65,13 +65,13 @@ impl HeldPrompt<'_> {
 }
 
 /// The places and weights of one repeat's texts, or of all.
-pub(super) fn texts_at(texts: &[GroupText<'_>], repeat_idx: Option<u32>) -> Vec<(usize, f64)> {
-    let texts = texts.iter().enumerate();
+pub(super) fn texts_at(of_prompt: &[GroupText<'_>], repeat_idx: Option<u32>) -> Vec<(usize, f64)> {
+    let texts = of_prompt.iter().enumerate();
     match repeat_idx {
         None => texts.map(|(place, text)| (place, text.weight)).collect(),
-        Some(_) => texts
-            .filter(|(_, text)| text.repeat_idx == repeat_idx)
-            .map(|(place, _)| (place, 1.0))
-            .collect(),
+        Some(_) => {
+            let found = of_prompt.binary_search_by_key(&repeat_idx, |text| text.repeat_idx);
+            found.into_iter().map(|place| (place, 1.0)).collect()
+        }
     }
 }

@@ -34,7 +34,9 @@ pub struct LeakRate {
     pub n_echoes: f64,
     /// Clusters of the interval: control prompts.
     pub n_clusters: usize,
-    /// The comparisons with other concepts; None where they are not stored, or no pair has siblings.
+    /// True if the comparisons with other concepts are stored.
+    pub is_compared: bool,
+    /// These comparisons; None where they are not stored, or no pair has siblings.
     pub specific: Option<SpecificRate>,
     /// The weaker comparison of pairs without siblings; None without such pairs.
     pub anchors: Option<PlaceboRate>,
@@ -129,6 +131,7 @@ fn leak_rate(
         n_tied: pairs.iter().map(|pair| pair.tie_probability).sum(),
         n_echoes: pairs.iter().map(|pair| pair.echo_probability).sum(),
         n_clusters: estimate.n_clusters,
+        is_compared: pairs.iter().any(|pair| pair.specific.is_some()),
         specific: specific_rate(&pairs, templates, category),
         anchors: placebo_rate(&pairs, |specific| specific.anchor_placebo),
         fillers: placebo_rate(&pairs, |specific| specific.filler_rate),

@@ -10,8 +10,10 @@ use itertools::Itertools as _;
 /// Of the pairs that share one template and control: how close each concept is to the test generations of each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TemplateSimilarities {
-    /// The category of the template.
-    pub category: String,
+    /// The category of the pairs; None where they are of several.
+    pub category: Option<String>,
+    /// True if some pair has siblings: a template of one family has a table, but tests nothing.
+    pub has_siblings: bool,
     /// The concepts, at least one.
     pub concepts: Vec<String>,
     /// `similarities[measured][held]`: the mean similarity of the concept `measured` to the test generations whose
@@ -167,7 +169,8 @@ mod tests {
 
     fn template(concepts: &[&str], similarities: Vec<Vec<f64>>) -> TemplateSimilarities {
         TemplateSimilarities {
-            category: "any".to_owned(),
+            has_siblings: true,
+            category: Some("any".to_owned()),
             concepts: concepts.iter().map(|it| (*it).to_owned()).collect(),
             similarities,
         }
@@ -352,6 +355,7 @@ mod tests {
                 .collect()
         };
         TemplateSimilarities {
+            has_siblings: true,
             category: old.category.clone(),
             concepts: order.iter().map(|idx| old.concepts[*idx].clone()).collect(),
             similarities: order.iter().map(row).collect(),

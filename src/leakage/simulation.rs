@@ -74,7 +74,7 @@ pub fn simulated_specificity(
         let holds = f64::from(u8::from(holds_50(&rate)));
         let rejected = f64::from(u8::from(is_rejected(&groups, draws.next_word())));
         let specificity = rate.figure(Measure::Specificity).value;
-        let found = [rate.mean_leak_rate, specificity, holds, rejected];
+        let found = [rate.leak_rate.value, specificity, holds, rejected];
         for (sum, found) in sums.iter_mut().zip(found) {
             *sum += found;
         }

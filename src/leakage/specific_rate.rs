@@ -24,7 +24,7 @@ pub struct SpecificRate {
     /// Their control prompts: clusters of the intervals.
     pub n_clusters: usize,
     /// The Mean Leak-Rate over these pairs, in percent.
-    pub mean_leak_rate: f64,
+    pub leak_rate: Figure,
     /// In the order of [`Measure::OF_SIBLINGS`].
     figures: Vec<Figure>,
     /// The probability of concepts as near to their own generations by chance; None where similarities are not stored.
@@ -58,7 +58,14 @@ impl SpecificRate {
         Self {
             n_pairs: 10,
             n_clusters: 5,
-            mean_leak_rate: 60.0,
+            leak_rate: Figure {
+                value: 60.0,
+                standard_error: Some(3.0),
+                interval: Some(crate::stats::Interval {
+                    lower: 54.0,
+                    upper: 66.0,
+                }),
+            },
             figures,
             p_value,
         }
@@ -79,14 +86,15 @@ pub(super) fn specific_rate(
         figure(&values.collect::<Vec<_>>(), &clusters, measure.range())
     };
     let is_meant = |template: &&TemplateSimilarities| {
-        category.is_none_or(|category| template.category == category)
+        let is_of = |category| template.category.as_deref() == Some(category);
+        template.has_siblings && category.is_none_or(is_of)
     };
     let tables = templates.iter().filter(is_meant);
     let tables: Vec<&[Vec<f64>]> = tables.map(|it| it.similarities.as_slice()).collect();
     Some(SpecificRate {
         n_pairs: pairs.len(),
         n_clusters: cluster_mean(&vec![0.0; pairs.len()], &clusters, LEVEL)?.n_clusters,
-        mean_leak_rate: of_measure(Measure::LeakRate)?.value,
+        leak_rate: of_measure(Measure::LeakRate)?,
         figures: Measure::OF_SIBLINGS
             .into_iter()
             .map(of_measure)

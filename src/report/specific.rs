@@ -114,16 +114,16 @@ pub(super) fn claim_words(name: &str, rate: &LeakRate) -> String {
     };
     let figure = |measure| specific.figure(measure);
     let specificity = format!(
-        "specificity {} (95 % interval {}, p {})",
+        "specificity {} ({}, p {})",
         percent(figure(Measure::Specificity).value),
-        range_of(figure(Measure::Specificity), Measure::Specificity),
+        interval_words(figure(Measure::Specificity)),
         specific
             .p_value
             .map_or("none".to_owned(), |it| p_value_text(it.value)),
     );
     let leak_rate = format!(
-        "its Leak-Rate of {} is {} for other concepts in the prompt and {} points for this one",
-        percent(specific.mean_leak_rate),
+        "the Leak-Rate of pairs with siblings, {}, is {} for other concepts in the prompt and {} points for this one",
+        percent(specific.leak_rate.value),
         percent(figure(Measure::PlaceboRate).value),
         points(figure(Measure::SpecificLeakage).value),
     );
@@ -145,6 +145,18 @@ pub(super) fn claim_words(name: &str, rate: &LeakRate) -> String {
             "{name}: cannot tell at this size: {specificity}, where 50 % is no leakage; {leak_rate}."
         ),
     }
+}
+
+/// The interval of a rate in a sentence.
+fn interval_words(figure: &Figure) -> String {
+    figure
+        .interval
+        .map_or("no interval: a single cluster".to_owned(), |interval| {
+            format!(
+                "95 % interval {:.1} to {:.1}",
+                interval.lower, interval.upper
+            )
+        })
 }
 
 fn origin_words(specific: &SpecificRate, origin: Origin) -> String {
@@ -169,6 +181,9 @@ fn origin_words(specific: &SpecificRate, origin: Origin) -> String {
 
 fn no_siblings_words(name: &str, rate: &LeakRate) -> String {
     match &rate.anchors {
+        None if rate.is_compared => format!(
+            "{name}: no pair has siblings, so nothing tells leakage from what any word in the slot does."
+        ),
         None => format!(
             "{name}: no comparison with other concepts is stored (`seep score` makes it), so nothing tells leakage from what any word in the slot does."
         ),

@@ -228,8 +228,12 @@ fn register_pairs(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     let mut update = connection.prepare_cached(
-        "UPDATE experiment_pairs SET concept_family = ?3 WHERE experiment_id = ?1 AND pair_idx = ?2",
+        "UPDATE experiment_pairs SET concept_family = ?3
+         WHERE experiment_id = ?1 AND pair_idx = ?2 AND concept_family IS NOT ?3",
     )?;
+    // A file that names no families says nothing about those of another file.
+    let has_families = new.pairs.iter().any(|pair| pair.concept_family.is_some());
+    let mut n_moved = 0;
     let mut pair_idxs = Vec::with_capacity(new.pairs.len());
     for pair in new.pairs {
         let sides = [pair.test_row_idx, pair.control_row_idx];
@@ -257,10 +261,18 @@ fn register_pairs(
                 pair.concept_family
             ])?;
             next += 1;
-        } else {
-            update.execute(params![experiment, pair_idx, pair.concept_family])?;
+        } else if has_families {
+            n_moved += update.execute(params![experiment, pair_idx, pair.concept_family])?;
         }
         pair_idxs.push(pair_idx);
+    }
+    if n_moved > 0 {
+        // A cache: with other families every pair has other siblings, by every metric.
+        connection.execute(
+            "DELETE FROM specificities
+             WHERE condition_id IN (SELECT id FROM conditions WHERE experiment_id = ?1)",
+            [experiment],
+        )?;
     }
     let n_new = usize::try_from(next - first_new).expect("it counts up");
     Ok((pair_idxs, n_new))

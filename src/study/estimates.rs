@@ -61,7 +61,12 @@ impl<'a> Estimates<'a> {
             .chain(exact.iter().map(prompts_of_exact));
         let prompts: BTreeMap<usize, PairPrompts> =
             prompts.map(|pair| (pair.pair_idx, pair)).collect();
-        let templates = templates(&prompts, &store.concept_similarities(set.id)?);
+        let has_siblings = |pair_idx: usize| {
+            let specific = specifics.range((pair_idx, 0)..=(pair_idx, u32::MAX));
+            specific.into_iter().any(|(_, it)| it.siblings.is_some())
+        };
+        let similarities = store.concept_similarities(set.id)?;
+        let templates = templates(&prompts, &similarities, &has_siblings);
         Ok(Self {
             set,
             rates: pair_rates(&pairs, Measure::LeakRate),

@@ -16,6 +16,7 @@ use crate::store::ConceptSimilarity;
 pub(crate) fn templates(
     prompts: &BTreeMap<usize, PairPrompts>,
     similarities: &[ConceptSimilarity],
+    has_siblings: &dyn Fn(usize) -> bool,
 ) -> Vec<TemplateSimilarities> {
     let cells: HashMap<(usize, usize), f64> = similarities
         .iter()
@@ -38,7 +39,13 @@ pub(crate) fn templates(
                 .collect::<Option<Vec<f64>>>()
         };
         Some(TemplateSimilarities {
-            category: pairs.first()?.category.clone(),
+            category: pairs
+                .iter()
+                .map(|pair| &pair.category)
+                .all_equal_value()
+                .ok()
+                .cloned(),
+            has_siblings: pairs.iter().any(|pair| has_siblings(pair.pair_idx)),
             concepts: pairs.iter().map(|pair| pair.concept.clone()).collect(),
             similarities: pairs.iter().map(row).collect::<Option<_>>()?,
         })
@@ -82,11 +89,11 @@ mod tests {
     #[test]
     fn pairs_that_are_measured_against_each_other_are_a_table() {
         let all = [rows(&[0, 2]), rows(&[3, 4])].concat();
-        let found = templates(&prompts(), &all);
+        let found = templates(&prompts(), &all, &|_| true);
         assert_eq!(found.len(), 2);
         assert_eq!(
-            (found[0].category.as_str(), found[1].category.as_str()),
-            ("first", "second")
+            (found[0].category.as_deref(), found[1].category.as_deref()),
+            (Some("first"), Some("second"))
         );
         assert_eq!(found[0].concepts, ["green", "red"]);
         assert_eq!(found[0].similarities, [[22.0, 20.0], [2.0, 0.0]]);
@@ -97,7 +104,7 @@ mod tests {
     fn a_table_with_a_hole_is_left_out() {
         let mut all = [rows(&[0, 1, 2]), rows(&[3, 4])].concat();
         all.retain(|row| (row.pair_idx, row.held_pair_idx) != (2, 1));
-        let found = templates(&prompts(), &all);
+        let found = templates(&prompts(), &all, &|_| true);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].concepts, ["blue", "red"]);
     }

@@ -48,6 +48,7 @@ fn rate(category: Option<&str>, mean_leak_rate: f64, interval: Option<Interval>)
         n_tied: 1.0,
         n_echoes: 2.0,
         n_clusters: 3,
+        is_compared: false,
         specific: None,
         anchors: None,
         fillers: None,
@@ -371,7 +372,8 @@ fn conditions() -> Vec<ReportCondition> {
 /// The matrix of two templates that share a concept, of which `same` is the similarity to itself.
 fn matrix(same: f64) -> ConceptMatrix {
     let template = |concepts: [&str; 2]| TemplateSimilarities {
-        category: "color-to-other".to_owned(),
+        category: Some("color-to-other".to_owned()),
+        has_siblings: true,
         concepts: concepts.map(str::to_owned).into(),
         similarities: vec![vec![same, 0.1], vec![0.2, same]],
     };

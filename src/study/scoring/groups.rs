@@ -223,7 +223,11 @@ fn control<'e>(members: &[&PairTexts<'e>]) -> Vec<GroupText<'e>> {
         }
         _ => {
             let texts = members.iter().flat_map(|pair| &pair.control);
-            texts.unique_by(|text| text.repeat_idx).copied().collect()
+            let texts = texts.unique_by(|text| text.repeat_idx);
+            texts
+                .sorted_by_key(|text| text.repeat_idx)
+                .copied()
+                .collect()
         }
     }
 }
@@ -239,9 +243,9 @@ fn grouped(members: &[&PairTexts<'_>], group: &Group<'_>, is_alone: bool) -> Gro
         similarities: Vec::new(),
         templates: Vec::new(),
     };
-    let Some(first) = members.first().filter(|_| !is_alone) else {
+    if members.len() < 2 {
         return grouped;
-    };
+    }
     let similarities = group.mean_similarities();
     for (measured, row) in members.iter().zip(&similarities) {
         let cells = members.iter().zip(row);
@@ -255,7 +259,13 @@ fn grouped(members: &[&PairTexts<'_>], group: &Group<'_>, is_alone: bool) -> Gro
             }));
     }
     grouped.templates.push(TemplateSimilarities {
-        category: first.category.to_owned(),
+        category: members
+            .iter()
+            .map(|pair| pair.category)
+            .all_equal_value()
+            .ok()
+            .map(str::to_owned),
+        has_siblings: !is_alone,
         concepts: members.iter().map(|pair| pair.concept.to_owned()).collect(),
         similarities,
     });

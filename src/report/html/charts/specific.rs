@@ -233,7 +233,7 @@ fn sum_text(rate: &SpecificRate) -> String {
     format!(
         "{first:.1} {} = {:.1}",
         others.join(" "),
-        rate.mean_leak_rate
+        rate.leak_rate.value
     )
 }
 
@@ -275,7 +275,7 @@ fn parts_table(data: &ReportData, groups: &[Group<'_>]) -> Table {
     ];
     let cells = |rate: &SpecificRate| {
         [
-            format!("{:.1}", rate.mean_leak_rate),
+            format!("{:.1}", rate.leak_rate.value),
             figure_text(rate, Measure::PlaceboRate),
             figure_text(rate, Measure::Repetition),
             figure_text(rate, Measure::Association),
