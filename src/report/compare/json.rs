@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::conclusions::{Conclusion, conclusions_words, similarity_name};
 use super::words::difference_words;
-use crate::leakage::{Comparison, Flips, RepeatFlips};
+use crate::leakage::{Comparison, Flips, Measure, RepeatFlips};
 use crate::report::objects::{BoundsObject, EnumerationObject, IntervalObject, listed};
 use crate::report::specific_object::{SpecificDifferenceObject, SpecificObject};
 use crate::results::{
@@ -36,6 +36,7 @@ struct Document<'a> {
     /// Null with one repeat.
     base_disagreement: Option<f64>,
     trends: Vec<TrendObject<'a>>,
+    specificity_trends: Vec<TrendObject<'a>>,
     metric_agreements: Vec<AgreementObject<'a>>,
 }
 
@@ -237,7 +238,8 @@ pub fn comparison_json(report: &ComparisonReport) -> String {
             .map(|comparison| comparison_object(report, comparison))
             .collect(),
         base_disagreement: report.base_disagreement,
-        trends: report.trends.iter().map(trend_object).collect(),
+        trends: trends(report, Measure::LeakRate),
+        specificity_trends: trends(report, Measure::Specificity),
         metric_agreements: report.agreements.iter().map(agreement_object).collect(),
     };
     let text = serde_json::to_string_pretty(&document)
@@ -403,6 +405,11 @@ fn repeat_object(repeat: &RepeatText) -> RepeatObject<'_> {
         control_generation: &repeat.control_generation,
         leak: repeat.leak.value(),
     }
+}
+
+fn trends(report: &ComparisonReport, measure: Measure) -> Vec<TrendObject<'_>> {
+    let trends = report.trends.iter().filter(|it| it.measure == measure);
+    trends.map(trend_object).collect()
 }
 
 fn trend_object(found: &ModelTrend) -> TrendObject<'_> {
