@@ -3,12 +3,14 @@
 //! Owns which pairs each mean is over, its interval, and the permutation test beside them. The figures of a pair are in
 //! `measure`.
 
+use itertools::Itertools as _;
+
 use super::estimate::PairEstimate;
-use super::figure::{Figure, LEVEL, figure};
+use super::figure::{Figure, figure};
 use super::matrix::TemplateSimilarities;
 use super::measure::Measure;
 use super::specificity::Specific;
-use crate::stats::{PValue, Permutations, cluster_mean, permutation_p_value};
+use crate::stats::{PValue, Permutations, permutation_p_value};
 
 /// Random permutations of a p-value: near 0.05 its standard error is then 0.0007.
 pub const PERMUTATIONS: Permutations = Permutations {
@@ -93,7 +95,7 @@ pub(super) fn specific_rate(
     let tables: Vec<&[Vec<f64>]> = tables.map(|it| it.similarities.as_slice()).collect();
     Some(SpecificRate {
         n_pairs: pairs.len(),
-        n_clusters: cluster_mean(&vec![0.0; pairs.len()], &clusters, LEVEL)?.n_clusters,
+        n_clusters: clusters.iter().unique().count(),
         leak_rate: of_measure(Measure::LeakRate)?,
         figures: Measure::OF_SIBLINGS
             .into_iter()

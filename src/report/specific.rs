@@ -13,19 +13,8 @@ pub(super) const LEGEND: &str = "Placebo: the same comparison with the control f
      of its prompt than generations for other concepts are; 50 % where it does not matter. p: concepts permuted within templates.\n\
      Repetition: the part from generations that hold a concept or restate a prompt; association: the rest.";
 
-/// The columns; those marked hold text.
-const COLUMNS: [(&str, bool); 10] = [
-    ("model", true),
-    ("quantization", true),
-    (SAMPLING, true),
-    ("category", true),
-    ("placebo", false),
-    ("specific leakage", false),
-    ("= repetition", false),
-    ("+ association", false),
-    ("specificity", false),
-    ("p", false),
-];
+/// The columns that name a rate.
+const NAMING: [&str; 4] = ["model", "quantization", SAMPLING, "category"];
 
 /// The table of all rates that have these comparisons; None where none has.
 pub(super) fn specific_table(models: &[ModelSummary]) -> Option<String> {
@@ -48,7 +37,10 @@ pub(super) fn specific_table(models: &[ModelSummary]) -> Option<String> {
         })
     });
     let rows: Vec<Vec<String>> = rows.collect();
-    (!rows.is_empty()).then(|| condition_table(&COLUMNS, &rows))
+    let names = NAMING.map(|name| (name, true));
+    let figures = SPECIFIC_COLUMNS.map(|name| (name, false));
+    let columns: Vec<(&str, bool)> = names.into_iter().chain(figures).collect();
+    (!rows.is_empty()).then(|| condition_table(&columns, &rows))
 }
 
 /// Placebo, specific leakage with its parts, specificity and its p-value.

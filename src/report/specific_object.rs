@@ -7,11 +7,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::leakage::{Comparison, Figure, Measure, PlaceboRate, SpecificComparison, SpecificRate};
 use crate::stats::Interval;
 
-/// The figures of a rate; null where no pair has siblings.
+/// The figures of a rate, or the differences of two conditions; null where no pair has siblings.
 pub(super) struct SpecificObject(Vec<(String, Value)>);
-
-/// The differences of two conditions; null where no common pair has siblings.
-pub(super) struct SpecificDifferenceObject(Vec<(String, Value)>);
 
 /// A rate without the concept, beside the leak rate of the same pairs.
 #[derive(serde::Serialize)]
@@ -50,10 +47,8 @@ impl SpecificObject {
         fields.push(("n_pairs_with_siblings".to_owned(), Value::Count(n_pairs)));
         Self(fields)
     }
-}
 
-impl SpecificDifferenceObject {
-    pub(super) fn of(found: Option<&SpecificComparison>) -> Self {
+    pub(super) fn of_differences(found: Option<&SpecificComparison>) -> Self {
         let mut fields = Vec::new();
         for measure in Measure::COMPARED {
             let found = found.map(|found| found.by(measure));
@@ -101,24 +96,14 @@ fn ends(interval: Interval) -> [f64; 2] {
 
 impl Serialize for SpecificObject {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        fields(&self.0, serializer)
-    }
-}
-
-impl Serialize for SpecificDifferenceObject {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        fields(&self.0, serializer)
-    }
-}
-
-fn fields<S: Serializer>(fields: &[(String, Value)], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(fields.len()))?;
-    for (name, value) in fields {
-        match value {
-            Value::Number(number) => map.serialize_entry(name, number)?,
-            Value::Ends(ends) => map.serialize_entry(name, ends)?,
-            Value::Count(count) => map.serialize_entry(name, count)?,
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            match value {
+                Value::Number(number) => map.serialize_entry(name, number)?,
+                Value::Ends(ends) => map.serialize_entry(name, ends)?,
+                Value::Count(count) => map.serialize_entry(name, count)?,
+            }
         }
+        map.end()
     }
-    map.end()
 }

@@ -584,3 +584,16 @@ fn leaks_that_were_computed_differently_are_not_compared_silently() {
         assert!(refused.stderr.contains(expected), "{}", refused.stderr);
     }
 }
+
+/// An annotator called `all` looked like the row of everybody together, and a line break in a name broke the table.
+#[test]
+fn an_annotator_is_not_called_as_everybody_together() {
+    let env = TestEnv::filled();
+    for name in ["all", "an\nna"] {
+        let mut command = env.command("annotate read anna.csv --db filled.sqlite --annotator");
+        let ran = env.run(command.arg(name));
+        assert_eq!(ran.exit_code, Some(2), "{}", ran.stderr);
+        let said = "no annotator can be called ";
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
+}

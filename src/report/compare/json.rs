@@ -8,7 +8,7 @@ use super::conclusions::{Conclusion, conclusions_words, similarity_name};
 use super::words::difference_words;
 use crate::leakage::{Comparison, Flips, Measure, RepeatFlips};
 use crate::report::objects::{BoundsObject, EnumerationObject, IntervalObject, listed};
-use crate::report::specific_object::{SpecificDifferenceObject, SpecificObject};
+use crate::report::specific_object::SpecificObject;
 use crate::results::{
     ChangedSide, ChangedText, ComparisonReport, Condition, ConditionComparison, DriftSummary,
     MetricAgreement, MetricDifference, ModelTrend, RepeatText,
@@ -87,7 +87,7 @@ struct ComparisonObject<'a> {
     /// Null where no prompt is common.
     difference: Option<DifferenceObject>,
     #[serde(flatten)]
-    specific: SpecificDifferenceObject,
+    specific: SpecificObject,
     /// Absent where next-token distributions are not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     drift: Option<&'a DriftSummary>,
@@ -188,7 +188,7 @@ struct MetricObject<'a> {
     conclusion: &'static str,
     difference: DifferenceObject,
     #[serde(flatten)]
-    specific: SpecificDifferenceObject,
+    specific: SpecificObject,
 }
 
 #[derive(Serialize)]
@@ -307,7 +307,7 @@ fn comparison_object<'a>(
             n_comparisons,
         ),
         difference: comparison.comparison.as_ref().map(difference_object),
-        specific: SpecificDifferenceObject::of(comparison.specific.as_ref()),
+        specific: SpecificObject::of_differences(comparison.specific.as_ref()),
         drift: comparison.drift.as_ref(),
         exact: bounds.map(|bounds| ExactObject {
             bounds: bounds.into(),
@@ -322,7 +322,7 @@ fn comparison_object<'a>(
                 embedding_model: &other.embedding_model,
                 conclusion: other.conclusion().words(),
                 difference: difference_object(&other.comparison),
-                specific: SpecificDifferenceObject::of(other.specific.as_ref()),
+                specific: SpecificObject::of_differences(other.specific.as_ref()),
             })
             .collect(),
     }

@@ -12,6 +12,7 @@ use crate::import::{FilledCell, read_filled};
 use crate::leakage::Choice;
 use crate::store::{AnnotationItemId, Store, StoredAnnotationItem};
 use crate::study::session::Session;
+use crate::visible::visible;
 
 /// The columns of a sheet.
 const COLUMNS: [&str; 5] = ["item", "concept", "text_a", "text_b", "answer"];
@@ -87,6 +88,12 @@ impl Session {
         ensure!(
             !annotator.is_empty(),
             "the name of the annotator is empty\nhint: give one with `--annotator`"
+        );
+        let is_name = annotator != "all" && !annotator.contains(char::is_control);
+        ensure!(
+            is_name,
+            "no annotator can be called `{}`\nhint: `all` stands for everybody together; a name has one line",
+            visible(annotator),
         );
         let path = &reading.file;
         let rows = read_filled(path, COLUMNS)?;

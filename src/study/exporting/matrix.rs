@@ -2,7 +2,7 @@
 //!
 //! Owns its rows. What a cell is, `leakage` says.
 
-use super::source::{Source, TakeRow};
+use super::source::{Source, TakeRow, condition_cells};
 use crate::leakage::{ConceptMatrix, RateKind};
 use crate::store::StoredCondition;
 use crate::study::estimates::Estimates;
@@ -28,20 +28,12 @@ fn cells<'s>(
     set: &'s StoredCondition,
     matrix: &'s ConceptMatrix,
     (held, measured, value): (usize, usize, f64),
-) -> [Cell<'s>; 13] {
-    [
-        Cell::Integer(set.key.experiment.get()),
-        Cell::Text(&set.experiment_name),
-        Cell::Integer(set.key.model.get()),
-        Cell::Text(&set.label),
-        Cell::Text(&set.quantization),
-        Cell::opt_real(set.bits_per_weight),
-        Cell::Integer(set.key.sampling.get()),
-        Cell::Text(&set.sampling_values),
-        Cell::Text(&set.key.metric),
-        Cell::Integer(set.key.seed.cast_signed()),
+) -> Vec<Cell<'s>> {
+    let mut cells = condition_cells(set).to_vec();
+    cells.extend([
         Cell::Text(&matrix.concepts[held]),
         Cell::Text(&matrix.concepts[measured]),
         Cell::Real(value),
-    ]
+    ]);
+    cells
 }

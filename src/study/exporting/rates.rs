@@ -2,7 +2,7 @@
 //!
 //! Owns its rows. What a rate is, `leakage` says.
 
-use super::source::{Source, TakeRow};
+use super::source::{Source, TakeRow, condition_cells};
 use crate::leakage::{LeakRate, Measure, RateKind, leak_rates};
 use crate::store::StoredCondition;
 use crate::study::estimates::Estimates;
@@ -34,17 +34,8 @@ fn rate_cells<'s>(set: &'s StoredCondition, rate: &'s LeakRate) -> Vec<Cell<'s>>
         Some(_) => RateKind::Exact,
     };
     let bounds = rate.bounds();
-    let mut cells = vec![
-        Cell::Integer(set.key.experiment.get()),
-        Cell::Text(&set.experiment_name),
-        Cell::Integer(set.key.model.get()),
-        Cell::Text(&set.label),
-        Cell::Text(&set.quantization),
-        Cell::opt_real(set.bits_per_weight),
-        Cell::Integer(set.key.sampling.get()),
-        Cell::Text(&set.sampling_values),
-        Cell::Text(&set.key.metric),
-        Cell::Integer(set.key.seed.cast_signed()),
+    let mut cells = condition_cells(set).to_vec();
+    cells.extend([
         Cell::opt_text(rate.category.as_deref()),
         Cell::Real(rate.mean_leak_rate),
         Cell::opt_real(rate.interval.map(|interval| interval.lower)),
@@ -58,7 +49,7 @@ fn rate_cells<'s>(set: &'s StoredCondition, rate: &'s LeakRate) -> Vec<Cell<'s>>
         Cell::opt_real(bounds.map(|bounds| bounds.upper)),
         Cell::opt_real(bounds.and_then(|bounds| bounds.draw_standard_error)),
         Cell::opt_real(rate.exact.map(|exact| exact.coverage)),
-    ];
+    ]);
     cells.extend(specific_cells(rate));
     cells
 }

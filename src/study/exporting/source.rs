@@ -21,6 +21,22 @@ pub struct Source {
     selection: Selection,
 }
 
+/// The first cells of a row about a condition, in the order of `rates` and `concept_matrix` in `db/README.md`.
+pub(super) fn condition_cells(set: &StoredCondition) -> [Cell<'_>; 10] {
+    [
+        Cell::Integer(set.key.experiment.get()),
+        Cell::Text(&set.experiment_name),
+        Cell::Integer(set.key.model.get()),
+        Cell::Text(&set.label),
+        Cell::Text(&set.quantization),
+        Cell::opt_real(set.bits_per_weight),
+        Cell::Integer(set.key.sampling.get()),
+        Cell::Text(&set.sampling_values),
+        Cell::Text(&set.key.metric),
+        Cell::Integer(set.key.seed.cast_signed()),
+    ]
+}
+
 impl Source {
     /// The experiments of this name, or whose SHA-256 begins so, in a database that is there; all of them unless one is
     /// given. Figures are by the encoder that is named, or by the first that each experiment names.
