@@ -99,6 +99,7 @@ fn scored_pairs() -> Vec<ScoredPair> {
         .map(|(idx, both)| ScoredPair {
             pair_idx: idx / N_REPEATS,
             repeat_idx: (idx % N_REPEATS) as u32,
+            sides: [(idx % N_REPEATS) as u32; 2],
             category: format!("category-{}", idx % 3),
             control_prompt_idx: idx / N_REPEATS % N_CONTROLS,
             similarity_test: both[0],

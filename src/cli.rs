@@ -85,6 +85,9 @@ pub struct ExperimentArgs {
     /// Repeats of each prompt, instead of the experiment's number.
     #[arg(long, value_name = "N")]
     pub repeats: Option<u32>,
+    /// Repeats of each control prompt, instead of the experiment's number; as many as of test prompts unless either is given.
+    #[arg(long, value_name = "N")]
+    pub control_repeats: Option<u32>,
     /// Seed of the draws, instead of the experiment's.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

@@ -45,6 +45,39 @@ pub enum StopRule {
     Strings(Vec<String>),
 }
 
+/// The numbers of generations of test and of control prompts, of which one divides the other.
+///
+/// Verdict k of a pair compares the test generation k modulo `test` with the control generation k modulo `control`, up to
+/// the larger of both numbers: each generation of a prompt counts equally often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RepeatCounts {
+    /// Of each test prompt, at least 1.
+    pub test: u32,
+    /// Of each control prompt, at least 1.
+    pub control: u32,
+}
+
+impl RepeatCounts {
+    /// Each generation beside the one of the same number, however many there are.
+    pub const EQUAL: Self = Self {
+        test: u32::MAX,
+        control: u32::MAX,
+    };
+
+    /// The larger number less what keeps it from being a multiple of the smaller one.
+    pub fn rounded_down(self) -> Self {
+        Self {
+            test: self.test - self.test % self.control.min(self.test),
+            control: self.control - self.control % self.test.min(self.control),
+        }
+    }
+
+    /// True if each generation can count equally often.
+    pub fn divide(self) -> bool {
+        self == self.rounded_down()
+    }
+}
+
 /// Why a generation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {

@@ -97,7 +97,7 @@
 //! | numerics | the arithmetic of logits: schedule, build of llama.cpp, and a digest of some logits |
 //! | request; answer | one planned generation or enumeration, its id a hash of all that determines it; what the model makes of it |
 //! | generation | the model's text for one request |
-//! | repeat | the n-th generation of one prompt, with its own draws |
+//! | repeat | the n-th generation of one prompt, with its own draws; a verdict compares one of a test prompt with one of its control |
 //! | import | a file of generations made elsewhere, stored beside those of runs |
 //! | finding | what looks wrong in a row of a file that is imported or gives prompt pairs, with row and column |
 //! | pairs file | a workbook or table, published or one's own, from which an experiment takes prompt pairs |

@@ -15,6 +15,7 @@ pub(super) fn load(session: &Session, args: &ExperimentArgs) -> anyhow::Result<E
             overrides: Overrides {
                 models: args.models.clone(),
                 repeats: args.repeats,
+                control_repeats: args.control_repeats,
                 seed: args.seed,
                 limit: args.limit,
                 gpu_layers: args.gpu_layers,

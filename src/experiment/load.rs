@@ -131,6 +131,7 @@ fn read_sections(
         prompt_format: prompt_format?,
         sampling: sampling.grid,
         n_repeats: sampling.n_repeats,
+        n_control_repeats: sampling.n_control_repeats,
         seed: sampling.seed,
         enumeration: sampling.enumeration,
         models: models?,

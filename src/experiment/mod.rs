@@ -42,7 +42,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use crate::digest::Digest;
-use crate::generation::{EnumerationParams, Method, RequestContext, SamplingParams};
+use crate::generation::{EnumerationParams, Method, RepeatCounts, RequestContext, SamplingParams};
 
 pub use encoders::{EmbeddingModelSource, EmbeddingModelSpec, is_path};
 pub use families::ConceptFamilies;
@@ -74,6 +74,7 @@ pub struct Experiment {
     prompt_format: PromptFormat,
     sampling: SamplingGrid,
     n_repeats: u32,
+    n_control_repeats: Option<u32>,
     seed: u64,
     enumeration: Option<EnumerationParams>,
     models: Vec<ModelSpec>,
@@ -183,9 +184,36 @@ impl Experiment {
         self.sampling.model_defaults_position()
     }
 
-    /// Generations of each prompt, 1 to 10000.
+    /// Generations of each prompt, 1 to 10000; of a control prompt those of [`Experiment::repeat_counts`].
     pub fn n_repeats(&self) -> u32 {
         self.n_repeats
+    }
+
+    /// Generations of test and of control prompts, of which one divides the other.
+    pub fn repeat_counts(&self) -> RepeatCounts {
+        RepeatCounts {
+            test: self.n_repeats,
+            control: self.n_control_repeats.unwrap_or(self.n_repeats),
+        }
+    }
+
+    /// The requests of each of [`Experiment::prompts`]: the larger number of a prompt that is both test and control; one
+    /// where continuations are enumerated.
+    pub fn n_requests(&self) -> Vec<u32> {
+        let mut n_requests = vec![1; self.prompts.len()];
+        if self.enumeration.is_some() {
+            return n_requests;
+        }
+        let counts = self.repeat_counts();
+        let pairs = self.pairs.iter();
+        let pairs = pairs.map(|it| [it.test_prompt_idx, it.control_prompt_idx]);
+        let fillers = self.fillers.iter();
+        let fillers = fillers.map(|it| [it.prompt_idx, it.control_prompt_idx]);
+        for [test, control] in pairs.chain(fillers) {
+            n_requests[test] = n_requests[test].max(counts.test);
+            n_requests[control] = n_requests[control].max(counts.control);
+        }
+        n_requests
     }
 
     /// The seed of all draws.

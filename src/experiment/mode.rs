@@ -43,6 +43,14 @@ impl Reader {
             return Some(None);
         }
         self.require(fields, "`sampling`", &OF_EXACT);
+        if let Some(entry) = fields.entry("control_repeats") {
+            let message = "`sampling.control_repeats` has no effect with `mode: exact`";
+            self.warnings.push(
+                Problem::warning(&entry.key_position, message)
+                    .label("each prompt is enumerated once")
+                    .hint("remove this key"),
+            );
+        }
         let coverage = fields.get("coverage");
         let coverage = coverage.and_then(|node| self.number(node, "sampling.coverage", &COVERAGE));
         let max_rows = fields

@@ -3,8 +3,9 @@
 use super::Experiment;
 use super::limit::spread;
 use super::models::ModelSpec;
-use super::sampling::REPEATS_MAX;
+use super::sampling::{REPEATS_MAX, nearest};
 use super::suggest::did_you_mean;
+use crate::generation::RepeatCounts;
 
 /// Values of the command line that take the place of the file's; None leaves the file's value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Overrides {
     pub models: Option<Vec<String>>,
     /// Generations of each prompt, 1 to 10000.
     pub repeats: Option<u32>,
+    /// Generations of each control prompt, 1 to 10000.
+    pub control_repeats: Option<u32>,
     /// The seed of all draws.
     pub seed: Option<u64>,
     /// At most this many prompt pairs, at least 1.
@@ -42,6 +45,20 @@ pub enum OverrideError {
     /// The number of repeats is out of range.
     #[error("`--repeats` is {0}, expected a number from 1 to {REPEATS_MAX}")]
     Repeats(u32),
+    /// The number of control repeats is out of range.
+    #[error("`--control-repeats` is {0}, expected a number from 1 to {REPEATS_MAX}")]
+    ControlRepeats(u32),
+    /// Neither number of repeats divides the other.
+    #[error(
+        "of {} repeats of test prompts and {} of control prompts neither number divides the other\n\
+         hint: the nearest for `--control-repeats` are {}", .0.test, .0.control, nearest(*.0)
+    )]
+    Uneven(RepeatCounts),
+    /// Continuations are enumerated.
+    #[error(
+        "`--control-repeats` has no meaning with `mode: exact`\nhint: leave it out; each prompt is enumerated once"
+    )]
+    ExactControlRepeats,
     /// The limit is 0.
     #[error(
         "`--limit` is 0, so nothing would be generated\nhint: `--limit 1` takes one test prompt with its control"
@@ -69,6 +86,12 @@ impl Experiment {
             }
             self.n_repeats = n_repeats;
         }
+        if let Some(n_repeats) = overrides.control_repeats {
+            self.set_control_repeats(n_repeats)?;
+        }
+        if !self.repeat_counts().divide() {
+            return Err(OverrideError::Uneven(self.repeat_counts()));
+        }
         self.seed = overrides.seed.unwrap_or(self.seed);
         self.n_gpu_layers = overrides.gpu_layers.or(self.n_gpu_layers);
         match overrides.limit {
@@ -77,6 +100,17 @@ impl Experiment {
             None => {}
         }
         Ok(self)
+    }
+
+    fn set_control_repeats(&mut self, n_repeats: u32) -> Result<(), OverrideError> {
+        if !(1..=REPEATS_MAX).contains(&n_repeats) {
+            return Err(OverrideError::ControlRepeats(n_repeats));
+        }
+        if self.enumeration.is_some() {
+            return Err(OverrideError::ExactControlRepeats);
+        }
+        self.n_control_repeats = Some(n_repeats);
+        Ok(())
     }
 
     /// The models that `chosen` names, in the order of the file.

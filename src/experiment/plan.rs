@@ -4,6 +4,7 @@
 //! It renders no chat template and knows no tokenizer: the token ids are given.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::Experiment;
@@ -13,10 +14,8 @@ use crate::generation::{Method, Request, RequestContext, RequestId};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     requests: Vec<Request>,
-    /// Place in `requests` of repeat 0, for each prompt; the other repeats follow it.
-    first_request_idxs: Vec<usize>,
-    /// Requests of each prompt.
-    n_each: usize,
+    /// Places in `requests` of each prompt's repeats, in their order.
+    places: Vec<Range<usize>>,
 }
 
 /// Plans every repeat of every prompt, or an enumeration of each.
@@ -37,32 +36,37 @@ pub fn plan_requests(
         experiment.seed(),
         "the context is that of the experiment"
     );
-    let (method, n_repeats) = (experiment.method(), experiment.n_repeats());
-    Plan::new(prompt_tokens, context, method, n_repeats)
+    let (method, n_repeats) = (experiment.method(), experiment.n_requests());
+    Plan::new(prompt_tokens, context, method, &n_repeats)
 }
 
 impl Plan {
-    /// The requests by which `method` finds the answers to prompts; of repeats `n_repeats` each.
+    /// The requests by which `method` finds the answers to prompts; of repeats `n_repeats`, a number
+    /// for each prompt.
     ///
     /// They are sorted by prompt tokens and then repeat, so that prompts with a common beginning are neighbours; prompts
-    /// with the same tokens share their requests.
+    /// with the same tokens share their requests, as many as the one of them with most.
     pub fn new(
         prompt_tokens: &[Arc<[u32]>],
         context: &RequestContext,
         method: Method,
-        n_repeats: u32,
+        n_repeats: &[u32],
     ) -> Self {
-        let mut request_idx_of: BTreeMap<&Arc<[u32]>, usize> =
-            prompt_tokens.iter().map(|tokens| (tokens, 0)).collect();
-        let mut requests = Vec::new();
-        for (tokens, first_request_idx) in &mut request_idx_of {
-            *first_request_idx = requests.len();
-            requests.extend(context.requests(tokens, method, n_repeats));
+        let mut n_of: BTreeMap<&Arc<[u32]>, u32> = BTreeMap::new();
+        for (tokens, &n_repeats) in prompt_tokens.iter().zip(n_repeats) {
+            let n_largest = n_of.entry(tokens).or_default();
+            *n_largest = n_repeats.max(*n_largest);
         }
-        let first_request_idxs = prompt_tokens.iter().map(|tokens| request_idx_of[tokens]);
+        let mut requests = Vec::new();
+        let places = n_of.into_iter().map(|(tokens, n_repeats)| {
+            let first = requests.len();
+            requests.extend(context.requests(tokens, method, n_repeats));
+            (tokens, first..requests.len())
+        });
+        let places: BTreeMap<&Arc<[u32]>, Range<usize>> = places.collect();
+        let places = prompt_tokens.iter().map(|tokens| places[tokens].clone());
         Self {
-            first_request_idxs: first_request_idxs.collect(),
-            n_each: requests.len() / request_idx_of.len().max(1),
+            places: places.collect(),
             requests,
         }
     }
@@ -74,9 +78,7 @@ impl Plan {
 
     /// The request for a repeat of a prompt, both counted from 0.
     pub fn request(&self, prompt_idx: usize, repeat_idx: u32) -> &Request {
-        let repeat_idx = repeat_idx as usize;
-        assert!(repeat_idx < self.n_each, "repeat {repeat_idx} is planned");
-        &self.requests[self.first_request_idxs[prompt_idx] + repeat_idx]
+        &self.requests[self.places[prompt_idx].clone()][repeat_idx as usize]
     }
 
     /// The id of the request for a repeat of a prompt, both counted from 0.

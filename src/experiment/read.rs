@@ -61,6 +61,7 @@ pub(crate) const SAMPLING: Section = Section {
         "max_tokens",
         "stop",
         "repeats",
+        "control_repeats",
         "seed",
         "mode",
         "coverage",

@@ -8,7 +8,7 @@ use super::preset::{Preset, SamplingDefaults};
 use super::problem::Problem;
 use super::read::{Fields, NumberRange, Reader, SAMPLING};
 use super::source::Position;
-use crate::generation::{EnumerationParams, SamplingParams, StopRule};
+use crate::generation::{EnumerationParams, RepeatCounts, SamplingParams, StopRule};
 
 /// Repeats that an experiment can ask for.
 pub(crate) const REPEATS_MAX: u32 = 10_000;
@@ -55,6 +55,8 @@ const OWN_KEYS: [(&str, &str); 4] = [
 pub(crate) struct Sampling {
     pub(crate) grid: SamplingGrid,
     pub(crate) n_repeats: u32,
+    /// None where it is not written: as many as of test prompts.
+    pub(crate) n_control_repeats: Option<u32>,
     pub(crate) seed: u64,
     pub(crate) enumeration: Option<EnumerationParams>,
 }
@@ -216,6 +218,23 @@ impl<T> Values<T> {
     }
 }
 
+/// The numbers of control repeats around a wrong one that go with the repeats.
+pub(crate) fn nearest(counts: RepeatCounts) -> String {
+    let fits = |control: &u32| {
+        RepeatCounts {
+            control: *control,
+            ..counts
+        }
+        .divide()
+    };
+    let below = (1..counts.control).rev().find(fits);
+    let above = (counts.control + 1..=REPEATS_MAX).find(fits);
+    let both = below.into_iter().chain(above);
+    both.map(|n| n.to_string())
+        .collect::<Vec<_>>()
+        .join(" and ")
+}
+
 impl Reader {
     pub(crate) fn sampling(&mut self, top: &Fields<'_>) -> Option<Sampling> {
         let fields = self.fields(top.get("sampling")?, &SAMPLING, "temperature: 0.5")?;
@@ -233,6 +252,7 @@ impl Reader {
         let seed = self.sampling_count(&fields, "seed", 0, u64::MAX);
         let n_repeats = n_repeats.and_then(|n_repeats| u32::try_from(n_repeats).ok());
         let enumeration = self.enumeration(&fields, n_repeats);
+        let n_control_repeats = self.control_repeats(&fields, n_repeats);
         let has_preset = preset.is_some();
         let grid = SamplingGrid {
             preset,
@@ -251,9 +271,41 @@ impl Reader {
         Some(Sampling {
             grid,
             n_repeats: n_repeats?,
+            n_control_repeats: n_control_repeats?,
             seed: seed?,
             enumeration: enumeration?,
         })
+    }
+
+    /// `Some(None)` where it is not written.
+    fn control_repeats(
+        &mut self,
+        fields: &Fields<'_>,
+        n_repeats: Option<u32>,
+    ) -> Option<Option<u32>> {
+        let Some(node) = fields.get("control_repeats") else {
+            return Some(None);
+        };
+        let name = "sampling.control_repeats";
+        let control = self.whole_number(node, name, 1..=REPEATS_MAX.into())?;
+        let control = u32::try_from(control).ok()?;
+        let counts = RepeatCounts {
+            test: n_repeats?,
+            control,
+        };
+        if counts.divide() {
+            return Some(Some(control));
+        }
+        let message = format!(
+            "of `repeats: {}` and `control_repeats: {control}` neither divides the other",
+            counts.test
+        );
+        self.report(
+            Problem::error(&node.position, message)
+                .label("each generation has to be compared equally often")
+                .hint(format!("the nearest are {}", nearest(counts))),
+        );
+        None
     }
 
     /// Reports what is missing: with a preset, only what it cannot give.

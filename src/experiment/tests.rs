@@ -373,6 +373,7 @@ fn overrides_replace_values() {
             "qwen2.5-0.5b-instruct:Q8_0".to_owned(),
         ]),
         repeats: Some(2),
+        control_repeats: Some(6),
         seed: Some(9),
         limit: Some(2),
         gpu_layers: None,
@@ -381,6 +382,7 @@ fn overrides_replace_values() {
     let labels: Vec<_> = experiment.models().iter().map(ModelSpec::label).collect();
     assert_eq!(labels, ["qwen2.5-0.5b-instruct:Q8_0", "mine"]);
     assert_eq!((experiment.n_repeats(), experiment.seed()), (2, 9));
+    assert_eq!(experiment.repeat_counts().control, 6);
     let pair_idxs: Vec<_> = experiment
         .pairs()
         .iter()
@@ -432,6 +434,23 @@ fn impossible_overrides_are_refused() {
         ),
         (
             Overrides {
+                control_repeats: Some(0),
+                ..none()
+            },
+            "`--control-repeats` is 0, expected a number from 1 to 10000".to_owned(),
+        ),
+        (
+            Overrides {
+                repeats: Some(4),
+                control_repeats: Some(10),
+                ..none()
+            },
+            "of 4 repeats of test prompts and 10 of control prompts neither number divides the other\n\
+             hint: the nearest for `--control-repeats` are 8 and 12"
+                .to_owned(),
+        ),
+        (
+            Overrides {
                 limit: Some(0),
                 ..none()
             },
@@ -467,6 +486,37 @@ fn a_plan_has_each_request_once_in_order() {
             assert_eq!(plan.request_id(prompt_idx, repeat_idx), request.id);
         }
     }
+}
+
+/// The third prompt of the file is a test prompt, and made the control of the first pair a control of more repeats.
+#[test]
+fn a_plan_has_as_many_requests_as_the_larger_number() {
+    let overrides = Overrides {
+        control_repeats: Some(15),
+        ..Overrides::default()
+    };
+    let experiment = load(GOOD).unwrap().with_overrides(&overrides).unwrap();
+    let controls: Vec<usize> = experiment
+        .pairs()
+        .iter()
+        .map(|pair| pair.control_prompt_idx)
+        .collect();
+    let expected = (0..experiment.prompts().len()).map(|idx| match controls.contains(&idx) {
+        true => 15,
+        false => 5,
+    });
+    assert_eq!(experiment.n_requests(), expected.collect::<Vec<u32>>());
+    let sampling = experiment.samplings(None).swap_remove(0);
+    let context = experiment.request_context(Digest::of(b"model"), sampling, "s".to_owned());
+    let prompt_tokens: Vec<Arc<[u32]>> = (0..experiment.prompts().len() as u32)
+        .map(|last| Arc::from([1, last]))
+        .collect();
+    let plan = plan_requests(&experiment, &prompt_tokens, &context);
+    let n_requests: u32 = experiment.n_requests().iter().sum();
+    assert_eq!(plan.requests().len(), n_requests as usize);
+    let last = plan.request(controls[0], 14);
+    let tokens = Arc::clone(&prompt_tokens[controls[0]]);
+    assert_eq!(last, &context.request(tokens, 14));
 }
 
 #[test]

@@ -101,7 +101,7 @@ pub struct Diagnostics {
     pub n_pairs: usize,
     /// In the order of [`Flaw::ALL`].
     pub flaws: Vec<FlawCount>,
-    /// Generations that were compared, each test and control generation of a repeat once.
+    /// Generations that were compared, each once.
     pub n_generations: usize,
     /// How many different texts they are.
     pub n_distinct_texts: usize,
@@ -152,8 +152,9 @@ fn diagnosed(category: Option<&str>, pairs: &[(&DiagnosedPair<'_>, &Vec<Flaw>)])
     let texts: BTreeMap<(&str, u32), &str> = pairs
         .iter()
         .flat_map(|(pair, _)| {
-            let repeat_idx = pair.scored.repeat_idx;
-            [pair.test, pair.control].map(|side| ((side.prompt, repeat_idx), side.generation))
+            let [test, control] = pair.scored.sides;
+            [(pair.test, test), (pair.control, control)]
+                .map(|(side, repeat_idx)| ((side.prompt, repeat_idx), side.generation))
         })
         .collect();
     let distinct: HashSet<&str> = texts.values().copied().collect();
@@ -178,15 +179,15 @@ fn is_in_control(pair: &DiagnosedPair<'_>, flaw: Flaw) -> bool {
 
 /// The pairs whose test prompt has at least two repeats, all with the same text.
 fn repeating_pairs(pairs: &[DiagnosedPair<'_>]) -> HashSet<usize> {
-    let mut texts: BTreeMap<usize, (usize, HashSet<&str>)> = BTreeMap::new();
+    let mut texts: BTreeMap<usize, (HashSet<u32>, HashSet<&str>)> = BTreeMap::new();
     for pair in pairs {
-        let (n_repeats, distinct) = texts.entry(pair.scored.pair_idx).or_default();
-        *n_repeats += 1;
+        let (repeats, distinct) = texts.entry(pair.scored.pair_idx).or_default();
+        repeats.insert(pair.scored.sides[0]);
         distinct.insert(pair.test.generation);
     }
     let repeating = texts
         .into_iter()
-        .filter(|(_, (n_repeats, distinct))| *n_repeats > 1 && distinct.len() == 1);
+        .filter(|(_, (repeats, distinct))| repeats.len() > 1 && distinct.len() == 1);
     repeating.map(|(pair_idx, _)| pair_idx).collect()
 }
 
@@ -220,6 +221,7 @@ mod tests {
         ScoredPair {
             pair_idx,
             repeat_idx,
+            sides: [repeat_idx; 2],
             category: category.to_owned(),
             control_prompt_idx: 0,
             similarity_test: 0.0,

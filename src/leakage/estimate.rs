@@ -9,13 +9,15 @@ use super::exact::ExactLeak;
 use super::leak::Leak;
 use super::specificity::Specific;
 
-/// One repeat of a test prompt, compared with the same repeat of its control prompt.
+/// One repeat of a test prompt, compared with one of its control prompt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoredPair {
     /// The pair's place in the experiment, from 0.
     pub pair_idx: usize,
-    /// The repeat, from 0.
+    /// The number of the verdict, from 0.
     pub repeat_idx: u32,
+    /// Which repeat of the test prompt and which of the control prompt are compared, from 0.
+    pub sides: [u32; 2],
     /// The pair's category.
     pub category: String,
     /// The control prompt, which names the cluster.
@@ -62,8 +64,10 @@ pub struct ExactPair {
 pub struct PairEstimate {
     /// The pair's place in the experiment, from 0.
     pub pair_idx: usize,
-    /// The repeat, from 0; 0 where the estimate is exact.
+    /// The number of the verdict, from 0; 0 where the estimate is exact.
     pub repeat_idx: u32,
+    /// Which repeat of the test prompt and which of the control prompt are compared, from 0; 0 where it is exact.
+    pub sides: [u32; 2],
     /// The pair's category.
     pub category: String,
     /// The control prompt, which names the cluster.
@@ -99,6 +103,7 @@ impl From<&ScoredPair> for PairEstimate {
         Self {
             pair_idx: pair.pair_idx,
             repeat_idx: pair.repeat_idx,
+            sides: pair.sides,
             category: pair.category.clone(),
             control_prompt_idx: pair.control_prompt_idx,
             leak_probability: pair.leak.value(),
@@ -116,6 +121,7 @@ impl From<&ExactPair> for PairEstimate {
         Self {
             pair_idx: pair.pair_idx,
             repeat_idx: 0,
+            sides: [0, 0],
             category: pair.category.clone(),
             control_prompt_idx: pair.control_prompt_idx,
             leak_probability: pair.leak.probability,
@@ -150,9 +156,74 @@ pub(super) fn in_both<'p, P>(
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::cmp::Ordering;
+
+    use itertools::Itertools as _;
+
     use super::*;
+    use crate::generation::RepeatCounts;
     use crate::leakage::Rounding;
     use crate::leakage::exact::{TextDistribution, WeightedText, exact_leak};
+
+    /// The mean verdict on the generations of a test prompt and of its control, `x > y`, paired as [`RepeatCounts`] says.
+    fn paired_mean(tests: &[usize], controls: &[usize]) -> f64 {
+        let verdicts = (0..tests.len().max(controls.len())).map(|k| {
+            match tests[k % tests.len()].cmp(&controls[k % controls.len()]) {
+                Ordering::Greater => 1.0,
+                Ordering::Equal => 0.5,
+                Ordering::Less => 0.0,
+            }
+        });
+        let verdicts: Vec<f64> = verdicts.collect();
+        verdicts.iter().sum::<f64>() / verdicts.len() as f64
+    }
+
+    /// Mean and variance over all outcomes of draws from two distributions of the values 0, 1 and 2.
+    fn moments(counts: RepeatCounts) -> [f64; 2] {
+        let [of_test, of_control] = [[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]];
+        let (n_test, n) = (
+            counts.test as usize,
+            (counts.test + counts.control) as usize,
+        );
+        let outcomes = (0..n).map(|_| 0..3usize).multi_cartesian_product();
+        let mut sums = [0.0; 2];
+        for outcome in outcomes {
+            let (tests, controls) = outcome.split_at(n_test);
+            let of_tests: f64 = tests.iter().map(|value| of_test[*value]).product();
+            let of_controls: f64 = controls.iter().map(|value| of_control[*value]).product();
+            let mean = paired_mean(tests, controls);
+            sums[0] += of_tests * of_controls * mean;
+            sums[1] += of_tests * of_controls * mean * mean;
+        }
+        [sums[0], sums[1] - sums[0] * sums[0]]
+    }
+
+    /// Whatever the numbers, the expectation is the leak probability, 0.2 x 0.3 + 0.3 x 0.75 + 0.5 x 0.95; the variance
+    /// that the luck of controls makes is divided by their number, that of tests by theirs, and what is left of a verdict
+    /// by the number of verdicts.
+    #[test]
+    fn more_control_repeats_keep_the_expectation_and_divide_the_controls_part_of_the_variance() {
+        let at = |test, control| moments(RepeatCounts { test, control });
+        let [probability, whole] = at(1, 1);
+        assert!((probability - 0.76).abs() < 1e-12, "{probability}");
+        // The variance of what is expected of a verdict once one of its texts is known.
+        let of_control =
+            0.6 * 0.9f64.powi(2) + 0.3 * 0.65f64.powi(2) + 0.1 * 0.25f64.powi(2) - 0.76f64.powi(2);
+        let of_test =
+            0.2 * 0.3f64.powi(2) + 0.3 * 0.75f64.powi(2) + 0.5 * 0.95f64.powi(2) - 0.76f64.powi(2);
+        let rest = whole - of_control - of_test;
+        for (test, control) in [(1, 2), (1, 4), (2, 2), (2, 4), (4, 2), (2, 6)] {
+            let [mean, variance] = at(test, control);
+            assert!((mean - probability).abs() < 1e-12, "{mean}");
+            let expected = of_control / f64::from(control)
+                + of_test / f64::from(test)
+                + rest / f64::from(test.max(control));
+            assert!(
+                (variance - expected).abs() < 1e-12,
+                "{variance} is not {expected}"
+            );
+        }
+    }
 
     pub(in crate::leakage) fn check(found: &[f64], expected: &[f64]) {
         assert_eq!(found.len(), expected.len());

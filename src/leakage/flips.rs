@@ -79,7 +79,9 @@ impl Flips {
 /// The flips from `base` to `other`, by repeat: each repeat of a pair is compared with the same repeat.
 pub fn count_flips(base: &[ScoredPair], other: &[ScoredPair]) -> Vec<RepeatFlips> {
     let mut repeats: BTreeMap<u32, Flips> = BTreeMap::new();
-    for (from, to) in in_both(base, other, ScoredPair::key) {
+    let both = in_both(base, other, ScoredPair::key).into_iter();
+    // Not where the repeats of one condition are paired otherwise.
+    for (from, to) in both.filter(|(from, to)| from.sides == to.sides) {
         let flips = repeats.entry(from.repeat_idx).or_default();
         flips.count(from.leak, to.leak);
     }
@@ -89,20 +91,19 @@ pub fn count_flips(base: &[ScoredPair], other: &[ScoredPair]) -> Vec<RepeatFlips
         .collect()
 }
 
-/// The share of different verdicts among any two repeats of the same pair, 0 to 1: what sampling alone does.
+/// The share of different verdicts among any two repeats of the same pair that share no generation, 0 to 1: what sampling
+/// alone does.
 ///
-/// None where no pair has two repeats.
+/// None where no pair has two repeats of both prompts.
 pub fn repeat_disagreement(pairs: &[ScoredPair]) -> Option<f64> {
-    let mut verdicts: BTreeMap<usize, Vec<Leak>> = BTreeMap::new();
-    for pair in pairs {
-        verdicts.entry(pair.pair_idx).or_default().push(pair.leak);
-    }
+    let by_pair = pairs.iter().into_group_map_by(|pair| pair.pair_idx);
+    let any_two = by_pair
+        .values()
+        .flat_map(|of| of.iter().tuple_combinations());
     let (mut n_different, mut n) = (0, 0);
-    for verdicts in verdicts.values() {
-        for (idx, a) in verdicts.iter().enumerate() {
-            n += verdicts.len() - 1 - idx;
-            n_different += verdicts[idx + 1..].iter().filter(|b| a != *b).count();
-        }
+    for (a, b) in any_two.filter(|(a, b)| a.sides[0] != b.sides[0] && a.sides[1] != b.sides[1]) {
+        n += 1;
+        n_different += usize::from(a.leak != b.leak);
     }
     (n > 0).then(|| n_different as f64 / n as f64)
 }
@@ -170,6 +171,7 @@ pub(super) mod tests {
         ScoredPair {
             pair_idx,
             repeat_idx,
+            sides: [repeat_idx; 2],
             category: "a".to_owned(),
             control_prompt_idx: 0,
             similarity_test: 0.2 * leak.value(),

@@ -23,6 +23,28 @@ pub struct MeasuredConcept<'a> {
     pub family: &'a str,
 }
 
+/// The repeats of a test and of its control prompt that are compared; None where texts are distributions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ComparedRepeats {
+    /// The number of the verdict.
+    pub verdict_idx: u32,
+    /// Of the test prompt, and of any other in the same slot.
+    pub test: Option<u32>,
+    /// Of the control prompt.
+    pub control: Option<u32>,
+}
+
+impl ComparedRepeats {
+    /// A repeat with the control's of the same number, or two distributions.
+    pub fn equal(repeat_idx: Option<u32>) -> Self {
+        Self {
+            verdict_idx: repeat_idx.unwrap_or(0),
+            test: repeat_idx,
+            control: repeat_idx,
+        }
+    }
+}
+
 /// A prompt with something in its slot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeldPrompt<'a> {
@@ -44,6 +66,8 @@ pub struct Group<'a> {
     pub measured: Vec<MeasuredConcept<'a>>,
     /// The prompts.
     pub held: Vec<HeldPrompt<'a>>,
+    /// The repeats of each pair that are compared, in the order of verdicts.
+    pub compared: Vec<Vec<ComparedRepeats>>,
     /// The texts of the control prompt; repeats in their order.
     pub control: Vec<GroupText<'a>>,
     /// `similarities[measured][held][text]`, rounded.
@@ -53,11 +77,6 @@ pub struct Group<'a> {
 }
 
 impl HeldPrompt<'_> {
-    /// The repeats of its texts; None where they are a distribution.
-    pub(super) fn repeats(&self) -> impl Iterator<Item = Option<u32>> {
-        self.texts.iter().map(|text| text.repeat_idx)
-    }
-
     /// The places and weights of one repeat's texts, or of all.
     pub(super) fn at(&self, repeat_idx: Option<u32>) -> Vec<(usize, f64)> {
         texts_at(&self.texts, repeat_idx)

@@ -233,6 +233,7 @@ mod tests {
         ScoredPair {
             pair_idx: control_prompt_idx,
             repeat_idx: 0,
+            sides: [0, 0],
             category: category.to_owned(),
             control_prompt_idx,
             similarity_test,

@@ -53,7 +53,7 @@ pub use exact::{
 };
 pub use figure::Figure;
 pub use flips::{ChangedPair, Flips, RepeatFlips, changed_pairs, count_flips, repeat_disagreement};
-pub use group::{Group, GroupText, HeldPrompt, MeasuredConcept};
+pub use group::{ComparedRepeats, Group, GroupText, HeldPrompt, MeasuredConcept};
 pub use judges::{Choice, JudgeAgreement, JudgedItem, JudgedRate, judge_agreement};
 pub use kind::{ClusterUnit, RateKind};
 pub use leak::Leak;

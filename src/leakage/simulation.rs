@@ -7,7 +7,7 @@
 //! is what a scored condition takes.
 
 use super::estimate::{PairEstimate, ScoredPair};
-use super::group::{Group, GroupText, HeldPrompt, MeasuredConcept};
+use super::group::{ComparedRepeats, Group, GroupText, HeldPrompt, MeasuredConcept};
 use super::leak::Leak;
 use super::measure::Measure;
 use super::specific_rate::{SpecificRate, specific_rate};
@@ -151,6 +151,7 @@ fn group(design: &SpecificDesign, anchors: &[Anchor], draws: &mut Draws) -> Grou
         };
         of_tests.iter().enumerate().map(of_prompt).collect()
     });
+    let repeats = (0..design.n_repeats).map(|repeat| ComparedRepeats::equal(Some(repeat)));
     Group {
         similarities: similarities.collect(),
         control_similarities,
@@ -164,6 +165,7 @@ fn group(design: &SpecificDesign, anchors: &[Anchor], draws: &mut Draws) -> Grou
             .collect(),
         held: places.map(|_| held(design)).collect(),
         control: held(design).texts,
+        compared: vec![repeats.collect(); design.n_concepts],
     }
 }
 
@@ -197,6 +199,7 @@ fn estimates(groups: &[Group<'_>]) -> Vec<PairEstimate> {
                 let scored = ScoredPair {
                     pair_idx: template * group.n_pairs + pair,
                     repeat_idx,
+                    sides: [repeat_idx; 2],
                     category: String::new(),
                     control_prompt_idx: template,
                     similarity_test,

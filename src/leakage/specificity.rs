@@ -5,9 +5,7 @@
 //! and specific leakage and each of its parts are 0. Where similarities come from does not matter here; means over pairs
 //! are in `leak_rate`.
 
-use std::collections::BTreeSet;
-
-use super::group::{Group, texts_at};
+use super::group::{ComparedRepeats, Group, texts_at};
 use super::mentions::Mentions;
 use super::weights::Weights;
 
@@ -60,17 +58,17 @@ struct Sibling {
     similarity: f64,
 }
 
-/// A pair, with one repeat of its texts or all of them.
+/// A pair, with one repeat of its texts and one of the control's, or all of them.
 struct Slice<'g> {
     group: &'g Group<'g>,
     mentions: &'g Mentions,
     pair: usize,
-    repeat_idx: Option<u32>,
+    repeats: ComparedRepeats,
 }
 
 impl Group<'_> {
-    /// The figures of each pair: one for each repeat of its test prompt that the control has too, or a single one, with
-    /// the repeat 0, where texts are distributions.
+    /// The figures of each pair: one for each verdict with its number, or a single one, with the number 0, where texts are
+    /// distributions.
     pub fn specifics(&self) -> Vec<Vec<(u32, Specific)>> {
         let mentions = Mentions::of(self);
         let of_pair = |pair| self.specifics_of(pair, &mentions);
@@ -89,15 +87,14 @@ impl Group<'_> {
 
     fn specifics_of(&self, pair: usize, mentions: &Mentions) -> Vec<(u32, Specific)> {
         let siblings = self.siblings(pair, mentions);
-        let repeats: BTreeSet<Option<u32>> = self.held[pair].repeats().collect();
-        let found = repeats.into_iter().filter_map(|repeat_idx| {
+        let found = self.compared[pair].iter().filter_map(|&repeats| {
             let slice = Slice {
                 group: self,
                 mentions,
                 pair,
-                repeat_idx,
+                repeats,
             };
-            Some((repeat_idx.unwrap_or(0), slice.specific(&siblings)?))
+            Some((repeats.verdict_idx, slice.specific(&siblings)?))
         });
         found.collect()
     }
@@ -139,7 +136,7 @@ impl Slice<'_> {
     /// None where the control prompt has no text to compare with.
     fn specific(&self, siblings: &[Sibling]) -> Option<Specific> {
         let group = self.group;
-        let control = texts_at(&group.control, self.repeat_idx);
+        let control = texts_at(&group.control, self.repeats.control);
         if control.is_empty() {
             return None;
         }
@@ -172,7 +169,7 @@ impl Slice<'_> {
     }
 
     fn texts(&self, held: usize) -> Vec<(usize, f64)> {
-        self.group.held[held].at(self.repeat_idx)
+        self.group.held[held].at(self.repeats.test)
     }
 
     /// The verdict of a prompt's texts against the control, by a concept.

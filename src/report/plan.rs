@@ -49,7 +49,10 @@ pub fn plan_table(plan: &RunPlan) -> String {
         "{}: {}, {}\n{}\n{}\n\n{}\n",
         plan.experiment,
         prompt_counts(plan),
-        mode_text(plan.n_repeats, plan.enumeration.as_ref()),
+        mode_text(
+            [plan.n_repeats, plan.n_control_repeats],
+            plan.enumeration.as_ref()
+        ),
         plain_table(&columns, rows.collect(), &|column_idx| (3..10)
             .contains(&column_idx)),
         totals(plan),

@@ -153,7 +153,7 @@ fn answer(models: &[ModelSummary]) -> String {
     table.into_iter().chain(words).join("\n")
 }
 
-const LEGEND: &str = "A pair is one repeat of a test prompt with the same repeat of its control; a tie counts one half.\n\
+const LEGEND: &str = "A pair is one repeat of a test prompt with one of its control; a tie counts one half.\n\
      A rate above 50 % does not say that it matters which word stands in the slot, nor 50 % that it does not: see the next table.\n\
      An echo is a generation that holds the concept itself. The interval treats all pairs that share a control as one cluster.";
 
@@ -242,20 +242,28 @@ fn likely_words(texts: &[LikelyText]) -> String {
     texts.collect::<Vec<_>>().join(", ")
 }
 
-/// Says what is made of each prompt: repeats, or an enumeration and how far it goes.
-pub fn mode_text(n_repeats: u32, enumeration: Option<&EnumerationParams>) -> String {
+/// Says what is made of each prompt: repeats of test and control prompts, or an enumeration and how far it goes.
+pub fn mode_text(n_repeats: [u32; 2], enumeration: Option<&EnumerationParams>) -> String {
+    let [n_test, n_control] = n_repeats;
+    let of_tests = match n_test {
+        1 => "1 repeat".to_owned(),
+        n => format!("{n} repeats"),
+    };
     match enumeration {
         Some(params) => format!(
             "exact: coverage {} within {} rows a prompt, else {} draws of the tail",
             params.coverage, params.max_rows_per_prompt, params.n_tail_draws
         ),
-        None if n_repeats == 1 => "1 repeat".to_owned(),
-        None => format!("{n_repeats} repeats"),
+        None if n_test == n_control => of_tests,
+        None => format!("{of_tests}, {n_control} of controls"),
     }
 }
 
 fn heading(summary: &Summary) -> String {
-    let source = mode_text(summary.n_repeats, summary.enumeration.as_ref());
+    let source = mode_text(
+        [summary.n_repeats, summary.n_control_repeats],
+        summary.enumeration.as_ref(),
+    );
     let seed = summary
         .seed
         .map_or("imported".to_owned(), |seed| format!("seed {seed}"));

@@ -60,8 +60,10 @@ pub struct Condition {
     pub requantized_from: Option<String>,
     /// Its Mean Leak-Rate over all of its prompts.
     pub rate: ConditionRate,
-    /// The most repeats a prompt has; 0 where continuations were enumerated.
+    /// The most repeats a test prompt has; 0 where continuations were enumerated.
     pub n_repeats: usize,
+    /// The most that are compared of a control prompt.
+    pub n_control_repeats: usize,
     /// The comparisons with other concepts; None where none are stored.
     pub specific: Option<SpecificRate>,
     /// Further facts about the rate, where continuations were enumerated.

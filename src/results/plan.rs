@@ -17,8 +17,10 @@ pub struct RunPlan {
     pub n_filler_prompts: usize,
     /// Distinct prompts, with those of fillers.
     pub n_prompts: usize,
-    /// Repeats of each prompt.
+    /// Repeats of each test prompt.
     pub n_repeats: u32,
+    /// Repeats of each control prompt.
+    pub n_control_repeats: u32,
     /// How far continuations are enumerated, if they are; the repeats are then draws of what is not.
     #[serde(skip)]
     pub enumeration: Option<EnumerationParams>,

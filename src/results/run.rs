@@ -24,6 +24,8 @@ pub struct Summary {
     pub embedding_model_sha256: String,
     /// Repeats of each prompt.
     pub n_repeats: u32,
+    /// Repeats of each control prompt.
+    pub n_control_repeats: u32,
     /// How far continuations were enumerated; None where there are repeats only.
     pub enumeration: Option<EnumerationParams>,
     /// Seed of the draws; None where generations were imported, whose seed is not known.

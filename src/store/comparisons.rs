@@ -3,7 +3,7 @@
 //! Owns the search for them. Imports say which generations belong together; of runs the generations are found by the
 //! prompts of a pair, so verdicts can be thrown away and made again. Generations of different numerics are never paired.
 
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{OptionalExtension as _, Params, Row, params};
 
 use super::error::Failure;
 use super::samplings::sampling;
@@ -11,7 +11,7 @@ use super::values::unsigned;
 use super::{
     ExperimentId, GenerationId, ModelId, NumericsId, PromptId, SamplingId, Store, StoreError,
 };
-use crate::generation::{SamplingParams, StopReason};
+use crate::generation::{RepeatCounts, SamplingParams, StopReason};
 use crate::leakage::{DiagnosedPair, ScoredPair, Side};
 
 /// An experiment, read back.
@@ -68,7 +68,7 @@ pub struct ComparedModel {
 pub struct Comparison {
     /// The pair's place in the experiment, from 0.
     pub pair_idx: usize,
-    /// The repeat, from 0.
+    /// Which verdict of the pair it gives, from 0: the larger one of the numbers of its two generations.
     pub repeat_idx: u32,
     /// The concept.
     pub concept: String,
@@ -86,7 +86,7 @@ pub struct Comparison {
     pub control_prompt: String,
     /// The generation for the test prompt.
     pub test: ComparedText,
-    /// The generation of the same repeat for the control prompt.
+    /// The generation for the control prompt.
     pub control: ComparedText,
 }
 
@@ -95,6 +95,8 @@ pub struct Comparison {
 pub struct ComparedText {
     /// Its row.
     pub id: GenerationId,
+    /// Which repeat of its prompt it is, from 0; of imported ones that of the row.
+    pub repeat_idx: u32,
     /// The text.
     pub text: String,
     /// True if the limit of tokens ended it; false where that is not known, as of imported ones.
@@ -112,16 +114,53 @@ pub(super) const ANSWERS: &str = "
     WHERE generations.model_id = ?2 AND samplings.id = ?3 AND seed = ?4 AND numerics_id = ?5
     GROUP BY asked.prompt_id, repeat_idx";
 
-/// The pairs of these generations in the experiment ?1, or those that were imported together.
+/// The pairs of these generations in the experiment ?1, of test prompts up to ?6 and of control prompts up to ?7 of which
+/// one divides the other, or those that were imported together.
 const COMPARED: &str = "
-    SELECT pair_idx, repeat_idx, test_generation_id, control_generation_id
+    SELECT pair_idx, repeat_idx, repeat_idx AS test_repeat_idx, repeat_idx AS control_repeat_idx, test_generation_id,
+        control_generation_id
     FROM imported_pairs WHERE experiment_id = ?1 AND model_id = ?2 AND ?3 = 0 AND ?4 = 0 AND ?5 = 0
     UNION ALL
-    SELECT pair_idx, test.repeat_idx, test.id, control.id
+    SELECT pair_idx, max(test.repeat_idx, control.repeat_idx), test.repeat_idx, control.repeat_idx, test.id, control.id
     FROM experiment_pairs
         JOIN answers AS test ON test.prompt_id = test_prompt_id
-        JOIN answers AS control ON control.prompt_id = control_prompt_id AND control.repeat_idx = test.repeat_idx
-    WHERE experiment_id = ?1";
+        JOIN answers AS control ON control.prompt_id = control_prompt_id
+            AND control.repeat_idx % min(?6, ?7) = test.repeat_idx % min(?6, ?7)
+    WHERE experiment_id = ?1 AND test.repeat_idx < ?6 AND control.repeat_idx < ?7";
+
+/// How many prompts of the experiment ?1 have how many answers: test prompts that are no controls, and controls that are
+/// no test prompts. The commonest numbers first, the larger one of equally common ones.
+const STORED_REPEATS: &str = "
+    WITH answers AS MATERIALIZED ({ANSWERS}),
+        tests AS (SELECT DISTINCT test_prompt_id AS prompt_id FROM experiment_pairs WHERE experiment_id = ?1),
+        controls AS (SELECT DISTINCT control_prompt_id AS prompt_id FROM experiment_pairs WHERE experiment_id = ?1),
+        counts AS (
+            SELECT prompt_id IN controls AS is_control, count(*) AS n_repeats FROM answers
+            WHERE (prompt_id IN tests) <> (prompt_id IN controls)
+            GROUP BY prompt_id
+        )
+    SELECT is_control, n_repeats FROM counts GROUP BY is_control, n_repeats ORDER BY count(*) DESC, n_repeats DESC";
+
+impl Source {
+    /// The values ?1 to ?5 of [`ANSWERS`].
+    pub(super) fn key(&self) -> (ExperimentId, ModelId, SamplingId, i64, NumericsId) {
+        let seed = self.seed.cast_signed();
+        (
+            self.experiment,
+            self.model,
+            self.sampling,
+            seed,
+            self.numerics,
+        )
+    }
+
+    /// The values ?1 to ?7 of [`COMPARED`].
+    fn key_with(&self, counts: RepeatCounts) -> impl Params {
+        let (experiment, model, sampling, seed, numerics) = self.key();
+        let RepeatCounts { test, control } = counts;
+        (experiment, model, sampling, seed, numerics, test, control)
+    }
+}
 
 impl Comparison {
     /// A verdict on it, with the texts that it is about.
@@ -204,11 +243,50 @@ impl Store {
         })
     }
 
-    /// The pairs of generations of a condition, by pair and repeat.
+    /// The numbers of repeats that most test and most control prompts of a condition have, the larger one rounded down to
+    /// a multiple of the smaller one; where they are the same, [`RepeatCounts::EQUAL`].
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn stored_repeats(&self, source: &Source) -> Result<RepeatCounts, StoreError> {
+        self.read("count repeats", |view| {
+            let mut select = view.prepare_cached(&STORED_REPEATS.replace("{ANSWERS}", ANSWERS))?;
+            let rows = select.query_map(source.key(), |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let rows: Vec<(bool, u32)> = rows.collect::<Result<_, _>>()?;
+            let commonest = |is_control| rows.iter().find(|row| row.0 == is_control);
+            let found = commonest(false).zip(commonest(true));
+            Ok(match found {
+                Some((&(_, test), &(_, control))) if test != control => {
+                    RepeatCounts { test, control }.rounded_down()
+                }
+                _ => RepeatCounts::EQUAL,
+            })
+        })
+    }
+
+    /// How many pairs of generations of a condition have the same number.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn n_of_equal_repeats(&self, source: &Source) -> Result<usize, StoreError> {
+        self.read("count generations to compare", |view| {
+            let mut select = view.prepare_cached(&format!(
+                "WITH answers AS MATERIALIZED ({ANSWERS}) SELECT count(*) FROM ({COMPARED})"
+            ))?;
+            let key = source.key_with(RepeatCounts::EQUAL);
+            unsigned(select.query_row(key, |row| row.get(0))?)
+        })
+    }
+
+    /// The pairs of generations of a condition, by pair and verdict.
     ///
     /// # Errors
     /// `Value` when a row does not hold what was stored.
-    pub fn comparisons(&self, source: &Source) -> Result<Vec<Comparison>, StoreError> {
+    pub fn comparisons(
+        &self,
+        source: &Source,
+        counts: RepeatCounts,
+    ) -> Result<Vec<Comparison>, StoreError> {
         self.read("read generations to compare", |view| {
             let mut select = view.prepare_cached(&format!(
                 "WITH answers AS MATERIALIZED ({ANSWERS})
@@ -222,13 +300,7 @@ impl Store {
                  WHERE experiment_id = ?1
                  ORDER BY pair_idx, compared.repeat_idx"
             ))?;
-            let mut rows = select.query(params![
-                source.experiment,
-                source.model,
-                source.sampling,
-                source.seed.cast_signed(),
-                source.numerics
-            ])?;
+            let mut rows = select.query(source.key_with(counts))?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 found.push(comparison(row)?);
@@ -279,11 +351,12 @@ fn compared_model(experiment: ExperimentId, row: &Row<'_>) -> Result<ComparedMod
 }
 
 fn comparison(row: &Row<'_>) -> Result<Comparison, Failure> {
-    let text = |id: &str, text: &str, stop_reason: &str| {
-        let stop_reason: Option<String> = row.get(stop_reason)?;
+    let text = |side: &str| {
+        let stop_reason: Option<String> = row.get(&*format!("{side}_stop_reason"))?;
         Ok::<_, Failure>(ComparedText {
-            id: row.get(id)?,
-            text: row.get(text)?,
+            id: row.get(&*format!("{side}_generation_id"))?,
+            repeat_idx: row.get(&*format!("{side}_repeat_idx"))?,
+            text: row.get(&*format!("{side}_text"))?,
             is_cut_off: stop_reason.as_deref() == Some(StopReason::MaxTokens.as_str()),
         })
     };
@@ -297,11 +370,7 @@ fn comparison(row: &Row<'_>) -> Result<Comparison, Failure> {
         control_prompt_id: row.get("control_prompt_id")?,
         test_prompt: row.get("test_prompt")?,
         control_prompt: row.get("control_prompt")?,
-        test: text("test_generation_id", "test_text", "test_stop_reason")?,
-        control: text(
-            "control_generation_id",
-            "control_text",
-            "control_stop_reason",
-        )?,
+        test: text("test")?,
+        control: text("control")?,
     })
 }

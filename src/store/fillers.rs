@@ -1,6 +1,6 @@
 //! Fillers of an experiment and the generations for them: the table `experiment_fillers`.
 
-use rusqlite::{Connection, named_params, params};
+use rusqlite::{Connection, named_params};
 
 use super::comparisons::ANSWERS;
 use super::error::Failure;
@@ -101,14 +101,7 @@ impl Store {
                  WHERE experiment_id = ?1
                  ORDER BY filler_idx, answers.repeat_idx"
             ))?;
-            let key = params![
-                source.experiment,
-                source.model,
-                source.sampling,
-                source.seed.cast_signed(),
-                source.numerics
-            ];
-            let rows = select.query_map(key, |row| {
+            let rows = select.query_map(source.key(), |row| {
                 Ok(FillerGeneration {
                     filler: row.get("filler")?,
                     template_id: row.get("template_id")?,

@@ -258,6 +258,7 @@ impl Steps<'_> {
             embedding_model: encoder.file.name.clone(),
             embedding_model_sha256: encoder.file.sha256.to_string(),
             n_repeats: experiment.n_repeats(),
+            n_control_repeats: experiment.repeat_counts().control,
             seed: Some(experiment.seed()),
             enumeration: experiment.enumeration(),
             models: Vec::new(),

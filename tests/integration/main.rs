@@ -10,6 +10,7 @@ mod bertscore;
 mod browse;
 mod cli;
 mod compare;
+mod controls;
 mod damaged;
 mod encoders;
 mod exact;

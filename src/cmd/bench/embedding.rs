@@ -74,6 +74,7 @@ fn score(vectors: &[crate::embedding::Embedding]) -> Duration {
             ScoredPair {
                 pair_idx: place / 5,
                 repeat_idx: (place % 5) as u32,
+                sides: [(place % 5) as u32; 2],
                 category: format!("{}", place % 3),
                 control_prompt_idx: place % N_CONTROLS,
                 similarity_test,

@@ -181,7 +181,12 @@ impl<'a> Bench<'a> {
             .map(|&idx| Arc::from(self.prepared.prompts[idx].tokens()));
         let (tokens, context) = (tokens.collect::<Vec<_>>(), &self.prepared.context);
         Planned {
-            plan: Plan::new(&tokens, context, Method::Repeats, n_repeats),
+            plan: Plan::new(
+                &tokens,
+                context,
+                Method::Repeats,
+                &vec![n_repeats; tokens.len()],
+            ),
             prepared: self.prepared.clone(),
             method: Method::Repeats,
         }

@@ -173,7 +173,7 @@ fn temperature() {
      --> x.yaml:9:3
       |
     9 |   temprature: 0.5
-      |   ^^^^^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, seed, mode, coverage, max_rows_per_prompt
+      |   ^^^^^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, control_repeats, seed, mode, coverage, max_rows_per_prompt
       |
       = hint: did you mean `temperature`?
     ");
@@ -339,6 +339,35 @@ fn repeats() {
 }
 
 #[test]
+fn control_repeats() {
+    insta::assert_snapshot!(wrong("repeats: 5", "repeats: 5\n  control_repeats: 12"), @r"
+    error: of `repeats: 5` and `control_repeats: 12` neither divides the other
+      --> x.yaml:17:20
+       |
+    17 |   control_repeats: 12
+       |                    ^^ each generation has to be compared equally often
+       |
+       = hint: the nearest are 10 and 15
+    ");
+    insta::assert_snapshot!(wrong("repeats: 5", "repeats: 10\n  control_repeats: 4"), @r"
+    error: of `repeats: 10` and `control_repeats: 4` neither divides the other
+      --> x.yaml:17:20
+       |
+    17 |   control_repeats: 4
+       |                    ^ each generation has to be compared equally often
+       |
+       = hint: the nearest are 2 and 5
+    ");
+    insta::assert_snapshot!(wrong("repeats: 5", "repeats: 5\n  control_repeats: 0"), @r"
+    error: `sampling.control_repeats` is out of range
+      --> x.yaml:17:20
+       |
+    17 |   control_repeats: 0
+       |                    ^ expected a whole number from 1 to 10000, found 0
+    ");
+}
+
+#[test]
 fn seed() {
     insta::assert_snapshot!(wrong("seed: 1", "seed: -1"), @r"
     error: `sampling.seed` is out of range
@@ -384,7 +413,7 @@ fn sampling() {
       --> x.yaml:18:3
        |
     18 |   system: null
-       |   ^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, seed, mode, coverage, max_rows_per_prompt
+       |   ^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, control_repeats, seed, mode, coverage, max_rows_per_prompt
        |
        = hint: `system` belongs under `prompt`
     ");

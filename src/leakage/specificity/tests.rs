@@ -45,8 +45,13 @@ fn group(weights: Option<([[f64; 3]; 4], [f64; 3])>) -> Group<'static> {
         };
         (0..4).map(of_prompt).collect()
     });
+    let repeats = match weights {
+        Some(_) => vec![ComparedRepeats::equal(None)],
+        None => (0..3).map(|i| ComparedRepeats::equal(Some(i))).collect(),
+    };
     Group {
         n_pairs: 4,
+        compared: vec![repeats; 4],
         measured: CONCEPTS
             .map(|(concept, family)| MeasuredConcept { concept, family })
             .into(),
@@ -256,6 +261,7 @@ proptest! {
             let seen = |m: usize, g: usize| (0..3).map(|i| f64::from(tenths[6 * m + 3 * order[g] + i])).collect();
             Group {
                 n_pairs: 2,
+                compared: vec![(0..3).map(|i| ComparedRepeats::equal(Some(i))).collect(); 2],
                 measured: ["red", "blue"].map(|concept| MeasuredConcept { concept, family: concept }).into(),
                 held: vec![held(0), held(1)],
                 control: (0..3).map(|i| GroupText { text: "tea", repeat_idx: Some(i), weight: 1.0 / 3.0 }).collect(),

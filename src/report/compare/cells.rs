@@ -30,7 +30,11 @@ pub(super) fn condition_cells(condition: &Condition) -> Vec<String> {
         cells.insert(3, certain_text(exact.bounds));
         cells.extend([n_clusters, format!("{:.2} %", 100.0 * exact.coverage)]);
     } else {
-        cells.extend([condition.n_repeats.to_string(), n_clusters]);
+        let repeats = match (condition.n_repeats, condition.n_control_repeats) {
+            (n_test, n_control) if n_test == n_control => n_test.to_string(),
+            (n_test, n_control) => format!("{n_test}, controls {n_control}"),
+        };
+        cells.extend([repeats, n_clusters]);
     }
     cells
 }

@@ -55,6 +55,7 @@ struct ConditionObject<'a> {
     n_prompts: usize,
     /// Null where continuations were enumerated.
     n_repeats: Option<usize>,
+    n_control_repeats: Option<usize>,
     n_clusters: usize,
     #[serde(flatten)]
     specific: SpecificObject,
@@ -263,6 +264,10 @@ fn condition_object(condition: &Condition) -> ConditionObject<'_> {
         interval: condition.rate.interval.map(Into::into),
         n_prompts: condition.rate.n_prompts,
         n_repeats: condition.exact.is_none().then_some(condition.n_repeats),
+        n_control_repeats: condition
+            .exact
+            .is_none()
+            .then_some(condition.n_control_repeats),
         n_clusters: condition.rate.n_clusters,
         specific: SpecificObject::of(condition.specific.as_ref()),
         exact: condition.exact.map(|exact| ExactRateObject {

@@ -63,6 +63,7 @@ fn condition(quantization: &str, bits_per_weight: f64, mean_leak_rate: f64) -> C
             n_clusters: 27,
         },
         n_repeats: 2,
+        n_control_repeats: 2,
         specific: None,
         exact: None,
     }
@@ -372,6 +373,7 @@ fn exact() -> ComparisonReport {
     };
     let of_rate = |quantization: &str, bits: f64, rate: f64| Condition {
         n_repeats: 0,
+        n_control_repeats: 0,
         exact: Some(exact(rate)),
         ..condition(quantization, bits, rate)
     };

@@ -140,6 +140,7 @@ fn verdicts(texts: [(&str, f64); 6]) -> Vec<ReportLeak> {
             estimate: PairEstimate::from(&ScoredPair {
                 pair_idx: idx / 2,
                 repeat_idx: idx as u32 % 2,
+                sides: [idx as u32 % 2; 2],
                 category: ["color-to-other", "<b>expression</b>"][idx / 4].to_owned(),
                 control_prompt_idx: idx / 2,
                 similarity_test,

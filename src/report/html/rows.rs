@@ -221,12 +221,12 @@ fn n_flipped(base: &[&ReportLeak], other: &[&ReportLeak]) -> usize {
         None => estimate.leak_probability,
         Some(_) => f64::from(u8::from(estimate.leak_probability > 0.5)),
     };
-    let of_repeat = |repeat_idx: u32| {
+    let of_base = |to: &PairEstimate| {
         let mut base = base.iter().map(|leak| &leak.estimate);
-        base.find(|from| from.repeat_idx == repeat_idx)
+        base.find(|from| (from.repeat_idx, from.sides) == (to.repeat_idx, to.sides))
     };
     let other = other.iter().map(|leak| &leak.estimate);
-    let both = other.filter_map(|to| Some((of_repeat(to.repeat_idx)?, to)));
+    let both = other.filter_map(|to| Some((of_base(to)?, to)));
     both.filter(|(from, to)| verdict(from) != verdict(to))
         .count()
 }

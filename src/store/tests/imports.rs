@@ -2,6 +2,7 @@
 
 use super::records::{families, run_model};
 use crate::digest::Digest;
+use crate::generation::RepeatCounts;
 use crate::leakage::{Leak, estimates, leak_rates};
 use crate::store::fixture::Fixture;
 use crate::store::{
@@ -143,7 +144,9 @@ fn models_of_one_experiment_share_its_pairs() {
         })
         .collect();
     assert_eq!(names, [("a", "imported", None), ("b", "imported", None)]);
-    let found = store.comparisons(&models[1].source).unwrap();
+    let found = store
+        .comparisons(&models[1].source, RepeatCounts::EQUAL)
+        .unwrap();
     let compared = |found: &Comparison| {
         (
             found.pair_idx,
@@ -194,7 +197,7 @@ fn leaks_of_imported_generations_are_as_others() {
         })
         .unwrap();
     let leaks: Vec<NewLeak> = store
-        .comparisons(&source)
+        .comparisons(&source, RepeatCounts::EQUAL)
         .unwrap()
         .iter()
         .map(|found| NewLeak {
@@ -217,7 +220,13 @@ fn leaks_of_imported_generations_are_as_others() {
         (3, 100.0, 1)
     );
     // The verdicts name the same generations as the import, so nothing is compared twice.
-    assert_eq!(store.comparisons(&source).unwrap().len(), 3);
+    assert_eq!(
+        store
+            .comparisons(&source, RepeatCounts::EQUAL)
+            .unwrap()
+            .len(),
+        3
+    );
 }
 
 /// Verdicts may be thrown away: what is compared is found by the prompts of a pair.
@@ -234,7 +243,9 @@ fn generations_of_a_run_can_be_compared_without_verdicts() {
     let models = store.compared_models(fixture.experiment).unwrap();
     assert_eq!((models.len(), models[0].bits_per_weight), (1, Some(6.5)));
     assert_eq!(models[0].source, fixture.key().source());
-    let found = store.comparisons(&models[0].source).unwrap();
+    let found = store
+        .comparisons(&models[0].source, RepeatCounts::EQUAL)
+        .unwrap();
     let places: Vec<_> = found
         .iter()
         .map(|found| (found.pair_idx, found.repeat_idx))
@@ -249,7 +260,7 @@ fn generations_of_a_run_can_be_compared_without_verdicts() {
         seed: 7,
         ..models[0].source
     };
-    assert_eq!(store.comparisons(&other).unwrap(), []);
+    assert_eq!(store.comparisons(&other, RepeatCounts::EQUAL).unwrap(), []);
     let experiments = store.experiments().unwrap();
     assert_eq!((experiments.len(), experiments[0].is_imported), (1, false));
 }

@@ -154,7 +154,12 @@ fn condition(found: &Estimates<'_>, clusters: &Clusters) -> Option<Condition> {
     let whole = leak_rates(&found.pairs, &found.templates)
         .into_iter()
         .next()?;
-    let repeats = found.verdicts.iter().counts_by(|verdict| verdict.pair_idx);
+    let n_repeats = |side: usize| {
+        let verdicts = found.verdicts.iter();
+        let repeats = verdicts.map(|verdict| (verdict.pair_idx, verdict.sides[side]));
+        let by_pair = repeats.unique().counts_by(|(pair_idx, _)| pair_idx);
+        by_pair.into_values().max().unwrap_or(0)
+    };
     Some(Condition {
         name: condition_name(set),
         model: set.label.clone(),
@@ -163,7 +168,8 @@ fn condition(found: &Estimates<'_>, clusters: &Clusters) -> Option<Condition> {
         bits_per_weight: set.bits_per_weight,
         requantized_from: set.requantized_from.clone(),
         rate: condition_rate(&found.rates, clusters)?,
-        n_repeats: repeats.into_values().max().unwrap_or(0),
+        n_repeats: n_repeats(0),
+        n_control_repeats: n_repeats(1),
         exact: whole.exact,
         specific: whole.specific,
     })

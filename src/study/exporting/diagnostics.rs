@@ -1,12 +1,10 @@
 //! The table `diagnostics`: what else each rate may come from, a row for each flaw.
 //!
-//! Owns the joining of stored verdicts with the texts they are about. What a flaw is, `leakage` says.
-
-use std::collections::HashMap;
+//! Owns the order of rows and cells. What a flaw is, `leakage` says.
 
 use super::source::{Source, TakeRow};
 use crate::leakage::{Diagnostics, FlawCount, RateKind, diagnostics};
-use crate::store::{Comparison, StoredCondition};
+use crate::store::StoredCondition;
 use crate::study::estimates::Estimates;
 use crate::table::Cell;
 
@@ -23,18 +21,9 @@ pub(crate) fn each_diagnostic(source: &Source, take: TakeRow<'_>) -> anyhow::Res
 }
 
 fn read(source: &Source, set: &StoredCondition) -> anyhow::Result<Vec<Diagnostics>> {
-    let store = &source.store;
-    let key = &set.key;
-    let compared = store.comparisons(&key.source())?;
-    let texts: HashMap<(usize, u32), &Comparison> = compared
-        .iter()
-        .map(|found| ((found.pair_idx, found.repeat_idx), found))
-        .collect();
-    let verdicts = Estimates::read(store, set)?.verdicts;
-    let pairs = verdicts.iter().filter_map(|scored| {
-        let comparison = texts.get(&(scored.pair_idx, scored.repeat_idx))?;
-        Some(comparison.diagnosed(scored))
-    });
+    let found = Estimates::read(&source.store, set)?;
+    let pairs = found.leaks.iter().zip(&found.verdicts);
+    let pairs = pairs.map(|(leak, scored)| leak.diagnosed(scored));
     Ok(diagnostics(&pairs.collect::<Vec<_>>()))
 }
 

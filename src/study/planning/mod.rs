@@ -88,6 +88,7 @@ fn document(
         n_filler_prompts: n_filler_prompts(experiment),
         n_prompts: experiment.prompts().len(),
         n_repeats: experiment.n_repeats(),
+        n_control_repeats: experiment.repeat_counts().control,
         enumeration: experiment.enumeration(),
         // The sum of no number is minus zero.
         seconds: costs().map(|cost| cost.seconds).sum::<f64>() + 0.0,
@@ -172,11 +173,8 @@ fn absent_model(
     wanted: &Wanted,
     n_samplings: usize,
 ) -> anyhow::Result<ModelPlan> {
-    let n_each = match experiment.enumeration() {
-        Some(_) => 1,
-        None => experiment.n_repeats() as usize,
-    };
-    let n_generations = experiment.prompts().len() * n_each * n_samplings;
+    let n_each: u32 = experiment.n_requests().iter().sum();
+    let n_generations = n_each as usize * n_samplings;
     let file = file_plan(session, wanted)?;
     Ok(ModelPlan {
         model: file.model,

@@ -2,6 +2,8 @@
 //!
 //! Owns which statistics and which texts a report has. What the statistics are, `leakage` says.
 
+use itertools::Itertools as _;
+
 use super::Reporting;
 use crate::gguf::manifest::Manifest;
 use crate::leakage::{
@@ -125,7 +127,9 @@ fn condition(
 ) -> anyhow::Result<ReportCondition> {
     let set = found.set;
     let is_exact = set.key.enumeration().is_some();
+    // A test generation stands in several verdicts where there are more repeats of controls.
     let texts = found.leaks.iter();
+    let texts = texts.unique_by(|leak| (leak.pair_idx, leak.sides[0]));
     let texts = texts.map(|leak| (leak.pair_idx, leak.test_generation.as_str()));
     let stored = store.model_record(set.key.experiment, set.key.model)?;
     let of_repeats = found.leaks.iter().map(|leak| Ok(generations(leak)));

@@ -142,11 +142,8 @@ fn repeats(
         .iter()
         .map(|pair| pair.pair_idx)
         .collect();
-    let mut comparisons = store.comparisons(source)?;
-    let n_stored = comparisons.len();
-    comparisons.retain(|found| {
-        planned.contains(&found.pair_idx) && found.repeat_idx < experiment.n_repeats()
-    });
+    let mut comparisons = store.comparisons(source, experiment.repeat_counts())?;
+    comparisons.retain(|found| planned.contains(&found.pair_idx));
     let templates: HashSet<&str> = experiment
         .fillers()
         .iter()
@@ -156,7 +153,9 @@ fn repeats(
     fillers.retain(|found| {
         templates.contains(found.template_id.as_str()) && found.repeat_idx < experiment.n_repeats()
     });
-    let is_partial = comparisons.len() < n_stored;
+    let of_equal = |found: &&Comparison| found.test.repeat_idx == found.control.repeat_idx;
+    let n_of_equal = comparisons.iter().filter(of_equal).count();
+    let is_partial = n_of_equal < store.n_of_equal_repeats(source)?;
     let repeats = Repeats {
         comparisons,
         fillers,

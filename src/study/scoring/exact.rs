@@ -10,8 +10,8 @@ use super::evidence::{Continuations, ContinuedPair};
 use super::groups::{FillerTexts, PairTexts, Scale};
 use crate::generation::{Continuation, Enumeration, RequestId};
 use crate::leakage::{
-    ExactPair, GroupText, LeakingText, PairEstimate, TextDistribution, WeightedText, echoes,
-    exact_leak, leaking_texts, scale_and_part, striking_leaks,
+    ComparedRepeats, ExactPair, GroupText, LeakingText, PairEstimate, TextDistribution,
+    WeightedText, echoes, exact_leak, leaking_texts, scale_and_part, striking_leaks,
 };
 use crate::results::{Example, LikelyText, Texts as ShownTexts};
 use crate::store::NewExactLeak;
@@ -151,6 +151,7 @@ impl ComparedPairs<'_> {
                 control_prompt: &of.control_prompt,
                 test: self.texts[&of.test].weighted(),
                 control: self.texts[&of.control].weighted(),
+                compared: vec![ComparedRepeats::equal(None)],
             }
         });
         pairs.collect()

@@ -9,9 +9,10 @@ use itertools::Itertools as _;
 use rayon::prelude::*;
 
 use crate::leakage::{
-    Group, GroupText, HeldPrompt, MeasuredConcept, Rounding, TemplateSimilarities, rounded,
+    ComparedRepeats, Group, GroupText, HeldPrompt, MeasuredConcept, Rounding, TemplateSimilarities,
+    rounded,
 };
-use crate::store::{Comparison, ConceptSimilarity, FillerGeneration, Specifics};
+use crate::store::{ComparedText, Comparison, ConceptSimilarity, FillerGeneration, Specifics};
 
 /// The similarities of a metric.
 #[derive(Clone, Copy)]
@@ -43,6 +44,7 @@ pub(super) struct PairTexts<'e> {
     pub(super) control_prompt: &'e str,
     pub(super) test: Vec<GroupText<'e>>,
     pub(super) control: Vec<GroupText<'e>>,
+    pub(super) compared: Vec<ComparedRepeats>,
 }
 
 /// For each template the texts of its prompts with a neutral filler, by prompt.
@@ -60,14 +62,11 @@ pub(super) fn pairs_of_repeats(comparisons: &[Comparison]) -> Vec<PairTexts<'_>>
     let pairs = comparisons.chunk_by(|a, b| a.pair_idx == b.pair_idx);
     let pairs = pairs.filter_map(|repeats| {
         let first = repeats.first()?;
-        let texts = |text: fn(&Comparison) -> &str| {
-            let of_repeats = repeats.iter().map(|repeat| GroupText {
-                text: text(repeat),
-                repeat_idx: Some(repeat.repeat_idx),
-                weight: 1.0 / repeats.len() as f64,
-            });
-            of_repeats.collect()
-        };
+        let compared = repeats.iter().map(|repeat| ComparedRepeats {
+            verdict_idx: repeat.repeat_idx,
+            test: Some(repeat.test.repeat_idx),
+            control: Some(repeat.control.repeat_idx),
+        });
         Some(PairTexts {
             pair_idx: first.pair_idx,
             concept: &first.concept,
@@ -76,11 +75,24 @@ pub(super) fn pairs_of_repeats(comparisons: &[Comparison]) -> Vec<PairTexts<'_>>
             template_id: first.template_id.as_deref(),
             test_prompt: &first.test_prompt,
             control_prompt: &first.control_prompt,
-            test: texts(|repeat| &repeat.test.text),
-            control: texts(|repeat| &repeat.control.text),
+            test: distinct(repeats.iter().map(|repeat| &repeat.test)),
+            control: distinct(repeats.iter().map(|repeat| &repeat.control)),
+            compared: compared.collect(),
         })
     });
     pairs.collect()
+}
+
+/// The generations of a prompt, each once.
+fn distinct<'e>(texts: impl Iterator<Item = &'e ComparedText>) -> Vec<GroupText<'e>> {
+    let texts: BTreeMap<u32, &str> = texts.map(|it| (it.repeat_idx, it.text.as_str())).collect();
+    let weight = 1.0 / texts.len() as f64;
+    let texts = texts.into_iter().map(|(repeat_idx, text)| GroupText {
+        text,
+        repeat_idx: Some(repeat_idx),
+        weight,
+    });
+    texts.collect()
 }
 
 /// The generations for fillers, which come in the order of fillers and repeats, by template.
@@ -194,6 +206,7 @@ fn compare_group(
             .collect(),
         measured,
         held,
+        compared: members.iter().map(|pair| pair.compared.clone()).collect(),
         control,
         control_similarities,
     };
@@ -309,6 +322,9 @@ mod tests {
             control_prompt: "without it",
             test: texts_of(4 * template + concept),
             control: texts_of(4 * template),
+            compared: (0..3)
+                .map(|repeat| ComparedRepeats::equal(Some(repeat)))
+                .collect(),
         });
         let scale = Scale {
             similarity: &|concept, text| Ok(similarity(concept, text)),

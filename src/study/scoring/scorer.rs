@@ -153,6 +153,7 @@ impl Scorer<'_> {
         Ok(ScoredPair {
             pair_idx: comparison.pair_idx,
             repeat_idx: comparison.repeat_idx,
+            sides: [comparison.test.repeat_idx, comparison.control.repeat_idx],
             category: comparison.category.clone(),
             control_prompt_idx: control_prompt_idx.expect("ids of rows count up from 1"),
             similarity_test,

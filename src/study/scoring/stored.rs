@@ -17,7 +17,9 @@ use crate::generation::sampling_labels;
 use crate::leakage::{Metric, Rounding};
 use crate::llama::Backend;
 use crate::results::{ModelSummary, Summary};
-use crate::store::{ComparedModel, IMPORTED_SEED, Store, StoredExperiment};
+use crate::store::{
+    ComparedModel, ComparedText, Comparison, IMPORTED_SEED, Store, StoredExperiment,
+};
 use crate::study::asking::register_model;
 use crate::study::models::encoder::{
     EncoderFile, EncoderUse, open_encoder_for, refuse_same, stored_encoder, wanted_encoder,
@@ -139,7 +141,7 @@ fn subject(store: &Store, model: ComparedModel) -> anyhow::Result<(ComparedModel
         source: model.source,
         label: format!("{} {}", model.label, model.quantization),
         evidence: Evidence::Repeats(Repeats {
-            comparisons: store.comparisons(&model.source)?,
+            comparisons: store.comparisons(&model.source, store.stored_repeats(&model.source)?)?,
             fillers: store.filler_generations(&model.source)?,
         }),
         is_partial: false,
@@ -318,10 +320,11 @@ fn label_samplings(summary: &mut Summary) {
 
 fn new_summary(scorer: &Scorer<'_>, store: &Store, scorable: &Scorable) -> Summary {
     let (experiment, encoder) = (&scorable.experiment, scorer.encoding.encoder);
-    let comparisons = scorable
-        .models
-        .iter()
-        .flat_map(|(_, subject)| subject.comparisons());
+    let n_of = |side: fn(&Comparison) -> &ComparedText| {
+        let subjects = scorable.models.iter();
+        let found = subjects.flat_map(|(_, subject)| subject.comparisons());
+        found.map(|it| side(it).repeat_idx + 1).max().unwrap_or(0)
+    };
     let is_unknown = experiment.is_imported && scorable.seed == IMPORTED_SEED;
     Summary {
         experiment: experiment.name.clone(),
@@ -331,10 +334,8 @@ fn new_summary(scorer: &Scorer<'_>, store: &Store, scorable: &Scorable) -> Summa
         signature: scorer.signature(),
         embedding_model: encoder.file.name.clone(),
         embedding_model_sha256: encoder.file.sha256.to_string(),
-        n_repeats: comparisons
-            .map(|found| found.repeat_idx + 1)
-            .max()
-            .unwrap_or(0),
+        n_repeats: n_of(|found| &found.test),
+        n_control_repeats: n_of(|found| &found.control),
         seed: (!is_unknown).then_some(scorable.seed),
         models: Vec::new(),
         enumeration: None,
