@@ -4,14 +4,17 @@
 //! that holds the concept, a test prompt that comes twice) is an error and found by `prompts` and `expand`; that a test
 //! prompt has a control prompt, the format sees to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use itertools::Itertools as _;
+
+use super::balance::{Balance, are_even, range};
 use super::expand::ExpandedPair;
 use super::families::ConceptFamilies;
 use super::problem::Problem;
 use super::prompts::{FreePair, Placed, Template};
 
-/// Templates that a warning names at most.
+/// Templates, or concepts, that a warning names at most.
 const N_NAMED_MAX: usize = 5;
 
 /// All warnings, by kind.
@@ -102,6 +105,86 @@ fn unused_concepts(templates: &[Template], concepts: &[Placed]) -> Vec<Problem> 
         .collect()
 }
 
+/// Categories in which some template has concepts of its own, and concepts or pairs of them do not come equally often.
+pub(crate) fn unbalanced(
+    templates: &[Template],
+    concepts: &[Placed],
+    families: &ConceptFamilies,
+) -> Vec<Problem> {
+    let categories = templates.iter().map(|template| template.category.as_str());
+    let of_category = categories.unique().flat_map(|category| {
+        let of = templates.iter().filter(|it| it.category == category);
+        let of: Vec<&Template> = of.collect();
+        let mut own = of.iter().filter_map(|it| it.concepts.as_ref()?.first());
+        own.next().map_or_else(Vec::new, |first| {
+            of_category(first, &of, concepts, families)
+        })
+    });
+    of_category.collect()
+}
+
+fn of_category(
+    first: &Placed,
+    templates: &[&Template],
+    concepts: &[Placed],
+    families: &ConceptFamilies,
+) -> Vec<Problem> {
+    let concept = |concept: &Placed| {
+        let family = families.of(&concept.text).unwrap_or(&concept.text);
+        (concept.text.clone(), family.to_lowercase())
+    };
+    let held = templates.iter().map(|template| {
+        let held = template.concepts.as_deref().unwrap_or(concepts);
+        held.iter().map(concept).collect()
+    });
+    let Some(found) = Balance::of(&held.collect::<Vec<_>>()) else {
+        return Vec::new();
+    };
+    let category = &templates[0].category;
+    let n_concepts = found.n_of_concepts.iter();
+    let n_concepts = n_concepts.map(|(concept, n)| (format!("`{concept}`"), *n));
+    let n_two = found.n_of_two.iter();
+    let n_two = n_two.map(|([a, b], n)| (format!("`{a}` and `{b}`"), *n));
+    let uneven = [
+        (
+            "concepts do not fill equally many templates",
+            n_concepts.collect(),
+        ),
+        (
+            "pairs of concepts do not meet equally often in a template",
+            n_two.collect(),
+        ),
+    ];
+    let uneven = uneven.into_iter().filter(|(_, counts)| !are_even(counts));
+    let warning = |(message, counts): (&str, BTreeMap<String, usize>)| {
+        let message = format!("in the category `{category}` {message}");
+        Problem::warning(&first.position, message).label(extremes(&counts))
+    };
+    uneven.map(warning).collect()
+}
+
+/// The rarest and the commonest with their numbers.
+fn extremes(counts: &BTreeMap<String, usize>) -> String {
+    let [least, most] = range(counts.values().copied()).unwrap_or_default();
+    let named = |n: usize| {
+        let of_n = counts.iter().filter(|(_, found)| **found == n);
+        listed(&of_n.map(|(name, _)| name.clone()).collect::<Vec<_>>())
+    };
+    format!(
+        "fewest templates: {least} of {}; most: {most} of {}",
+        named(least),
+        named(most)
+    )
+}
+
+/// The first few, and how many more there are.
+fn listed(names: &[String]) -> String {
+    let shown = names.iter().take(N_NAMED_MAX).cloned();
+    let n_more = names.len().saturating_sub(N_NAMED_MAX);
+    let more = (n_more > 0).then(|| format!("{n_more} more"));
+    shown.chain(more).collect::<Vec<_>>().join(", ")
+}
+
 /// Top-level fillers that no template takes.
 pub(crate) fn unused_fillers(templates: &[Template], fillers: &[Placed]) -> Option<Problem> {
     let mut takers = templates.iter().filter(|it| it.fillers.is_none());
@@ -126,12 +209,8 @@ pub(crate) fn without_placebo(
     };
     let alone = templates.iter().filter(|template| n_families(template) < 2);
     let alone: Vec<&Template> = alone.collect();
-    let named = alone.iter().take(N_NAMED_MAX);
-    let mut named: Vec<String> = named.map(|template| format!("`{}`", template.id)).collect();
-    if let Some(n_more @ 1..) = alone.len().checked_sub(N_NAMED_MAX) {
-        named.push(format!("{n_more} more"));
-    }
-    let (named, first) = (named.join(", "), alone.first()?);
+    let named = alone.iter().map(|template| format!("`{}`", template.id));
+    let (named, first) = (listed(&named.collect::<Vec<_>>()), alone.first()?);
     let message = match alone.len() {
         1 => format!("1 template has no placebo: {named}"),
         n_alone => format!("{n_alone} templates have no placebo: {named}"),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::Experiment;
 use super::expand::{expand, expand_fillers, refuse_doubled};
 use super::families::NamedFamilies;
-use super::lint::{lint, unused_fillers, without_placebo};
+use super::lint::{lint, unbalanced, unused_fillers, without_placebo};
 use super::node::{self, Field, Node, Value};
 use super::problem::{ExperimentErrors, Problem, io_reason};
 use super::prompts::{has_no_prompts, needs_concepts};
@@ -121,7 +121,9 @@ fn read_sections(
     let of = families.as_ref().map(NamedFamilies::families);
     warnings.extend(lint(&templates, &free_pairs, listed, &pairs));
     warnings.extend(unused_fillers(&templates, &fillers));
-    warnings.extend(without_placebo(&templates, listed, &of.unwrap_or_default()));
+    let of = of.unwrap_or_default();
+    warnings.extend(without_placebo(&templates, listed, &of));
+    warnings.extend(unbalanced(&templates, listed, &of));
     let sampling = sampling?;
     let mut experiment = Experiment {
         source: Arc::clone(main),

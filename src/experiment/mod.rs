@@ -6,6 +6,7 @@
 //! reports an unknown one in the same form through [`Problem`] and [`ExperimentErrors`]. Nor does it know workbooks: a
 //! file that holds prompt pairs is read by the caller and handed over as [`PairsFile`].
 
+mod balance;
 mod encoders;
 mod expand;
 mod families;
@@ -44,6 +45,7 @@ use jiff::civil::Date;
 use crate::digest::Digest;
 use crate::generation::{EnumerationParams, Method, RepeatCounts, RequestContext, SamplingParams};
 
+pub use balance::{Balance, range};
 pub use encoders::{EmbeddingModelSource, EmbeddingModelSpec, is_path};
 pub use families::ConceptFamilies;
 pub use fillers::Filler;

@@ -1,5 +1,6 @@
 //! The format as a whole: what a good file gives, and all that is wrong with a bad one.
 
+mod design;
 mod extends;
 mod families;
 mod files;
@@ -382,7 +383,6 @@ fn overrides_replace_values() {
     let labels: Vec<_> = experiment.models().iter().map(ModelSpec::label).collect();
     assert_eq!(labels, ["qwen2.5-0.5b-instruct:Q8_0", "mine"]);
     assert_eq!((experiment.n_repeats(), experiment.seed()), (2, 9));
-    assert_eq!(experiment.repeat_counts().control, 6);
     let pair_idxs: Vec<_> = experiment
         .pairs()
         .iter()
@@ -488,37 +488,6 @@ fn a_plan_has_each_request_once_in_order() {
     }
 }
 
-/// The third prompt of the file is a test prompt, and made the control of the first pair a control of more repeats.
-#[test]
-fn a_plan_has_as_many_requests_as_the_larger_number() {
-    let overrides = Overrides {
-        control_repeats: Some(15),
-        ..Overrides::default()
-    };
-    let experiment = load(GOOD).unwrap().with_overrides(&overrides).unwrap();
-    let controls: Vec<usize> = experiment
-        .pairs()
-        .iter()
-        .map(|pair| pair.control_prompt_idx)
-        .collect();
-    let expected = (0..experiment.prompts().len()).map(|idx| match controls.contains(&idx) {
-        true => 15,
-        false => 5,
-    });
-    assert_eq!(experiment.n_requests(), expected.collect::<Vec<u32>>());
-    let sampling = experiment.samplings(None).swap_remove(0);
-    let context = experiment.request_context(Digest::of(b"model"), sampling, "s".to_owned());
-    let prompt_tokens: Vec<Arc<[u32]>> = (0..experiment.prompts().len() as u32)
-        .map(|last| Arc::from([1, last]))
-        .collect();
-    let plan = plan_requests(&experiment, &prompt_tokens, &context);
-    let n_requests: u32 = experiment.n_requests().iter().sum();
-    assert_eq!(plan.requests().len(), n_requests as usize);
-    let last = plan.request(controls[0], 14);
-    let tokens = Arc::clone(&prompt_tokens[controls[0]]);
-    assert_eq!(last, &context.request(tokens, 14));
-}
-
 #[test]
 fn every_experiment_of_the_project_loads() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
@@ -552,6 +521,7 @@ fn readme_blocks(fence: &str) -> Vec<&'static str> {
 fn the_readme_shows_what_is_printed() {
     assert_eq!(readme_blocks("yaml"), [GOOD.trim_end()]);
     let tests = [
+        include_str!("tests/design.rs"),
         include_str!("tests/extends.rs"),
         include_str!("tests/families.rs"),
         include_str!("tests/files.rs"),

@@ -161,11 +161,10 @@ pub(super) mod tests {
     use itertools::Itertools as _;
 
     use super::*;
-    use crate::generation::RepeatCounts;
     use crate::leakage::Rounding;
     use crate::leakage::exact::{TextDistribution, WeightedText, exact_leak};
 
-    /// The mean verdict on the generations of a test prompt and of its control, `x > y`, paired as [`RepeatCounts`] says.
+    /// The mean verdict on the generations of a test prompt and of its control, `x > y`, each number modulo those that there are.
     fn paired_mean(tests: &[usize], controls: &[usize]) -> f64 {
         let verdicts = (0..tests.len().max(controls.len())).map(|k| {
             match tests[k % tests.len()].cmp(&controls[k % controls.len()]) {
@@ -179,13 +178,11 @@ pub(super) mod tests {
     }
 
     /// Mean and variance over all outcomes of draws from two distributions of the values 0, 1 and 2.
-    fn moments(counts: RepeatCounts) -> [f64; 2] {
+    fn moments(n_test: usize, n_control: usize) -> [f64; 2] {
         let [of_test, of_control] = [[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]];
-        let (n_test, n) = (
-            counts.test as usize,
-            (counts.test + counts.control) as usize,
-        );
-        let outcomes = (0..n).map(|_| 0..3usize).multi_cartesian_product();
+        let outcomes = (0..n_test + n_control)
+            .map(|_| 0..3usize)
+            .multi_cartesian_product();
         let mut sums = [0.0; 2];
         for outcome in outcomes {
             let (tests, controls) = outcome.split_at(n_test);
@@ -203,8 +200,7 @@ pub(super) mod tests {
     /// by the number of verdicts.
     #[test]
     fn more_control_repeats_keep_the_expectation_and_divide_the_controls_part_of_the_variance() {
-        let at = |test, control| moments(RepeatCounts { test, control });
-        let [probability, whole] = at(1, 1);
+        let [probability, whole] = moments(1, 1);
         assert!((probability - 0.76).abs() < 1e-12, "{probability}");
         // The variance of what is expected of a verdict once one of its texts is known.
         let of_control =
@@ -213,11 +209,11 @@ pub(super) mod tests {
             0.2 * 0.3f64.powi(2) + 0.3 * 0.75f64.powi(2) + 0.5 * 0.95f64.powi(2) - 0.76f64.powi(2);
         let rest = whole - of_control - of_test;
         for (test, control) in [(1, 2), (1, 4), (2, 2), (2, 4), (4, 2), (2, 6)] {
-            let [mean, variance] = at(test, control);
+            let [mean, variance] = moments(test, control);
             assert!((mean - probability).abs() < 1e-12, "{mean}");
-            let expected = of_control / f64::from(control)
-                + of_test / f64::from(test)
-                + rest / f64::from(test.max(control));
+            let expected = of_control / control as f64
+                + of_test / test as f64
+                + rest / test.max(control) as f64;
             assert!(
                 (variance - expected).abs() < 1e-12,
                 "{variance} is not {expected}"

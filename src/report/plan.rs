@@ -6,7 +6,7 @@ use indicatif::HumanBytes;
 
 use super::columns::plain_table;
 use super::table::mode_text;
-use crate::results::{ComparisonPlan, Cost, RunPlan};
+use crate::results::{ComparisonPlan, Cost, DesignBalance, RunPlan};
 use crate::watch::duration;
 
 /// The plan as a person reads it.
@@ -46,17 +46,36 @@ pub fn plan_table(plan: &RunPlan) -> String {
         .collect()
     });
     format!(
-        "{}: {}, {}\n{}\n{}\n\n{}\n",
+        "{}: {}, {}\n{}{}\n{}\n\n{}\n",
         plan.experiment,
         prompt_counts(plan),
         mode_text(
             [plan.n_repeats, plan.n_control_repeats],
             plan.enumeration.as_ref()
         ),
+        plan.balance.as_ref().map_or_else(String::new, balance_line),
         plain_table(&columns, rows.collect(), &|column_idx| (3..10)
             .contains(&column_idx)),
         totals(plan),
         comparison_table(plan)
+    )
+}
+
+/// How many templates meet how many concepts, and how often each concept and each two of them come.
+fn balance_line(balance: &DesignBalance) -> String {
+    let range = |[least, most]: [usize; 2]| match least == most {
+        true => least.to_string(),
+        false => format!("{least} to {most}"),
+    };
+    let together = balance.n_templates_of_two.map_or_else(String::new, |n| {
+        format!(", each pair of concepts together {} times", range(n))
+    });
+    format!(
+        "{} templates x {} of {} concepts, each concept {} times{together}\n",
+        balance.n_templates,
+        range(balance.n_concepts_of_template),
+        balance.n_concepts,
+        range(balance.n_templates_of_concept),
     )
 }
 

@@ -17,6 +17,8 @@ pub struct RunPlan {
     pub n_filler_prompts: usize,
     /// Distinct prompts, with those of fillers.
     pub n_prompts: usize,
+    /// How evenly templates meet concepts; null without templates.
+    pub balance: Option<DesignBalance>,
     /// Repeats of each test prompt.
     pub n_repeats: u32,
     /// Repeats of each control prompt.
@@ -38,6 +40,21 @@ pub struct RunPlan {
     pub machine_memory_bytes: u64,
     /// The comparisons that the experiment makes possible.
     pub comparisons: Vec<ComparisonPlan>,
+}
+
+/// How often concepts stand in the slots of templates: of each, the least and the most.
+#[derive(Debug, Serialize)]
+pub struct DesignBalance {
+    /// Templates.
+    pub n_templates: usize,
+    /// Concepts of all templates together.
+    pub n_concepts: usize,
+    /// Concepts of a template.
+    pub n_concepts_of_template: [usize; 2],
+    /// Templates of a concept.
+    pub n_templates_of_concept: [usize; 2],
+    /// Templates that two concepts of different families share; null where all are of one.
+    pub n_templates_of_two: Option<[usize; 2]>,
 }
 
 /// The work that a run would do with one model.

@@ -192,6 +192,7 @@ fn plan_counts_and_makes_nothing() {
         "Time 0.0 s, without loading",
         "found with a power of 80 %",
         "17 prompt pairs, 22 distinct prompts",
+        "\n4 templates x 4 of 4 concepts, each concept 4 times, each pair of concepts together 4 times\n",
         "85 stored verdicts each",
         "over 16 of 17 pairs, which have siblings",
     ] {

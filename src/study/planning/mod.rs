@@ -12,12 +12,12 @@ use std::path::Path;
 use indicatif::HumanBytes;
 use itertools::Itertools as _;
 
-use crate::experiment::Experiment;
+use crate::experiment::{Balance, Experiment, range};
 use crate::generation::SamplingParams;
 use crate::gguf::derivation::derived_label;
 use crate::gguf::shelf::State;
 use crate::llama::Backend;
-use crate::results::{ComparisonPlan, ModelPlan, RunPlan};
+use crate::results::{ComparisonPlan, DesignBalance, ModelPlan, RunPlan};
 use crate::store::Store;
 use crate::study::answering::numerics;
 use crate::study::asking as prepare;
@@ -87,6 +87,7 @@ fn document(
         n_pairs_with_siblings: detection::pairs_with_siblings(experiment).len(),
         n_filler_prompts: n_filler_prompts(experiment),
         n_prompts: experiment.prompts().len(),
+        balance: experiment.balance().map(|found| balance(&found)),
         n_repeats: experiment.n_repeats(),
         n_control_repeats: experiment.repeat_counts().control,
         enumeration: experiment.enumeration(),
@@ -99,6 +100,17 @@ fn document(
         models,
         comparisons,
     })
+}
+
+fn balance(found: &Balance) -> DesignBalance {
+    let of = |counts: &mut dyn Iterator<Item = &usize>| range(counts.copied());
+    DesignBalance {
+        n_templates: found.n_templates,
+        n_concepts: found.n_of_concepts.len(),
+        n_concepts_of_template: found.n_in_template,
+        n_templates_of_concept: of(&mut found.n_of_concepts.values()).unwrap_or_default(),
+        n_templates_of_two: of(&mut found.n_of_two.values()),
+    }
 }
 
 fn n_filler_prompts(experiment: &Experiment) -> usize {
