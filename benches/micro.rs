@@ -7,7 +7,7 @@ use divan::{Bencher, black_box};
 
 use seep::digest::Digest;
 use seep::engine::prefill_rows;
-use seep::generation::{SamplingParams, StopRule};
+use seep::generation::{DrawMethod, SamplingParams, StopRule};
 use seep::leakage::{Leak, ScoredPair, cosine, estimates, leak_rates};
 use seep::sampling::{AllowedTokens, DrawKey, distribution, uniform};
 use seep::stats::cluster_mean;
@@ -27,13 +27,16 @@ fn main() {
 
 /// Numbers in [0, 1) that are the same each time.
 fn numbers(n: usize, seed: u64) -> Vec<f64> {
-    let key = |idx: usize| DrawKey {
+    (0..n).map(|idx| uniform(&key(seed, idx))).collect()
+}
+
+fn key(seed: u64, token_idx: usize) -> DrawKey {
+    DrawKey {
         seed,
         prompt: Digest::of(b"bench"),
         repeat_idx: 0,
-        token_idx: idx as u32,
-    };
-    (0..n).map(|idx| uniform(&key(idx))).collect()
+        token_idx: token_idx as u32,
+    }
 }
 
 /// Logits of a sharp distribution: a few tokens far above a broad rest.
@@ -55,10 +58,11 @@ fn sampling(top_k: u32, top_p: f64, repetition_penalty: f64) -> SamplingParams {
         repetition_penalty,
         max_tokens: 10,
         stop: StopRule::SentenceEnd,
+        draws: DrawMethod::GumbelMax,
     }
 }
 
-/// One logits row to the distribution a token is drawn from: without cuts, and with the published sampler.
+/// One logits row to the token that is drawn: without cuts, and with the published sampler.
 #[divan::bench(args = [(0, 1.0, 1.0), (20, 0.8, 1.1)])]
 fn sampling_a_row(bencher: Bencher<'_, '_>, (top_k, top_p, penalty): (u32, f64, f64)) {
     let (logits, params) = (logits(), sampling(top_k, top_p, penalty));
@@ -66,7 +70,7 @@ fn sampling_a_row(bencher: Bencher<'_, '_>, (top_k, top_p, penalty): (u32, f64, 
     let allowed = AllowedTokens::all(N_VOCAB);
     bencher.bench(|| {
         let row = distribution(black_box(&logits), &allowed, &history, &params);
-        row.map(|row| row.draw(0.5))
+        row.map(|row| row.draw(params.draws, &key(1, 0)))
     });
 }
 

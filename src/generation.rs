@@ -32,6 +32,36 @@ pub struct SamplingParams {
     pub max_tokens: u32,
     /// The other rule that ends a generation.
     pub stop: StopRule,
+    /// How a token is found from the probabilities and the numbers drawn.
+    pub draws: DrawMethod,
+}
+
+/// The way from probabilities and random numbers to a token. Both ways draw each token with its probability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DrawMethod {
+    /// Each token has a number of its own: similar distributions draw the same token more often.
+    GumbelMax,
+    /// One number is looked up in the cumulative distribution, in the order of token ids. Builds before schema 7 of the
+    /// database knew this way alone, and tails of enumerations are always drawn so.
+    InverseCdf,
+}
+
+impl DrawMethod {
+    /// All ways.
+    pub const ALL: [Self; 2] = [Self::GumbelMax, Self::InverseCdf];
+
+    /// The word in an experiment file and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GumbelMax => "gumbel_max",
+            Self::InverseCdf => "inverse_cdf",
+        }
+    }
+
+    /// The way of this name; None for any other word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|draws| draws.as_str() == name)
+    }
 }
 
 /// The rule that ends a generation before `max_tokens`, besides the model's own end-of-generation tokens.
@@ -165,9 +195,14 @@ impl RequestContext {
     /// One unambiguous line of text for all that determines a generation; numbers in their shortest exact form.
     fn identity(&self, prompt_tokens: &[u32], repeat_idx: u32) -> Vec<u8> {
         let sampling = &self.sampling;
+        // The first way of drawing came without a name: its generations keep their ids.
+        let draws = match sampling.draws {
+            DrawMethod::InverseCdf => "",
+            DrawMethod::GumbelMax => "|draws=gumbel_max",
+        };
         format!(
             "seep generation 1|model={}|tokens={prompt_tokens:?}|temperature={:?}|top_k={}|top_p={:?}|min_p={:?}\
-             |repetition_penalty={:?}|max_tokens={}|stop={:?}|seed={}|repeat={repeat_idx}|schedule={:?}",
+             |repetition_penalty={:?}|max_tokens={}|stop={:?}|seed={}|repeat={repeat_idx}|schedule={:?}{draws}",
             self.model_sha256,
             sampling.temperature,
             sampling.top_k,
@@ -233,5 +268,56 @@ impl Answer for Generation {
 impl Answer for Enumeration {
     fn request_id(&self) -> RequestId {
         self.request_id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(draws: DrawMethod) -> RequestContext {
+        RequestContext {
+            model_sha256: Digest::of(b"model"),
+            sampling: SamplingParams {
+                temperature: 0.5,
+                top_k: 20,
+                top_p: 0.8,
+                min_p: 0.05,
+                repetition_penalty: 1.1,
+                max_tokens: 10,
+                stop: StopRule::Strings(vec!["\n".to_owned(), "\"".to_owned()]),
+                draws,
+            },
+            seed: u64::MAX,
+            schedule: "strict-pad8-vbf16".to_owned(),
+        }
+    }
+
+    /// SHA-256 of the lines as builds before schema 7 wrote them, by Python's `hashlib`: what they stored is found again.
+    #[test]
+    fn requests_of_the_first_draw_method_keep_their_ids() {
+        let tokens: Arc<[u32]> = Arc::from([1, 2, 3]);
+        let id = |draws| {
+            let request = context(draws).request(Arc::clone(&tokens), 4);
+            request.id.to_string()
+        };
+        assert_eq!(
+            id(DrawMethod::InverseCdf),
+            "d16b8a45c02f5c00b6f8329fab7e35c19db21de7835152b23afb5826ec469093"
+        );
+        assert_eq!(
+            id(DrawMethod::GumbelMax),
+            "284057de122ec7f3eb6b176fde28399688f63a6495d5885e719194f141535cdd"
+        );
+        let params = EnumerationParams {
+            coverage: 0.9,
+            max_rows_per_prompt: 100,
+            n_tail_draws: 5,
+        };
+        let context = context(DrawMethod::InverseCdf);
+        assert_eq!(
+            context.enumeration_request(tokens, &params).id.to_string(),
+            "2018ed9300fde2672be03e9558b92237b173eee7269b9567da0ba98f766b39f3"
+        );
     }
 }

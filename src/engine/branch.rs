@@ -125,7 +125,7 @@ impl Branch {
         self.position
     }
 
-    /// Draws the next token of every repeat from `logits`, what the model gave for this branch's row.
+    /// DrawMethod the next token of every repeat from `logits`, what the model gave for this branch's row.
     ///
     /// # Errors
     /// `Sampling` for logits that are no numbers.
@@ -149,12 +149,15 @@ impl Branch {
             let token_idx = self.drawn.tokens.len();
             let token = match context.forced {
                 Some(forced) => forced[&request_id][token_idx],
-                None => distribution.draw(sampling::uniform(&DrawKey {
-                    seed: context.seed,
-                    prompt: *prompt_digest,
-                    repeat_idx,
-                    token_idx: token_idx as u32,
-                })),
+                None => {
+                    let key = DrawKey {
+                        seed: context.seed,
+                        prompt: *prompt_digest,
+                        repeat_idx,
+                        token_idx: token_idx as u32,
+                    };
+                    distribution.draw(context.sampling.draws, &key)
+                }
             };
             by_token
                 .entry(token)

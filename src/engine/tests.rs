@@ -13,7 +13,7 @@ use super::{
 };
 use crate::digest::Digest;
 use crate::generation::{
-    Generation, Request, RequestContext, SamplingParams, StopReason, StopRule,
+    DrawMethod, Generation, Request, RequestContext, SamplingParams, StopReason, StopRule,
 };
 use crate::sampling::{self, AllowedTokens, DrawKey};
 
@@ -39,6 +39,7 @@ fn sampling(temperature: f64, max_tokens: u32) -> SamplingParams {
         repetition_penalty: 1.0,
         max_tokens,
         stop: StopRule::SentenceEnd,
+        draws: DrawMethod::GumbelMax,
     }
 }
 
@@ -73,12 +74,15 @@ fn alone(request: &Request, sampling: &SamplingParams, vocabulary: &Vocabulary) 
         let logits = logits_after(&seen);
         let distribution =
             sampling::distribution(&logits, vocabulary.allowed(), &seen, sampling).unwrap();
-        let token = distribution.draw(sampling::uniform(&DrawKey {
-            seed: 3,
-            prompt: Digest::of(&bytes),
-            repeat_idx: request.repeat_idx,
-            token_idx: tokens.len() as u32,
-        }));
+        let token = distribution.draw(
+            sampling.draws,
+            &DrawKey {
+                seed: 3,
+                prompt: Digest::of(&bytes),
+                repeat_idx: request.repeat_idx,
+                token_idx: tokens.len() as u32,
+            },
+        );
         tokens.push(token);
         seen.push(token);
         token_logprobs.push(distribution.raw_logprob(token));

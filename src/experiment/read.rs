@@ -60,6 +60,7 @@ pub(crate) const SAMPLING: Section = Section {
         "repetition_penalty",
         "max_tokens",
         "stop",
+        "draws",
         "repeats",
         "control_repeats",
         "seed",

@@ -6,9 +6,10 @@
 use super::node::{Node, Value};
 use super::preset::{Preset, SamplingDefaults};
 use super::problem::Problem;
-use super::read::{Fields, NumberRange, Reader, SAMPLING};
+use super::read::{Fields, NumberRange, Reader, SAMPLING, shortened};
 use super::source::Position;
-use crate::generation::{EnumerationParams, RepeatCounts, SamplingParams, StopRule};
+use super::suggest::did_you_mean;
+use crate::generation::{DrawMethod, EnumerationParams, RepeatCounts, SamplingParams, StopRule};
 
 /// Repeats that an experiment can ask for.
 pub(crate) const REPEATS_MAX: u32 = 10_000;
@@ -74,6 +75,7 @@ pub(crate) struct SamplingGrid {
     repetition_penalty: Option<Vec<f64>>,
     max_tokens: Vec<u32>,
     stop: Vec<StopRule>,
+    draws: Vec<DrawMethod>,
 }
 
 impl SamplingGrid {
@@ -119,6 +121,9 @@ impl SamplingGrid {
         vary(&mut samplings, &self.stop, |params, value| {
             params.stop = value;
         });
+        vary(&mut samplings, &self.draws, |params, value| {
+            params.draws = value;
+        });
         samplings
     }
 
@@ -152,6 +157,7 @@ impl SamplingGrid {
             n(&self.repetition_penalty),
             self.max_tokens.len(),
             self.stop.len(),
+            self.draws.len(),
         ]
         .iter()
         .fold(1, |product, n| product.saturating_mul(*n))
@@ -174,6 +180,7 @@ fn only_temperature(temperature: f64) -> SamplingParams {
         repetition_penalty: 1.0,
         max_tokens: 1,
         stop: StopRule::None,
+        draws: DrawMethod::GumbelMax,
     }
 }
 
@@ -253,6 +260,7 @@ impl Reader {
         let n_repeats = n_repeats.and_then(|n_repeats| u32::try_from(n_repeats).ok());
         let enumeration = self.enumeration(&fields, n_repeats);
         let n_control_repeats = self.control_repeats(&fields, n_repeats);
+        let draws = self.draws(&fields, enumeration.flatten().is_some());
         let has_preset = preset.is_some();
         let grid = SamplingGrid {
             preset,
@@ -263,6 +271,7 @@ impl Reader {
             repetition_penalty: repetition_penalty.or_preset(has_preset)?,
             max_tokens: max_tokens.or_preset(false)??,
             stop: stop?,
+            draws: draws?,
         };
         self.refuse_too_many(&fields, &grid)?;
         if !grid.cuts_off() {
@@ -306,6 +315,49 @@ impl Reader {
                 .hint(format!("the nearest are {}", nearest(counts))),
         );
         None
+    }
+
+    /// The ways to draw a token; tails of enumerations are drawn in one way only.
+    fn draws(&mut self, fields: &Fields<'_>, is_exact: bool) -> Option<Vec<DrawMethod>> {
+        let example = "[gumbel_max, inverse_cdf]";
+        let ways = match self.swept(fields, "draws", example, Self::draw_method) {
+            Values::Absent if is_exact => vec![DrawMethod::InverseCdf],
+            Values::Absent => vec![DrawMethod::GumbelMax],
+            Values::Wrong => return None,
+            Values::These(ways) => ways,
+        };
+        if is_exact
+            && ways != [DrawMethod::InverseCdf]
+            && let Some(node) = fields.get("draws")
+        {
+            self.report(
+                Problem::error(&node.position, "`mode: exact` draws by `inverse_cdf` only")
+                    .label("continuations are enumerated, and only tails are drawn")
+                    .hint("remove this key, or write `draws: inverse_cdf`"),
+            );
+            return None;
+        }
+        Some(ways)
+    }
+
+    fn draw_method(&mut self, node: &Node, name: &str) -> Option<DrawMethod> {
+        let names = DrawMethod::ALL.map(DrawMethod::as_str);
+        let expected = "`gumbel_max` or `inverse_cdf`";
+        let Value::String(word) = &node.value else {
+            self.wrong_type(node, name, expected, Some("draws: gumbel_max"));
+            return None;
+        };
+        let found = DrawMethod::from_name(word);
+        if found.is_none() {
+            let meant = did_you_mean(word, names);
+            let message = format!("unknown way of drawing `{}`", shortened(word));
+            self.report(
+                Problem::error(&node.position, message)
+                    .label(format!("expected {expected}"))
+                    .maybe_hint(meant.map(|meant| format!("did you mean `{meant}`?"))),
+            );
+        }
+        found
     }
 
     /// Reports what is missing: with a preset, only what it cannot give.

@@ -20,7 +20,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::generation::{Request, StopRule};
+use crate::generation::{DrawMethod, Request, StopRule};
 
 /// A file with every field, as short as it can be.
 const GOOD: &str = r#"name: small
@@ -129,6 +129,7 @@ fn every_field_is_read() {
         repetition_penalty: 1.0,
         max_tokens: 10,
         stop: StopRule::SentenceEnd,
+        draws: DrawMethod::GumbelMax,
     };
     assert_eq!(experiment.samplings(None), [sampling]);
     assert_eq!(experiment.preset(), None);

@@ -6,7 +6,7 @@ use super::{SamplingParams, StopRule};
 
 impl SamplingParams {
     /// Every value by its name, in the order in which they are applied; numbers in their shortest exact form.
-    pub fn named_values(&self) -> [(&'static str, String); 7] {
+    pub fn named_values(&self) -> [(&'static str, String); 8] {
         [
             ("temperature", format!("{:?}", self.temperature)),
             ("top_k", self.top_k.to_string()),
@@ -18,6 +18,7 @@ impl SamplingParams {
             ),
             ("max_tokens", self.max_tokens.to_string()),
             ("stop", self.stop.to_text()),
+            ("draws", self.draws.as_str().to_owned()),
         ]
     }
 
@@ -78,6 +79,7 @@ fn joined<'v>(values: impl Iterator<Item = &'v (&'static str, String)>) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generation::DrawMethod;
 
     fn sampling(temperature: f64, repetition_penalty: f64) -> SamplingParams {
         SamplingParams {
@@ -88,6 +90,7 @@ mod tests {
             repetition_penalty,
             max_tokens: 10,
             stop: StopRule::Strings(vec!["\n".to_owned(), "\"".to_owned()]),
+            draws: DrawMethod::GumbelMax,
         }
     }
 
@@ -95,7 +98,7 @@ mod tests {
     fn all_values_are_written_out() {
         assert_eq!(
             sampling(0.5, 1.05).written_out(),
-            "temperature=0.5 top_k=20 top_p=0.8 min_p=0.0 repetition_penalty=1.05 max_tokens=10 stop=[\"\\n\",\"\\\"\"]"
+            "temperature=0.5 top_k=20 top_p=0.8 min_p=0.0 repetition_penalty=1.05 max_tokens=10 stop=[\"\\n\",\"\\\"\"] draws=gumbel_max"
         );
     }
 

@@ -15,6 +15,7 @@ pub(super) struct SamplingObject<'a> {
     repetition_penalty: f64,
     max_tokens: u32,
     stop: StopObject<'a>,
+    draws: &'static str,
 }
 
 #[derive(Serialize)]
@@ -38,6 +39,7 @@ impl<'a> SamplingObject<'a> {
                 StopRule::None => StopObject::Word("none"),
                 StopRule::Strings(strings) => StopObject::Strings(strings),
             },
+            draws: sampling.draws.as_str(),
         }
     }
 }

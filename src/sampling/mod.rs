@@ -4,12 +4,13 @@
 //! penalty, temperature, top-k, top-p, min-p), the softmax in f64, and the numbers drawn.
 //! It reads no clock, starts no thread and keeps no state: a draw depends on its arguments only.
 
+mod gumbel;
 mod next_token;
 mod philox;
 mod row;
 
 use crate::digest::Digest;
-use crate::generation::SamplingParams;
+use crate::generation::{DrawMethod, SamplingParams};
 pub use next_token::next_token_distribution;
 use row::{Changes, Row};
 
@@ -54,7 +55,7 @@ pub enum SamplingError {
 /// The values that a draw depends on besides the distribution.
 ///
 /// The model is not in it: the same prompt draws the same numbers under every model and quantization,
-/// so that a difference between two of them is not blurred by luck (common random numbers).
+/// so that a difference between two of them is less blurred by luck (common random numbers).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DrawKey {
     /// The experiment's seed.
@@ -67,14 +68,21 @@ pub struct DrawKey {
     pub token_idx: u32,
 }
 
+impl DrawKey {
+    /// Four random words, which are different ones for every draw of a seed: Philox is a bijection of its counter.
+    fn words(&self) -> [u32; 4] {
+        let prompt = self.prompt.as_bytes();
+        let word = |at: usize| {
+            u32::from_le_bytes([prompt[at], prompt[at + 1], prompt[at + 2], prompt[at + 3]])
+        };
+        let counter = [self.token_idx, self.repeat_idx, word(0), word(4)];
+        philox::philox4x32(counter, [self.seed as u32, (self.seed >> 32) as u32])
+    }
+}
+
 /// The number in [0, 1) for a draw, a multiple of 2^-53.
 pub fn uniform(key: &DrawKey) -> f64 {
-    let prompt = key.prompt.as_bytes();
-    let word = |at: usize| {
-        u32::from_le_bytes([prompt[at], prompt[at + 1], prompt[at + 2], prompt[at + 3]])
-    };
-    let counter = [key.token_idx, key.repeat_idx, word(0), word(4)];
-    let random = philox::philox4x32(counter, [key.seed as u32, (key.seed >> 32) as u32]);
+    let random = key.words();
     let bits = (u64::from(random[1]) << 32 | u64::from(random[0])) >> 11;
     bits as f64 / (1u64 << 53) as f64
 }
@@ -82,36 +90,43 @@ pub fn uniform(key: &DrawKey) -> f64 {
 /// The distribution a token is drawn from, after all processors.
 #[derive(Debug, Clone)]
 pub struct Distribution<'a> {
-    /// The tokens that are left, by id.
-    tokens: Vec<u32>,
-    /// Their weights added up, in the same order; the last is the total.
-    cumulative: Vec<f64>,
+    /// The tokens that are left, by id, at least one.
+    candidates: Vec<Candidate>,
+    /// The sum of their weights, in this order.
+    total: f64,
     logits: &'a [f32],
     /// Logarithm of the sum of the exponentials of all raw logits.
     raw_log_sum: f64,
 }
 
 impl Distribution<'_> {
+    /// The token that a draw falls on.
+    pub fn draw(&self, draws: DrawMethod, key: &DrawKey) -> u32 {
+        match draws {
+            DrawMethod::GumbelMax => gumbel::first(&self.candidates, key),
+            DrawMethod::InverseCdf => self.at(uniform(key)),
+        }
+    }
+
     /// The token whose share of [0, 1), in the order of ids, holds `u`.
-    pub fn draw(&self, u: f64) -> u32 {
-        let target = u * self.total();
-        let token_idx = self.cumulative.partition_point(|&sum| sum <= target);
+    pub fn at(&self, u: f64) -> u32 {
+        let target = u * self.total;
+        let mut sum = 0.0;
+        let found = self.candidates.iter().find(|candidate| {
+            sum += candidate.weight;
+            sum > target
+        });
         // Rounding can bring the target up to the total.
-        self.tokens[token_idx.min(self.tokens.len() - 1)]
+        let found = found.or(self.candidates.last());
+        found
+            .expect("a distribution without tokens was refused")
+            .token
     }
 
     /// The tokens that can be drawn with their probabilities, by id.
     pub fn probabilities(&self) -> impl Iterator<Item = (u32, f64)> {
-        let before = std::iter::once(&0.0).chain(&self.cumulative);
-        let weights = self
-            .cumulative
-            .iter()
-            .zip(before)
-            .map(|(sum, before)| sum - before);
-        self.tokens
-            .iter()
-            .copied()
-            .zip(weights.map(|weight| weight / self.total()))
+        let candidates = self.candidates.iter();
+        candidates.map(|candidate| (candidate.token, candidate.weight / self.total))
     }
 
     /// The same, the most probable token first; of equally probable ones the lower id.
@@ -128,10 +143,6 @@ impl Distribution<'_> {
             .get(token as usize)
             .map_or(f64::NEG_INFINITY, |&logit| f64::from(logit));
         (logit - self.raw_log_sum) as f32
-    }
-
-    fn total(&self) -> f64 {
-        self.cumulative.last().copied().unwrap_or(0.0)
     }
 }
 
@@ -156,18 +167,9 @@ pub fn distribution<'a>(
     keep_top_k(&mut candidates, params.top_k);
     keep_top_p(&mut candidates, params.top_p);
     keep_min_p(&mut candidates, params.min_p);
-    let mut sum = 0.0;
-    let add = |candidate: &Candidate| {
-        sum += candidate.weight;
-        sum
-    };
-    let cumulative = candidates.iter().map(add).collect();
     Ok(Distribution {
-        cumulative,
-        tokens: candidates
-            .into_iter()
-            .map(|candidate| candidate.token)
-            .collect(),
+        total: candidates.iter().map(|candidate| candidate.weight).sum(),
+        candidates,
         logits,
         raw_log_sum: row.raw_log_sum(),
     })

@@ -9,15 +9,26 @@ const N_ROUNDS: u32 = 10;
 
 /// Four random words for a counter and a key.
 pub(super) fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    philox4x32_lanes(counter.map(|word| [word]), key).map(|[word]| word)
+}
+
+/// The same for `N` counters, of which each array holds one word: a loop over them is compiled to vector instructions.
+pub(super) fn philox4x32_lanes<const N: usize>(
+    counter: [[u32; N]; 4],
+    key: [u32; 2],
+) -> [[u32; N]; 4] {
     let mut words = counter;
     let mut key = key;
     for _ in 0..N_ROUNDS {
-        let (high0, low0) = multiply(MULTIPLIERS[0], words[0]);
-        let (high1, low1) = multiply(MULTIPLIERS[1], words[2]);
+        let [high0, low0] = multiply(MULTIPLIERS[0], words[0]);
+        let [high1, low1] = multiply(MULTIPLIERS[1], words[2]);
+        let mix = |high: [u32; N], word: [u32; N], key| {
+            std::array::from_fn(|lane| high[lane] ^ word[lane] ^ key)
+        };
         words = [
-            high1 ^ words[1] ^ key[0],
+            mix(high1, words[1], key[0]),
             low1,
-            high0 ^ words[3] ^ key[1],
+            mix(high0, words[3], key[1]),
             low0,
         ];
         key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
@@ -25,10 +36,13 @@ pub(super) fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     words
 }
 
-/// The high and the low word of a product.
-fn multiply(a: u32, b: u32) -> (u32, u32) {
-    let product = u64::from(a) * u64::from(b);
-    ((product >> 32) as u32, product as u32)
+/// The high and the low words of products.
+fn multiply<const N: usize>(a: u32, b: [u32; N]) -> [[u32; N]; 2] {
+    let products = b.map(|b| u64::from(a) * u64::from(b));
+    [
+        products.map(|product| (product >> 32) as u32),
+        products.map(|product| product as u32),
+    ]
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::philox::philox4x32;
 use super::{AllowedTokens, Distribution, DrawKey, SamplingError, distribution, uniform};
 use crate::digest::Digest;
-use crate::generation::{SamplingParams, StopRule};
+use crate::generation::{DrawMethod, SamplingParams, StopRule};
 
 /// transformers divides by the temperature in f32. A score below 32 is rounded by at most 2^-20, and so are the scores
 /// that its probability is normalised by: together 2 * 2^-20 = 1.9e-6 of the probability.
@@ -33,6 +33,7 @@ fn neutral() -> SamplingParams {
         repetition_penalty: 1.0,
         max_tokens: 1,
         stop: StopRule::None,
+        draws: DrawMethod::GumbelMax,
     }
 }
 
@@ -151,7 +152,7 @@ fn a_share_holds_its_lower_end_only() {
     let distribution = distribution(&[2.0; 4], &AllowedTokens::all(4), &[], &neutral()).unwrap();
     let below_1 = 1.0 - f64::EPSILON / 2.0;
     for (u, expected) in [(0.0, 0), (0.25, 1), (0.5, 2), (0.75, 3), (below_1, 3)] {
-        assert_eq!(distribution.draw(u), expected, "{u}");
+        assert_eq!(distribution.at(u), expected, "{u}");
     }
 }
 
@@ -359,7 +360,7 @@ proptest! {
         };
         let kept = kept(&distribution);
         for numerator in numerators.into_iter().chain([0, (1 << 53) - 1]) {
-            let token = distribution.draw(numerator as f64 / (1_u64 << 53) as f64);
+            let token = distribution.at(numerator as f64 / (1_u64 << 53) as f64);
             prop_assert!(kept.binary_search(&token).is_ok());
             prop_assert!(input.is_allowed(token));
         }
@@ -374,7 +375,7 @@ proptest! {
         for (token, probability) in distribution.probabilities() {
             if probability > 4.0 * SUMMATION {
                 for within in [0.25, 0.5, 0.75] {
-                    prop_assert_eq!(distribution.draw(before + within * probability), token);
+                    prop_assert_eq!(distribution.at(before + within * probability), token);
                 }
             }
             before += probability;
@@ -541,7 +542,7 @@ fn uniform_differs_by_every_field_of_its_key() {
     assert_eq!(numbers.len(), keys.len());
 }
 
-/// Draws from 12 tokens with these keys and checks Pearson's chi-squared against its 0.999 quantile.
+/// DrawMethod from 12 tokens with these keys and checks Pearson's chi-squared against its 0.999 quantile.
 ///
 /// The keys are fixed, so the outcome is too; quantile from `scipy.stats.chi2.ppf(0.999, 11)`, scipy 1.17.1.
 fn check_frequencies(name: &str, key: impl Fn(u32) -> DrawKey) {
@@ -555,20 +556,23 @@ fn check_frequencies(name: &str, key: impl Fn(u32) -> DrawKey) {
         ..neutral()
     };
     let distribution = distribution(&logits, &AllowedTokens::all(12), &[], &params).unwrap();
-    let mut counts = [0_u32; 12];
-    for draw_idx in 0..N_DRAWS {
-        counts[distribution.draw(uniform(&key(draw_idx))) as usize] += 1;
+    for draws in DrawMethod::ALL {
+        let mut counts = [0_u32; 12];
+        for draw_idx in 0..N_DRAWS {
+            counts[distribution.draw(draws, &key(draw_idx)) as usize] += 1;
+        }
+        let terms = distribution.probabilities().map(|(token, probability)| {
+            let expected = probability * f64::from(N_DRAWS);
+            assert!(expected > 5.0, "too few for the approximation");
+            (f64::from(counts[token as usize]) - expected).powi(2) / expected
+        });
+        let chi_squared: f64 = terms.sum();
+        let name = format!("{}, {name}", draws.as_str());
+        assert!(
+            chi_squared <= CHI_SQUARED_MAX,
+            "{name}: {chi_squared}, {counts:?}"
+        );
     }
-    let terms = distribution.probabilities().map(|(token, probability)| {
-        let expected = probability * f64::from(N_DRAWS);
-        assert!(expected > 5.0, "too few for the approximation");
-        (f64::from(counts[token as usize]) - expected).powi(2) / expected
-    });
-    let chi_squared: f64 = terms.sum();
-    assert!(
-        chi_squared <= CHI_SQUARED_MAX,
-        "{name}: {chi_squared}, {counts:?}"
-    );
 }
 
 #[test]

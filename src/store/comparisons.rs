@@ -108,7 +108,7 @@ pub struct ComparedText {
 pub(super) const ANSWERS: &str = "
     SELECT asked.prompt_id, repeat_idx, max(generations.id) AS id
     FROM generations
-        JOIN samplings USING (temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop)
+        JOIN samplings USING (temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, draws)
         JOIN rendered_prompts AS answered ON answered.id = rendered_prompt_id
         JOIN rendered_prompts AS asked ON asked.model_id = answered.model_id AND asked.tokens = answered.tokens
     WHERE generations.model_id = ?2 AND samplings.id = ?3 AND seed = ?4 AND numerics_id = ?5
@@ -225,7 +225,8 @@ impl Store {
                          ) AS asked
                          JOIN samplings ON samplings.id = sampling_id
                          JOIN generations
-                             USING (model_id, seed, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop)
+                             USING (model_id, seed, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop,
+                                 draws)
                      WHERE prompt_id IN (SELECT test_prompt_id FROM experiment_pairs WHERE experiment_id = ?1)
                  ) AS found
                      JOIN models ON models.id = found.model_id

@@ -183,7 +183,7 @@ impl Store {
                      encoders.sha256 AS embedding_model_sha256, encoder_idx,
                      CASE WHEN models.derivation ->> 'is_requantized' THEN models.derivation ->> 'parent_quantization' END
                          AS requantized_from,
-                     temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop,
+                     temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, draws,
                      (SELECT json_group_array(DISTINCT cpu || ', ' || system_info || ', ' || device)
                       FROM run_models JOIN runs ON runs.id = run_id
                       WHERE run_models.model_id = v_conditions.model_id

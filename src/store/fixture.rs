@@ -9,7 +9,8 @@ use super::{
 };
 use crate::digest::Digest;
 use crate::generation::{
-    Generation, Method, Request, RequestContext, RequestId, SamplingParams, StopReason, StopRule,
+    DrawMethod, Generation, Method, Request, RequestContext, RequestId, SamplingParams, StopReason,
+    StopRule,
 };
 use crate::leakage::Leak;
 
@@ -91,6 +92,7 @@ fn context(model_sha256: Digest) -> RequestContext {
             repetition_penalty: 1.1,
             max_tokens: 10,
             stop: StopRule::Strings(vec!["\n".to_owned(), "\"".to_owned()]),
+            draws: DrawMethod::GumbelMax,
         },
         seed: u64::MAX,
         schedule: "strict-pad8-vbf16".to_owned(),

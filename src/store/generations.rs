@@ -286,12 +286,12 @@ fn insert_generation(
     let mut insert = connection.prepare_cached(
         "INSERT INTO generations
              (request_id, numerics_id, model_id, prompt_id, rendered_prompt_id, repeat_idx, text, stop_reason, n_tokens, tokens,
-              token_logprobs, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, seed, schedule,
-              run_id)
+              token_logprobs, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, draws, seed,
+              schedule, run_id)
          VALUES
              (:request, :numerics, :model, :prompt, :rendered_prompt, :repeat_idx, :text, :stop_reason, :n_tokens, :tokens,
-              :token_logprobs, :temperature, :top_k, :top_p, :min_p, :repetition_penalty, :max_tokens, :stop, :seed, :schedule,
-              :run)
+              :token_logprobs, :temperature, :top_k, :top_p, :min_p, :repetition_penalty, :max_tokens, :stop, :draws, :seed,
+              :schedule, :run)
          ON CONFLICT (request_id, numerics_id) DO NOTHING",
     )?;
     Ok(insert.execute(named_params! {
@@ -313,6 +313,7 @@ fn insert_generation(
         ":repetition_penalty": sampling.repetition_penalty,
         ":max_tokens": sampling.max_tokens,
         ":stop": sampling.stop.to_text(),
+        ":draws": sampling.draws.as_str(),
         ":seed": context.seed.cast_signed(),
         ":schedule": context.schedule,
         ":run": run,

@@ -125,7 +125,7 @@ pub struct ImportRecord {
 pub type SamplingRecord = Vec<(String, String)>;
 
 /// The sampling columns of the table `generations`.
-const SAMPLING: [&str; 8] = [
+const SAMPLING: [&str; 9] = [
     "temperature",
     "top_k",
     "top_p",
@@ -133,6 +133,7 @@ const SAMPLING: [&str; 8] = [
     "repetition_penalty",
     "max_tokens",
     "stop",
+    "draws",
     "schedule",
 ];
 

@@ -6,7 +6,7 @@ use rusqlite::{Row, named_params};
 
 use super::error::Failure;
 use super::{SamplingId, Store, StoreError};
-use crate::generation::{SamplingParams, StopRule};
+use crate::generation::{DrawMethod, SamplingParams, StopRule};
 
 impl Store {
     /// The row of these sampling values, made if it is missing.
@@ -22,9 +22,10 @@ impl Store {
             transaction
                 .prepare_cached(
                     "INSERT INTO samplings
-                         (label, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop)
+                         (label, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, draws)
                      VALUES
-                         (:label, :temperature, :top_k, :top_p, :min_p, :repetition_penalty, :max_tokens, :stop)
+                         (:label, :temperature, :top_k, :top_p, :min_p, :repetition_penalty, :max_tokens, :stop,
+                          :draws)
                      ON CONFLICT (label) DO NOTHING",
                 )?
                 .execute(named_params! {
@@ -36,6 +37,7 @@ impl Store {
                     ":repetition_penalty": sampling.repetition_penalty,
                     ":max_tokens": sampling.max_tokens,
                     ":stop": sampling.stop.to_text(),
+                    ":draws": sampling.draws.as_str(),
                 })?;
             let mut select =
                 transaction.prepare_cached("SELECT id FROM samplings WHERE label = ?1")?;
@@ -51,6 +53,8 @@ pub(super) fn sampling(row: &Row<'_>) -> Result<Option<SamplingParams>, Failure>
     };
     let stop: String = row.get("stop")?;
     let rule = StopRule::from_text(&stop);
+    let draws: String = row.get("draws")?;
+    let way = DrawMethod::from_name(&draws);
     Ok(Some(SamplingParams {
         temperature,
         top_k: row.get("top_k")?,
@@ -59,5 +63,6 @@ pub(super) fn sampling(row: &Row<'_>) -> Result<Option<SamplingParams>, Failure>
         repetition_penalty: row.get("repetition_penalty")?,
         max_tokens: row.get("max_tokens")?,
         stop: rule.ok_or_else(|| Failure::Value(format!("`{stop}` is no stop rule")))?,
+        draws: way.ok_or_else(|| Failure::Value(format!("`{draws}` is no way of drawing")))?,
     }))
 }

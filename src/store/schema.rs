@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../db/migrations/0004_specificity.sql"),
     include_str!("../../db/migrations/0005_annotations.sql"),
     include_str!("../../db/migrations/0006_encoders.sql"),
+    include_str!("../../db/migrations/0007_draws.sql"),
 ];
 
 /// The kind of a database, by who made it.

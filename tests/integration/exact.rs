@@ -9,7 +9,9 @@ use std::sync::atomic::AtomicBool;
 
 use seep::digest::Digest;
 use seep::engine::{Decoder as _, Enumerator, GroupLimits, Job, Row, Schedule, Vocabulary};
-use seep::generation::{Enumeration, EnumerationParams, RequestContext, SamplingParams, StopRule};
+use seep::generation::{
+    DrawMethod, Enumeration, EnumerationParams, RequestContext, SamplingParams, StopRule,
+};
 use seep::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
 use seep::sampling::{self, AllowedTokens};
 use serde_json::Value;
@@ -30,6 +32,7 @@ const SAMPLING: SamplingParams = SamplingParams {
     repetition_penalty: 1.1,
     max_tokens: 4,
     stop: StopRule::SentenceEnd,
+    draws: DrawMethod::InverseCdf,
 };
 
 /// A context for tiny prompts.

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use seep::digest::Digest;
-use seep::generation::{Generation, Method, RequestContext, SamplingParams, StopReason, StopRule};
+use seep::generation::{
+    DrawMethod, Generation, Method, RequestContext, SamplingParams, StopReason, StopRule,
+};
 use seep::leakage::{Leak, echoes};
 use seep::store::{
     ConceptSimilarity, ConditionKey, ExperimentId, GenerationId, ModelId, NewAnswer, NewExperiment,
@@ -281,6 +283,7 @@ fn context(model_sha256: Digest) -> RequestContext {
             repetition_penalty: 1.0,
             max_tokens: 10,
             stop: StopRule::None,
+            draws: DrawMethod::GumbelMax,
         },
         seed: SEED,
         schedule: "strict-pad8-vbf16".to_owned(),

@@ -307,7 +307,7 @@ fn two_mistakes_at_once() {
  --> x.yaml:7:3
   |
 7 |   temprature: 0.5
-  |   ^^^^^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, control_repeats, seed, mode, coverage, max_rows_per_prompt
+  |   ^^^^^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, draws, repeats, control_repeats, seed, mode, coverage, max_rows_per_prompt
   |
   = hint: did you mean `temperature`?
 

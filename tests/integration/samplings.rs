@@ -144,7 +144,7 @@ fn preset_is_written_out_in_the_record() {
     let label: String = record.value("SELECT label FROM samplings");
     assert_eq!(
         label,
-        "temperature=0.5 top_k=50 top_p=1.0 min_p=0.0 repetition_penalty=1.0 max_tokens=10 stop=sentence_end"
+        "temperature=0.5 top_k=50 top_p=1.0 min_p=0.0 repetition_penalty=1.0 max_tokens=10 stop=sentence_end draws=gumbel_max"
     );
     assert_eq!(
         record.value::<u32>("SELECT DISTINCT top_k FROM generations"),

@@ -124,7 +124,7 @@ fn draw(tree: &Tree, draws: &[u32], rest_idx: Option<usize>, beginning: &Beginni
         let token_idx = beginning.n_tokens as u32;
         let u = tree.uniform(beginning.context.seed, draw_idx, token_idx);
         let token = match rest_idx {
-            None => beginning.distribution.draw(u),
+            None => beginning.distribution.at(u),
             Some(rest_idx) => draw_beyond(&followers, &tree.rest(rest_idx).kept, u),
         };
         drawn.entry(token).or_default().push(draw_idx);

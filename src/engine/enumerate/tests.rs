@@ -14,8 +14,8 @@ use crate::engine::fake::{FakeDecoder, N_VOCAB, logits_after, long_prompt};
 use crate::engine::{GroupLimits, Schedule, Vocabulary};
 use crate::engine::{GroupOutcome, Job};
 use crate::generation::{
-    Continuation, Enumeration, EnumerationParams, Request, RequestContext, SamplingParams,
-    StopReason, StopRule,
+    Continuation, DrawMethod, Enumeration, EnumerationParams, Request, RequestContext,
+    SamplingParams, StopReason, StopRule,
 };
 use crate::sampling::{self, AllowedTokens};
 
@@ -41,6 +41,7 @@ fn sampling(top_k: u32, max_tokens: u32) -> SamplingParams {
         repetition_penalty: 1.1,
         max_tokens,
         stop: StopRule::SentenceEnd,
+        draws: DrawMethod::InverseCdf,
     }
 }
 
@@ -325,7 +326,7 @@ fn a_budget_is_kept_and_spent_on_continuations_that_end() {
     }
 }
 
-/// Draws of the tail hit every text as often as its probability in the tail says: over 1,500 seeds with 4 draws, the
+/// DrawMethod of the tail hit every text as often as its probability in the tail says: over 1,500 seeds with 4 draws, the
 /// mean of the estimated probability of each of the largest 30 texts of the tail is within 4.5 standard errors.
 #[test]
 fn draws_of_the_tail_follow_its_distribution() {

@@ -24,14 +24,14 @@ fn sweeps_multiply() {
         .replace("repetition_penalty: 1.0", "repetition_penalty: [1.0, 1.05]")
         .replace("stop: sentence_end", "stop: [sentence_end, [\"\\n\"]]");
     insta::assert_snapshot!(samplings(&swept, None).join("\n"), @r#"
-    temperature=0.0 top_k=20 top_p=1.0 min_p=0.0 repetition_penalty=1.0 max_tokens=10 stop=sentence_end
-    temperature=0.0 top_k=20 top_p=1.0 min_p=0.0 repetition_penalty=1.0 max_tokens=10 stop=["\n"]
-    temperature=0.0 top_k=20 top_p=1.0 min_p=0.0 repetition_penalty=1.05 max_tokens=10 stop=sentence_end
-    temperature=0.0 top_k=20 top_p=1.0 min_p=0.0 repetition_penalty=1.05 max_tokens=10 stop=["\n"]
-    temperature=1.0 top_k=20 top_p=1.0 min_p=0.0 repetition_penalty=1.0 max_tokens=10 stop=sentence_end
-    temperature=1.0 top_k=20 top_p=1.0 min_p=0.0 repetition_penalty=1.0 max_tokens=10 stop=["\n"]
-    temperature=1.0 top_k=20 top_p=1.0 min_p=0.0 repetition_penalty=1.05 max_tokens=10 stop=sentence_end
-    temperature=1.0 top_k=20 top_p=1.0 min_p=0.0 repetition_penalty=1.05 max_tokens=10 stop=["\n"]
+    temperature=0.0 top_k=20 top_p=1.0 min_p=0.0 repetition_penalty=1.0 max_tokens=10 stop=sentence_end draws=gumbel_max
+    temperature=0.0 top_k=20 top_p=1.0 min_p=0.0 repetition_penalty=1.0 max_tokens=10 stop=["\n"] draws=gumbel_max
+    temperature=0.0 top_k=20 top_p=1.0 min_p=0.0 repetition_penalty=1.05 max_tokens=10 stop=sentence_end draws=gumbel_max
+    temperature=0.0 top_k=20 top_p=1.0 min_p=0.0 repetition_penalty=1.05 max_tokens=10 stop=["\n"] draws=gumbel_max
+    temperature=1.0 top_k=20 top_p=1.0 min_p=0.0 repetition_penalty=1.0 max_tokens=10 stop=sentence_end draws=gumbel_max
+    temperature=1.0 top_k=20 top_p=1.0 min_p=0.0 repetition_penalty=1.0 max_tokens=10 stop=["\n"] draws=gumbel_max
+    temperature=1.0 top_k=20 top_p=1.0 min_p=0.0 repetition_penalty=1.05 max_tokens=10 stop=sentence_end draws=gumbel_max
+    temperature=1.0 top_k=20 top_p=1.0 min_p=0.0 repetition_penalty=1.05 max_tokens=10 stop=["\n"] draws=gumbel_max
     "#);
 }
 
@@ -40,7 +40,10 @@ fn strings_alone_are_one_stop_rule() {
     let strings = section().replace("stop: sentence_end", "stop: [\";\", \".\"]");
     let shown = samplings(&strings, None);
     assert_eq!(shown.len(), 1);
-    assert!(shown[0].ends_with("stop=[\";\",\".\"]"), "{shown:?}");
+    assert!(
+        shown[0].ends_with("stop=[\";\",\".\"] draws=gumbel_max"),
+        "{shown:?}"
+    );
 }
 
 #[test]
@@ -48,7 +51,7 @@ fn a_preset_gives_what_is_not_written() {
     let rest = "  max_tokens: 10\n  stop: none\n  repeats: 5\n  seed: 1\n";
     let transformers = format!("sampling:\n  preset: transformers-defaults\n{rest}");
     insta::assert_snapshot!(samplings(&transformers, None).join("\n"), @r"
-    temperature=1.0 top_k=50 top_p=1.0 min_p=0.0 repetition_penalty=1.0 max_tokens=10 stop=none
+    temperature=1.0 top_k=50 top_p=1.0 min_p=0.0 repetition_penalty=1.0 max_tokens=10 stop=none draws=gumbel_max
     ");
     let own = SamplingDefaults {
         temperature: 0.7,
@@ -61,8 +64,8 @@ fn a_preset_gives_what_is_not_written() {
         "sampling:\n  preset: model-defaults\n  temperature: 0.5\n  repetition_penalty: [1.0, 1.2]\n{rest}"
     );
     insta::assert_snapshot!(samplings(&model, Some(&own)).join("\n"), @r"
-    temperature=0.5 top_k=20 top_p=0.8 min_p=0.0 repetition_penalty=1.0 max_tokens=10 stop=none
-    temperature=0.5 top_k=20 top_p=0.8 min_p=0.0 repetition_penalty=1.2 max_tokens=10 stop=none
+    temperature=0.5 top_k=20 top_p=0.8 min_p=0.0 repetition_penalty=1.0 max_tokens=10 stop=none draws=gumbel_max
+    temperature=0.5 top_k=20 top_p=0.8 min_p=0.0 repetition_penalty=1.2 max_tokens=10 stop=none draws=gumbel_max
     ");
 }
 
@@ -284,4 +287,55 @@ fn too_many_samplings_are_refused() {
         "{shown}"
     );
     assert_eq!(load(&swept).unwrap().samplings(None).len(), 101);
+}
+
+#[test]
+fn draws_are_swept_and_default_by_mode() {
+    let draws = |yaml: &str| -> Vec<&str> {
+        let samplings = load(yaml).unwrap().samplings(None);
+        samplings.iter().map(|it| it.draws.as_str()).collect()
+    };
+    let with = |line: &str| GOOD.replace("  seed: 1\n", &format!("  seed: 1\n{line}"));
+    assert_eq!(draws(GOOD), ["gumbel_max"]);
+    assert_eq!(draws(&with("  draws: inverse_cdf\n")), ["inverse_cdf"]);
+    let swept = with("  draws: [inverse_cdf, gumbel_max]\n");
+    assert_eq!(draws(&swept), ["inverse_cdf", "gumbel_max"]);
+    // The request ids of enumerations hold no other way.
+    let exact = "  mode: exact\n  coverage: 0.9\n  max_rows_per_prompt: 9\n";
+    assert_eq!(draws(&with(exact)), ["inverse_cdf"]);
+    let named = format!("  draws: inverse_cdf\n{exact}");
+    assert_eq!(draws(&with(&named)), ["inverse_cdf"]);
+}
+
+#[test]
+fn wrong_draws_are_shown() {
+    let with = |line: &str| wrong("  seed: 1\n", &format!("  seed: 1\n{line}"));
+    insta::assert_snapshot!(with("  draws: gumbel-max\n"), @"
+    error: unknown way of drawing `gumbel-max`
+      --> x.yaml:18:10
+       |
+    18 |   draws: gumbel-max
+       |          ^^^^^^^^^^ expected `gumbel_max` or `inverse_cdf`
+       |
+       = hint: did you mean `gumbel_max`?
+    ");
+    insta::assert_snapshot!(with("  draws: 1\n"), @"
+    error: `sampling.draws` has the wrong type
+      --> x.yaml:18:10
+       |
+    18 |   draws: 1
+       |          ^ expected `gumbel_max` or `inverse_cdf`, found the number `1`
+       |
+       = hint: for example `draws: gumbel_max`
+    ");
+    let exact = "  draws: gumbel_max\n  mode: exact\n  coverage: 0.9\n  max_rows_per_prompt: 9\n";
+    insta::assert_snapshot!(with(exact), @"
+    error: `mode: exact` draws by `inverse_cdf` only
+      --> x.yaml:18:10
+       |
+    18 |   draws: gumbel_max
+       |          ^^^^^^^^^^ continuations are enumerated, and only tails are drawn
+       |
+       = hint: remove this key, or write `draws: inverse_cdf`
+    ");
 }

@@ -173,7 +173,7 @@ fn temperature() {
      --> x.yaml:9:3
       |
     9 |   temprature: 0.5
-      |   ^^^^^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, control_repeats, seed, mode, coverage, max_rows_per_prompt
+      |   ^^^^^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, draws, repeats, control_repeats, seed, mode, coverage, max_rows_per_prompt
       |
       = hint: did you mean `temperature`?
     ");
@@ -413,7 +413,7 @@ fn sampling() {
       --> x.yaml:18:3
        |
     18 |   system: null
-       |   ^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, repeats, control_repeats, seed, mode, coverage, max_rows_per_prompt
+       |   ^^^^^^ expected one of: preset, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, draws, repeats, control_repeats, seed, mode, coverage, max_rows_per_prompt
        |
        = hint: `system` belongs under `prompt`
     ");
