@@ -58,7 +58,7 @@
 //! `tests/tidy` checks the arrows between modules and where a crate may be named; the table there is the rule.
 //!
 //! - **A generation depends on its request and its numerics only.** Draws are keyed by seed, prompt, repeat and token
-//!   index ([`sampling::uniform`]); logits do not depend on what is evaluated beside them
+//!   index ([`sampling::DrawKey`]); logits do not depend on what is evaluated beside them
 //!   ([`engine::Schedule::STRICT`]). Another kind of processor, another build of llama.cpp or a GPU may give other bits:
 //!   the self-check measures it, its digest of logits is recorded, and answers of different numerics are never mixed.
 //! - **Generations and enumerations are the record.** Verdicts stand under the whole key of their condition
@@ -109,6 +109,7 @@
 //! | schedule | how rows are put into batches; `strict` makes a row independent of its neighbours |
 //! | row | one token to evaluate at one position |
 //! | to sample | to draw a token |
+//! | draws, draw method | how a token is found from probabilities and random numbers: `gumbel_max`, `inverse_cdf` |
 //! | continuation | one way a prompt goes on to its end, with its probability |
 //! | enumeration; coverage, covered | the continuations of one prompt; the probability of those found, asked for and reached |
 //! | tail; to draw from it | what an enumeration has not covered; to find continuations of it by chance |

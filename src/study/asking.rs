@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use crate::experiment::{Experiment, Plan, Preset, plan_requests};
 use crate::generation::{
-    Method, Request, RequestContext, RequestId, SamplingParams, sampling_labels,
+    DrawMethod, Method, Request, RequestContext, RequestId, SamplingParams, sampling_labels,
 };
 use crate::gguf::inspect::composition_json;
 use crate::llama::{Backend, Model};
@@ -205,11 +205,53 @@ impl Planned {
             .collect())
     }
 
+    /// The ids of the same requests with other draws.
+    fn ids_drawn_by(&self, draws: DrawMethod) -> Vec<RequestId> {
+        let mut context = self.prepared.context.clone();
+        context.sampling.draws = draws;
+        let requests = self.plan.requests().iter();
+        let with_draws =
+            |it: &Request| context.request(Arc::clone(&it.prompt_tokens), it.repeat_idx);
+        requests.map(|request| with_draws(request).id).collect()
+    }
+
     /// The ids of all planned requests, in the order of the plan.
     pub(crate) fn request_ids(&self) -> Vec<RequestId> {
         let requests = self.plan.requests().iter();
         requests.map(|request| request.id).collect()
     }
+}
+
+/// Says of which conditions generations are stored that were drawn by the method of earlier builds, where there is none of
+/// these conditions yet and the experiment does not ask for both.
+pub(crate) fn note_earlier_draws(
+    session: &Session,
+    store: &Store,
+    planned: &[Planned],
+) -> anyhow::Result<()> {
+    let is_swept = planned
+        .iter()
+        .any(|it| it.prepared.context.sampling.draws == DrawMethod::InverseCdf);
+    if is_swept {
+        return Ok(());
+    }
+    for it in planned {
+        let earlier = it.ids_drawn_by(DrawMethod::InverseCdf);
+        let n_earlier: usize = store
+            .n_answers(it.method, &earlier)?
+            .iter()
+            .map(|(_, n)| n)
+            .sum();
+        if n_earlier > 0 && store.n_answers(it.method, &it.request_ids())?.is_empty() {
+            session.note(format_args!(
+                "{}: {n_earlier} stored generations were drawn by `inverse_cdf`; they stay a condition of their own, and \
+                 this one, drawn by `gumbel_max`, gets its own\n\
+                 hint: to go on with the stored ones, write `draws: inverse_cdf` under `sampling`",
+                it.prepared.label(),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The rows of an experiment that its leaks refer to.

@@ -20,7 +20,9 @@ use crate::store::{
 };
 use crate::study::answering::loaded::{Loaded, context_limits, decoder_config};
 use crate::study::answering::numerics;
-use crate::study::asking::{Planned, plan_all, register_experiment, register_planned};
+use crate::study::asking::{
+    Planned, note_earlier_draws, plan_all, register_experiment, register_planned,
+};
 use crate::study::models::file::ModelFile;
 use crate::study::models::opening::open_model;
 use crate::study::models::wanted::look_up;
@@ -64,6 +66,7 @@ impl Session {
         let date = PromptDate::of(experiment, Some(&store))?;
         let samplings: Vec<_> = first.collect();
         let planned = plan_all(self, experiment, date, &backend, files, &samplings)?;
+        note_earlier_draws(self, &store, &planned)?;
         let registered = register_experiment(&mut store, experiment, &planned)?;
         let mut models = Vec::new();
         for planned in planned {

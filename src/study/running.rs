@@ -13,7 +13,8 @@ use crate::results::{DifferenceFromBase, DriftSummary, ModelSummary, Summary};
 use crate::store::{ExperimentId, ModelId, NewRun, RunId, RunModel, RunOutcome, Store};
 use crate::study::answering::{Answered, Answering};
 use crate::study::asking::{
-    Planned, Prepared, plan_all, register_experiment, register_model, register_planned,
+    Planned, Prepared, note_earlier_draws, plan_all, register_experiment, register_model,
+    register_planned,
 };
 use crate::study::comparing::FLIPS;
 use crate::study::drifting::{self, Side};
@@ -47,6 +48,7 @@ impl Session {
         let date = PromptDate::of(experiment, existing.as_ref())?;
         let planned = plan_all(self, experiment, date, &backend, models, &wanted.samplings)?;
         let mut store = existing.map_or_else(|| Store::open(db), Ok)?;
+        note_earlier_draws(self, &store, &planned)?;
         let registered = register_experiment(&mut store, experiment, &planned)?;
         let encoder_ids = register_encoders(&mut store, registered.experiment, &encoders)?;
         let models = planned

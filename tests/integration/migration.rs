@@ -1,7 +1,7 @@
 //! Databases of earlier builds: what they say after their migration is what they said before.
 //!
-//! Owns the loading of a database of schema version 2, whose rows and figures lie in `tests/data`. Migrations as such are
-//! tested in the library.
+//! Owns the loading of a database of schema version 2, whose rows and figures lie in `tests/data`, and the way of one of
+//! this build back to version 6. Migrations as such are tested in the library.
 
 use std::path::Path;
 
@@ -9,15 +9,20 @@ use rusqlite::Connection;
 use seep::store::Store;
 use serde_json::Value;
 
+use crate::experiment_file::ExperimentFile;
 use crate::harness::TestEnv;
-use crate::record::Record;
+use crate::record::{Record, assert_part, assert_same};
 
 const DB: &str = "db/seep.sqlite";
 const ROWS: &str = include_str!("../data/schema-2.sql");
 const FIGURES: &str = include_str!("../data/schema-2.json");
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../db/migrations/0001_initial.sql"),
     include_str!("../../db/migrations/0002_exact_views.sql"),
+    include_str!("../../db/migrations/0003_conditions.sql"),
+    include_str!("../../db/migrations/0004_specificity.sql"),
+    include_str!("../../db/migrations/0005_annotations.sql"),
+    include_str!("../../db/migrations/0006_encoders.sql"),
 ];
 /// Tables of which no migration takes a row.
 const RECORD: [&str; 12] = [
@@ -37,18 +42,56 @@ const RECORD: [&str; 12] = [
 
 /// Writes the database as the earlier build left it, changed by `sql`.
 fn write_old(path: &Path, sql: &str) {
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let connection = Connection::open(path).unwrap();
-    connection
-        .pragma_update(None, "foreign_keys", false)
-        .unwrap();
-    for batch in [MIGRATIONS[0], MIGRATIONS[1], ROWS, sql] {
+    let connection = migrated_to(path, 2);
+    for batch in [ROWS, sql] {
         connection.execute_batch(batch).unwrap();
     }
-    connection.pragma_update(None, "user_version", 2).unwrap();
+}
+
+/// A new database of an earlier schema version, without the check of foreign keys.
+fn migrated_to(path: &Path, version: usize) -> Connection {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let connection = Connection::open(path).unwrap();
+    let pragma = |name, value| connection.pragma_update(None, name, value).unwrap();
+    pragma("foreign_keys", 0);
+    for batch in &MIGRATIONS[..version] {
+        connection.execute_batch(batch).unwrap();
+    }
+    pragma("user_version", version as i64);
+    pragma("application_id", 0x7365_6570);
     connection
-        .pragma_update(None, "application_id", 0x7365_6570)
+}
+
+/// Puts the rows of the database at `path` into one of schema version 6, as the build before this one would have made
+/// them: `inverse_cdf` was the only way to draw, and no row named it.
+fn turn_back(path: &Path) {
+    let newer = path.with_extension("newer");
+    std::fs::rename(path, &newer).unwrap();
+    let connection = migrated_to(path, 6);
+    let attach = "ATTACH ?1 AS newer";
+    connection
+        .execute(attach, [newer.to_str().unwrap()])
         .unwrap();
+    let strings = |sql: &str| -> Vec<String> {
+        let mut select = connection.prepare(sql).unwrap();
+        let rows = select.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    for table in strings(
+        "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
+    ) {
+        let columns = strings(&format!(
+            "SELECT name FROM pragma_table_info('{table}', 'main')"
+        ));
+        let columns = columns.join(", ");
+        let copy = format!(
+            "DELETE FROM main.{table};
+             INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table};"
+        );
+        connection.execute_batch(&copy).unwrap();
+    }
+    let unnamed = "UPDATE samplings SET label = replace(label, ' draws=inverse_cdf', '')";
+    connection.execute(unnamed, []).unwrap();
 }
 
 fn counts(record: &Record) -> Vec<i64> {
@@ -195,4 +238,73 @@ fn verdicts_between_different_numerics_are_left_out() {
     let versions =
         "SELECT count(DISTINCT llama_cpp_version) FROM v_generations WHERE import_id IS NULL";
     assert_eq!(record.value::<i64>(versions), 2);
+}
+
+/// The generations of the build before Gumbel-max draws keep their ids and their condition. An experiment that says
+/// nothing of draws gets new ones beside them, with a word about it; one that names their way goes on with them.
+#[test]
+fn generations_of_the_first_draw_method_stay_and_can_be_gone_on_with() {
+    let env = TestEnv::with_tiny_models();
+    let small = ExperimentFile::tiny(2, 3);
+    let earlier = small
+        .clone()
+        .with_value("repetition_penalty", "1.0\n  draws: inverse_cdf");
+    env.experiment(&earlier);
+    env.seep("run x.yaml").ok();
+    turn_back(&env.path(DB));
+    let before = env.record(DB).rows();
+    let n_each = before.len() as u64;
+
+    let again = env.seep("run x.yaml --format json").ok();
+    assert_eq!(again.made_and_reused(), (0, n_each));
+    assert_eq!(
+        again.json()["models"][0]["sampling"]["draws"],
+        "inverse_cdf"
+    );
+    let record = env.record(DB);
+    record.check_integrity();
+    assert_same(&record.rows(), &before);
+    let draws = "SELECT DISTINCT draws FROM v_generations ORDER BY draws";
+    assert_eq!(record.column::<String>(draws), ["inverse_cdf"]);
+    let n_samplings = "SELECT count(*) FROM samplings WHERE draws = 'inverse_cdf'";
+    assert_eq!(record.value::<i64>(n_samplings), 1);
+
+    env.experiment(&small);
+    let planned = env.seep("plan x.yaml").ok();
+    let ran = env.seep("run x.yaml --format json").ok();
+    let said = format!("{n_each} stored generations were drawn by `inverse_cdf`");
+    for shown in [&planned, &ran] {
+        assert!(shown.stderr.contains(&said), "{}", shown.stderr);
+        assert!(
+            shown
+                .stderr
+                .contains("write `draws: inverse_cdf` under `sampling`")
+        );
+    }
+    assert_eq!(ran.made_and_reused(), (n_each, 0));
+    assert_part(&before, &record.rows());
+    assert_eq!(
+        record.column::<String>(draws),
+        ["gumbel_max", "inverse_cdf"]
+    );
+    let of_two = "SELECT count(*) FROM v_leaks JOIN samplings ON samplings.id = sampling_id
+        JOIN generations ON generations.id IN (test_generation_id, control_generation_id)
+        WHERE generations.draws != samplings.draws";
+    assert_eq!(record.value::<i64>(of_two), 0);
+    let again = env.seep("run x.yaml").ok();
+    assert!(!again.stderr.contains(&said), "{}", again.stderr);
+
+    env.experiment(&small.with_value(
+        "repetition_penalty",
+        "1.0\n  draws: [inverse_cdf, gumbel_max]",
+    ));
+    let both = env.seep("run x.yaml --format json").ok();
+    assert_eq!(both.made_and_reused(), (0, n_each));
+    assert_eq!(both.json()["models"][1]["n_reused"], n_each);
+    assert!(!both.stderr.contains(&said), "{}", both.stderr);
+    let compared = env
+        .command("compare")
+        .args(["a:F32 draws=inverse_cdf", "a:F32 draws=gumbel_max"])
+        .output();
+    assert!(compared.unwrap().status.success());
 }

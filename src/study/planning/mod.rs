@@ -153,6 +153,9 @@ fn plan_model(
         open_model(session, wanted)?,
         samplings,
     )?;
+    if let Some(store) = store {
+        prepare::note_earlier_draws(session, store, &planned)?;
+    }
     let first = &planned[0];
     plan.n_prompt_tokens = Some(
         first
