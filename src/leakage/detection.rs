@@ -3,11 +3,14 @@
 //! Owns of which measures they are planned, what the differences of two conditions are made of, and what is assumed of
 //! conditions that were never measured. The arithmetic is `stats`'. All is in percentage points.
 
+use std::collections::BTreeSet;
+
 use super::estimate::{PairEstimate, in_both};
 use super::figure::LEVEL;
 use super::measure::Measure;
 use crate::stats::{
-    Observation, VarianceComponents, detectable_difference, opposed_components, variance_components,
+    Observation, VarianceComponents, crossed_component, detectable_difference, opposed_components,
+    variance_components,
 };
 
 /// The power of which is spoken: the probability to find a difference of that size.
@@ -28,6 +31,7 @@ pub const PRIORS: [(Measure, VarianceComponents); 3] = [
             cluster: 265.0,
             cluster_repeat: 1080.0,
             prompt: 839.0,
+            prompt_control: 0.0,
             residual: 2916.0,
         },
     ),
@@ -38,6 +42,7 @@ pub const PRIORS: [(Measure, VarianceComponents); 3] = [
             cluster: 22.0,
             cluster_repeat: 18.0,
             prompt: 640.0,
+            prompt_control: 0.0,
             residual: 1519.0,
         },
     ),
@@ -48,6 +53,7 @@ pub const PRIORS: [(Measure, VarianceComponents); 3] = [
             cluster: 45.0,
             cluster_repeat: 18.0,
             prompt: 688.0,
+            prompt_control: 0.0,
             residual: 1927.0,
         },
     ),
@@ -80,33 +86,65 @@ pub fn difference_components(
     other: &[PairEstimate],
     measure: Measure,
 ) -> Option<VarianceComponents> {
-    let differences = in_both(other, base, PairEstimate::key).into_iter();
-    let differences = differences.filter_map(|(to, from)| {
-        Some(Observation {
-            cluster: to.control_prompt_idx,
-            prompt: to.pair_idx,
-            repeat: to.repeat_idx,
-            value: 100.0 * (measure.value(to)? - measure.value(from)?),
-        })
-    });
-    let differences: Vec<Observation> = differences.collect();
+    let differences = differences(base, other, measure);
     match measure {
         Measure::LeakRate => variance_components(&differences),
         _ => opposed_components(&differences),
     }
 }
 
+/// Returns the variance of what the differences of a concept have in common in all templates, in squared points: a part
+/// of that of prompts. None where no concept is in two clusters.
+pub fn concept_component(
+    base: &[PairEstimate],
+    other: &[PairEstimate],
+    measure: Measure,
+    concept_of: impl Fn(usize) -> usize,
+) -> Option<f64> {
+    let differences = differences(base, other, measure);
+    crossed_component(&differences, |found| concept_of(found.prompt))
+}
+
+fn differences(
+    base: &[PairEstimate],
+    other: &[PairEstimate],
+    measure: Measure,
+) -> Vec<Observation> {
+    let differences = in_both(other, base, PairEstimate::key).into_iter();
+    let differences = differences.filter(|(to, from)| to.sides == from.sides);
+    let differences = differences.filter_map(|(to, from)| {
+        let [test, control] = to.sides;
+        Some(Observation {
+            cluster: to.control_prompt_idx,
+            prompt: to.pair_idx,
+            repeat: test,
+            control_repeat: control,
+            value: 100.0 * (measure.value(to)? - measure.value(from)?),
+        })
+    });
+    let mut differences: Vec<Observation> = differences.collect();
+    if measure == Measure::Specificity {
+        // No control is compared: a test generation counts once, and shares nothing with others.
+        let mut seen = BTreeSet::new();
+        differences.retain(|found| seen.insert((found.prompt, found.repeat)));
+        for (number, found) in (0..).zip(&mut differences) {
+            found.control_repeat = number;
+        }
+    }
+    differences
+}
+
 /// Returns the smallest difference that a design with clusters of these sizes can find in one of `n_comparisons`
 /// comparisons with the same base.
 ///
-/// There is at least one prompt, repeat and comparison.
+/// `n_repeats` are those of test and of control prompts. There is at least one prompt, repeat and comparison.
 pub fn detectable(
     components: &VarianceComponents,
     cluster_sizes: &[usize],
-    n_repeats: u32,
+    n_repeats: [f64; 2],
     n_comparisons: usize,
 ) -> Detectable {
-    let standard_error = components.standard_error(cluster_sizes, n_repeats);
+    let standard_error = components.variance(cluster_sizes, n_repeats).sqrt();
     let alpha = (1.0 - LEVEL) / n_comparisons as f64;
     let found = detectable_difference(standard_error, cluster_sizes, alpha, POWER);
     Detectable {
@@ -191,7 +229,7 @@ mod tests {
     #[test]
     fn the_prior_promises_what_scipy_finds() {
         let sizes = [vec![33; 20], vec![15, 11, 10, 10, 1, 1, 1]].concat();
-        let found = detectable(&PRIORS[0].1, &sizes, 5, 3);
+        let found = detectable(&PRIORS[0].1, &sizes, [5.0; 2], 3);
         assert!(
             (found.standard_error - 4.834444921500075).abs() < 1e-9,
             "{found:?}"
@@ -200,7 +238,7 @@ mod tests {
             (found.points.unwrap() - 16.701422247759005).abs() < 1e-9,
             "{found:?}"
         );
-        assert_eq!(detectable(&PRIORS[0].1, &[7], 5, 1).points, None);
-        assert_eq!(detectable(&PRIORS[0].1, &[1; 6], 1, 1).points, None);
+        assert_eq!(detectable(&PRIORS[0].1, &[7], [5.0; 2], 1).points, None);
+        assert_eq!(detectable(&PRIORS[0].1, &[1; 6], [1.0; 2], 1).points, None);
     }
 }

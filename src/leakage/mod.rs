@@ -9,6 +9,7 @@ mod bertscore;
 mod bounds;
 mod claim;
 mod comparison;
+mod design;
 mod detection;
 mod diagnostics;
 mod diversity;
@@ -42,7 +43,10 @@ pub use comparison::{
     SpecificComparison, compare_measures, compare_with_base, condition_rate, leak_trend,
     metric_agreement, pair_rates,
 };
-pub use detection::{Detectable, POWER, PRIORS, detectable, difference_components};
+pub use design::{BestNumbers, Components, Design, RowCosts};
+pub use detection::{
+    Detectable, POWER, PRIORS, concept_component, detectable, difference_components,
+};
 pub use diagnostics::{DiagnosedPair, Diagnostics, Flaw, FlawCount, Side, diagnostics};
 pub use diversity::{Diversity, diversity};
 pub use echo::echoes;

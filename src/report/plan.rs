@@ -6,7 +6,7 @@ use indicatif::HumanBytes;
 
 use super::columns::plain_table;
 use super::table::mode_text;
-use crate::results::{ComparisonPlan, Cost, DesignBalance, RunPlan};
+use crate::results::{ComparisonPlan, Cost, DesignAdvice, DesignBalance, RunPlan};
 use crate::watch::duration;
 
 /// The plan as a person reads it.
@@ -46,7 +46,7 @@ pub fn plan_table(plan: &RunPlan) -> String {
         .collect()
     });
     format!(
-        "{}: {}, {}\n{}{}\n{}\n\n{}\n",
+        "{}: {}, {}\n{}{}\n{}\n\n{}\n{}{}",
         plan.experiment,
         prompt_counts(plan),
         mode_text(
@@ -57,7 +57,9 @@ pub fn plan_table(plan: &RunPlan) -> String {
         plain_table(&columns, rows.collect(), &|column_idx| (3..10)
             .contains(&column_idx)),
         totals(plan),
-        comparison_table(plan)
+        comparison_table(plan),
+        shares_table(plan),
+        plan.advice.as_ref().map_or_else(String::new, advice_table)
     )
 }
 
@@ -186,6 +188,106 @@ fn source_text(comparison: &ComparisonPlan) -> String {
         n if comparison.is_exact => format!("{n} stored leak probabilities each{beside}"),
         n => format!("{n} stored verdicts each{beside}"),
     }
+}
+
+/// Where the variance of the differences comes from; nothing where nothing is stored.
+fn shares_table(plan: &RunPlan) -> String {
+    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+    let rows = plan.comparisons.iter().flat_map(|comparison| {
+        comparison.shares.iter().map(|shares| {
+            let parts = [
+                shares.template,
+                shares.concept,
+                shares.prompt,
+                shares.control_draws,
+                shares.test_draws,
+            ];
+            let names = [&comparison.base, &comparison.other].map(Clone::clone);
+            let names = names.into_iter().chain([words(shares.measure)]);
+            names.chain(parts.map(percent)).collect()
+        })
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let columns = [
+        "base",
+        "other",
+        "difference of",
+        "template",
+        "concept",
+        "prompt",
+        "control draws",
+        "test draws",
+    ];
+    let is_bounded = plan.comparisons.iter().any(|it| !it.bounded.is_empty());
+    let bounded = if is_bounded {
+        "Where the part of templates or prompts was found as zero, the differences above are reckoned with its upper limit at 80 %.\n"
+    } else {
+        ""
+    };
+    format!(
+        "\nParts of the variance of these differences, as found in stored data:\n{}\n{bounded}",
+        plain_table(&columns, rows, &|column_idx| column_idx > 2)
+    )
+}
+
+fn words(measure: &str) -> String {
+    match measure {
+        "mean_leak_rate" => "Leak-Rate".to_owned(),
+        measure => measure.replace('_', " "),
+    }
+}
+
+fn advice_table(advice: &DesignAdvice) -> String {
+    let rows = advice.designs.iter().map(|design| {
+        let points =
+            |points: Option<f64>| points.map_or("none".to_owned(), |it| format!("{it:.1}"));
+        let name = match design.design {
+            "present" => "as it is",
+            "repeats" => "other repeats",
+            _ => "other templates too",
+        };
+        vec![
+            name.to_owned(),
+            format!(
+                "{} x {:.1}",
+                design.n_templates, design.n_concepts_of_template
+            ),
+            design.n_repeats.to_string(),
+            design.n_control_repeats.to_string(),
+            format!("{:.0}", design.rows),
+            points(design.detectable_points),
+            points(design.specificity_detectable_points),
+            points(design.specific_leakage_detectable_points),
+        ]
+    });
+    let columns = [
+        "design",
+        "templates x concepts",
+        "repeats",
+        "control repeats",
+        "rows",
+        "Leak-Rate",
+        "specificity",
+        "specific leakage",
+    ];
+    let any = |number: Option<f64>, more: &str| {
+        number.map_or(format!("any number of {more}"), |it| {
+            format!("{it:.1} {more}")
+        })
+    };
+    format!(
+        "\nDesigns for the same time, by the mean of these variances; a prompt takes {:.1} rows and a generation {:.1}. The smallest differences found:\n{}\n\
+         For the Leak-Rate alone the best numbers, each with the others as they are: {}, {}, {}.\n",
+        advice.rows_of_prompt,
+        advice.rows_of_draw,
+        plain_table(&columns, rows.collect(), &|column_idx| column_idx > 0),
+        any(advice.best_control_ratio, "control repeats for each repeat"),
+        any(advice.best_repeats, "repeats"),
+        any(advice.best_concepts, "concepts a template"),
+    )
 }
 
 fn siblings_sentence(plan: &RunPlan) -> String {

@@ -20,7 +20,10 @@ pub use drift::{DriftSummary, ScoreSummary};
 pub use pairs::{
     LikelyText, PairPrompts, ShownCondition, ShownPair, ShownRepeat, SimilarText, Texts,
 };
-pub use plan::{ComparisonPlan, Cost, DesignBalance, ModelPlan, RunPlan};
+pub use plan::{
+    AdvisedDesign, ComparisonPlan, Cost, DesignAdvice, DesignBalance, ModelPlan, RunPlan,
+    VarianceShares,
+};
 pub use report::{
     BaseComparisons, Making, ReportComparison, ReportCondition, ReportData, ReportExperiment,
     ReportLeak, ReportModel, ReportRun, ReportRunModel,

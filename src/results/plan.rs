@@ -40,6 +40,9 @@ pub struct RunPlan {
     pub machine_memory_bytes: u64,
     /// The comparisons that the experiment makes possible.
     pub comparisons: Vec<ComparisonPlan>,
+    /// Better designs for the same time; null where continuations are enumerated, nothing is stored that tells, or no
+    /// model is here.
+    pub advice: Option<DesignAdvice>,
 }
 
 /// How often concepts stand in the slots of templates: of each, the least and the most.
@@ -103,6 +106,10 @@ pub struct Cost {
     pub n_tokens_max: u64,
     /// Memory of the process, in bytes.
     pub memory_bytes: u64,
+    /// Rows evaluated for a prompt, besides those that it shares with its neighbour.
+    pub rows_of_prompt: f64,
+    /// Rows evaluated for a generation: in the last run on this machine, else as many as it may have tokens.
+    pub rows_of_draw: f64,
 }
 
 /// A comparison that the experiment makes possible.
@@ -136,4 +143,65 @@ pub struct ComparisonPlan {
     pub n_stored: usize,
     /// True if these are leak probabilities.
     pub is_exact: bool,
+    /// The measures of which a component of the variance was found as zero, so that an upper limit of it stands for it.
+    pub bounded: Vec<&'static str>,
+    /// The parts of the variance of each measure's difference in this design; empty for the prior.
+    pub shares: Vec<VarianceShares>,
+}
+
+/// The parts of the variance of a difference between two conditions, which add up to 1.
+#[derive(Debug, Serialize)]
+pub struct VarianceShares {
+    /// The measure.
+    pub measure: &'static str,
+    /// Of the choice of templates.
+    pub template: f64,
+    /// Of what a concept has in common in all templates.
+    pub concept: f64,
+    /// Of the choice of prompts besides: of a concept in a template.
+    pub prompt: f64,
+    /// Of the draws of control generations.
+    pub control_draws: f64,
+    /// Of the draws of test generations.
+    pub test_draws: f64,
+}
+
+/// Designs that take the same time, in rows evaluated.
+#[derive(Debug, Serialize)]
+pub struct DesignAdvice {
+    /// Rows evaluated for a prompt.
+    pub rows_of_prompt: f64,
+    /// Rows evaluated for a generation.
+    pub rows_of_draw: f64,
+    /// The best number of control repeats for each test repeat, for the Leak-Rate, by formula; null where any is as good.
+    pub best_control_ratio: Option<f64>,
+    /// The best repeats, in the same way.
+    pub best_repeats: Option<f64>,
+    /// The best number of concepts of a template, in the same way.
+    pub best_concepts: Option<f64>,
+    /// The design as it is, with the best repeats, and with the best templates too.
+    pub designs: Vec<AdvisedDesign>,
+}
+
+/// A design and what it can find.
+#[derive(Debug, Serialize)]
+pub struct AdvisedDesign {
+    /// Which one: `present`, `repeats` or `templates`.
+    pub design: &'static str,
+    /// Templates with siblings.
+    pub n_templates: usize,
+    /// The mean number of their concepts.
+    pub n_concepts_of_template: f64,
+    /// Repeats of each test prompt.
+    pub n_repeats: u32,
+    /// Repeats of each control prompt.
+    pub n_control_repeats: u32,
+    /// Rows evaluated for one model.
+    pub rows: f64,
+    /// The smallest difference of Mean Leak-Rates that is found with a power of 80 %, in points; null where none can be.
+    pub detectable_points: Option<f64>,
+    /// That of specificity.
+    pub specificity_detectable_points: Option<f64>,
+    /// That of specific leakage.
+    pub specific_leakage_detectable_points: Option<f64>,
 }

@@ -1,20 +1,22 @@
 //! The causes by which clustered, repeated measurements vary, so that a design not yet run can be judged.
 //!
-//! Owns four variance components and the standard error that a design would have with them. A value
-//! belongs to a cluster, to a prompt within it and to a repeat, and is taken as the sum of a constant
-//! and of independent effects of the cluster, of the repeat within the cluster (prompts that share a
-//! control prompt share the control generation of each repeat), of the prompt, and of the single value.
+//! Owns five variance components and the standard error that a design would have with them. A value
+//! belongs to a cluster, to a prompt within it and to a repeat of that prompt and one of the control, and is taken as the
+//! sum of a constant and of independent effects of the cluster, of the control's repeat within the cluster (prompts that
+//! share a control prompt share its generations), of the prompt, of the prompt's repeat, and of the control's repeat as
+//! this prompt is compared with it.
 //!
 //! The components are found from the mean product of two values' deviations from the mean of all, over
-//! the pairs that share their prompt, their cluster and repeat, their cluster only, or nothing: each such
-//! mean is the sum of the components that the pair shares. This needs no balance, and in a balanced design
+//! the pairs that share their prompt and one of both repeats, their prompt only, their cluster and control's repeat, their
+//! cluster only, or nothing: each such mean is the sum of the components that the pair shares. This needs no balance, and in a balanced design
 //! it is the analysis of variance: G. G. Koch, "A General Approach to the Estimation of Variance
 //! Components", Technometrics 9(1), 1967. Squared differences of two values would do the same where all
 //! clusters vary alike; where small clusters vary less than large ones they take that for less variance
 //! between clusters. A component below zero is set to zero. Where the data cannot tell two components
-//! apart, both go to the one that more prompts or repeats reduce less.
+//! apart, both go to the one that more prompts or repeats reduce less; of both repeats, where there are as many of each,
+//! to that of the prompt.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One measured value and what it shares with others.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,8 +25,10 @@ pub struct Observation {
     pub cluster: usize,
     /// The name of its prompt, which is in one cluster only.
     pub prompt: usize,
-    /// Its repeat; a prompt has each at most once.
+    /// Its repeat.
     pub repeat: u32,
+    /// The control's repeat that it is compared with; a prompt has each two repeats at most once.
+    pub control_repeat: u32,
     /// The value.
     pub value: f64,
 }
@@ -34,19 +38,21 @@ pub struct Observation {
 pub struct VarianceComponents {
     /// Of clusters.
     pub cluster: f64,
-    /// Of repeats within a cluster.
+    /// Of the control's repeats, in all prompts of a cluster.
     pub cluster_repeat: f64,
     /// Of prompts within a cluster.
     pub prompt: f64,
-    /// Of single values.
+    /// Of the control's repeats, in a single prompt.
+    pub prompt_control: f64,
+    /// Of a prompt's repeats, and of single values where these cannot be told apart.
     pub residual: f64,
 }
 
 /// Number of pairs of values, and the sum of the products of each two.
 #[derive(Debug, Clone, Copy, Default)]
-struct Pairs {
-    n: f64,
-    products: f64,
+pub(super) struct Pairs {
+    pub(super) n: f64,
+    pub(super) products: f64,
 }
 
 impl Pairs {
@@ -58,7 +64,7 @@ impl Pairs {
         }
     }
 
-    fn without(self, other: Self) -> Self {
+    pub(super) fn without(self, other: Self) -> Self {
         Self {
             n: self.n - other.n,
             products: self.products - other.products,
@@ -92,8 +98,12 @@ struct Unshared {
     cluster: f64,
     /// None where no cluster has two prompts.
     repeat: Option<f64>,
-    /// None where no prompt has two repeats.
+    /// None where no prompt has two repeats of both.
     prompt: Option<f64>,
+    /// Of one repeat of a prompt with two of the control; None without any.
+    test: Option<f64>,
+    /// Of two repeats of a prompt with one of the control; None without any.
+    control: Option<f64>,
 }
 
 /// The components of `observations`; None where there are not two clusters.
@@ -120,7 +130,14 @@ pub fn opposed_components(observations: &[Observation]) -> Option<VarianceCompon
         *sizes.entry(*cluster).or_default() += 1;
     }
     let sizes: Vec<usize> = sizes.into_values().collect();
-    let n_repeats = observations.len() as f64 / prompts.len() as f64;
+    let n_each = |key: fn(&Observation) -> (usize, u32)| {
+        let distinct: BTreeSet<_> = observations.iter().map(key).collect();
+        distinct.len() as f64 / prompts.len() as f64
+    };
+    let n_repeats = [
+        n_each(|o| (o.prompt, o.repeat)),
+        n_each(|o| (o.prompt, o.control_repeat)),
+    ];
     let cut = components.variance(&sizes, n_repeats);
     let found = uncut.variance(&sizes, n_repeats).max(0.0);
     Some(if found < cut {
@@ -143,10 +160,15 @@ impl Unshared {
         let all = pairs_within(&deviations, |_| ());
         let in_cluster = pairs_within(&deviations, |o| o.cluster);
         let in_prompt = pairs_within(&deviations, |o| o.prompt);
-        let in_repeat = pairs_within(&deviations, |o| (o.cluster, o.repeat));
+        let in_repeat = pairs_within(&deviations, |o| (o.cluster, o.control_repeat));
+        let in_test = pairs_within(&deviations, |o| (o.prompt, o.repeat));
+        let in_control = pairs_within(&deviations, |o| (o.prompt, o.control_repeat));
+        let in_repeat = in_repeat.without(in_control);
         let cluster = in_cluster.without(in_prompt).without(in_repeat);
         let repeat = in_repeat.unshared(of_all);
-        let prompt = in_prompt.unshared(of_all);
+        let prompt = in_prompt.without(in_test).without(in_control);
+        let prompt = prompt.unshared(of_all);
+        let (test, control) = (in_test.unshared(of_all), in_control.unshared(of_all));
         // Of prompts alone in their clusters and without repeats nothing but the total is known.
         let cluster = cluster.unshared(of_all).or(repeat).or(prompt);
         Some(Self {
@@ -154,6 +176,8 @@ impl Unshared {
             cluster: cluster.unwrap_or(0.0),
             repeat,
             prompt,
+            test,
+            control,
         })
     }
 
@@ -161,12 +185,13 @@ impl Unshared {
     fn uncut(&self) -> VarianceComponents {
         let prompt_and_residual = self.repeat.unwrap_or(self.cluster);
         let cluster_repeat = self.cluster - prompt_and_residual;
-        let residual = self.prompt.map_or(0.0, |found| found - cluster_repeat);
+        let (draws, prompt_control) = self.draws(cluster_repeat);
         VarianceComponents {
             cluster: self.nothing - self.cluster,
             cluster_repeat,
-            prompt: prompt_and_residual - residual,
-            residual,
+            prompt: prompt_and_residual - draws,
+            prompt_control,
+            residual: draws - prompt_control,
         }
     }
 
@@ -174,19 +199,41 @@ impl Unshared {
     fn within(&self, within: f64) -> VarianceComponents {
         let prompt_and_residual = self.repeat.map_or(within, |found| found.min(within));
         let cluster_repeat = within - prompt_and_residual;
-        let residual = self.prompt.map_or(0.0, |found| found - cluster_repeat);
-        let residual = residual.clamp(0.0, prompt_and_residual);
+        let (draws, prompt_control) = self.draws(cluster_repeat);
+        let draws = draws.clamp(0.0, prompt_and_residual);
+        let prompt_control = prompt_control.clamp(0.0, draws);
         VarianceComponents {
             cluster: 0.0,
             cluster_repeat,
-            prompt: prompt_and_residual - residual,
-            residual,
+            prompt: prompt_and_residual - draws,
+            prompt_control,
+            residual: draws - prompt_control,
+        }
+    }
+
+    /// The part of draws besides the control's in all prompts of a cluster, and of it the control's in a single prompt.
+    fn draws(&self, cluster_repeat: f64) -> (f64, f64) {
+        match (self.prompt, self.test, self.control) {
+            (Some(prompt), Some(test), _) => {
+                let draws = prompt - cluster_repeat;
+                (draws, draws - (prompt - test))
+            }
+            (Some(prompt), None, own) => {
+                let draws = prompt - cluster_repeat;
+                (draws, own.map_or(0.0, |own| draws - own))
+            }
+            // Of one repeat of the prompt its luck is a part of the prompt, of one of the control its luck too.
+            (None, Some(test), _) => (test - cluster_repeat, test - cluster_repeat),
+            (None, None, own) => (own.unwrap_or(0.0), 0.0),
         }
     }
 }
 
 /// The pairs of values that agree in `key`.
-fn pairs_within<K: Ord>(observations: &[Observation], key: impl Fn(&Observation) -> K) -> Pairs {
+pub(super) fn pairs_within<K: Ord>(
+    observations: &[Observation],
+    key: impl Fn(&Observation) -> K,
+) -> Pairs {
     let mut sums: BTreeMap<K, Sums> = BTreeMap::new();
     for observation in observations {
         sums.entry(key(observation))
@@ -206,6 +253,7 @@ impl VarianceComponents {
             cluster: part * self.cluster,
             cluster_repeat: part * self.cluster_repeat,
             prompt: part * self.prompt,
+            prompt_control: part * self.prompt_control,
             residual: part * self.residual,
         }
     }
@@ -216,20 +264,49 @@ impl VarianceComponents {
     pub fn standard_error(&self, cluster_sizes: &[usize], n_repeats: u32) -> f64 {
         let n: usize = cluster_sizes.iter().sum();
         assert!(n > 0 && n_repeats > 0, "a design measures something");
-        self.variance(cluster_sizes, f64::from(n_repeats)).sqrt()
+        self.variance(cluster_sizes, [f64::from(n_repeats); 2])
+            .sqrt()
     }
 
-    fn variance(&self, cluster_sizes: &[usize], n_repeats: f64) -> f64 {
+    /// The variance of that mean with so many repeats of each prompt and of each control.
+    pub fn variance(&self, cluster_sizes: &[usize], n_repeats: [f64; 2]) -> f64 {
+        self.parts(cluster_sizes, n_repeats).sum()
+    }
+
+    /// The part of each component in that variance.
+    pub fn parts(&self, cluster_sizes: &[usize], n_repeats: [f64; 2]) -> Self {
         let n = cluster_sizes.iter().sum::<usize>() as f64;
         let squares = cluster_sizes.iter().map(|size| (*size as f64 / n).powi(2));
-        let of_clusters = (self.cluster + self.cluster_repeat / n_repeats) * squares.sum::<f64>();
-        let of_prompts = (self.prompt + self.residual / n_repeats) / n;
-        of_clusters + of_prompts
+        let (of_clusters, [n_test, n_control]) = (squares.sum::<f64>(), n_repeats);
+        Self {
+            cluster: self.cluster * of_clusters,
+            cluster_repeat: self.cluster_repeat * of_clusters / n_control,
+            prompt: self.prompt / n,
+            prompt_control: self.prompt_control / n_control / n,
+            residual: self.residual / n_test / n,
+        }
+    }
+
+    /// The mean of each component; there is at least one.
+    pub fn mean(all: &[Self]) -> Self {
+        let mean = |of: fn(&Self) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
+        Self {
+            cluster: mean(|it| it.cluster),
+            cluster_repeat: mean(|it| it.cluster_repeat),
+            prompt: mean(|it| it.prompt),
+            prompt_control: mean(|it| it.prompt_control),
+            residual: mean(|it| it.residual),
+        }
+    }
+
+    /// The sum of all components: the variance of a value.
+    pub fn sum(&self) -> f64 {
+        self.cluster + self.cluster_repeat + self.prompt + self.prompt_control + self.residual
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::stats::draws::Draws;
 
@@ -238,7 +315,7 @@ mod tests {
             found.cluster,
             found.cluster_repeat,
             found.prompt,
-            found.residual,
+            found.prompt_control + found.residual,
         ];
         for (a, b) in found.into_iter().zip(expected) {
             assert!((a - b).abs() < tolerance, "{found:?} is not {expected:?}");
@@ -246,7 +323,7 @@ mod tests {
     }
 
     /// A value that looks irregular, from 0 to 1.
-    fn made(a: usize, b: usize) -> f64 {
+    pub(in crate::stats) fn made(a: usize, b: usize) -> f64 {
         ((a * a * 31 + b * b * 17 + a * b * 7 + 3) % 101) as f64 / 100.0
     }
 
@@ -266,6 +343,7 @@ mod tests {
                         cluster,
                         prompt,
                         repeat,
+                        control_repeat: repeat,
                         value,
                     });
                 }
@@ -372,6 +450,7 @@ mod tests {
                     cluster,
                     prompt: observations.len(),
                     repeat: 0,
+                    control_repeat: 0,
                     value: if *size == 20 { sign + own } else { 0.0 },
                 });
             }
@@ -413,6 +492,7 @@ mod tests {
             cluster: 0.01,
             cluster_repeat: 0.06,
             prompt: 0.02,
+            prompt_control: 0.0,
             residual: 0.2,
         };
         let sizes = [9, 1, 4, 4, 2];

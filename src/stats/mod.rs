@@ -5,6 +5,7 @@
 
 mod agreement;
 mod components;
+mod crossed;
 mod draws;
 mod drift;
 mod interval;
@@ -15,9 +16,11 @@ mod power;
 mod sign_flip;
 mod simulation;
 mod trend;
+mod upper;
 
 pub use agreement::{Agreement, ClusteredAgreement, Kappa, agreement, clustered_agreement};
 pub use components::{Observation, VarianceComponents, opposed_components, variance_components};
+pub use crossed::crossed_component;
 pub use draws::Draws;
 pub use drift::{Drift, MeanLogprobs, TopTokens, drift, kl_divergence, mean_logprobs};
 pub use interval::{

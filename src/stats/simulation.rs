@@ -210,6 +210,7 @@ fn experiment(design: &SimulatedDesign, difference: f64, draws: &mut Draws) -> E
                     cluster,
                     prompt: n_prompts,
                     repeat,
+                    control_repeat: repeat,
                     value: verdict(probability, design.tie_share, draws),
                 };
                 base.push(observe(0.5 + of_base + of_prompt + control[0]));

@@ -131,6 +131,8 @@ pub struct Speed {
     pub run: RunId,
     /// Generations or enumerations made, at least 1.
     pub n_generated: u64,
+    /// Rows that gave logits.
+    pub n_decode_rows: u64,
     /// Time from the first request to the last generation, without loading and self-check.
     pub total: Duration,
 }
@@ -154,7 +156,8 @@ impl Store {
         };
         self.read("read the speed of runs", |view| {
             let mut select = view.prepare_cached(
-                "SELECT run_id, sum(n_generated) AS n_generated, sum(total_ms) AS total_ms
+                "SELECT run_id, sum(n_generated) AS n_generated, sum(total_ms) AS total_ms,
+                     sum(n_decode_rows) AS n_decode_rows
                  FROM run_models JOIN runs ON runs.id = run_id JOIN models ON models.id = model_id
                  WHERE models.sha256 = ?1 AND cpu = ?2 AND n_threads = ?3 AND n_generated > 0
                      AND CASE WHEN ?4 IS NULL
@@ -177,6 +180,7 @@ impl Store {
                     Ok(Speed {
                         run: row.get("run_id")?,
                         n_generated: unsigned(row.get("n_generated")?)?,
+                        n_decode_rows: unsigned(row.get("n_decode_rows")?)?,
                         total: Duration::from_millis(unsigned(row.get("total_ms")?)?),
                     })
                 })

@@ -1,6 +1,8 @@
 //! Runs with more generations of control prompts than of test prompts: what is made, what is compared with what, and what
 //! stays as it is.
 
+use serde_json::Value;
+
 use crate::experiment_file::{ExperimentFile, Pair, Template};
 use crate::harness::TestEnv;
 use crate::record::{Record, assert_part, assert_same};
@@ -179,4 +181,42 @@ fn numbers_that_do_not_divide_are_refused() {
     assert_eq!(planned["n_control_repeats"], 15);
     let n = planned["models"][0]["n_generations"].as_u64();
     assert_eq!(n, Some(u64::from(5 * N_TESTS + 15 * N_CONTROLS)));
+}
+
+#[test]
+fn plans_say_where_variance_comes_from_and_what_is_better() {
+    let env = TestEnv::with_tiny_models();
+    let file = ExperimentFile {
+        repeats: 2,
+        ..ExperimentFile::tiny(8, 4)
+    };
+    env.experiment(&file.models(&["a.gguf", "b.gguf"]));
+    let flags = format!("x.yaml --db {DB} --control-repeats 6");
+    env.seep(&format!("run {flags}")).ok();
+    let plan = env.seep(&format!("plan {flags} --format json")).ok().json();
+    let all_shares = plan["comparisons"][0]["shares"].as_array().unwrap();
+    assert_eq!(all_shares.len(), 3);
+    for shares in all_shares {
+        let part = |name: &str| shares[name].as_f64().unwrap();
+        let choices = part("template") + part("concept") + part("prompt");
+        let draws = part("control_draws") + part("test_draws");
+        assert!((choices + draws - 1.0).abs() < 1e-9, "{shares}");
+        if shares["measure"] == "specificity" {
+            assert_eq!(part("control_draws"), 0.0);
+        }
+    }
+    let designs = plan["advice"]["designs"].as_array().unwrap();
+    let rows = |design: &Value| design["rows"].as_f64().unwrap();
+    assert_eq!(designs.len(), 3);
+    assert!(designs.iter().all(|it| rows(it) <= rows(&designs[0])));
+    assert_eq!(designs[0]["n_templates"], 8);
+    assert_eq!(designs[0]["n_control_repeats"], 6);
+    let shown = env.seep(&format!("plan {flags}")).ok().stdout;
+    for expected in [
+        "2 repeats, 6 of controls",
+        "Parts of the variance of these differences",
+        "Designs for the same time",
+    ] {
+        assert!(shown.contains(expected), "{shown}");
+    }
 }

@@ -12,7 +12,7 @@ use crate::generation::{Method, Request};
 use crate::gguf::Gguf;
 use crate::llama::{Backend, LlamaDecoder};
 use crate::results::Cost;
-use crate::store::Store;
+use crate::store::{Speed, Store};
 use crate::study::answering::loaded::{context_limits, decoder_config, vocabulary};
 use crate::study::asking::Planned;
 use crate::study::session::Session;
@@ -46,38 +46,58 @@ pub(crate) fn cost(
     missing: &[Request],
 ) -> anyhow::Result<Cost> {
     let max_tokens = planned.prepared.context.sampling.max_tokens;
+    let speed = speed(session, store, planned)?;
+    let rows_of_draw = speed.as_ref().map_or(f64::from(max_tokens), |speed| {
+        speed.n_decode_rows as f64 / speed.n_generated as f64
+    });
     let mut cost = Cost {
+        rows_of_prompt: rows_of_prompt(planned.plan.requests()),
+        rows_of_draw,
         seconds: 0.0,
         seconds_from: None,
         n_tokens_max: missing.len() as u64 * n_tokens_max(planned.method, max_tokens),
         memory_bytes: memory_bytes(planned, missing),
     };
     if !missing.is_empty() {
-        let (seconds, from) = seconds_each(session, backend, store, planned, missing)?;
+        let (seconds, from) = match speed {
+            Some(speed) => {
+                let seconds = speed.total.as_secs_f64() / speed.n_generated as f64;
+                (seconds, format!("run {}", speed.run.get()))
+            }
+            None => {
+                let seconds = warm_up(session, backend, planned, missing)?;
+                (seconds, "warm-up".to_owned())
+            }
+        };
         cost.seconds = seconds * missing.len() as f64;
         cost.seconds_from = Some(from);
     }
     Ok(cost)
 }
 
-fn seconds_each(
+fn speed(
     session: &Session,
-    backend: &Backend,
     store: Option<&Store>,
     planned: &Planned,
-    missing: &[Request],
-) -> anyhow::Result<(f64, String)> {
-    if let Some(store) = store {
-        let sha256 = planned.prepared.file.sha256;
-        let cpu = &session.machine.cpu;
-        let speed = store.last_speed(sha256, cpu, session.n_threads, planned.method)?;
-        if let Some(speed) = speed {
-            let seconds = speed.total.as_secs_f64() / speed.n_generated as f64;
-            return Ok((seconds, format!("run {}", speed.run.get())));
-        }
+) -> anyhow::Result<Option<Speed>> {
+    let Some(store) = store else {
+        return Ok(None);
+    };
+    let (sha256, cpu) = (planned.prepared.file.sha256, &session.machine.cpu);
+    Ok(store.last_speed(sha256, cpu, session.n_threads, planned.method)?)
+}
+
+/// The mean number of tokens of a prompt besides those that the one before it, in the order of tokens, begins with.
+fn rows_of_prompt(requests: &[Request]) -> f64 {
+    let prompts = requests.iter().map(|request| &*request.prompt_tokens);
+    let (mut n_prompts, mut n_rows, mut previous) = (0.0, 0.0, &[][..]);
+    for prompt in prompts.dedup() {
+        let shared = previous.iter().zip(prompt).take_while(|(a, b)| a == b);
+        n_rows += (prompt.len() - shared.count()) as f64;
+        n_prompts += 1.0;
+        previous = prompt;
     }
-    let seconds = warm_up(session, backend, planned, missing)?;
-    Ok((seconds, "warm-up".to_owned()))
+    n_rows / f64::max(n_prompts, 1.0)
 }
 
 /// Makes a few of what is missing, stores nothing, and returns the seconds each took.

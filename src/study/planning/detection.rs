@@ -8,8 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use itertools::Itertools as _;
 
 use crate::experiment::{Experiment, PromptPair};
-use crate::leakage::{Detectable, Measure, PRIORS, RateKind, detectable, difference_components};
-use crate::results::{ComparisonPlan, ModelPlan};
+use crate::leakage::{
+    Components, Design, Detectable, Measure, PRIORS, RateKind, RowCosts, concept_component,
+    detectable, difference_components,
+};
+use crate::results::{AdvisedDesign, ComparisonPlan, DesignAdvice, ModelPlan, VarianceShares};
 use crate::stats::VarianceComponents;
 use crate::store::{Store, StoredCondition};
 use crate::study::estimates::Estimates;
@@ -18,17 +21,27 @@ use crate::study::selecting::{USUAL_METRIC, is_file_alone, rate_kind};
 /// Facts about a comparison that come from stored leaks.
 struct Stored {
     /// By measure; without those that are not stored of both.
-    components: BTreeMap<Measure, VarianceComponents>,
+    components: BTreeMap<Measure, StoredComponents>,
     n_leaks: usize,
     is_exact: bool,
 }
 
+/// The components of one measure.
+struct StoredComponents {
+    found: VarianceComponents,
+    /// These with upper limits in the place of zeros; None without any.
+    bounded: Option<VarianceComponents>,
+    /// The part of prompts that a concept has in common in all templates.
+    concept: f64,
+}
+
 /// The design of the experiment, as a measure sees it.
-struct Design {
+struct Planned {
     /// Of all pairs, and of those that have siblings.
     sizes: Vec<usize>,
     sizes_with_siblings: Vec<usize>,
-    n_repeats: u32,
+    /// Of test and control prompts.
+    n_repeats: [f64; 2],
 }
 
 /// A difference that can be found, and where that comes from.
@@ -42,17 +55,26 @@ pub(crate) fn comparisons(
     experiment: &Experiment,
     models: &[ModelPlan],
     store: Option<&Store>,
-) -> anyhow::Result<Vec<ComparisonPlan>> {
-    let design = Design::of(experiment);
+    costs: Option<RowCosts>,
+) -> anyhow::Result<(Vec<ComparisonPlan>, Option<DesignAdvice>)> {
+    let design = Planned::of(experiment);
     let sets = store.map(Store::conditions).transpose()?;
     let pairs = comparison_pairs(models);
     let n_with = |base: usize| pairs.iter().filter(|pair| pair.0 == base).count();
-    let plans = pairs.iter().map(|&(base, other)| {
+    let of_pairs = pairs.iter().map(|&(base, other)| {
         let (base_model, other_model) = (&models[base], &models[other]);
-        let stored = match store.zip(sets.as_ref()) {
-            Some((store, sets)) => stored(store, sets, experiment, base_model, other_model)?,
-            None => None,
-        };
+        match store.zip(sets.as_ref()) {
+            Some((store, sets)) => stored(store, sets, experiment, base_model, other_model),
+            None => Ok(None),
+        }
+    });
+    let of_pairs = of_pairs.collect::<anyhow::Result<Vec<Option<Stored>>>>()?;
+    let n_comparisons_max = pairs.iter().map(|pair| n_with(pair.0)).max();
+    let advice = costs
+        .filter(|_| experiment.enumeration().is_none())
+        .and_then(|costs| advice(experiment, &of_pairs, costs, n_comparisons_max?));
+    let plans = pairs.iter().zip(&of_pairs).map(|(&(base, other), stored)| {
+        let (base_model, other_model) = (&models[base], &models[other]);
         let n_comparisons = n_with(base);
         let promises = design.promises(stored.as_ref(), n_comparisons);
         let of = |measure| promises.get(&measure);
@@ -61,7 +83,7 @@ pub(crate) fn comparisons(
         let specific_leakage = of(Measure::SpecificLeakage);
         let standard_error = |promise: &Promise| promise.found.standard_error;
         let points = |promise: &Promise| promise.found.points;
-        Ok(ComparisonPlan {
+        ComparisonPlan {
             base: base_model.name(),
             other: other_model.name(),
             n_comparisons,
@@ -75,23 +97,75 @@ pub(crate) fn comparisons(
             basis: leak_rate.basis,
             siblings_basis: specificity.map(|promise| promise.basis),
             n_stored: stored.as_ref().map_or(0, |stored| stored.n_leaks),
-            is_exact: stored.is_some_and(|stored| stored.is_exact),
-        })
+            is_exact: stored.as_ref().is_some_and(|stored| stored.is_exact),
+            bounded: stored.iter().flat_map(Stored::bounded).collect(),
+            shares: stored.iter().flat_map(|it| design.shares(it)).collect(),
+        }
     });
-    plans.collect()
+    Ok((plans.collect(), advice))
 }
 
-impl Design {
+impl Stored {
+    /// The measures with an upper limit in the place of a zero.
+    fn bounded(&self) -> Vec<&'static str> {
+        let bounded = self
+            .components
+            .iter()
+            .filter(|(_, it)| it.bounded.is_some());
+        bounded.map(|(measure, _)| measure.name()).collect()
+    }
+}
+
+impl StoredComponents {
+    fn promised(&self) -> &VarianceComponents {
+        self.bounded.as_ref().unwrap_or(&self.found)
+    }
+}
+
+impl Planned {
     fn of(experiment: &Experiment) -> Self {
         Self {
             sizes: cluster_sizes(experiment.pairs().iter()),
             sizes_with_siblings: cluster_sizes(pairs_with_siblings(experiment).into_iter()),
             // An exact rate is the mean over ever more repeats: only the choice of prompts is left to chance.
             n_repeats: match experiment.enumeration() {
-                Some(_) => u32::MAX,
-                None => experiment.n_repeats(),
+                Some(_) => [f64::INFINITY; 2],
+                None => {
+                    let counts = experiment.repeat_counts();
+                    [counts.test, counts.control].map(f64::from)
+                }
             },
         }
+    }
+
+    fn sizes(&self, measure: Measure) -> &[usize] {
+        match measure {
+            Measure::LeakRate => &self.sizes,
+            _ => &self.sizes_with_siblings,
+        }
+    }
+
+    /// The parts of the variance of each measure.
+    fn shares(&self, stored: &Stored) -> Vec<VarianceShares> {
+        let of_measures = stored.components.iter();
+        let shares = of_measures.filter_map(|(&measure, components)| {
+            let sizes = self.sizes(measure);
+            let parts = components.found.parts(sizes, self.n_repeats);
+            let sum = parts.sum();
+            (sum > 0.0).then(|| {
+                let n = sizes.iter().sum::<usize>() as f64;
+                let concept = (components.concept / n).min(parts.prompt);
+                VarianceShares {
+                    measure: measure.name(),
+                    template: parts.cluster / sum,
+                    concept: concept / sum,
+                    prompt: (parts.prompt - concept) / sum,
+                    control_draws: (parts.cluster_repeat + parts.prompt_control) / sum,
+                    test_draws: parts.residual / sum,
+                }
+            })
+        });
+        shares.collect()
     }
 
     /// By measure; without those that take siblings where no pair has any.
@@ -101,12 +175,9 @@ impl Design {
         n_comparisons: usize,
     ) -> BTreeMap<Measure, Promise> {
         let promise = |(measure, prior): &(Measure, VarianceComponents)| {
-            let sizes = match measure {
-                Measure::LeakRate => &self.sizes,
-                _ => &self.sizes_with_siblings,
-            };
+            let sizes = self.sizes(*measure);
             let stored = stored.and_then(|stored| stored.components.get(measure));
-            let components = stored.unwrap_or(prior);
+            let components = stored.map_or(prior, StoredComponents::promised);
             let promise = Promise {
                 found: detectable(components, sizes, self.n_repeats, n_comparisons),
                 basis: if stored.is_some() { "stored" } else { "prior" },
@@ -179,13 +250,10 @@ fn stored(
         return Ok(None);
     };
     let read = |set| Estimates::read(store, set);
-    let (of_base, of_other) = (read(base)?.pairs, read(other)?.pairs);
-    let components: BTreeMap<Measure, VarianceComponents> = PRIORS
-        .iter()
-        .filter_map(|(measure, _)| {
-            let found = difference_components(&of_base, &of_other, *measure)?;
-            Some((*measure, found))
-        })
+    let (of_base, of_other) = (read(base)?, read(other)?);
+    let measures = PRIORS.iter().map(|(measure, _)| *measure);
+    let components: BTreeMap<Measure, StoredComponents> = measures
+        .filter_map(|measure| Some((measure, stored_components(&of_base, &of_other, measure)?)))
         .collect();
     let is_enough = components.contains_key(&Measure::LeakRate);
     Ok(is_enough.then(|| Stored {
@@ -193,6 +261,116 @@ fn stored(
         n_leaks: base.n_leaks.min(other.n_leaks),
         is_exact: rate_kind(base) == RateKind::Exact,
     }))
+}
+
+fn stored_components(
+    base: &Estimates<'_>,
+    other: &Estimates<'_>,
+    measure: Measure,
+) -> Option<StoredComponents> {
+    let found = difference_components(&base.pairs, &other.pairs, measure)?;
+    let concepts = base.prompts.values().map(|prompts| &prompts.concept);
+    let concepts: Vec<&String> = concepts.unique().collect();
+    let concept_of = |pair_idx: usize| {
+        let concept = base.prompts.get(&pair_idx).map(|prompts| &prompts.concept);
+        let place = |concept| concepts.iter().position(|other| *other == concept);
+        concept.and_then(place).unwrap_or(concepts.len())
+    };
+    let concept = concept_component(&base.pairs, &other.pairs, measure, concept_of);
+    // Of the pairs that have the measure, by control.
+    let pairs = base.pairs.iter().filter(|it| measure.value(it).is_some());
+    let pairs: Vec<_> = pairs.collect();
+    let controls = pairs.iter().map(|it| (it.pair_idx, it.control_prompt_idx));
+    let sizes = controls.unique().counts_by(|(_, control)| control);
+    let n_pairs = sizes.values().sum::<usize>() as f64;
+    let n_repeats = [0, 1].map(|side| {
+        let repeats = pairs.iter().map(|it| (it.pair_idx, it.sides[side]));
+        repeats.unique().count() as f64 / n_pairs
+    });
+    Some(StoredComponents {
+        bounded: found.bounded(&sizes.into_values().collect::<Vec<_>>(), n_repeats),
+        concept: concept.unwrap_or(0.0),
+        found,
+    })
+}
+
+/// Designs for the time of the present one, judged by the mean components of all comparisons.
+fn advice(
+    experiment: &Experiment,
+    stored: &[Option<Stored>],
+    costs: RowCosts,
+    n_comparisons: usize,
+) -> Option<DesignAdvice> {
+    let components = mean_components(stored);
+    let of_leak_rate = components.get(&Measure::LeakRate)?;
+    let with_siblings = pairs_with_siblings(experiment);
+    let others = experiment.pairs().iter();
+    let others = others.filter(|pair| !with_siblings.iter().any(|it| it.pair_idx == pair.pair_idx));
+    let counts = experiment.repeat_counts();
+    let present = Design {
+        others: cluster_sizes(others),
+        templates: cluster_sizes(with_siblings.iter().copied()),
+        n_repeats: [counts.test, counts.control],
+    };
+    if present.templates.is_empty() {
+        return None;
+    }
+    let n_concepts_max = with_siblings
+        .iter()
+        .map(|pair| &pair.concept)
+        .unique()
+        .count();
+    let best_repeats = present.with_best_repeats(&components, costs);
+    let best_templates = present.with_best_templates(&components, costs, n_concepts_max);
+    let designs = [
+        ("present", &present),
+        ("repeats", &best_repeats),
+        ("templates", &best_templates),
+    ];
+    let numbers = present.best_numbers(of_leak_rate, costs);
+    let advised = |(name, design): (&'static str, &Design)| {
+        let points = |measure: Measure| {
+            let found = present.components_in(design, measure, components.get(&measure)?);
+            let sizes = design.sizes(measure);
+            detectable(&found, &sizes, design.repeats(), n_comparisons).points
+        };
+        AdvisedDesign {
+            design: name,
+            n_templates: design.templates.len(),
+            n_concepts_of_template: design.n_concepts(),
+            n_repeats: design.n_repeats[0],
+            n_control_repeats: design.n_repeats[1],
+            rows: design.rows(costs),
+            detectable_points: points(Measure::LeakRate),
+            specificity_detectable_points: points(Measure::Specificity),
+            specific_leakage_detectable_points: points(Measure::SpecificLeakage),
+        }
+    };
+    Some(DesignAdvice {
+        rows_of_prompt: costs.prompt,
+        rows_of_draw: costs.draw,
+        best_control_ratio: numbers.control_ratio,
+        best_repeats: numbers.repeats,
+        best_concepts: numbers.concepts,
+        designs: designs.into_iter().map(advised).collect(),
+    })
+}
+
+/// The mean of the components of all comparisons, by measure.
+fn mean_components(stored: &[Option<Stored>]) -> Components {
+    let all = stored
+        .iter()
+        .flatten()
+        .flat_map(|stored| &stored.components);
+    let by_measure = all.into_group_map_by(|(measure, _)| **measure);
+    let means = by_measure.into_iter().map(|(measure, found)| {
+        let found = found.into_iter().map(|(_, it)| *it.promised());
+        (
+            measure,
+            VarianceComponents::mean(&found.collect::<Vec<_>>()),
+        )
+    });
+    means.collect()
 }
 
 /// The conditions of both models with most leaks, exact ones first where these are planned, that differ in the file alone.

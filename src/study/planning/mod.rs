@@ -16,8 +16,9 @@ use crate::experiment::{Balance, Experiment, range};
 use crate::generation::SamplingParams;
 use crate::gguf::derivation::derived_label;
 use crate::gguf::shelf::State;
+use crate::leakage::RowCosts;
 use crate::llama::Backend;
-use crate::results::{ComparisonPlan, DesignBalance, ModelPlan, RunPlan};
+use crate::results::{ComparisonPlan, DesignAdvice, DesignBalance, ModelPlan, RunPlan};
 use crate::store::Store;
 use crate::study::answering::numerics;
 use crate::study::asking as prepare;
@@ -63,8 +64,21 @@ impl Session {
             })
             .collect::<anyhow::Result<Vec<_>>>()?;
         let generating = &models[..wanted.models.len()];
-        let comparisons = detection::comparisons(experiment, generating, store.as_ref())?;
-        document(experiment, self, store.as_ref(), models, comparisons)
+        let costs = generating.iter().filter_map(|model| model.cost.as_ref());
+        let mut costs = costs.rev().map(|cost| RowCosts {
+            prompt: cost.rows_of_prompt,
+            draw: cost.rows_of_draw,
+        });
+        let (comparisons, advice) =
+            detection::comparisons(experiment, generating, store.as_ref(), costs.next())?;
+        document(
+            experiment,
+            self,
+            store.as_ref(),
+            models,
+            comparisons,
+            advice,
+        )
     }
 }
 
@@ -75,6 +89,7 @@ fn document(
     store: Option<&Store>,
     models: Vec<ModelPlan>,
     comparisons: Vec<ComparisonPlan>,
+    advice: Option<DesignAdvice>,
 ) -> anyhow::Result<RunPlan> {
     let costs = || models.iter().filter_map(|model| model.cost.as_ref());
     let is_without_time = |model: &&ModelPlan| model.n_missing > 0 && model.cost.is_none();
@@ -99,6 +114,7 @@ fn document(
         machine_memory_bytes: session.machine.memory_bytes,
         models,
         comparisons,
+        advice,
     })
 }
 
