@@ -469,14 +469,14 @@ fn what_is_certain_is_said() {
 #[test]
 fn few_clusters_are_warned_about() {
     let few = |n| few_clusters_words(n, "template");
-    assert_eq!((few(0), few(1), few(20)), (None, None, None));
+    assert_eq!((few(0), few(1), few(8)), (None, None, None));
     assert_eq!(
         few(5).unwrap(),
-        "Only 5 clusters (templates): intervals tend to be too narrow below 20, and no p can be below 0.062."
+        "Only 5 clusters (templates): intervals tend to be too narrow below 8, and no p can be below 0.062."
     );
     assert_eq!(
         few(6).unwrap(),
-        "Only 6 clusters (templates): intervals tend to be too narrow below 20."
+        "Only 6 clusters (templates): intervals tend to be too narrow below 8."
     );
 }
 

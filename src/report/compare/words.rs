@@ -9,8 +9,8 @@ use crate::leakage::{
 use crate::report::columns::{p_value_text, points, range};
 use crate::results::{ConditionComparison, ModelTrend};
 
-/// With fewer clusters an interval tends to be too narrow.
-const N_CLUSTERS_FEW: usize = 20;
+/// With fewer clusters no simulation shows that intervals hold what they promise (`docs/statistics.md`).
+const N_CLUSTERS_FEW: usize = 8;
 
 /// Says what a comparison found, in a few sentences; `n_comparisons` are corrected for.
 pub(in crate::report) fn difference_words(
