@@ -7,6 +7,7 @@ use super::comparison::{Comparison, SpecificComparison};
 use super::leak_rate::LeakRate;
 use super::measure::Measure;
 use super::specific_rate::SpecificRate;
+use super::trends::{LeakTrend, LevelContrast};
 use crate::stats::Interval;
 
 /// A p-value up to this goes with a 95 % interval.
@@ -88,6 +89,25 @@ impl SpecificRate {
 }
 
 impl Comparison {
+    /// The side of 0 on which the difference lies, where its interval and its corrected p-value agree.
+    pub fn direction(&self) -> Option<Direction> {
+        side_of(self.interval, 0.0).filter(|_| self.holm_p_value <= P_VALUE_MAX)
+    }
+}
+
+impl LeakTrend {
+    /// True if nothing speaks against a straight line: the means only rise or only fall, and do so by a line.
+    pub fn is_line(&self) -> bool {
+        self.is_monotone && self.lack_of_fit_p_value > P_VALUE_MAX
+    }
+
+    /// The side of 0 on which the slope lies, where its interval and its corrected p-value agree.
+    pub fn direction(&self) -> Option<Direction> {
+        side_of(self.interval, 0.0).filter(|_| self.holm_p_value <= P_VALUE_MAX)
+    }
+}
+
+impl LevelContrast {
     /// The side of 0 on which the difference lies, where its interval and its corrected p-value agree.
     pub fn direction(&self) -> Option<Direction> {
         side_of(self.interval, 0.0).filter(|_| self.holm_p_value <= P_VALUE_MAX)

@@ -16,7 +16,7 @@ use super::leak::Leak;
 use super::leak_rate::in_percent;
 use super::measure::Measure;
 use crate::stats::{
-    Agreement, Interval, PValue, SignFlips, agreement, cluster_mean, holm, paired_difference, trend,
+    Agreement, Interval, PValue, SignFlips, agreement, cluster_mean, holm, paired_difference,
 };
 
 /// The cluster of each pair, by the pair's place in the experiment.
@@ -70,21 +70,6 @@ pub struct Comparison {
     pub n_other_only: usize,
     /// The certain bounds of `difference`; None where it is one of repeats.
     pub bounds: Option<Bounds>,
-}
-
-/// A straight line through means of a measure over bits per weight.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LeakTrend {
-    /// Change of the mean for one more bit per weight, in points.
-    pub slope: f64,
-    /// Its 95 % interval in points; None with a single cluster.
-    pub interval: Option<Interval>,
-    /// Number of different bits per weight, at least 3.
-    pub n_levels: usize,
-    /// Prompt pairs that all conditions have, at least 1.
-    pub n_prompts: usize,
-    /// Clusters of these.
-    pub n_clusters: usize,
 }
 
 /// The measure of each pair that has one, over its repeats.
@@ -203,15 +188,8 @@ fn compare(
     clusters: &Clusters,
     flips: SignFlips,
 ) -> Option<Comparison> {
-    let [base_rates, other_rates] =
-        [base_estimates, other_estimates].map(|pairs| pair_rates(pairs, measure));
-    let mut prompts = common_pairs(&[&base_rates, &other_rates]);
-    if measure != Measure::LeakRate {
-        // With other siblings the same generations have other figures.
-        let [of_base, of_other] = [base_estimates, other_estimates].map(siblings);
-        prompts.retain(|pair_idx| of_base.get(pair_idx) == of_other.get(pair_idx));
-    }
-    let [base, other] = [&base_rates, &other_rates].map(|rates| values_of(rates, &prompts));
+    let (prompts, rates) = common_pairs(&[base_estimates, other_estimates], measure);
+    let [base, other] = [&rates[0], &rates[1]].map(|rates| values_of(rates, &prompts));
     let (lower, upper) = measure.range();
     let width = upper - lower;
     let [base_parts, other_parts] = [&base, &other].map(|values| parts(values, lower, width));
@@ -240,8 +218,8 @@ fn compare(
         holm_p_value: found.p_value.value,
         n_prompts: found.n,
         n_clusters: found.n_clusters,
-        n_base_only: base_rates.len() - found.n,
-        n_other_only: other_rates.len() - found.n,
+        n_base_only: rates[0].len() - found.n,
+        n_other_only: rates[1].len() - found.n,
         bounds: is_bounded
             .then(|| {
                 let both = in_both(base_estimates, other_estimates, PairEstimate::key);
@@ -261,41 +239,9 @@ fn siblings(pairs: &[PairEstimate]) -> BTreeMap<usize, usize> {
 }
 
 /// Values as parts of their range, 0 to 1.
-fn parts(values: &[f64], lower: f64, width: f64) -> Vec<f64> {
+pub(super) fn parts(values: &[f64], lower: f64, width: f64) -> Vec<f64> {
     let parts = values.iter().map(|value| (value - lower) / width);
     parts.map(|part| part.clamp(0.0, 1.0)).collect()
-}
-
-/// The trend over conditions with their bits per weight; None with fewer than three levels or no common prompt.
-pub fn leak_trend(
-    conditions: &[(f64, &PairRates)],
-    measure: Measure,
-    clusters: &Clusters,
-) -> Option<LeakTrend> {
-    let (levels, rates): (Vec<f64>, Vec<&PairRates>) = conditions.iter().copied().unzip();
-    let prompts = common_pairs(&rates);
-    let (lower, upper) = measure.range();
-    let scale = 100.0 * (upper - lower);
-    let values: Vec<Vec<f64>> = rates
-        .iter()
-        .map(|rates| parts(&values_of(rates, &prompts), lower, upper - lower))
-        .collect();
-    let found = trend(
-        &levels,
-        &values,
-        &clusters_of(prompts.iter(), clusters),
-        LEVEL,
-    )?;
-    Some(LeakTrend {
-        slope: scale * found.slope,
-        interval: found.interval.map(|interval| Interval {
-            lower: scale * interval.lower,
-            upper: scale * interval.upper,
-        }),
-        n_levels: found.n_levels,
-        n_prompts: found.n,
-        n_clusters: found.n_clusters,
-    })
 }
 
 /// How far two metrics give the same verdicts on the same generations; None where they share none.
@@ -306,20 +252,35 @@ pub fn metric_agreement(a: &[ScoredPair], b: &[ScoredPair]) -> Option<Agreement>
     agreement(&a, &b)
 }
 
-/// The pairs that have a rate under all conditions, in order.
-fn common_pairs(rates: &[&PairRates]) -> Vec<usize> {
+/// The pairs that have a measure under all conditions, in order, and the measure of all pairs of each.
+///
+/// With other siblings the same generations have other figures: pairs are common by these only where they have as many.
+pub(super) fn common_pairs(
+    conditions: &[&[PairEstimate]],
+    measure: Measure,
+) -> (Vec<usize>, Vec<PairRates>) {
+    let rates = conditions.iter().map(|pairs| pair_rates(pairs, measure));
+    let rates: Vec<PairRates> = rates.collect();
     let Some((first, rest)) = rates.split_first() else {
-        return Vec::new();
+        return (Vec::new(), rates);
     };
     let is_common = |pair: &&usize| rest.iter().all(|rates| rates.contains_key(pair));
-    first.keys().filter(is_common).copied().collect()
+    let mut prompts: Vec<usize> = first.keys().filter(is_common).copied().collect();
+    if measure != Measure::LeakRate {
+        let of: Vec<BTreeMap<usize, usize>> = conditions.iter().map(|it| siblings(it)).collect();
+        prompts.retain(|pair| of.iter().all(|it| it.get(pair) == of[0].get(pair)));
+    }
+    (prompts, rates)
 }
 
-fn values_of(rates: &PairRates, pairs: &[usize]) -> Vec<f64> {
+pub(super) fn values_of(rates: &PairRates, pairs: &[usize]) -> Vec<f64> {
     pairs.iter().map(|pair| rates[pair]).collect()
 }
 
-fn clusters_of<'a>(prompts: impl Iterator<Item = &'a usize>, clusters: &Clusters) -> Vec<usize> {
+pub(super) fn clusters_of<'a>(
+    prompts: impl Iterator<Item = &'a usize>,
+    clusters: &Clusters,
+) -> Vec<usize> {
     prompts.map(|prompt| clusters[prompt]).collect()
 }
 

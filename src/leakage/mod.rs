@@ -32,6 +32,7 @@ mod similarity;
 mod simulation;
 mod specific_rate;
 mod specificity;
+mod trends;
 mod weights;
 mod words;
 
@@ -39,9 +40,8 @@ pub use bertscore::{BertScore, TokenVectors};
 pub use bounds::Bounds;
 pub use claim::{Claim, Direction, Origin, P_VALUE_MAX, side_of};
 pub use comparison::{
-    Clusters, Comparison, ConditionRate, LeakTrend, MeasuredComparisons, PairRates,
-    SpecificComparison, compare_measures, compare_with_base, condition_rate, leak_trend,
-    metric_agreement, pair_rates,
+    Clusters, Comparison, ConditionRate, MeasuredComparisons, PairRates, SpecificComparison,
+    compare_measures, compare_with_base, condition_rate, metric_agreement, pair_rates,
 };
 pub use design::{BestNumbers, Components, Design, RowCosts};
 pub use detection::{
@@ -69,3 +69,4 @@ pub use similarity::{cosine, rounded};
 pub use simulation::{SimulatedSpecificity, SpecificDesign, simulated_specificity};
 pub use specific_rate::{PERMUTATIONS, PlaceboRate, SpecificRate};
 pub use specificity::{SiblingFigures, Specific};
+pub use trends::{LeakTrend, LevelContrast, leak_trends};

@@ -35,4 +35,4 @@ pub use simulation::{
     DIFFERENCE_MAX, SimulatedDesign, SimulatedPower, SimulatedShares, simulated_power,
     simulated_shares,
 };
-pub use trend::{N_LEVELS_MIN, Trend, trend};
+pub use trend::{N_LEVELS_MIN, Step, Trend, trend};

@@ -1,19 +1,23 @@
 //! A trend over levels, where every prompt was given at every level.
 //!
-//! Owns the slope and its interval. Each prompt has its own least-squares slope over the levels; the
-//! slope of the mean values is the mean of these, and standard error and interval are those of
-//! `interval` for that mean: a regression with an effect of its own for each prompt.
+//! Owns the slope, its interval and its p-value, the test of the straight line, and the steps from level to level. Each
+//! prompt has its own least-squares slope over the levels; the slope of the mean values is the mean of these, and standard
+//! error and interval are those of `interval` for that mean: a regression with an effect of its own for each prompt.
 //!
-//! A slope describes a straight line. It does not say that the truth is one.
+//! A slope describes a straight line. It does not say that the truth is one: contrasts that are orthogonal to the line
+//! (polynomials of degree 2 and more, by Gram-Schmidt) are zero where it is, so each is tested as the slope is, by flipping
+//! the signs of clusters, and corrected for all of them by Holm.
 
-use super::interval::{Interval, robust_mean};
-use super::paired::mean_interval;
+use super::interval::{Interval, STANDARD_ERROR_ZERO, robust_mean};
+use super::multiple::holm;
+use super::paired::{PairedDifference, mean_interval, paired_difference};
+use super::sign_flip::{PValue, SignFlips, sign_flip_p_value};
 
 /// The fewest different levels that show a trend; two are a difference.
 pub const N_LEVELS_MIN: usize = 3;
 
 /// A slope.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Trend {
     /// Change of the mean value for one more unit of the level.
     pub slope: f64,
@@ -21,12 +25,31 @@ pub struct Trend {
     pub standard_error: Option<f64>,
     /// The interval of the slope; None with a single cluster.
     pub interval: Option<Interval>,
+    /// How likely a slope at least as steep is without any true one.
+    pub p_value: PValue,
+    /// How likely means at least as far from a straight line are where the truth is one.
+    pub lack_of_fit_p_value: f64,
+    /// True if the means only rise or only fall from level to level.
+    pub is_monotone: bool,
+    /// From each level to the next higher one, from the lowest on.
+    pub steps: Vec<Step>,
     /// Number of different levels, at least [`N_LEVELS_MIN`].
     pub n_levels: usize,
     /// Number of prompts, at least 1.
     pub n: usize,
     /// Number of clusters, at least 1.
     pub n_clusters: usize,
+}
+
+/// Two neighbouring levels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// The lower level.
+    pub from: f64,
+    /// The higher one.
+    pub to: f64,
+    /// The value at the higher level less that at the lower.
+    pub difference: PairedDifference,
 }
 
 /// The trend of `values[l][i]`, from 0 to 1: the value of prompt i at `levels[l]`, where prompt i belongs to the cluster
@@ -38,40 +61,140 @@ pub fn trend(
     values: &[Vec<f64>],
     clusters: &[usize],
     coverage: f64,
+    flips: SignFlips,
 ) -> Option<Trend> {
     assert_eq!(levels.len(), values.len(), "every level has its values");
     let is_complete = values.iter().all(|values| values.len() == clusters.len());
     assert!(is_complete, "every prompt has a value at every level");
-    let n_levels = count_different(levels);
+    let n_levels = different(levels).len();
     if clusters.is_empty() || n_levels < N_LEVELS_MIN {
         return None;
     }
-    let mean = levels.iter().sum::<f64>() / levels.len() as f64;
-    let distances: Vec<f64> = levels.iter().map(|level| level - mean).collect();
-    let sum_of_squares: f64 = distances.iter().map(|distance| distance * distance).sum();
-    let slopes = (0..clusters.len()).map(|prompt| {
-        let at_levels = distances.iter().zip(values);
-        let products = at_levels.map(|(distance, values)| distance * values[prompt]);
-        products.sum::<f64>() / sum_of_squares
-    });
-    let slopes = robust_mean(&slopes.collect::<Vec<_>>(), clusters);
+    let contrasts = polynomials(levels, n_levels).into_iter();
+    let mut contrasts = contrasts.map(|weights| contrast(&weights, values));
+    let line = contrasts
+        .next()
+        .expect("three different levels have a line");
+    let bends = contrasts.map(|values| sign_flip_p_value(&values, clusters, flips).value);
+    let distances = distances(levels);
+    let length = length(&distances);
+    let slopes: Vec<f64> = line.iter().map(|value| value / length).collect();
+    let mean = robust_mean(&slopes, clusters);
     // The steepest slope that values from 0 to 1 can have: 1 above the mean level and 0 below.
     let above: f64 = distances.iter().filter(|distance| **distance > 0.0).sum();
+    let steps = steps(levels, values, clusters, coverage, flips);
     Some(Trend {
-        slope: slopes.mean,
-        standard_error: slopes.standard_error,
-        interval: mean_interval(&slopes, above / sum_of_squares, coverage),
+        slope: mean.mean,
+        standard_error: mean.standard_error,
+        interval: mean_interval(&mean, above / length.powi(2), coverage),
+        p_value: sign_flip_p_value(&slopes, clusters, flips),
+        lack_of_fit_p_value: holm(&bends.collect::<Vec<_>>())
+            .into_iter()
+            .fold(1.0, f64::min),
+        is_monotone: is_monotone(&steps),
+        steps,
         n_levels,
         n: clusters.len(),
-        n_clusters: slopes.n_clusters,
+        n_clusters: mean.n_clusters,
     })
 }
 
-fn count_different(levels: &[f64]) -> usize {
+/// Each level once, from the lowest on.
+fn different(levels: &[f64]) -> Vec<f64> {
     let mut levels = levels.to_vec();
     levels.sort_by(f64::total_cmp);
     levels.dedup();
-    levels.len()
+    levels
+}
+
+/// The distance of each level from their mean.
+fn distances(levels: &[f64]) -> Vec<f64> {
+    let mean = levels.iter().sum::<f64>() / levels.len() as f64;
+    levels.iter().map(|level| level - mean).collect()
+}
+
+fn length(vector: &[f64]) -> f64 {
+    dot(vector, vector).sqrt()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// The orthogonal polynomials over the levels of degree 1 to `n - 1`, each of length 1.
+fn polynomials(levels: &[f64], n: usize) -> Vec<Vec<f64>> {
+    let distances = distances(levels);
+    let mut found = vec![vec![(levels.len() as f64).sqrt().recip(); levels.len()]];
+    while found.len() < n {
+        let last = &found[found.len() - 1];
+        let mut next: Vec<f64> = last.iter().zip(&distances).map(|(a, b)| a * b).collect();
+        // The second time takes out what rounding left.
+        for other in found.iter().chain(&found) {
+            let part = dot(&next, other);
+            next.iter_mut()
+                .zip(other)
+                .for_each(|(value, other)| *value -= part * other);
+        }
+        let length = length(&next);
+        found.push(next.iter().map(|value| value / length).collect());
+    }
+    found.split_off(1)
+}
+
+/// The weighted sum over levels of each prompt's values; what rounding leaves of a zero is one.
+fn contrast(weights: &[f64], values: &[Vec<f64>]) -> Vec<f64> {
+    let n = values.first().map_or(0, Vec::len);
+    let sum = |prompt: usize| -> f64 {
+        let at_levels = weights.iter().zip(values);
+        at_levels
+            .map(|(weight, values)| weight * values[prompt])
+            .sum()
+    };
+    let sums = (0..n).map(sum);
+    sums.map(|sum| {
+        if sum.abs() <= STANDARD_ERROR_ZERO {
+            0.0
+        } else {
+            sum
+        }
+    })
+    .collect()
+}
+
+fn steps(
+    levels: &[f64],
+    values: &[Vec<f64>],
+    clusters: &[usize],
+    coverage: f64,
+    flips: SignFlips,
+) -> Vec<Step> {
+    let at = |level: f64| -> Vec<f64> {
+        let meant = levels.iter().zip(values).filter(|(it, _)| **it == level);
+        let meant: Vec<&Vec<f64>> = meant.map(|(_, values)| values).collect();
+        let mean = |prompt: usize| {
+            meant.iter().map(|values| values[prompt]).sum::<f64>() / meant.len() as f64
+        };
+        (0..clusters.len()).map(mean).collect()
+    };
+    let different = different(levels);
+    let neighbours = different.windows(2).map(|pair| (pair[0], pair[1]));
+    neighbours
+        .filter_map(|(from, to)| {
+            Some(Step {
+                from,
+                to,
+                difference: paired_difference(&at(from), &at(to), clusters, coverage, flips)?,
+            })
+        })
+        .collect()
+}
+
+fn is_monotone(steps: &[Step]) -> bool {
+    let all = |sign: f64| {
+        let mut steps = steps.iter();
+        steps.all(|step| sign * step.difference.difference >= -STANDARD_ERROR_ZERO)
+    };
+    all(1.0) || all(-1.0)
 }
 
 #[cfg(test)]
@@ -81,6 +204,19 @@ mod tests {
     use super::*;
 
     const LEVELS: [f64; 4] = [2.6, 3.9, 4.8, 8.5];
+    const FLIPS: SignFlips = SignFlips {
+        seed: 1,
+        n_draws: 999,
+    };
+
+    fn trend(
+        levels: &[f64],
+        values: &[Vec<f64>],
+        clusters: &[usize],
+        coverage: f64,
+    ) -> Option<Trend> {
+        super::trend(levels, values, clusters, coverage, FLIPS)
+    }
 
     fn made(n: i32, factor: i32) -> Vec<f64> {
         (0..n)
@@ -125,11 +261,84 @@ mod tests {
         assert_eq!((found.n_levels, found.n, found.n_clusters), (4, 120, 9));
     }
 
+    /// scipy 1.17.1 and R 4.2.2, whose `contr.poly(4, scores = c(2.6, 3.9, 4.8, 8.5))` are the contrasts over four levels:
+    /// ```python
+    /// made = lambda n, f: (np.arange(n) ** 2 * f + 13 * np.arange(n)) % 101 / 100
+    /// Y, G = np.array([made(120, f) for f in (3, 5, 8, 12)]), np.arange(120) ** 2 % 17
+    /// Y[1] = np.minimum(Y[1] + .5, 1)
+    /// for c in R_CONTR_POLY.T:
+    ///     sums = [(c @ Y)[G == g].sum() for g in set(G)]
+    ///     print(stats.permutation_test((np.array(sums),), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue)
+    /// ```
+    /// which prints 0.01171875, 0.03125 and 0.00390625.
+    #[test]
+    fn scipy_finds_the_same_p_values() {
+        let mut values = [3, 5, 8, 12].map(|factor| made(120, factor));
+        values[1]
+            .iter_mut()
+            .for_each(|it| *it = (*it + 0.5).min(1.0));
+        let clusters: Vec<usize> = (0..120).map(|k| k * k % 17).collect();
+        let found = trend(&LEVELS, &values, &clusters, 0.95).unwrap();
+        assert_eq!(
+            found.p_value,
+            PValue {
+                value: 0.01171875,
+                n_draws: None
+            }
+        );
+        assert_eq!(found.lack_of_fit_p_value, 2.0 * 0.00390625);
+        assert!(!found.is_monotone);
+        let steps: Vec<_> = found
+            .steps
+            .iter()
+            .map(|step| (step.from, step.to))
+            .collect();
+        assert_eq!(steps, [(2.6, 3.9), (3.9, 4.8), (4.8, 8.5)]);
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / 120.0;
+        let expected = mean(&values[2]) - mean(&values[1]);
+        assert!((found.steps[1].difference.difference - expected).abs() < 1e-12);
+    }
+
+    /// Rounding must not pass for a deviation that all clusters share.
+    #[test]
+    fn a_straight_line_is_seen_to_fit() {
+        let values = LEVELS.map(|level| vec![level / 10.0; 12]);
+        let found = trend(&LEVELS, &values, &(0..12).collect::<Vec<_>>(), 0.95).unwrap();
+        assert_eq!(found.lack_of_fit_p_value, 1.0);
+        assert_eq!(found.p_value.value, 2.0 / 4096.0);
+        assert!(found.is_monotone);
+    }
+
+    #[test]
+    fn files_of_one_level_are_one_level() {
+        let values = [0.2, 0.4, 0.5, 0.3].map(|value| vec![value; 12]);
+        let clusters: Vec<usize> = (0..12).collect();
+        let found = trend(&[2.0, 3.0, 4.0, 3.0], &values, &clusters, 0.95).unwrap();
+        let steps: Vec<f64> = found
+            .steps
+            .iter()
+            .map(|step| step.difference.difference)
+            .collect();
+        assert!(
+            (steps[0] - 0.15).abs() < 1e-12 && (steps[1] - 0.15).abs() < 1e-12,
+            "{steps:?}"
+        );
+        assert_eq!((found.n_levels, found.lack_of_fit_p_value), (3, 1.0));
+    }
+
     #[test]
     fn equal_values_have_a_slope_of_zero_that_is_not_certain() {
         let found = trend(&LEVELS, &vec![vec![0.5; 6]; 4], &[0, 1, 2, 3, 4, 5], 0.95).unwrap();
         let interval = found.interval.unwrap();
         assert!(found.slope.abs() < 1e-15);
+        assert_eq!(
+            (
+                found.p_value.value,
+                found.lack_of_fit_p_value,
+                found.is_monotone
+            ),
+            (1.0, 1.0, true)
+        );
         assert!(interval.lower < -0.01 && 0.01 < interval.upper);
     }
 

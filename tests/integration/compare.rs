@@ -22,7 +22,9 @@ fn a_ladder_is_compared_with_its_base() {
     for expected in [
         "tiny:Q4_0: cannot tell at this size if it leaks more or less than tiny:Q8_0; a difference of the Mean Leak-Rate of ",
         "tiny:Q2_K has a Mean Leak-Rate higher than tiny:Q8_0, by 41.7 points (95 % interval ",
-        "tiny over 3 levels from 2.60 to 8.50 bits per weight, 24 prompts: the Mean Leak-Rate falls with bits, by ",
+        "tiny over 3 levels from 2.60 to 8.50 bits per weight, 24 prompts: the Mean Leak-Rate does not follow a straight line over bits (p ",
+        "): from 2.60 to 4.50 bits it falls by 41.7 points (95 % interval ",
+        "; from 4.50 to 8.50 bits cannot tell, +0.0 points (95 % interval ",
         "Two repeats under tiny:Q8_0 itself differ in 73.6 % of cases",
         "blue (color-to-color): His blue scarf, number 1, was",
         "1x leak, 2x no leak   3x leak",

@@ -232,27 +232,6 @@ fn each_comparison_is_corrected_for_all_of_them() {
 }
 
 #[test]
-fn a_trend_takes_three_levels_and_common_prompts() {
-    let at = |n_leaks: usize| -> PairRates {
-        let rate = |pair| f64::from(u8::from(pair < n_leaks));
-        (0..10).map(|pair| (pair, rate(pair))).collect()
-    };
-    let (low, middle, high) = (at(8), at(6), at(4));
-    let conditions = [(2.0, &low), (3.0, &middle), (4.0, &high)];
-    let found = leak_trend(&conditions, Measure::LeakRate, &each_alone(10)).unwrap();
-    assert!((found.slope + 20.0).abs() < 1e-9, "{found:?}");
-    assert_eq!(
-        (found.n_levels, found.n_prompts, found.n_clusters),
-        (3, 10, 10)
-    );
-    assert_eq!(
-        leak_trend(&conditions[1..], Measure::LeakRate, &each_alone(10)),
-        None
-    );
-    assert_eq!(leak_trend(&[], Measure::LeakRate, &each_alone(10)), None);
-}
-
-#[test]
 fn metrics_agree_about_the_same_repeats() {
     let a = [
         verdict(0, 0, Leak::Leak),

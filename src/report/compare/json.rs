@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::conclusions::{Conclusion, conclusions_words, similarity_name};
 use super::words::difference_words;
-use crate::leakage::{Comparison, Flips, Measure, RepeatFlips};
+use crate::leakage::{Comparison, Flips, LevelContrast, Measure, RepeatFlips};
 use crate::report::objects::{BoundsObject, EnumerationObject, IntervalObject, listed};
 use crate::report::specific_object::SpecificObject;
 use crate::results::{
@@ -198,11 +198,27 @@ struct TrendObject<'a> {
     measure: &'static str,
     points_per_bit: f64,
     interval: Option<IntervalObject>,
+    p_value: f64,
+    holm_p_value: f64,
+    lack_of_fit_p_value: f64,
+    is_monotone: bool,
+    contrasts: Vec<ContrastObject>,
     bits_min: f64,
     bits_max: f64,
     n_levels: usize,
     n_prompts: usize,
     n_clusters: usize,
+}
+
+/// The figure at more bits less that at fewer.
+#[derive(Serialize)]
+struct ContrastObject {
+    bits_from: f64,
+    bits_to: f64,
+    points: f64,
+    interval: Option<IntervalObject>,
+    p_value: f64,
+    holm_p_value: f64,
 }
 
 #[derive(Serialize)]
@@ -423,11 +439,27 @@ fn trend_object(found: &ModelTrend) -> TrendObject<'_> {
         measure: found.measure.name(),
         points_per_bit: found.trend.slope,
         interval: found.trend.interval.map(Into::into),
+        p_value: found.trend.p_value.value,
+        holm_p_value: found.trend.holm_p_value,
+        lack_of_fit_p_value: found.trend.lack_of_fit_p_value,
+        is_monotone: found.trend.is_monotone,
+        contrasts: found.trend.contrasts.iter().map(contrast_object).collect(),
         bits_min: found.bits_min,
         bits_max: found.bits_max,
         n_levels: found.trend.n_levels,
         n_prompts: found.trend.n_prompts,
         n_clusters: found.trend.n_clusters,
+    }
+}
+
+fn contrast_object(found: &LevelContrast) -> ContrastObject {
+    ContrastObject {
+        bits_from: found.bits_from,
+        bits_to: found.bits_to,
+        points: found.difference,
+        interval: found.interval.map(Into::into),
+        p_value: found.p_value.value,
+        holm_p_value: found.holm_p_value,
     }
 }
 

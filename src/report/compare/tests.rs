@@ -6,7 +6,8 @@ use super::words::{certain_words, few_clusters_words, trend_words};
 use super::*;
 use crate::generation::EnumerationParams;
 use crate::leakage::{
-    Bounds, Comparison, ConditionRate, ExactRate, Flips, Leak, LeakTrend, Measure, RepeatFlips,
+    Bounds, Comparison, ConditionRate, ExactRate, Flips, Leak, LeakTrend, LevelContrast, Measure,
+    RepeatFlips,
 };
 use crate::report::columns::{p_value_text, points};
 use crate::results::{
@@ -35,10 +36,7 @@ fn comparison(difference: f64, interval: Option<Interval>, p_values: [f64; 2]) -
             upper: interval.upper - 1.0,
         }),
         design_effect: Some(1.75),
-        p_value: PValue {
-            value: p_values[0],
-            n_draws: Some(99_999),
-        },
+        p_value: p_value(p_values[0]),
         holm_p_value: p_values[1],
         n_prompts: 709,
         n_clusters: 27,
@@ -134,6 +132,29 @@ fn of_condition(name: &str, comparison: Option<Comparison>) -> ConditionComparis
     }
 }
 
+fn p_value(value: f64) -> PValue {
+    PValue {
+        value,
+        n_draws: Some(99_999),
+    }
+}
+
+fn contrast(
+    [bits_from, bits_to]: [f64; 2],
+    difference: f64,
+    interval: Option<Interval>,
+    holm_p_value: f64,
+) -> LevelContrast {
+    LevelContrast {
+        bits_from,
+        bits_to,
+        difference,
+        interval,
+        p_value: p_value(holm_p_value / 2.0),
+        holm_p_value,
+    }
+}
+
 fn trend(slope: f64, interval: Option<Interval>) -> ModelTrend {
     ModelTrend {
         model: "qwen".to_owned(),
@@ -143,6 +164,14 @@ fn trend(slope: f64, interval: Option<Interval>) -> ModelTrend {
         trend: LeakTrend {
             slope,
             interval,
+            p_value: p_value(0.0123),
+            holm_p_value: 0.0246,
+            lack_of_fit_p_value: 0.3,
+            is_monotone: true,
+            contrasts: vec![
+                contrast([2.63, 4.85], -6.54, interval, 0.0246),
+                contrast([4.85, 8.5], 0.04, self::interval(-2.9, 3.0), 0.97),
+            ],
             n_levels: 3,
             n_prompts: 709,
             n_clusters: 27,
@@ -229,7 +258,7 @@ fn a_ladder_as_a_table() {
     qwen:Q2_K against qwen:Q8_0: the conclusion is not the same by all: has a higher Leak-Rate by sbert of minilm; cannot tell by bertscore of distil.
 
     Trends:
-      qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: the Mean Leak-Rate falls with bits, by 1.1 points for each bit more (95 % interval -2.0 to -0.1).
+      qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: the Mean Leak-Rate falls with bits, by 1.1 points for each bit more (95 % interval -2.0 to -0.1, Holm p 0.025).
 
     against qwen:Q8_0   repeat   leak -> no leak   no leak -> leak   tie changes   unchanged     of
     ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -312,7 +341,15 @@ fn json_has_everything() {
     );
     assert_eq!(second["is_same_conclusion"], false);
     assert!(document["comparisons"][0]["is_same_conclusion"].is_null());
-    assert_eq!(document["trends"][0]["points_per_bit"], -1.07);
+    let trend = &document["trends"][0];
+    assert_eq!(trend["points_per_bit"], -1.07);
+    assert_eq!(
+        (&trend["p_value"], &trend["holm_p_value"]),
+        (&0.0123.into(), &0.0246.into())
+    );
+    assert_eq!(trend["is_monotone"], true);
+    assert_eq!(trend["contrasts"][1]["bits_to"], 8.5);
+    assert_eq!(trend["contrasts"][1]["holm_p_value"], 0.97);
     assert_eq!(document["metric_agreements"][0]["kappa"], 0.55);
     assert_eq!(
         (&document["base"], &document["seed"]),
@@ -321,23 +358,43 @@ fn json_has_everything() {
 }
 
 #[test]
-fn trends_are_no_stronger_than_their_interval() {
+fn trends_are_no_stronger_than_their_interval_and_their_p_value() {
+    let falling = || trend(-1.07, interval(-2.0, -0.14));
+    let with = |change: &dyn Fn(&mut LeakTrend)| {
+        let mut found = falling();
+        change(&mut found.trend);
+        found
+    };
+    let contrasts = "from 2.63 to 4.85 bits it falls by 6.5 points (95 % interval -2.0 to -0.1, Holm p 0.025); from 4.85 to 8.50 bits cannot tell, +0.0 points (95 % interval -2.9 to +3.0, Holm p 0.970).";
     let cases = [
         (
-            trend(-1.07, interval(-2.0, -0.14)),
-            "qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: the Mean Leak-Rate falls with bits, by 1.1 points for each bit more (95 % interval -2.0 to -0.1).",
+            falling(),
+            "the Mean Leak-Rate falls with bits, by 1.1 points for each bit more (95 % interval -2.0 to -0.1, Holm p 0.025).".to_owned(),
+        ),
+        (
+            with(&|trend| trend.holm_p_value = 0.06),
+            "cannot tell if the Mean Leak-Rate rises or falls with bits; -1.1 points for each bit more (95 % interval -2.0 to -0.1, Holm p 0.060).".to_owned(),
         ),
         (
             trend(0.0, interval(-2.0, 2.0)),
-            "qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: cannot tell if the Mean Leak-Rate rises or falls with bits; +0.0 points for each bit more, 95 % interval -2.0 to +2.0.",
+            "cannot tell if the Mean Leak-Rate rises or falls with bits; +0.0 points for each bit more (95 % interval -2.0 to +2.0, Holm p 0.025).".to_owned(),
         ),
         (
             trend(1.0, None),
-            "qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: the Mean Leak-Rate changes by +1.0 points for each bit more, without an interval: there is a single cluster.",
+            "the Mean Leak-Rate changes by +1.0 points for each bit more, without an interval: there is a single cluster.".to_owned(),
+        ),
+        (
+            with(&|trend| trend.is_monotone = false),
+            format!("the Mean Leak-Rate neither only rises nor only falls with bits here: {contrasts}"),
+        ),
+        (
+            with(&|trend| trend.lack_of_fit_p_value = 0.04),
+            format!("the Mean Leak-Rate does not follow a straight line over bits (p 0.040): {contrasts}"),
         ),
     ];
     for (trend, expected) in cases {
-        assert_eq!(trend_words(&trend), expected);
+        let scope = "qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts";
+        assert_eq!(trend_words(&trend), format!("{scope}: {expected}"));
     }
 }
 

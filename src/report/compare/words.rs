@@ -4,7 +4,7 @@
 //! and the corrected p-value is small; where not, what the data allow is said instead.
 
 use crate::leakage::{
-    Comparison, Direction, Measure, Origin, P_VALUE_MAX, SpecificComparison, side_of,
+    Comparison, Direction, LeakTrend, Measure, Origin, P_VALUE_MAX, SpecificComparison, side_of,
 };
 use crate::report::columns::{p_value_text, points, range};
 use crate::results::{ConditionComparison, ModelTrend};
@@ -197,33 +197,82 @@ pub(in crate::report) fn few_clusters_words(n_clusters: usize, unit: &str) -> Op
 /// Says what a trend found, in a sentence.
 pub(in crate::report) fn trend_words(found: &ModelTrend) -> String {
     let trend = &found.trend;
-    let scope = format!(
-        "{} over {} levels from {:.2} to {:.2} bits per weight, {} prompts",
-        found.model, trend.n_levels, found.bits_min, found.bits_max, trend.n_prompts
-    );
     let figure = match found.measure {
         Measure::LeakRate => "the Mean Leak-Rate",
         measure => measure.title(),
     };
+    format!(
+        "{} over {} levels from {:.2} to {:.2} bits per weight, {} prompts: {}.",
+        found.model,
+        trend.n_levels,
+        found.bits_min,
+        found.bits_max,
+        trend.n_prompts,
+        course_words(figure, trend)
+    )
+}
+
+fn course_words(figure: &str, trend: &LeakTrend) -> String {
     let slope = points(trend.slope);
-    let Some(interval) = trend.interval else {
+    if trend.interval.is_none() {
         return format!(
-            "{scope}: {figure} changes by {slope} points for each bit more, without an interval: there is a single cluster."
-        );
-    };
-    let range = format!(
-        "95 % interval {} to {}",
-        points(interval.lower),
-        points(interval.upper)
-    );
-    if interval.lower <= 0.0 && 0.0 <= interval.upper {
-        return format!(
-            "{scope}: cannot tell if {figure} rises or falls with bits; {slope} points for each bit more, {range}."
+            "{figure} changes by {slope} points for each bit more, without an interval: there is a single cluster"
         );
     }
-    let direction = if trend.slope > 0.0 { "rises" } else { "falls" };
-    let size = trend.slope.abs();
-    format!(
-        "{scope}: {figure} {direction} with bits, by {size:.1} points for each bit more ({range})."
-    )
+    if !trend.is_line() {
+        return contrasts_words(figure, trend);
+    }
+    let sure = format!(
+        "95 % interval {}, Holm p {}",
+        range(trend.interval),
+        p_value_text(trend.holm_p_value)
+    );
+    match trend.direction() {
+        None => format!(
+            "cannot tell if {figure} rises or falls with bits; {slope} points for each bit more ({sure})"
+        ),
+        Some(direction) => format!(
+            "{figure} {} with bits, by {:.1} points for each bit more ({sure})",
+            rises_or_falls(direction),
+            trend.slope.abs()
+        ),
+    }
+}
+
+/// Says how a figure changes from each number of bits to the next, and why no line is drawn through it.
+fn contrasts_words(figure: &str, trend: &LeakTrend) -> String {
+    let why = match trend.is_monotone {
+        false => "neither only rises nor only falls with bits here".to_owned(),
+        true => format!(
+            "does not follow a straight line over bits (p {})",
+            p_value_text(trend.lack_of_fit_p_value)
+        ),
+    };
+    let contrasts = trend.contrasts.iter().map(|contrast| {
+        let change = points(contrast.difference);
+        let change = match contrast.direction() {
+            Some(direction) => format!(
+                "it {} by {:.1} points",
+                rises_or_falls(direction),
+                contrast.difference.abs()
+            ),
+            None => format!("cannot tell, {change} points"),
+        };
+        format!(
+            "from {:.2} to {:.2} bits {change} (95 % interval {}, Holm p {})",
+            contrast.bits_from,
+            contrast.bits_to,
+            range(contrast.interval),
+            p_value_text(contrast.holm_p_value)
+        )
+    });
+    let contrasts = contrasts.collect::<Vec<_>>().join("; ");
+    format!("{figure} {why}: {contrasts}")
+}
+
+fn rises_or_falls(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Above => "rises",
+        Direction::Below => "falls",
+    }
 }

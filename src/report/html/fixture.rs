@@ -441,6 +441,14 @@ fn data_without_matrices() -> ReportData {
             trend: LeakTrend {
                 slope: 0.9,
                 interval: interval(0.1, 1.7),
+                p_value: PValue {
+                    value: 0.03,
+                    n_draws: None,
+                },
+                holm_p_value: 0.03,
+                lack_of_fit_p_value: 0.6,
+                is_monotone: true,
+                contrasts: Vec::new(),
                 n_levels: 3,
                 n_prompts: 3,
                 n_clusters: 3,

@@ -9,9 +9,9 @@ use std::path::Path;
 use itertools::Itertools as _;
 
 use crate::leakage::{
-    ChangedPair, ClusterUnit, Clusters, Measure, MeasuredComparisons, PairEstimate, PairRates,
-    changed_pairs, compare_measures, condition_rate, count_flips, leak_rates, leak_trend,
-    metric_agreement, pair_rates, repeat_disagreement,
+    ChangedPair, ClusterUnit, Clusters, LeakTrend, Measure, MeasuredComparisons, PairEstimate,
+    changed_pairs, compare_measures, condition_rate, count_flips, leak_rates, leak_trends,
+    metric_agreement, repeat_disagreement,
 };
 use crate::results::{
     ChangedSide, ChangedText, ComparisonReport, Condition, ConditionComparison, DriftSummary,
@@ -255,37 +255,42 @@ fn repeat_text(leak: &StoredLeak) -> RepeatText {
 /// things.
 pub(crate) fn trends(conditions: &[Estimates<'_>], clusters: &Clusters) -> Vec<ModelTrend> {
     // A trend over files is one under the same sampling values.
-    let models = conditions
-        .iter()
-        .map(|it| ((it.set.label.as_str(), it.set.sampling_label.as_str()), it));
-    let models: BTreeMap<(&str, &str), Vec<&Estimates<'_>>> =
-        models.into_group_map().into_iter().collect();
-    let measures = [Measure::Specificity, Measure::LeakRate];
-    let trends = models.iter().flat_map(|(names, levels)| {
-        let by = measures.map(|measure| model_trend(*names, levels, measure, clusters));
-        by.into_iter().flatten()
+    let models = conditions.iter().filter_map(|it| {
+        let names = (it.set.label.as_str(), it.set.sampling_label.as_str());
+        Some((names, (it.set.bits_per_weight?, &*it.pairs)))
     });
-    trends.collect()
+    let models: BTreeMap<(&str, &str), Levels<'_>> = models.into_group_map().into_iter().collect();
+    let (names, levels): (Vec<_>, Vec<Levels<'_>>) = models.into_iter().unzip();
+    let by_measure = [Measure::Specificity, Measure::LeakRate].map(|measure| {
+        let trends = leak_trends(&levels, measure, clusters, FLIPS).into_iter();
+        let models = names.iter().zip(&levels).zip(trends);
+        let models =
+            models.map(|((name, levels), trend)| model_trend(*name, levels, measure, trend?));
+        models.collect::<Vec<_>>()
+    });
+    let [specificity, leak_rate] = by_measure;
+    let both = specificity.into_iter().zip(leak_rate);
+    both.flat_map(|(specificity, leak_rate)| [specificity, leak_rate])
+        .flatten()
+        .collect()
 }
+
+/// The estimates of conditions, with their bits per weight.
+type Levels<'a> = Vec<(f64, &'a [PairEstimate])>;
 
 fn model_trend(
     (model, sampling): (&str, &str),
-    levels: &[&Estimates<'_>],
+    levels: &Levels<'_>,
     measure: Measure,
-    clusters: &Clusters,
+    trend: LeakTrend,
 ) -> Option<ModelTrend> {
-    let levels = levels
-        .iter()
-        .filter_map(|it| Some((it.set.bits_per_weight?, pair_rates(&it.pairs, measure))));
-    let levels: Vec<(f64, PairRates)> = levels.collect();
     let bits = || levels.iter().map(|(bits, _)| *bits);
-    let rates: Vec<(f64, &PairRates)> = levels.iter().map(|(bits, rates)| (*bits, rates)).collect();
     Some(ModelTrend {
         model: format!("{model} {sampling}").trim_end().to_owned(),
         bits_min: bits().fold(f64::INFINITY, f64::min),
         bits_max: bits().fold(0.0, f64::max),
         measure,
-        trend: leak_trend(&rates, measure, clusters)?,
+        trend,
     })
 }
 
