@@ -338,6 +338,9 @@ pub struct CompareArgs {
     /// The most prompts shown for each comparison whose verdicts flipped, or whose leak probability changed most.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub flips: usize,
+    /// The largest difference in points that counts as none, instead of the experiment's: is it smaller for sure?
+    #[arg(long, value_name = "POINTS")]
+    pub margin: Option<f64>,
     /// The database that is read.
     #[arg(long, value_name = "FILE", default_value = "db/seep.sqlite")]
     pub db: PathBuf,

@@ -1,14 +1,23 @@
 //! `seep compare`: conditions against a base, from the leaks that are stored.
 
+use anyhow::ensure;
+
 use super::Status;
 use super::output::print;
 use super::program::quiet_session;
 use crate::cli::{CompareArgs, Format};
+use crate::experiment::MARGIN_MAX;
 use crate::report::{comparison_json, comparison_table};
 use crate::study::{Comparing, Selection};
 
 /// Compares conditions and prints what was found.
 pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<Status> {
+    if let Some(margin) = args.margin {
+        ensure!(
+            0.0 < margin && margin <= MARGIN_MAX,
+            "`--margin` is {margin}, expected a number above 0, at most {MARGIN_MAX}"
+        );
+    }
     let names = [&args.base].into_iter().chain(&args.others);
     let comparing = Comparing {
         conditions: names.cloned().collect(),
@@ -21,6 +30,7 @@ pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<Status> {
         },
         unit: args.unit.into(),
         n_flips: args.flips,
+        margin: args.margin,
     };
     let report = quiet_session("".as_ref()).compare(&args.db, &comparing)?;
     print(&match args.format {

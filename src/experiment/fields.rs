@@ -5,12 +5,18 @@ use jiff::civil::Date;
 use super::PromptFormat;
 use super::node::{Node, Value};
 use super::problem::Problem;
-use super::read::{Fields, PROMPT, Reader, Text};
+use super::read::{Fields, NumberRange, PROMPT, Reader, Text};
 use super::slot::{CONCEPT_SLOT, PROMPT_SLOT, slots};
 use super::suggest::did_you_mean;
 
 /// More layers than any model has.
 const GPU_LAYERS_MAX: u64 = 10_000;
+/// The largest margin of equivalence in points, as far as a rate can be from 50 %.
+pub const MARGIN_MAX: f64 = 50.0;
+const MARGIN: NumberRange = NumberRange {
+    words: "above 0, at most 50",
+    holds: |number| 0.0 < number && number <= MARGIN_MAX,
+};
 const DATE_EXAMPLE: &str = "date: 2026-11-28";
 
 impl Reader {
@@ -63,6 +69,11 @@ impl Reader {
             );
         }
         date
+    }
+
+    /// The margin of equivalence in points; None where the key is absent, and after a problem was reported.
+    pub(crate) fn margin(&mut self, fields: &Fields<'_>) -> Option<f64> {
+        self.number(fields.get("margin")?, "margin", &MARGIN)
     }
 
     fn system(&mut self, node: &Node) -> Option<Option<String>> {

@@ -38,6 +38,20 @@ pub(crate) fn load(path: &Path) -> Result<Experiment, ExperimentErrors> {
     Ok(experiment.expect("a part that could not be read has reported a problem"))
 }
 
+/// The margin that the text of an experiment declares, or else the text that it extends.
+///
+/// None also of a text that is no experiment.
+pub fn declared_margin(yaml: &str, extended: Option<&str>) -> Option<f64> {
+    let margin = |text: &str| {
+        let file = SourceFile::new(Path::new(""), text.to_owned());
+        let mut reader = Reader::default();
+        let node = node::parse(&file, &mut reader.problems)?;
+        let fields = reader.fields(&node, &TOP_LEVEL, "name: colors")?;
+        reader.margin(&fields)
+    };
+    margin(yaml).or_else(|| margin(extended?))
+}
+
 fn read_experiment(reader: &mut Reader, main: &Arc<SourceFile>) -> Option<Experiment> {
     let node = node::parse(main, &mut reader.problems)?;
     let fields = reader.fields(&node, &TOP_LEVEL, "name: colors")?;
@@ -100,6 +114,7 @@ fn read_sections(
     let embedding_models = reader.embedding_models(&fields);
     let n_gpu_layers = reader.gpu_layers(&fields);
     let date = reader.date(&fields);
+    let margin = reader.margin(&fields);
     let concepts = reader.concepts(&fields);
     let families = reader.concept_families(&fields);
     let fillers = reader.fillers(&fields, "fillers").unwrap_or_default();
@@ -140,6 +155,7 @@ fn read_sections(
         embedding_models: embedding_models?,
         n_gpu_layers,
         date,
+        margin,
         concepts: concepts?.into_iter().map(|concept| concept.text).collect(),
         families,
         fillers: Vec::new(),

@@ -48,8 +48,10 @@ use crate::generation::{EnumerationParams, Method, RepeatCounts, RequestContext,
 pub use balance::{Balance, range};
 pub use encoders::{EmbeddingModelSource, EmbeddingModelSpec, is_path};
 pub use families::ConceptFamilies;
+pub use fields::MARGIN_MAX;
 pub use fillers::Filler;
 pub use ladder::DerivationSpec;
+pub use load::declared_margin;
 pub use models::{ModelSource, ModelSpec};
 pub use overrides::{OverrideError, Overrides};
 pub use pairs_file::{FilePair, PairsFile, PairsLocation, PairsSource};
@@ -83,6 +85,7 @@ pub struct Experiment {
     embedding_models: Vec<EmbeddingModelSpec>,
     n_gpu_layers: Option<u32>,
     date: Option<Date>,
+    margin: Option<f64>,
     concepts: Vec<String>,
     families: Option<NamedFamilies>,
     pairs: Vec<PromptPair>,
@@ -249,6 +252,11 @@ impl Experiment {
     /// Layers of each model to put on the GPU; None puts all there where there is one.
     pub fn n_gpu_layers(&self) -> Option<u32> {
         self.n_gpu_layers
+    }
+
+    /// The largest difference of two conditions in points that counts as none; None where the file declares none.
+    pub fn margin(&self) -> Option<f64> {
+        self.margin
     }
 
     /// The date that chat templates are told where they ask for it; None where the file leaves it to the first run.

@@ -35,6 +35,7 @@ pub(crate) const TOP_LEVEL: Section = Section {
         SEVERAL_ENCODERS,
         "gpu_layers",
         "date",
+        "margin",
         "concepts",
         "concept_families",
         "fillers",

@@ -16,7 +16,8 @@ use super::leak::Leak;
 use super::leak_rate::in_percent;
 use super::measure::Measure;
 use crate::stats::{
-    Agreement, Interval, PValue, SignFlips, agreement, cluster_mean, holm, paired_difference,
+    Agreement, Interval, PValue, SignFlips, agreement, cluster_mean, equivalence, holm,
+    paired_difference,
 };
 
 /// The cluster of each pair, by the pair's place in the experiment.
@@ -70,6 +71,30 @@ pub struct Comparison {
     pub n_other_only: usize,
     /// The certain bounds of `difference`; None where it is one of repeats.
     pub bounds: Option<Bounds>,
+    /// The test that it lies within a margin; None without a margin or with a single cluster.
+    pub equivalence: Option<MarginTest>,
+}
+
+/// The two one-sided tests that a difference is small.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MarginTest {
+    /// The largest difference that counts as none, in points.
+    pub margin: f64,
+    /// The 90 % interval of the difference in points, cut to what differences can be.
+    pub interval: Interval,
+    /// How likely an interval as narrow and as near to 0 is if the difference is as large as the margin, at most.
+    pub p_value: f64,
+    /// The same after Holm's correction over all comparisons with this base.
+    pub holm_p_value: f64,
+}
+
+/// The tests of a difference.
+#[derive(Debug, Clone, Copy)]
+pub struct Tests {
+    /// The sign flips of its p-value.
+    pub flips: SignFlips,
+    /// The margin of equivalence in points, above 0; None tests none.
+    pub margin: Option<f64>,
 }
 
 /// The measure of each pair that has one, over its repeats.
@@ -106,19 +131,26 @@ pub fn compare_with_base(
     others: &[&[PairEstimate]],
     measure: Measure,
     clusters: &Clusters,
-    flips: SignFlips,
+    tests: Tests,
 ) -> Vec<Option<Comparison>> {
     let compared = others
         .iter()
-        .map(|other| compare(base, other, measure, clusters, flips));
+        .map(|other| compare(base, other, measure, clusters, tests));
     let mut compared: Vec<Option<Comparison>> = compared.collect();
-    let found = || compared.iter().flatten();
-    let p_values: Vec<f64> = found().map(|comparison| comparison.p_value.value).collect();
-    let corrected = holm(&p_values);
-    for (comparison, corrected) in compared.iter_mut().flatten().zip(corrected) {
-        comparison.holm_p_value = corrected;
-    }
+    let found = compared.iter_mut().flatten();
+    correct(found.map(|it| (it.p_value.value, &mut it.holm_p_value)));
+    let within = compared.iter_mut().flatten();
+    let within = within.filter_map(|it| it.equivalence.as_mut());
+    correct(within.map(|it| (it.p_value, &mut it.holm_p_value)));
     compared
+}
+
+/// Puts p-values, corrected for all of them, where they belong.
+pub(super) fn correct<'c>(p_values: impl Iterator<Item = (f64, &'c mut f64)>) {
+    let (p_values, places): (Vec<f64>, Vec<&mut f64>) = p_values.unzip();
+    for (place, corrected) in places.into_iter().zip(holm(&p_values)) {
+        *place = corrected;
+    }
 }
 
 /// A condition against its base, by each measure.
@@ -161,9 +193,9 @@ pub fn compare_measures(
     base: &[PairEstimate],
     others: &[&[PairEstimate]],
     clusters: &Clusters,
-    flips: SignFlips,
+    tests: Tests,
 ) -> Vec<MeasuredComparisons> {
-    let by = |measure: Measure| compare_with_base(base, others, measure, clusters, flips);
+    let by = |measure: Measure| compare_with_base(base, others, measure, clusters, tests);
     let leak_rates = by(Measure::LeakRate);
     let by_measure: Vec<Vec<Option<Comparison>>> =
         Measure::COMPARED.into_par_iter().map(by).collect();
@@ -186,7 +218,7 @@ fn compare(
     other_estimates: &[PairEstimate],
     measure: Measure,
     clusters: &Clusters,
-    flips: SignFlips,
+    tests: Tests,
 ) -> Option<Comparison> {
     let (prompts, rates) = common_pairs(&[base_estimates, other_estimates], measure);
     let [base, other] = [&rates[0], &rates[1]].map(|rates| values_of(rates, &prompts));
@@ -198,13 +230,14 @@ fn compare(
         &other_parts,
         &clusters_of(prompts.iter(), clusters),
         LEVEL,
-        flips,
+        tests.flips,
     )?;
     let rate = |values: &[f64]| 100.0 * values.iter().sum::<f64>() / values.len() as f64;
     let in_points = |interval: Interval| Interval {
         lower: width * (100.0 * interval.lower).clamp(-100.0, 100.0),
         upper: width * (100.0 * interval.upper).clamp(-100.0, 100.0),
     };
+    let margin = tests.margin.filter(|_| measure.has_margin());
     let is_bounded = measure == Measure::LeakRate;
     Some(Comparison {
         base_rate: rate(&base),
@@ -226,6 +259,15 @@ fn compare(
                 Bounds::of_difference(&both)
             })
             .flatten(),
+        equivalence: margin.and_then(|margin| {
+            let found = equivalence(&found, margin / (100.0 * width))?;
+            Some(MarginTest {
+                margin,
+                interval: in_points(found.interval),
+                p_value: found.p_value,
+                holm_p_value: found.p_value,
+            })
+        }),
     })
 }
 

@@ -92,6 +92,14 @@ impl Measure {
         !matches!(self, Self::LeakRate | Self::PlaceboRate | Self::Specificity)
     }
 
+    /// True of the measures that are tested to be within a margin, and category by category.
+    pub fn has_margin(self) -> bool {
+        matches!(
+            self,
+            Self::LeakRate | Self::SpecificLeakage | Self::Specificity
+        )
+    }
+
     /// Its smallest and largest value.
     pub fn range(self) -> (f64, f64) {
         match self {

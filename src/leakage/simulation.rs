@@ -219,7 +219,7 @@ fn estimates(groups: &[Group<'_>]) -> Vec<PairEstimate> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::leakage::{Clusters, compare_measures, difference_components};
+    use crate::leakage::{Clusters, Tests, compare_measures, difference_components};
     use crate::stats::SignFlips;
 
     const NULL: SpecificDesign = SpecificDesign {
@@ -322,8 +322,12 @@ mod tests {
             seed: 1,
             n_draws: 999,
         };
-        let there = compare_measures(&base, &[&other], &clusters, flips).swap_remove(0);
-        let back = compare_measures(&other, &[&base], &clusters, flips).swap_remove(0);
+        let tests = Tests {
+            flips,
+            margin: None,
+        };
+        let there = compare_measures(&base, &[&other], &clusters, tests).swap_remove(0);
+        let back = compare_measures(&other, &[&base], &clusters, tests).swap_remove(0);
         let mut both = vec![(there.leak_rate.unwrap(), back.leak_rate.unwrap())];
         for (measure, difference) in there.specific.unwrap().all() {
             both.push((

@@ -3,11 +3,11 @@
 //! Owns which pairs a trend is over and how trends that are shown together are corrected; the line, its p-value and the
 //! test that it is one are in `stats`. Everything returned is in percentage points.
 
-use super::comparison::{Clusters, clusters_of, common_pairs, parts, values_of};
+use super::comparison::{Clusters, clusters_of, common_pairs, correct, parts, values_of};
 use super::estimate::PairEstimate;
 use super::figure::LEVEL;
 use super::measure::Measure;
-use crate::stats::{Interval, PValue, SignFlips, Step, holm, trend};
+use crate::stats::{Interval, PValue, SignFlips, Step, trend};
 
 /// A straight line through means of a measure over bits per weight, and the steps from file to file.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,18 +62,10 @@ pub fn leak_trends(
         .iter()
         .map(|group| leak_trend(group, measure, clusters, flips));
     let mut trends: Vec<Option<LeakTrend>> = trends.collect();
-    let found = || trends.iter().flatten();
-    let corrected = holm(&found().map(|it| it.p_value.value).collect::<Vec<_>>());
-    let contrasts = found().flat_map(|it| &it.contrasts);
-    let of_contrasts = holm(&contrasts.map(|it| it.p_value.value).collect::<Vec<_>>());
-    let found = trends.iter_mut().flatten().zip(corrected);
-    let found = found.flat_map(|(trend, corrected)| {
-        trend.holm_p_value = corrected;
-        &mut trend.contrasts
-    });
-    for (contrast, corrected) in found.zip(of_contrasts) {
-        contrast.holm_p_value = corrected;
-    }
+    let found = trends.iter_mut().flatten();
+    correct(found.map(|it| (it.p_value.value, &mut it.holm_p_value)));
+    let contrasts = trends.iter_mut().flatten().flat_map(|it| &mut it.contrasts);
+    correct(contrasts.map(|it| (it.p_value.value, &mut it.holm_p_value)));
     trends
 }
 

@@ -8,6 +8,7 @@ mod components;
 mod crossed;
 mod draws;
 mod drift;
+mod equivalence;
 mod interval;
 mod multiple;
 mod paired;
@@ -23,6 +24,7 @@ pub use components::{Observation, VarianceComponents, opposed_components, varian
 pub use crossed::crossed_component;
 pub use draws::Draws;
 pub use drift::{Drift, MeanLogprobs, TopTokens, drift, kl_divergence, mean_logprobs};
+pub use equivalence::{EQUIVALENCE_LEVEL, Equivalence, equivalence};
 pub use interval::{
     ClusterMean, Interval, cluster_mean, cluster_mean_about_zero, degrees_of_freedom,
 };

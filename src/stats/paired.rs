@@ -19,6 +19,8 @@ pub struct PairedDifference {
     pub difference: f64,
     /// Its cluster-robust standard error, 0 or more; None with a single cluster.
     pub standard_error: Option<f64>,
+    /// The degrees of freedom of Student's t; 0 with a single cluster.
+    pub degrees_of_freedom: f64,
     /// The interval, whose ends may lie outside of -1 to 1; None with a single cluster.
     pub interval: Option<Interval>,
     /// The interval if every prompt were independent of all others; None with a single prompt.
@@ -32,6 +34,17 @@ pub struct PairedDifference {
     pub n: usize,
     /// Number of clusters, at least 1.
     pub n_clusters: usize,
+}
+
+impl PairedDifference {
+    pub(super) fn robust_mean(&self) -> RobustMean {
+        RobustMean {
+            mean: self.difference,
+            standard_error: self.standard_error,
+            degrees_of_freedom: self.degrees_of_freedom,
+            n_clusters: self.n_clusters,
+        }
+    }
 }
 
 /// The mean of `other[i] - base[i]`, each value from 0 to 1, where prompt i belongs to the cluster named `clusters[i]`.
@@ -62,6 +75,7 @@ pub fn paired_difference(
     Some(PairedDifference {
         difference: clustered.mean,
         standard_error: clustered.standard_error,
+        degrees_of_freedom: clustered.degrees_of_freedom,
         interval: mean_interval(&clustered, 1.0, level),
         naive_interval: mean_interval(&naive, 1.0, level),
         design_effect: design_effect(&clustered, &naive),

@@ -16,7 +16,7 @@ use crate::study::asking::{
     Planned, Prepared, note_earlier_draws, plan_all, register_experiment, register_model,
     register_planned,
 };
-use crate::study::comparing::FLIPS;
+use crate::study::comparing::TESTS;
 use crate::study::drifting::{self, Side};
 use crate::study::models::encoder::{EncoderFile, EncoderUse, open_encoders};
 use crate::study::models::opening::open_model;
@@ -303,7 +303,7 @@ fn add_differences<'p>(
         &[&scored.pairs],
         Measure::LeakRate,
         &clusters,
-        FLIPS,
+        TESTS,
     );
     let differences = found
         .into_iter()

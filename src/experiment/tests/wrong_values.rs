@@ -1,6 +1,7 @@
 //! The message for a wrong value of each field: name, question, prompt, sampling, and the file as a whole.
 
-use super::wrong;
+use super::{GOOD, wrong};
+use crate::experiment::declared_margin;
 
 #[test]
 fn name() {
@@ -447,14 +448,14 @@ fn top_level() {
       --> x.yaml:24:1
        |
     24 | colours: [red, blue]
-       | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, embedding_models, gpu_layers, date, concepts, concept_families, fillers, templates, pairs, extends
+       | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, concepts, concept_families, fillers, templates, pairs, extends
     ");
     insta::assert_snapshot!(wrong("name: small", "name: small\nrepeats: 3"), @r"
     error: unknown key `repeats`
      --> x.yaml:2:1
       |
     2 | repeats: 3
-      | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, embedding_models, gpu_layers, date, concepts, concept_families, fillers, templates, pairs, extends
+      | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, concepts, concept_families, fillers, templates, pairs, extends
       |
       = hint: `repeats` belongs under `sampling`
     ");
@@ -467,4 +468,36 @@ fn top_level() {
       |
       = hint: does this line begin in the same column as its neighbours?
     ");
+}
+
+#[test]
+fn margin() {
+    insta::assert_snapshot!(wrong("concepts: [red, blue]", "margin: 0\nconcepts: [red, blue]"), @r"
+    error: `margin` is out of range
+      --> x.yaml:24:9
+       |
+    24 | margin: 0
+       |         ^ expected a number above 0, at most 50, found 0
+    ");
+    insta::assert_snapshot!(wrong("concepts: [red, blue]", "margin: 3 points\nconcepts: [red, blue]"), @r"
+    error: `margin` has the wrong type
+      --> x.yaml:24:9
+       |
+    24 | margin: 3 points
+       |         ^^^^^^^^ expected a number, found the string `3 points`
+    ");
+    let with = |margin: &str| {
+        GOOD.replace(
+            "concepts: [red, blue]",
+            &format!("margin: {margin}\nconcepts: [red, blue]"),
+        )
+    };
+    assert_eq!(declared_margin(&with("2.5"), None), Some(2.5));
+    assert_eq!(
+        declared_margin("extends: a.yaml", Some(&with("50"))),
+        Some(50.0)
+    );
+    assert_eq!(declared_margin(&with("1"), Some(&with("50"))), Some(1.0));
+    assert_eq!(declared_margin(GOOD, None), None);
+    assert_eq!(declared_margin("- [", None), None);
 }

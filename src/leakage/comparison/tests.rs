@@ -7,9 +7,12 @@ use crate::leakage::estimate::tests::{check, pair, side};
 use crate::leakage::flips::tests::verdict;
 use crate::leakage::{ExactPair, SiblingFigures, Specific, estimates};
 
-const FLIPS: SignFlips = SignFlips {
-    seed: 1,
-    n_draws: 999,
+const TESTS: Tests = Tests {
+    flips: SignFlips {
+        seed: 1,
+        n_draws: 999,
+    },
+    margin: None,
 };
 
 fn each_alone(n: usize) -> Clusters {
@@ -22,7 +25,7 @@ fn one(base: &[ScoredPair], other: &[ScoredPair], clusters: &Clusters) -> Option
         &[&estimates(other)],
         Measure::LeakRate,
         clusters,
-        FLIPS,
+        TESTS,
     )
     .swap_remove(0)
 }
@@ -80,7 +83,7 @@ fn pairs_with_other_siblings_are_not_compared() {
     let base = with_siblings([3, 3, 3], 0.5);
     let compared = |n_siblings| {
         let other = with_siblings(n_siblings, 0.75);
-        compare_measures(&base, &[&other], &each_alone(3), FLIPS).swap_remove(0)
+        compare_measures(&base, &[&other], &each_alone(3), TESTS).swap_remove(0)
     };
     let same = compared([3, 3, 1]);
     let found = same.specific.unwrap();
@@ -122,7 +125,7 @@ fn comparisons_that_found_nothing_are_not_corrected_for() {
     let of = |leak| estimates(&[0, 1, 2, 3, 4, 5, 6, 7].map(|pair| verdict(pair, 0, leak)));
     let (base, leaking) = (of(Leak::NoLeak), of(Leak::Leak));
     let others = [&*leaking, &[], &*base, &*leaking];
-    let found = compare_with_base(&base, &others, Measure::LeakRate, &each_alone(8), FLIPS);
+    let found = compare_with_base(&base, &others, Measure::LeakRate, &each_alone(8), TESTS);
     let p_values: Vec<_> = found
         .iter()
         .map(|found| {
@@ -145,7 +148,7 @@ fn exact(base: &[ExactPair], other: &[ExactPair]) -> Option<Comparison> {
         &[&estimates(other)],
         Measure::LeakRate,
         &clusters,
-        FLIPS,
+        TESTS,
     )
     .swap_remove(0)
 }
@@ -217,13 +220,39 @@ fn pairs_of_their_own_clusters_give_the_paired_t_interval() {
     assert_eq!(bounds.draw_standard_error, Some(0.0));
 }
 
+/// Parts of a range of -100 to 100 points are half as large; figures that have no margin are not tested.
+#[test]
+fn differences_are_tested_to_be_within_the_margin() {
+    let [base, other] = [BASE, OTHER].map(|rates| estimates(&leaking(&rates)));
+    let tests = Tests {
+        margin: Some(45.0),
+        ..TESTS
+    };
+    let found = compare_measures(&base, &[&other, &base], &each_alone(6), tests);
+    let [wide, same] = [0, 1].map(|place| {
+        let leak_rate = found[place].leak_rate.as_ref().unwrap();
+        leak_rate.equivalence.unwrap()
+    });
+    // scipy 1.17.1, of the differences in percent: `stats.ttest_1samp(d, 45, alternative="less").pvalue`, which is larger
+    // than that above -45, and `stats.ttest_1samp(d, 0).confidence_interval(0.90)`.
+    check(
+        &[wide.p_value, wide.interval.lower, wide.interval.upper],
+        &[0.003189964149538556, -2.042359009674241, 27.04235900967423],
+    );
+    check(&[wide.holm_p_value], &[2.0 * wide.p_value]);
+    assert!(wide.p_value < same.p_value && same.holm_p_value == same.p_value);
+    assert!(wide.is_within() && same.is_within());
+    let none = compare_measures(&base, &[&other], &each_alone(6), TESTS);
+    assert_eq!(none[0].leak_rate.as_ref().unwrap().equivalence, None);
+}
+
 #[test]
 fn each_comparison_is_corrected_for_all_of_them() {
     let (base, other) = (leaking(&BASE), leaking(&OTHER));
     let clusters: Clusters = (0..6).map(|pair_idx| (pair_idx, pair_idx)).collect();
     let alone = exact(&base, &other).unwrap();
     let [base, other] = [base, other].map(|pairs| estimates(&pairs));
-    let all = compare_with_base(&base, &[&other, &base], Measure::LeakRate, &clusters, FLIPS);
+    let all = compare_with_base(&base, &[&other, &base], Measure::LeakRate, &clusters, TESTS);
     let corrected = all[0].as_ref().unwrap().holm_p_value;
     check(&[corrected], &[2.0 * alone.p_value.value]);
     let same = all[1].as_ref().unwrap();

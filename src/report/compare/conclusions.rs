@@ -2,7 +2,7 @@
 //!
 //! Owns the sentence that says if all of them give the same.
 
-use crate::leakage::{Comparison, Direction, Measure, SpecificComparison};
+use crate::leakage::{Comparison, Direction, MarginTest, Measure, SpecificComparison};
 use crate::report::columns::{p_value_text, points, range};
 use crate::results::{ConditionComparison, MetricDifference};
 
@@ -17,6 +17,8 @@ pub(in crate::report) enum Conclusion {
     HigherRate,
     /// The same: below.
     LowerRate,
+    /// It is equivalent to the base within the margin.
+    Equivalent,
     /// The data do not say which.
     CannotTell,
 }
@@ -27,12 +29,12 @@ impl Conclusion {
         leak_rate: &Comparison,
         specific: Option<&SpecificComparison>,
     ) -> Self {
-        let direction = match specific {
-            Some(specific) => specific.by(Measure::Specificity).direction(),
-            None => leak_rate.direction(),
-        };
-        match (direction, specific.is_some()) {
-            (None, _) => Self::CannotTell,
+        let found = specific.map_or(leak_rate, |it| it.by(Measure::Specificity));
+        match (found.direction(), specific.is_some()) {
+            (None, _) => match found.equivalence.filter(MarginTest::is_within) {
+                Some(_) => Self::Equivalent,
+                None => Self::CannotTell,
+            },
             (Some(Direction::Above), true) => Self::More,
             (Some(Direction::Below), true) => Self::Less,
             (Some(Direction::Above), false) => Self::HigherRate,
@@ -46,6 +48,7 @@ impl Conclusion {
             Self::Less => "leaks less",
             Self::HigherRate => "has a higher Leak-Rate",
             Self::LowerRate => "has a lower Leak-Rate",
+            Self::Equivalent => "is equivalent within the margin",
             Self::CannotTell => "cannot tell",
         }
     }
@@ -58,6 +61,14 @@ impl MetricDifference {
 }
 
 impl ConditionComparison {
+    /// The difference of the Leak-Rate and of the two figures that are free of the placebo, as far as they are there.
+    pub(super) fn main_differences(&self) -> Vec<(Measure, &Comparison)> {
+        let leak_rate = self.comparison.iter().map(|it| (Measure::LeakRate, it));
+        let specific = self.specific.iter().flat_map(SpecificComparison::all);
+        let specific = specific.filter(|(measure, _)| measure.has_margin());
+        leak_rate.chain(specific).collect()
+    }
+
     /// None where there is nothing to compare.
     pub(in crate::report) fn conclusion(&self) -> Option<Conclusion> {
         let leak_rate = self.comparison.as_ref()?;

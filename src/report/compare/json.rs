@@ -2,6 +2,8 @@
 //!
 //! Owns the names of its fields, which programs rely on. Rates are in percent, differences in percentage points.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::conclusions::{Conclusion, conclusions_words, similarity_name};
@@ -89,6 +91,9 @@ struct ComparisonObject<'a> {
     difference: Option<DifferenceObject>,
     #[serde(flatten)]
     specific: SpecificObject,
+    /// By figure, the tests that its difference is within the margin; absent without a margin.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    equivalence: BTreeMap<&'static str, EquivalenceObject>,
     /// Absent where next-token distributions are not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     drift: Option<&'a DriftSummary>,
@@ -98,7 +103,7 @@ struct ComparisonObject<'a> {
     flips: FlipsObject,
     flips_by_repeat: Vec<RepeatFlipsObject>,
     flipped_prompts: Vec<ChangedObject<'a>>,
-    /// `more`, `less` or `cannot tell`; null where no prompt is common.
+    /// Such as `leaks more` or `cannot tell`; null where no prompt is common.
     conclusion: Option<&'static str>,
     other_metrics: Vec<MetricObject<'a>>,
     /// True if all of them lead to the same conclusion; null where there is no other metric or encoder.
@@ -124,6 +129,17 @@ struct DifferenceObject {
     n_clusters: usize,
     n_base_only: usize,
     n_other_only: usize,
+}
+
+/// Points.
+#[derive(Serialize)]
+struct EquivalenceObject {
+    margin: f64,
+    /// The 90 % interval.
+    interval: IntervalObject,
+    p_value: f64,
+    holm_p_value: f64,
+    is_equivalent: bool,
 }
 
 #[derive(Serialize)]
@@ -329,6 +345,7 @@ fn comparison_object<'a>(
         ),
         difference: comparison.comparison.as_ref().map(difference_object),
         specific: SpecificObject::of_differences(comparison.specific.as_ref()),
+        equivalence: equivalence_objects(comparison),
         drift: comparison.drift.as_ref(),
         exact: bounds.map(|bounds| ExactObject {
             bounds: bounds.into(),
@@ -366,6 +383,24 @@ fn difference_object(found: &Comparison) -> DifferenceObject {
         n_base_only: found.n_base_only,
         n_other_only: found.n_other_only,
     }
+}
+
+fn equivalence_objects(
+    comparison: &ConditionComparison,
+) -> BTreeMap<&'static str, EquivalenceObject> {
+    let tested = comparison.main_differences().into_iter();
+    let objects = tested.filter_map(|(measure, found)| {
+        let test = found.equivalence?;
+        let object = EquivalenceObject {
+            margin: test.margin,
+            interval: test.interval.into(),
+            p_value: test.p_value,
+            holm_p_value: test.holm_p_value,
+            is_equivalent: test.is_within(),
+        };
+        Some((measure.name(), object))
+    });
+    objects.collect()
 }
 
 fn flips_object(flips: Flips) -> FlipsObject {

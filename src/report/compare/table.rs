@@ -34,6 +34,7 @@ pub fn comparison_table(report: &ComparisonReport) -> String {
         ),
     ];
     parts.extend(specific_tables(report));
+    parts.extend(equivalence_table(report));
     parts.push(words(report));
     let drifts: Vec<&DriftSummary> = report.comparisons.iter().flat_map(|it| &it.drift).collect();
     if !drifts.is_empty() {
@@ -185,6 +186,49 @@ fn specific_rows(comparison: &ConditionComparison) -> Vec<Vec<String>> {
         ]
     });
     rows.collect()
+}
+
+/// The tests that differences are within the margin; None without a margin.
+fn equivalence_table(report: &ComparisonReport) -> Option<String> {
+    let rows = report.comparisons.iter().flat_map(|comparison| {
+        let tested = comparison.main_differences().into_iter();
+        let tested = tested.filter_map(|(measure, it)| Some((measure, it, it.equivalence?)));
+        tested.enumerate().map(|(row_idx, (measure, found, test))| {
+            vec![
+                if row_idx == 0 { &comparison.name } else { "" }.to_owned(),
+                measure.title().to_owned(),
+                points(found.difference),
+                range(Some(test.interval)),
+                p_value_text(test.p_value),
+                p_value_text(test.holm_p_value),
+                if test.is_within() {
+                    "yes"
+                } else {
+                    "cannot tell"
+                }
+                .to_owned(),
+                test.margin.to_string(),
+            ]
+        })
+    });
+    let mut rows: Vec<Vec<String>> = rows.collect();
+    let margin = rows.first()?.last()?.clone();
+    rows.iter_mut().for_each(|row| row.truncate(7));
+    let against = format!("against {}", base(report));
+    let within = format!("within {margin} points");
+    let columns = [
+        against.as_str(),
+        "figure",
+        "points",
+        "90 % interval",
+        "p",
+        "Holm p",
+        within.as_str(),
+    ];
+    let table = plain_table(&columns, rows, &|column_idx| column_idx > 1);
+    Some(format!(
+        "{table}\nEquivalence: two one-sided tests at 5 %; the 90 % interval then lies within the margin."
+    ))
 }
 
 fn difference_legend(report: &ComparisonReport) -> String {

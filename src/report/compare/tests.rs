@@ -43,6 +43,7 @@ fn comparison(difference: f64, interval: Option<Interval>, p_values: [f64; 2]) -
         n_base_only: 0,
         n_other_only: 0,
         bounds: None,
+        equivalence: None,
     }
 }
 

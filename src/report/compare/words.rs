@@ -4,7 +4,8 @@
 //! and the corrected p-value is small; where not, what the data allow is said instead.
 
 use crate::leakage::{
-    Comparison, Direction, LeakTrend, Measure, Origin, P_VALUE_MAX, SpecificComparison, side_of,
+    Comparison, Direction, LeakTrend, MarginTest, Measure, Origin, P_VALUE_MAX, SpecificComparison,
+    side_of,
 };
 use crate::report::columns::{p_value_text, points, range};
 use crate::results::{ConditionComparison, ModelTrend};
@@ -64,6 +65,9 @@ impl Differing<'_> {
             range(leak_rate.interval)
         );
         let Some(direction) = found.direction() else {
+            if let Some(equivalent) = self.equivalent(found, "specificity") {
+                return format!("{equivalent} {by_leak_rate}.");
+            }
             let slot = match leak_rate.direction() {
                 Some(_) => {
                     ": the slot matters more or less, but not measurably which concept stands in it"
@@ -71,8 +75,9 @@ impl Differing<'_> {
                 None => "",
             };
             return format!(
-                "{} {by_leak_rate}{slot}.",
-                self.undecided(found, "specificity")
+                "{}{} {by_leak_rate}{slot}.",
+                self.undecided(found, "specificity"),
+                not_equivalent(found)
             );
         };
         let more = match direction {
@@ -80,7 +85,8 @@ impl Differing<'_> {
             Direction::Below => "less",
         };
         format!(
-            "{other} leaks {more} than {base}: specificity differs by {} points (95 % interval {}). {} {by_leak_rate}.",
+            "{other} leaks {more} than {base}{}: specificity differs by {} points (95 % interval {}). {} {by_leak_rate}.",
+            less_than_margin(found, "by"),
             points(found.difference),
             range(found.interval),
             origin_words(specific, direction, more)
@@ -93,19 +99,37 @@ impl Differing<'_> {
         let caution = "no comparison with other concepts is there, so nothing tells leakage from what any word in the slot does";
         match found.direction() {
             Some(direction) => format!(
-                "{other} has a Mean Leak-Rate {} than {base}, by {:.1} points (95 % interval {}); {caution}.",
+                "{other} has a Mean Leak-Rate {} than {base}, by {:.1} points (95 % interval {}){}; {caution}.",
                 match direction {
                     Direction::Above => "higher",
                     Direction::Below => "lower",
                 },
                 found.difference.abs(),
-                range(found.interval)
+                range(found.interval),
+                less_than_margin(found, "which is")
             ),
-            None => format!(
-                "{} Also, {caution}.",
-                self.undecided(found, "the Mean Leak-Rate")
-            ),
+            None => match self.equivalent(found, "the Mean Leak-Rate") {
+                Some(equivalent) => format!("{equivalent} Yet {caution}."),
+                None => format!(
+                    "{}{} Also, {caution}.",
+                    self.undecided(found, "the Mean Leak-Rate"),
+                    not_equivalent(found)
+                ),
+            },
         }
+    }
+
+    /// Says that a figure differs by less than the margin; None where it cannot be told to, or has none.
+    fn equivalent(&self, found: &Comparison, figure: &str) -> Option<String> {
+        let test = found.equivalence.filter(MarginTest::is_within)?;
+        Some(format!(
+            "{} is equivalent to {} within {} points: {figure} differs by {} (90 % interval {}).",
+            self.other,
+            self.base,
+            test.margin,
+            points(found.difference),
+            range(Some(test.interval))
+        ))
     }
 
     /// Says why no direction of a figure is claimed.
@@ -133,6 +157,26 @@ impl Differing<'_> {
             points(found.difference)
         )
     }
+}
+
+/// Says of a difference that has a direction that it is smaller than the margin.
+fn less_than_margin(found: &Comparison, link: &str) -> String {
+    let test = found.equivalence.filter(MarginTest::is_within);
+    test.map_or(String::new(), |test| {
+        format!(", {link} less than {} points", test.margin)
+    })
+}
+
+/// Says that a difference cannot be told to be within the margin; empty without a margin.
+fn not_equivalent(found: &Comparison) -> String {
+    found.equivalence.map_or(String::new(), |test| {
+        format!(
+            " That they are equivalent within {} points cannot be told either (90 % interval {}, Holm p {}).",
+            test.margin,
+            range(Some(test.interval)),
+            p_value_text(test.holm_p_value)
+        )
+    })
 }
 
 /// Says which part of specificity differs.

@@ -218,6 +218,7 @@ fn comparison(difference: f64, interval: Option<Interval>, holm_p_value: f64) ->
         n_base_only: 0,
         n_other_only: 0,
         bounds: None,
+        equivalence: None,
     }
 }
 

@@ -8,9 +8,10 @@ use std::path::Path;
 
 use itertools::Itertools as _;
 
+use crate::experiment::declared_margin;
 use crate::leakage::{
     ChangedPair, ClusterUnit, Clusters, LeakTrend, Measure, MeasuredComparisons, PairEstimate,
-    changed_pairs, compare_measures, condition_rate, count_flips, leak_rates, leak_trends,
+    Tests, changed_pairs, compare_measures, condition_rate, count_flips, leak_rates, leak_trends,
     metric_agreement, repeat_disagreement,
 };
 use crate::results::{
@@ -30,6 +31,12 @@ pub(crate) const FLIPS: SignFlips = SignFlips {
     n_draws: 99_999,
 };
 
+/// The tests of differences without a margin.
+pub(crate) const TESTS: Tests = Tests {
+    flips: FLIPS,
+    margin: None,
+};
+
 /// Texts shown of each prompt of a pair that changed, where continuations were enumerated.
 const N_TEXTS: usize = 3;
 
@@ -44,6 +51,8 @@ pub struct Comparing {
     pub unit: ClusterUnit,
     /// Prompts shown of those that changed most.
     pub n_flips: usize,
+    /// The largest difference in points that counts as none, above 0; that of the experiment unless given.
+    pub margin: Option<f64>,
 }
 
 impl Comparing {
@@ -54,6 +63,7 @@ impl Comparing {
             selection: Selection::default(),
             unit: ClusterUnit::default(),
             n_flips: 0,
+            margin: None,
         }
     }
 }
@@ -84,8 +94,12 @@ fn assemble(
     let conditions = read_all(store, sets)?;
     let clusters = clusters(&conditions, comparing.unit);
     let (base, others) = conditions.split_first().expect("the base is a condition");
+    let tests = tests(store, base.set, comparing.margin)?;
     let mut comparisons = Vec::new();
-    for (other, found) in others.iter().zip(compare_all(base, others, &clusters)) {
+    for (other, found) in others
+        .iter()
+        .zip(compare_all(base, others, &clusters, tests))
+    {
         let changed = changed_pairs(&base.pairs, &other.pairs, &clusters, comparing.n_flips);
         let changed = changed
             .iter()
@@ -104,6 +118,7 @@ fn assemble(
             &mut comparisons,
             &others.iter().collect::<Vec<_>>(),
             &clusters,
+            tests,
         );
     }
     let set = base.set;
@@ -137,15 +152,32 @@ pub(crate) fn cluster_unit(unit: ClusterUnit) -> &'static str {
     }
 }
 
+/// The tests of the differences of an experiment, within `margin` or else the margin that it declares.
+pub(crate) fn tests(
+    store: &Store,
+    set: &StoredCondition,
+    margin: Option<f64>,
+) -> anyhow::Result<Tests> {
+    let stored = store.experiment_record(set.key.experiment)?;
+    let declared = stored
+        .yaml
+        .and_then(|yaml| declared_margin(&yaml, stored.extended_yaml.as_deref()));
+    Ok(Tests {
+        margin: margin.or(declared),
+        ..TESTS
+    })
+}
+
 /// The comparison of each of `others` with the base, by each measure.
 pub(crate) fn compare_all<'a>(
     base: &Estimates<'_>,
     others: impl IntoIterator<Item = &'a Estimates<'a>>,
     clusters: &Clusters,
+    tests: Tests,
 ) -> Vec<MeasuredComparisons> {
     let others = others.into_iter();
     let pairs: Vec<&[PairEstimate]> = others.map(|other| &*other.pairs).collect();
-    compare_measures(&base.pairs, &pairs, clusters, FLIPS)
+    compare_measures(&base.pairs, &pairs, clusters, tests)
 }
 
 /// None of a condition without pairs.
@@ -320,11 +352,12 @@ pub(crate) fn add_differences<'c>(
     comparisons: impl IntoIterator<Item = &'c mut ConditionComparison>,
     conditions: &[&Estimates<'_>],
     clusters: &Clusters,
+    tests: Tests,
 ) {
     let Some((base, others)) = conditions.split_first() else {
         return;
     };
-    let found = compare_all(base, others.iter().copied(), clusters);
+    let found = compare_all(base, others.iter().copied(), clusters, tests);
     for (comparison, found) in comparisons.into_iter().zip(found) {
         let MeasuredComparisons {
             leak_rate,

@@ -6,7 +6,7 @@
 use super::source::{Source, TakeRow};
 use crate::leakage::{ClusterUnit, Comparison, Flips, RateKind, SpecificComparison, count_flips};
 use crate::store::StoredCondition;
-use crate::study::comparing::compare_all;
+use crate::study::comparing::{TESTS, compare_all};
 use crate::study::estimates::{Estimates, clusters, read_all};
 use crate::study::selecting::difference;
 use crate::table::Cell;
@@ -59,7 +59,7 @@ fn compare_first(conditions: &[Estimates<'_>], by: By, take: TakeRow<'_>) -> any
         return Ok(());
     };
     let clusters = clusters(conditions, ClusterUnit::Control);
-    let found = compare_all(base, others, &clusters);
+    let found = compare_all(base, others, &clusters, TESTS);
     for (other, comparison) in others.iter().zip(found) {
         // Conditions without a common prompt cannot be compared.
         match by {

@@ -21,7 +21,7 @@ use crate::store::{
 };
 use crate::study::comparing::{
     FLIPS, add_differences, agreements_with, cluster_unit, compare_all, condition_comparison,
-    trends,
+    tests, trends,
 };
 use crate::study::drifting::model_drift;
 use crate::study::estimates::{Estimates, clusters, likely_texts, prompts, read_all};
@@ -209,10 +209,12 @@ fn comparisons(
     clusters: &Clusters,
 ) -> anyhow::Result<Vec<BaseComparisons>> {
     let sets: Vec<&StoredCondition> = found.iter().map(|found| found.set).collect();
+    let tests = tests(store, sets[0], None)?;
     let bases = bases(&sets, reporting.base.as_deref())?.into_iter();
     let comparisons = bases.map(|(base_idx, others)| {
         let base = &found[base_idx];
-        let compared = compare_all(base, others.iter().map(|idx| &found[*idx]), clusters);
+        let others_found = others.iter().map(|idx| &found[*idx]);
+        let compared = compare_all(base, others_found, clusters, tests);
         let compared = others.iter().zip(compared);
         let compared = compared.map(|(&condition_idx, comparison)| {
             let other = &found[condition_idx];
@@ -231,7 +233,7 @@ fn comparisons(
             let places = [base_idx].into_iter().chain(others.iter().copied());
             let conditions: Vec<_> = places.map(|idx| &by[idx]).collect();
             let comparisons = compared.iter_mut().map(|it| &mut it.found);
-            add_differences(comparisons, &conditions, clusters);
+            add_differences(comparisons, &conditions, clusters, tests);
         }
         Ok(BaseComparisons {
             base_idx,

@@ -1,10 +1,12 @@
 //! The words on a difference, and of the conclusions of several similarities.
 
-use super::{BASE, OTHER, comparison, interval, of_condition};
-use crate::leakage::{Comparison, SpecificComparison};
+use super::{BASE, OTHER, comparison, interval, ladder, of_condition};
+use crate::leakage::{Comparison, MarginTest, SpecificComparison};
 use crate::report::compare::conclusions::conclusions_words;
 use crate::report::compare::words::difference_words;
+use crate::report::{comparison_json, comparison_table};
 use crate::results::{ConditionComparison, MetricDifference};
+use crate::stats::Interval;
 
 /// The words on a difference of Mean Leak-Rates, and on those of specificity and its two parts where they are there.
 fn said(leak_rate: Comparison, specific: Option<[Comparison; 3]>, n_comparisons: usize) -> String {
@@ -58,6 +60,78 @@ fn leakage_is_claimed_of_specificity_alone() {
     let text = said(none.clone(), Some([unsure.clone(), unsure, none]), 3);
     let expected = "qwen:Q2_K: cannot tell for sure if it leaks more or less than qwen:Q8_0; specificity differs by +12.0 points here (95 % interval +9.0 to +15.0), but p is 0.060 after correction for 3 comparisons.";
     assert!(text.starts_with(expected), "{text}");
+}
+
+/// The same with the test that it is within 3 points.
+fn within(found: Comparison, holm_p_value: f64) -> Comparison {
+    let interval = Interval {
+        lower: found.difference - 2.5,
+        upper: found.difference + 2.5,
+    };
+    Comparison {
+        equivalence: Some(MarginTest {
+            margin: 3.0,
+            interval,
+            p_value: holm_p_value / 2.0,
+            holm_p_value,
+        }),
+        ..found
+    }
+}
+
+#[test]
+fn a_small_difference_is_told_from_one_that_was_not_found() {
+    let clear = comparison(1.4, interval(0.2, 2.6), [0.01, 0.02]);
+    let none = || about(0.2, 0.9);
+    let beside = "Its Mean Leak-Rate differs by +0.2 points (-2.8 to +3.2).";
+    let caution = "no comparison with other concepts is there, so nothing tells leakage from what any word in the slot does.";
+    let [equivalent, not] =
+        [0.04, 0.06].map(|p| said(none(), Some([within(none(), p), none(), none()]), 2));
+    assert_eq!(
+        equivalent,
+        format!(
+            "qwen:Q2_K is equivalent to qwen:Q8_0 within 3 points: specificity differs by +0.2 (90 % interval -2.3 to +2.7). {beside}"
+        )
+    );
+    assert!(not.ends_with(&format!("of specificity of -2.8 to +3.2 points is compatible with the data. That they are equivalent within 3 points cannot be told either (90 % interval -2.3 to +2.7, Holm p 0.060). {beside}")), "{not}");
+    let both = said(
+        none(),
+        Some([within(clear.clone(), 0.03), none(), none()]),
+        2,
+    );
+    let expected = "qwen:Q2_K leaks more than qwen:Q8_0, by less than 3 points: specificity differs by +1.4 points (95 % interval +0.2 to +2.6). ";
+    assert!(both.starts_with(expected), "{both}");
+    let expected = format!(
+        "qwen:Q2_K is equivalent to qwen:Q8_0 within 3 points: the Mean Leak-Rate differs by +0.2 (90 % interval -2.3 to +2.7). Yet {caution}"
+    );
+    assert_eq!(said(within(none(), 0.04), None, 2), expected);
+    let expected = format!(
+        "qwen:Q2_K has a Mean Leak-Rate higher than qwen:Q8_0, by 1.4 points (95 % interval +0.2 to +2.6), which is less than 3 points; {caution}"
+    );
+    assert_eq!(said(within(clear, 0.03), None, 2), expected);
+}
+
+#[test]
+fn equivalence_stands_in_table_and_json() {
+    let mut report = ladder();
+    let found = report.comparisons[0].comparison.take().unwrap();
+    report.comparisons[0].comparison = Some(within(found, 0.04));
+    let table = comparison_table(&report);
+    for expected in [
+        "against qwen:Q8_0   figure           points   90 % interval       p   Holm p   within 3 points",
+        "qwen:Q4_K_M         Mean Leak-Rate     +0.0    -2.5 to +2.5   0.020    0.040               yes",
+    ] {
+        assert!(table.contains(expected), "{expected:?} is not in\n{table}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&comparison_json(&report)).unwrap();
+    let first = &json["comparisons"][0];
+    assert_eq!(first["conclusion"], "is equivalent within the margin");
+    let test = &first["equivalence"]["mean_leak_rate"];
+    assert_eq!(
+        (&test["margin"], &test["is_equivalent"]),
+        (&3.0.into(), &true.into())
+    );
+    assert_eq!(json["comparisons"][1].get("equivalence"), None);
 }
 
 #[test]
