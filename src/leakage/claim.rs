@@ -3,7 +3,7 @@
 //! Owns when a claim is made: where the interval of specificity and its test agree. A Leak-Rate alone says only that
 //! something in the slot matters. How a claim is put into words is in `report`.
 
-use super::comparison::{Comparison, MarginTest, SpecificComparison};
+use super::comparison::{CategoryTest, Comparison, MarginTest, SpecificComparison};
 use super::leak_rate::LeakRate;
 use super::measure::Measure;
 use super::specific_rate::SpecificRate;
@@ -98,6 +98,13 @@ impl Comparison {
 impl MarginTest {
     /// True where the difference is within the margin: the corrected p-value is small, so the interval is within it too.
     pub fn is_within(&self) -> bool {
+        self.holm_p_value <= P_VALUE_MAX
+    }
+}
+
+impl CategoryTest {
+    /// True where the difference depends on the category.
+    pub fn depends(&self) -> bool {
         self.holm_p_value <= P_VALUE_MAX
     }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use itertools::Itertools as _;
 use rayon::prelude::*;
 
 use super::bounds::Bounds;
@@ -16,8 +17,8 @@ use super::leak::Leak;
 use super::leak_rate::in_percent;
 use super::measure::Measure;
 use crate::stats::{
-    Agreement, Interval, PValue, SignFlips, agreement, cluster_mean, equivalence, holm,
-    paired_difference,
+    Agreement, Heterogeneity, Interval, PValue, Permutations, SignFlips, agreement, cluster_mean,
+    equivalence, heterogeneity, holm, paired_difference,
 };
 
 /// The cluster of each pair, by the pair's place in the experiment.
@@ -73,6 +74,26 @@ pub struct Comparison {
     pub bounds: Option<Bounds>,
     /// The test that it lies within a margin; None without a margin or with a single cluster.
     pub equivalence: Option<MarginTest>,
+    /// The difference in each category; None where the pairs are of one, and of figures that are not asked for.
+    pub by_category: Option<ByCategory>,
+}
+
+/// A difference in each category of the pairs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ByCategory {
+    /// Each category with the difference over its pairs, in the order in which they first appear; at least two.
+    pub differences: Vec<(String, Comparison)>,
+    /// The test that the difference does not depend on it; None where fewer than two categories have two clusters.
+    pub test: Option<CategoryTest>,
+}
+
+/// The test that a difference does not depend on the category.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CategoryTest {
+    /// The statistic and its p-value.
+    pub found: Heterogeneity,
+    /// The p-value after Holm's correction over all comparisons with this base.
+    pub holm_p_value: f64,
 }
 
 /// The two one-sided tests that a difference is small.
@@ -95,6 +116,8 @@ pub struct Tests {
     pub flips: SignFlips,
     /// The margin of equivalence in points, above 0; None tests none.
     pub margin: Option<f64>,
+    /// The random assignments of clusters to categories; None compares no categories.
+    pub categories: Option<Permutations>,
 }
 
 /// The measure of each pair that has one, over its repeats.
@@ -142,6 +165,9 @@ pub fn compare_with_base(
     let within = compared.iter_mut().flatten();
     let within = within.filter_map(|it| it.equivalence.as_mut());
     correct(within.map(|it| (it.p_value, &mut it.holm_p_value)));
+    let by_category = compared.iter_mut().flatten();
+    let by_category = by_category.filter_map(|it| it.by_category.as_mut()?.test.as_mut());
+    correct(by_category.map(|it| (it.found.p_value.value, &mut it.holm_p_value)));
     compared
 }
 
@@ -221,54 +247,126 @@ fn compare(
     tests: Tests,
 ) -> Option<Comparison> {
     let (prompts, rates) = common_pairs(&[base_estimates, other_estimates], measure);
-    let [base, other] = [&rates[0], &rates[1]].map(|rates| values_of(rates, &prompts));
-    let (lower, upper) = measure.range();
-    let width = upper - lower;
-    let [base_parts, other_parts] = [&base, &other].map(|values| parts(values, lower, width));
-    let found = paired_difference(
-        &base_parts,
-        &other_parts,
-        &clusters_of(prompts.iter(), clusters),
-        LEVEL,
-        tests.flips,
-    )?;
-    let rate = |values: &[f64]| 100.0 * values.iter().sum::<f64>() / values.len() as f64;
-    let in_points = |interval: Interval| Interval {
-        lower: width * (100.0 * interval.lower).clamp(-100.0, 100.0),
-        upper: width * (100.0 * interval.upper).clamp(-100.0, 100.0),
+    let both = Both {
+        rates: [&rates[0], &rates[1]],
+        measure,
+        clusters,
+        tests,
     };
-    let margin = tests.margin.filter(|_| measure.has_margin());
-    let is_bounded = measure == Measure::LeakRate;
+    let found = both.over(&prompts)?;
+    let is_asked = measure.has_margin();
+    let by_category = tests
+        .categories
+        .filter(|_| is_asked)
+        .and_then(|permutations| {
+            let categories = base_estimates.iter();
+            let categories = categories.map(|pair| (pair.pair_idx, pair.category.as_str()));
+            both.by_category(&prompts, &categories.collect(), permutations)
+        });
+    let bounds = || {
+        let both = in_both(base_estimates, other_estimates, PairEstimate::key);
+        Bounds::of_difference(&both)
+    };
     Some(Comparison {
-        base_rate: rate(&base),
-        other_rate: rate(&other),
-        difference: 100.0 * width * found.difference,
-        standard_error: found.standard_error.map(|error| 100.0 * width * error),
-        interval: found.interval.map(in_points),
-        naive_interval: found.naive_interval.map(in_points),
-        design_effect: found.design_effect,
-        p_value: found.p_value,
-        holm_p_value: found.p_value.value,
-        n_prompts: found.n,
-        n_clusters: found.n_clusters,
-        n_base_only: rates[0].len() - found.n,
-        n_other_only: rates[1].len() - found.n,
-        bounds: is_bounded
-            .then(|| {
-                let both = in_both(base_estimates, other_estimates, PairEstimate::key);
-                Bounds::of_difference(&both)
-            })
-            .flatten(),
-        equivalence: margin.and_then(|margin| {
-            let found = equivalence(&found, margin / (100.0 * width))?;
-            Some(MarginTest {
-                margin,
-                interval: in_points(found.interval),
-                p_value: found.p_value,
-                holm_p_value: found.p_value,
-            })
-        }),
+        n_base_only: rates[0].len() - found.n_prompts,
+        n_other_only: rates[1].len() - found.n_prompts,
+        bounds: (measure == Measure::LeakRate).then(bounds).flatten(),
+        by_category,
+        ..found
     })
+}
+
+/// A measure of pairs under the base and under another condition.
+struct Both<'a> {
+    rates: [&'a PairRates; 2],
+    measure: Measure,
+    clusters: &'a Clusters,
+    tests: Tests,
+}
+
+impl Both<'_> {
+    /// The difference over these pairs, which both have; None without pairs.
+    fn over(&self, prompts: &[usize]) -> Option<Comparison> {
+        let [base, other] = self.rates.map(|rates| values_of(rates, prompts));
+        let (lower, upper) = self.measure.range();
+        let width = upper - lower;
+        let [base_parts, other_parts] = [&base, &other].map(|values| parts(values, lower, width));
+        let found = paired_difference(
+            &base_parts,
+            &other_parts,
+            &clusters_of(prompts.iter(), self.clusters),
+            LEVEL,
+            self.tests.flips,
+        )?;
+        let rate = |values: &[f64]| 100.0 * values.iter().sum::<f64>() / values.len() as f64;
+        let in_points = |interval: Interval| Interval {
+            lower: width * (100.0 * interval.lower).clamp(-100.0, 100.0),
+            upper: width * (100.0 * interval.upper).clamp(-100.0, 100.0),
+        };
+        let margin = self.tests.margin.filter(|_| self.measure.has_margin());
+        Some(Comparison {
+            base_rate: rate(&base),
+            other_rate: rate(&other),
+            difference: 100.0 * width * found.difference,
+            standard_error: found.standard_error.map(|error| 100.0 * width * error),
+            interval: found.interval.map(in_points),
+            naive_interval: found.naive_interval.map(in_points),
+            design_effect: found.design_effect,
+            p_value: found.p_value,
+            holm_p_value: found.p_value.value,
+            n_prompts: found.n,
+            n_clusters: found.n_clusters,
+            n_base_only: 0,
+            n_other_only: 0,
+            bounds: None,
+            equivalence: margin.and_then(|margin| {
+                let found = equivalence(&found, margin / (100.0 * width))?;
+                Some(MarginTest {
+                    margin,
+                    interval: in_points(found.interval),
+                    p_value: found.p_value,
+                    holm_p_value: found.p_value,
+                })
+            }),
+            by_category: None,
+        })
+    }
+
+    /// The differences over the pairs of each category; None where all are of one.
+    fn by_category(
+        &self,
+        prompts: &[usize],
+        categories: &BTreeMap<usize, &str>,
+        permutations: Permutations,
+    ) -> Option<ByCategory> {
+        let of_prompts: Vec<&str> = prompts.iter().map(|prompt| categories[prompt]).collect();
+        let names: Vec<&str> = of_prompts.iter().copied().unique().collect();
+        if names.len() < 2 {
+            return None;
+        }
+        let numbers = of_prompts.iter().map(|category| {
+            let place = names.iter().position(|name| name == category);
+            place.expect("each category is among those that appear")
+        });
+        let numbers: Vec<usize> = numbers.collect();
+        let [base, other] = self.rates.map(|rates| values_of(rates, prompts));
+        let changes: Vec<f64> = base.iter().zip(&other).map(|(b, o)| o - b).collect();
+        let clusters = clusters_of(prompts.iter(), self.clusters);
+        let found = heterogeneity(&changes, &clusters, &numbers, permutations);
+        let differences = names.iter().filter_map(|name| {
+            let both = prompts.iter().zip(&of_prompts);
+            let meant = both.filter(|(_, it)| *it == name);
+            let meant: Vec<usize> = meant.map(|(prompt, _)| *prompt).collect();
+            Some(((*name).to_owned(), self.over(&meant)?))
+        });
+        Some(ByCategory {
+            differences: differences.collect(),
+            test: found.map(|found| CategoryTest {
+                found,
+                holm_p_value: found.p_value.value,
+            }),
+        })
+    }
 }
 
 /// The number of siblings of each pair that has some.

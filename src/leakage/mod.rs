@@ -40,8 +40,8 @@ pub use bertscore::{BertScore, TokenVectors};
 pub use bounds::Bounds;
 pub use claim::{Claim, Direction, Origin, P_VALUE_MAX, side_of};
 pub use comparison::{
-    Clusters, Comparison, ConditionRate, MarginTest, MeasuredComparisons, PairRates,
-    SpecificComparison, Tests, compare_measures, compare_with_base, condition_rate,
+    ByCategory, CategoryTest, Clusters, Comparison, ConditionRate, MarginTest, MeasuredComparisons,
+    PairRates, SpecificComparison, Tests, compare_measures, compare_with_base, condition_rate,
     metric_agreement, pair_rates,
 };
 pub use design::{BestNumbers, Components, Design, RowCosts};

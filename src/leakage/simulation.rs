@@ -325,6 +325,7 @@ mod tests {
         let tests = Tests {
             flips,
             margin: None,
+            categories: None,
         };
         let there = compare_measures(&base, &[&other], &clusters, tests).swap_remove(0);
         let back = compare_measures(&other, &[&base], &clusters, tests).swap_remove(0);

@@ -149,7 +149,9 @@ mod tests {
         let conditions = vec![(2.0, &*low), (3.0, &*middle), (4.0, &*high)];
         let clusters: Clusters = (0..10).map(|pair| (pair, pair)).collect();
         let trends = |groups: &[Vec<_>]| leak_trends(groups, Measure::LeakRate, &clusters, FLIPS);
-        let found = trends(&[conditions.clone()]).swap_remove(0).unwrap();
+        let found = trends(std::slice::from_ref(&conditions))
+            .swap_remove(0)
+            .unwrap();
         assert!((found.slope + 20.0).abs() < 1e-9, "{found:?}");
         assert_eq!(
             (found.n_levels, found.n_prompts, found.n_clusters),

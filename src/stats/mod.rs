@@ -9,6 +9,7 @@ mod crossed;
 mod draws;
 mod drift;
 mod equivalence;
+mod heterogeneity;
 mod interval;
 mod multiple;
 mod paired;
@@ -25,6 +26,7 @@ pub use crossed::crossed_component;
 pub use draws::Draws;
 pub use drift::{Drift, MeanLogprobs, TopTokens, drift, kl_divergence, mean_logprobs};
 pub use equivalence::{EQUIVALENCE_LEVEL, Equivalence, equivalence};
+pub use heterogeneity::{Heterogeneity, heterogeneity};
 pub use interval::{
     ClusterMean, Interval, cluster_mean, cluster_mean_about_zero, degrees_of_freedom,
 };

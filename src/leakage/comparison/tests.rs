@@ -13,6 +13,7 @@ const TESTS: Tests = Tests {
         n_draws: 999,
     },
     margin: None,
+    categories: None,
 };
 
 fn each_alone(n: usize) -> Clusters {
@@ -218,6 +219,48 @@ fn pairs_of_their_own_clusters_give_the_paired_t_interval() {
     let bounds = found.bounds.unwrap();
     check(&[bounds.lower, bounds.upper], &[12.5; 2]);
     assert_eq!(bounds.draw_standard_error, Some(0.0));
+}
+
+/// Four pairs of one category leak more, four of another do not: 2 of the 70 assignments are as far apart.
+#[test]
+fn differences_are_told_by_category() {
+    let of = |rates: [f64; 8]| -> Vec<PairEstimate> {
+        let pairs = leaking(&rates).into_iter();
+        let pairs = pairs.map(|pair| ExactPair {
+            category: ["b", "a"][pair.pair_idx / 4].to_owned(),
+            ..pair
+        });
+        estimates(&pairs.collect::<Vec<_>>())
+    };
+    let base = of([0.25; 8]);
+    let other = of([1.0, 0.875, 1.0, 0.75, 0.25, 0.25, 0.375, 0.125]);
+    let tests = Tests {
+        categories: Some(Permutations {
+            seed: 1,
+            n_draws: 999,
+        }),
+        ..TESTS
+    };
+    let found = compare_measures(&base, &[&other, &base], &each_alone(8), tests);
+    let found = found.into_iter().map(|it| it.leak_rate.unwrap());
+    let [changed, same] = <[Comparison; 2]>::try_from(found.collect::<Vec<_>>()).unwrap();
+    let by = changed.by_category.unwrap();
+    let shown = by.differences.iter();
+    let shown: Vec<_> = shown
+        .map(|(name, it)| (name.as_str(), it.difference, it.n_prompts))
+        .collect();
+    assert_eq!(shown, [("b", 65.625, 4), ("a", 0.0, 4)]);
+    let test = by.test.unwrap();
+    check(
+        &[test.found.p_value.value, test.holm_p_value],
+        &[2.0 / 70.0, 4.0 / 70.0],
+    );
+    assert_eq!(same.by_category.unwrap().test.unwrap().holm_p_value, 1.0);
+    let unasked = compare_measures(&base, &[&other], &each_alone(8), TESTS);
+    assert_eq!(unasked[0].leak_rate.as_ref().unwrap().by_category, None);
+    let one = Vec::from_iter(base[..4].iter().cloned());
+    let found = compare_measures(&one, &[&other], &each_alone(8), tests);
+    assert_eq!(found[0].leak_rate.as_ref().unwrap().by_category, None);
 }
 
 /// Parts of a range of -100 to 100 points are half as large; figures that have no margin are not tested.

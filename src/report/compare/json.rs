@@ -94,6 +94,9 @@ struct ComparisonObject<'a> {
     /// By figure, the tests that its difference is within the margin; absent without a margin.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     equivalence: BTreeMap<&'static str, EquivalenceObject>,
+    /// By figure, its difference in each category; absent where pairs are of one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    by_category: BTreeMap<&'static str, CategoriesObject<'a>>,
     /// Absent where next-token distributions are not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     drift: Option<&'a DriftSummary>,
@@ -129,6 +132,27 @@ struct DifferenceObject {
     n_clusters: usize,
     n_base_only: usize,
     n_other_only: usize,
+}
+
+#[derive(Serialize)]
+struct CategoriesObject<'a> {
+    differences: Vec<CategoryObject<'a>>,
+    /// Null where fewer than two categories have two clusters; so are the following.
+    statistic: Option<f64>,
+    p_value: Option<f64>,
+    /// Null where all assignments of clusters were looked at.
+    p_value_n_draws: Option<u32>,
+    holm_p_value: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct CategoryObject<'a> {
+    category: &'a str,
+    points: f64,
+    standard_error: Option<f64>,
+    interval: Option<IntervalObject>,
+    n_prompts: usize,
+    n_clusters: usize,
 }
 
 /// Points.
@@ -346,6 +370,7 @@ fn comparison_object<'a>(
         difference: comparison.comparison.as_ref().map(difference_object),
         specific: SpecificObject::of_differences(comparison.specific.as_ref()),
         equivalence: equivalence_objects(comparison),
+        by_category: category_objects(comparison),
         drift: comparison.drift.as_ref(),
         exact: bounds.map(|bounds| ExactObject {
             bounds: bounds.into(),
@@ -397,6 +422,33 @@ fn equivalence_objects(
             p_value: test.p_value,
             holm_p_value: test.holm_p_value,
             is_equivalent: test.is_within(),
+        };
+        Some((measure.name(), object))
+    });
+    objects.collect()
+}
+
+fn category_objects(
+    comparison: &ConditionComparison,
+) -> BTreeMap<&'static str, CategoriesObject<'_>> {
+    let found = comparison.main_differences().into_iter();
+    let objects = found.filter_map(|(measure, found)| {
+        let by = found.by_category.as_ref()?;
+        let differences = by.differences.iter();
+        let differences = differences.map(|(category, found)| CategoryObject {
+            category,
+            points: found.difference,
+            standard_error: found.standard_error,
+            interval: found.interval.map(Into::into),
+            n_prompts: found.n_prompts,
+            n_clusters: found.n_clusters,
+        });
+        let object = CategoriesObject {
+            differences: differences.collect(),
+            statistic: by.test.map(|it| it.found.statistic),
+            p_value: by.test.map(|it| it.found.p_value.value),
+            p_value_n_draws: by.test.and_then(|it| it.found.p_value.n_draws),
+            holm_p_value: by.test.map(|it| it.holm_p_value),
         };
         Some((measure.name(), object))
     });

@@ -44,6 +44,7 @@ fn comparison(difference: f64, interval: Option<Interval>, p_values: [f64; 2]) -
         n_other_only: 0,
         bounds: None,
         equivalence: None,
+        by_category: None,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::leakage::{
 };
 use crate::report::columns::{p_value_text, points, range};
 use crate::results::{ConditionComparison, ModelTrend};
+use crate::visible::visible;
 
 /// With fewer clusters no simulation shows that intervals hold what they promise (`docs/statistics.md`).
 const N_CLUSTERS_FEW: usize = 8;
@@ -36,6 +37,7 @@ pub(in crate::report) fn difference_words(
         Some(specific) => words.of_specific(specific, leak_rate),
         None => words.of_leak_rate(leak_rate),
     };
+    text.extend(by_category_words(found));
     if leak_rate.n_base_only + leak_rate.n_other_only > 0 {
         text += &format!(
             " Left out: {} prompts of {base} and {} of {other}, which the other does not have.",
@@ -177,6 +179,29 @@ fn not_equivalent(found: &Comparison) -> String {
             p_value_text(test.holm_p_value)
         )
     })
+}
+
+/// Says if the difference that the conclusion is about depends on the category; None where no test could be made.
+fn by_category_words(found: &ConditionComparison) -> Option<String> {
+    let (figure, found) = match &found.specific {
+        Some(specific) => ("specificity", specific.by(Measure::Specificity)),
+        None => ("the Mean Leak-Rate", found.comparison.as_ref()?),
+    };
+    let by_category = found.by_category.as_ref()?;
+    let test = by_category.test?;
+    let p_value = p_value_text(test.holm_p_value);
+    if !test.depends() {
+        return Some(format!(
+            " There is no sign that the difference of {figure} depends on the category (Holm p {p_value})."
+        ));
+    }
+    let differences = by_category.differences.iter();
+    let differences = differences
+        .map(|(category, it)| format!("{} in {}", points(it.difference), visible(category)));
+    let differences = differences.collect::<Vec<_>>().join(", ");
+    Some(format!(
+        " The difference of {figure} depends on the category (Holm p {p_value}): {differences}."
+    ))
 }
 
 /// Says which part of specificity differs.

@@ -219,6 +219,7 @@ fn comparison(difference: f64, interval: Option<Interval>, holm_p_value: f64) ->
         n_other_only: 0,
         bounds: None,
         equivalence: None,
+        by_category: None,
     }
 }
 
@@ -396,6 +397,30 @@ pub(super) fn data() -> ReportData {
     data
 }
 
+fn trend() -> ModelTrend {
+    ModelTrend {
+        model: "small".to_owned(),
+        bits_min: 4.5,
+        bits_max: 16.0,
+        measure: Measure::LeakRate,
+        trend: LeakTrend {
+            slope: 0.9,
+            interval: interval(0.1, 1.7),
+            p_value: PValue {
+                value: 0.03,
+                n_draws: None,
+            },
+            holm_p_value: 0.03,
+            lack_of_fit_p_value: 0.6,
+            is_monotone: true,
+            contrasts: Vec::new(),
+            n_levels: 3,
+            n_prompts: 3,
+            n_clusters: 3,
+        },
+    }
+}
+
 fn data_without_matrices() -> ReportData {
     ReportData {
         experiment: ReportExperiment {
@@ -434,27 +459,7 @@ fn data_without_matrices() -> ReportData {
                 ),
             ],
         }],
-        trends: vec![ModelTrend {
-            model: "small".to_owned(),
-            bits_min: 4.5,
-            bits_max: 16.0,
-            measure: Measure::LeakRate,
-            trend: LeakTrend {
-                slope: 0.9,
-                interval: interval(0.1, 1.7),
-                p_value: PValue {
-                    value: 0.03,
-                    n_draws: None,
-                },
-                holm_p_value: 0.03,
-                lack_of_fit_p_value: 0.6,
-                is_monotone: true,
-                contrasts: Vec::new(),
-                n_levels: 3,
-                n_prompts: 3,
-                n_clusters: 3,
-            },
-        }],
+        trends: vec![trend()],
         pairs: vec![
             pair(0, "blue", "color-to-other"),
             pair(1, "red|.*", "color-to-other"),

@@ -10,9 +10,9 @@ use itertools::Itertools as _;
 
 use crate::experiment::declared_margin;
 use crate::leakage::{
-    ChangedPair, ClusterUnit, Clusters, LeakTrend, Measure, MeasuredComparisons, PairEstimate,
-    Tests, changed_pairs, compare_measures, condition_rate, count_flips, leak_rates, leak_trends,
-    metric_agreement, repeat_disagreement,
+    ChangedPair, ClusterUnit, Clusters, LeakTrend, Measure, MeasuredComparisons, PERMUTATIONS,
+    PairEstimate, Tests, changed_pairs, compare_measures, condition_rate, count_flips, leak_rates,
+    leak_trends, metric_agreement, repeat_disagreement,
 };
 use crate::results::{
     ChangedSide, ChangedText, ComparisonReport, Condition, ConditionComparison, DriftSummary,
@@ -35,6 +35,7 @@ pub(crate) const FLIPS: SignFlips = SignFlips {
 pub(crate) const TESTS: Tests = Tests {
     flips: FLIPS,
     margin: None,
+    categories: None,
 };
 
 /// Texts shown of each prompt of a pair that changed, where continuations were enumerated.
@@ -163,8 +164,9 @@ pub(crate) fn tests(
         .yaml
         .and_then(|yaml| declared_margin(&yaml, stored.extended_yaml.as_deref()));
     Ok(Tests {
+        flips: FLIPS,
         margin: margin.or(declared),
-        ..TESTS
+        categories: Some(PERMUTATIONS),
     })
 }
 
@@ -356,6 +358,10 @@ pub(crate) fn add_differences<'c>(
 ) {
     let Some((base, others)) = conditions.split_first() else {
         return;
+    };
+    let tests = Tests {
+        categories: None,
+        ..tests
     };
     let found = compare_all(base, others.iter().copied(), clusters, tests);
     for (comparison, found) in comparisons.into_iter().zip(found) {

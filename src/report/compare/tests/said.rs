@@ -1,12 +1,12 @@
 //! The words on a difference, and of the conclusions of several similarities.
 
 use super::{BASE, OTHER, comparison, interval, ladder, of_condition};
-use crate::leakage::{Comparison, MarginTest, SpecificComparison};
+use crate::leakage::{ByCategory, CategoryTest, Comparison, MarginTest, SpecificComparison};
 use crate::report::compare::conclusions::conclusions_words;
 use crate::report::compare::words::difference_words;
 use crate::report::{comparison_json, comparison_table};
 use crate::results::{ConditionComparison, MetricDifference};
-use crate::stats::Interval;
+use crate::stats::{Heterogeneity, Interval, PValue};
 
 /// The words on a difference of Mean Leak-Rates, and on those of specificity and its two parts where they are there.
 fn said(leak_rate: Comparison, specific: Option<[Comparison; 3]>, n_comparisons: usize) -> String {
@@ -132,6 +132,59 @@ fn equivalence_stands_in_table_and_json() {
         (&3.0.into(), &true.into())
     );
     assert_eq!(json["comparisons"][1].get("equivalence"), None);
+}
+
+/// The same with differences of two categories.
+fn by_category(found: Comparison, holm_p_value: f64) -> Comparison {
+    let differences = [("color-to-other", 12.9), ("<\u{1b}>", -6.8)];
+    let differences = differences.map(|(name, points)| (name.to_owned(), about(points, 0.5)));
+    Comparison {
+        by_category: Some(ByCategory {
+            differences: differences.into(),
+            test: Some(CategoryTest {
+                found: Heterogeneity {
+                    statistic: 9.0,
+                    p_value: PValue {
+                        value: holm_p_value / 2.0,
+                        n_draws: None,
+                    },
+                    n_categories: 2,
+                },
+                holm_p_value,
+            }),
+        }),
+        ..found
+    }
+}
+
+#[test]
+fn a_difference_that_depends_on_the_category_is_told_by_it() {
+    let none = || about(0.2, 0.9);
+    let [depends, not] =
+        [0.012, 0.3].map(|p| said(none(), Some([by_category(none(), p), none(), none()]), 2));
+    let expected = " The difference of specificity depends on the category (Holm p 0.012): +12.9 in color-to-other, -6.8 in <\\u{1b}>.";
+    assert!(depends.ends_with(expected), "{depends}");
+    let expected = " There is no sign that the difference of specificity depends on the category (Holm p 0.300).";
+    assert!(not.ends_with(expected), "{not}");
+    let mut report = ladder();
+    let found = report.comparisons[0].comparison.take().unwrap();
+    report.comparisons[0].comparison = Some(by_category(found, 0.04));
+    let table = comparison_table(&report);
+    for expected in [
+        "qwen:Q4_K_M         color-to-other   +12.9 (+9.9 to +15.9)               none          none       709         27",
+        "                    Holm p                           0.040               none          none",
+        "The difference of the Mean Leak-Rate depends on the category (Holm p 0.040): +12.9 in color-to-other,",
+    ] {
+        assert!(table.contains(expected), "{expected:?} is not in\n{table}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&comparison_json(&report)).unwrap();
+    let by = &json["comparisons"][0]["by_category"]["mean_leak_rate"];
+    assert_eq!(
+        (&by["statistic"], &by["holm_p_value"]),
+        (&9.0.into(), &0.04.into())
+    );
+    assert_eq!(by["differences"][1]["points"], -6.8);
+    assert_eq!(json["comparisons"][1].get("by_category"), None);
 }
 
 #[test]
