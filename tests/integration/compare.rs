@@ -57,6 +57,34 @@ fn swapped_conditions_negate_the_difference() {
 }
 
 #[test]
+fn equivalence_and_categories_are_asked_of_what_is_stored() {
+    let env = TestEnv::filled();
+    let words = "tiny:Q8_0 tiny:Q4_0 tiny:Q2_K --format json";
+    let without = document(&compare(&env, words));
+    let found = document(&compare(&env, &format!("{words} --margin 50")));
+    let test = |comparison_idx: usize| {
+        assert!(
+            without["comparisons"][comparison_idx]
+                .get("equivalence")
+                .is_none()
+        );
+        found["comparisons"][comparison_idx]["equivalence"]["mean_leak_rate"].clone()
+    };
+    assert_eq!(test(0)["is_equivalent"], true);
+    for comparison_idx in [0, 1] {
+        let [p, holm] = ["p_value", "holm_p_value"].map(|name| test(comparison_idx)[name].as_f64());
+        assert!(p <= holm && holm <= Some(1.0));
+        let by = &found["comparisons"][comparison_idx]["by_category"]["mean_leak_rate"];
+        assert_eq!(by["differences"].as_array().unwrap().len(), 2, "{by}");
+        assert!(by["holm_p_value"].as_f64().unwrap() > 0.05, "{by}");
+    }
+    let ran = compare(&env, "tiny:Q8_0 tiny:Q4_0 --margin 51");
+    assert_eq!(ran.exit_code, Some(2));
+    let expected = "`--margin` is 51, expected a number above 0, at most 50";
+    assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+}
+
+#[test]
 fn what_cannot_be_compared_is_said() {
     let env = TestEnv::filled();
     let empty = TestEnv::empty();
