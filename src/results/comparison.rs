@@ -4,7 +4,7 @@ use super::{DriftSummary, LikelyText, PairPrompts};
 use crate::generation::EnumerationParams;
 use crate::leakage::{
     Comparison, ConditionRate, ExactRate, Leak, LeakTrend, Measure, RepeatFlips,
-    SpecificComparison, SpecificRate,
+    SpecificComparison, SpecificRate, SpreadDifference,
 };
 use crate::stats::Interval;
 
@@ -79,6 +79,9 @@ pub struct ConditionComparison {
     pub comparison: Option<Comparison>,
     /// The differences of the comparisons with other concepts; None where not both have any.
     pub specific: Option<SpecificComparison>,
+    /// The change of similarity shift and entropy, so that a flatter distribution is not taken for less leakage; None
+    /// where it was not computed.
+    pub spread: Option<SpreadDifference>,
     /// How far the next-token distributions lie apart; None where they are not stored.
     pub drift: Option<DriftSummary>,
     /// The flips of the base's verdicts, by repeat; empty where continuations were enumerated.

@@ -78,6 +78,13 @@ fn equivalence_and_categories_are_asked_of_what_is_stored() {
         assert_eq!(by["differences"].as_array().unwrap().len(), 2, "{by}");
         assert!(by["holm_p_value"].as_f64().unwrap() > 0.05, "{by}");
     }
+    let spread = &found["comparisons"][1]["spread"];
+    for name in ["similarity_shift", "entropy_test", "distinct_test"] {
+        assert!(
+            spread[name].is_number() && spread[format!("{name}_interval")].is_object(),
+            "{spread}"
+        );
+    }
     let ran = compare(&env, "tiny:Q8_0 tiny:Q4_0 --margin 51");
     assert_eq!(ran.exit_code, Some(2));
     let expected = "`--margin` is 51, expected a number above 0, at most 50";

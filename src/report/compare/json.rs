@@ -8,13 +8,14 @@ use serde::Serialize;
 
 use super::conclusions::{Conclusion, conclusions_words, similarity_name};
 use super::words::difference_words;
-use crate::leakage::{Comparison, Flips, LevelContrast, Measure, RepeatFlips};
+use crate::leakage::{Comparison, Flips, LevelContrast, Measure, RepeatFlips, SpreadDifference};
 use crate::report::objects::{BoundsObject, EnumerationObject, IntervalObject, listed};
 use crate::report::specific_object::SpecificObject;
 use crate::results::{
     ChangedSide, ChangedText, ComparisonReport, Condition, ConditionComparison, DriftSummary,
     MetricAgreement, MetricDifference, ModelTrend, RepeatText,
 };
+use crate::stats::ClusterMean;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -97,6 +98,9 @@ struct ComparisonObject<'a> {
     /// By figure, its difference in each category; absent where pairs are of one.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     by_category: BTreeMap<&'static str, CategoriesObject<'a>>,
+    /// The change of similarity shift, entropy and distinct texts of test prompts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spread: Option<SpreadObject>,
     /// Absent where next-token distributions are not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     drift: Option<&'a DriftSummary>,
@@ -153,6 +157,17 @@ struct CategoryObject<'a> {
     interval: Option<IntervalObject>,
     n_prompts: usize,
     n_clusters: usize,
+}
+
+/// Differences from the base, with their 95 % intervals; similarities, bits, and parts of 1.
+#[derive(Serialize)]
+struct SpreadObject {
+    similarity_shift: Option<f64>,
+    similarity_shift_interval: Option<IntervalObject>,
+    entropy_test: Option<f64>,
+    entropy_test_interval: Option<IntervalObject>,
+    distinct_test: Option<f64>,
+    distinct_test_interval: Option<IntervalObject>,
 }
 
 /// Points.
@@ -371,6 +386,7 @@ fn comparison_object<'a>(
         specific: SpecificObject::of_differences(comparison.specific.as_ref()),
         equivalence: equivalence_objects(comparison),
         by_category: category_objects(comparison),
+        spread: comparison.spread.as_ref().map(spread_object),
         drift: comparison.drift.as_ref(),
         exact: bounds.map(|bounds| ExactObject {
             bounds: bounds.into(),
@@ -453,6 +469,19 @@ fn category_objects(
         Some((measure.name(), object))
     });
     objects.collect()
+}
+
+fn spread_object(found: &SpreadDifference) -> SpreadObject {
+    let [shift, entropy, distinct] = [found.similarity_shift, found.entropy, found.distinct];
+    let interval = |found: Option<ClusterMean>| found.and_then(|it| it.interval).map(Into::into);
+    SpreadObject {
+        similarity_shift: shift.map(|it| it.mean),
+        similarity_shift_interval: interval(shift),
+        entropy_test: entropy.map(|it| it.mean),
+        entropy_test_interval: interval(entropy),
+        distinct_test: distinct.map(|it| it.mean),
+        distinct_test_interval: interval(distinct),
+    }
 }
 
 fn flips_object(flips: Flips) -> FlipsObject {

@@ -6,7 +6,9 @@ use std::collections::HashMap;
 
 use super::cells::{base, condition_cells, difference_cells, indented};
 use super::conclusions::{conclusions_words, other_difference_words, similarity_name};
-use super::words::{certain_words, difference_words, few_clusters_words, trend_words};
+use super::words::{
+    certain_words, difference_words, few_clusters_words, spread_words, trend_words,
+};
 use crate::generation::EnumerationParams;
 use crate::leakage::{Flips, Leak, Measure, RepeatFlips, SpecificComparison};
 use crate::report::columns::{kappa_text, p_value_text, plain_table, points, range};
@@ -18,6 +20,13 @@ use crate::results::{
 };
 use crate::stats::N_EXACT_MAX;
 use crate::visible::visible;
+
+/// The figures that are given by category.
+const BY_CATEGORY: [Measure; 3] = [
+    Measure::LeakRate,
+    Measure::SpecificLeakage,
+    Measure::Specificity,
+];
 
 /// The explanation of the differences by category.
 const CATEGORY_LEGEND: &str = "Holm p: that the difference does not depend on the category, by exchanging clusters between categories; intervals are not corrected.\n\
@@ -41,6 +50,7 @@ pub fn comparison_table(report: &ComparisonReport) -> String {
     parts.extend(equivalence_table(report));
     parts.extend(category_table(report));
     parts.push(words(report));
+    parts.extend(spread_lines(report));
     let drifts: Vec<&DriftSummary> = report.comparisons.iter().flat_map(|it| &it.drift).collect();
     if !drifts.is_empty() {
         parts.push(drift_table(&drifts).trim_end().to_owned());
@@ -58,6 +68,14 @@ pub fn comparison_table(report: &ComparisonReport) -> String {
     }
     parts.extend(texts(report));
     parts.join("\n\n") + "\n"
+}
+
+fn spread_lines(report: &ComparisonReport) -> Option<String> {
+    let spreads = report.comparisons.iter();
+    let lines = spreads.filter_map(|it| Some(spread_words(&it.name, it.spread.as_ref()?)));
+    let lines = lines.collect::<Vec<_>>();
+    let intro = "So that a flatter distribution is not taken for less leakage (95 % intervals):";
+    (!lines.is_empty()).then(|| format!("{intro}\n{}", indented(&lines)))
 }
 
 /// Returns the tables and texts about single pairs.
@@ -198,12 +216,7 @@ fn category_table(report: &ComparisonReport) -> Option<String> {
     let comparisons = report.comparisons.iter();
     let rows: Vec<Vec<String>> = comparisons.flat_map(category_rows).collect();
     let against = format!("against {}", base(report));
-    let measures = [
-        Measure::LeakRate,
-        Measure::SpecificLeakage,
-        Measure::Specificity,
-    ];
-    let [leak_rate, leakage, specificity] = measures.map(Measure::title);
+    let [leak_rate, leakage, specificity] = BY_CATEGORY.map(Measure::title);
     let columns = [
         against.as_str(),
         "category",
@@ -226,12 +239,7 @@ fn category_rows(comparison: &ConditionComparison) -> Vec<Vec<String>> {
         let found = differences.iter().find(|(it, _)| *it == measure);
         found.and_then(|(_, found)| found.by_category.as_ref())
     };
-    let measures = [
-        Measure::LeakRate,
-        Measure::SpecificLeakage,
-        Measure::Specificity,
-    ];
-    let by = measures.map(by);
+    let by = BY_CATEGORY.map(by);
     let Some(of_rate) = by[0] else {
         return Vec::new();
     };

@@ -127,6 +127,7 @@ fn of_condition(name: &str, comparison: Option<Comparison>) -> ConditionComparis
         name: name.to_owned(),
         comparison,
         specific: None,
+        spread: None,
         drift: None,
         flips: Vec::new(),
         changed: Vec::new(),

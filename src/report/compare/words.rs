@@ -5,10 +5,11 @@
 
 use crate::leakage::{
     Comparison, Direction, LeakTrend, MarginTest, Measure, Origin, P_VALUE_MAX, SpecificComparison,
-    side_of,
+    SpreadDifference, side_of,
 };
 use crate::report::columns::{p_value_text, points, range};
 use crate::results::{ConditionComparison, ModelTrend};
+use crate::stats::ClusterMean;
 use crate::visible::visible;
 
 /// With fewer clusters no simulation shows that intervals hold what they promise (`docs/statistics.md`).
@@ -261,6 +262,27 @@ pub(in crate::report) fn few_clusters_words(n_clusters: usize, unit: &str) -> Op
         }
         _ => Some(words + "."),
     }
+}
+
+/// Says how far texts moved and how different they are, in a line.
+pub(super) fn spread_words(name: &str, found: &SpreadDifference) -> String {
+    let words = |what: &str, unit: &str, scale: f64, found: Option<ClusterMean>| {
+        let found = found?;
+        let interval = found.interval.map_or("none".to_owned(), |it| {
+            format!("{:+.3} to {:+.3}", scale * it.lower, scale * it.upper)
+        });
+        Some(format!(
+            "{what} {:+.3}{unit} ({interval})",
+            scale * found.mean
+        ))
+    };
+    let parts = [
+        words("similarity shift", "", 1.0, found.similarity_shift),
+        words("entropy of test texts", " bits", 1.0, found.entropy),
+        words("distinct test texts", " points", 100.0, found.distinct),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!("{name}: {}", parts.join(", "))
 }
 
 /// Says what a trend found, in a sentence.

@@ -256,6 +256,7 @@ fn other(
         }],
         changed: Vec::new(),
         other_metrics: Vec::new(),
+        spread: None,
         drift: None,
     };
     ReportComparison {

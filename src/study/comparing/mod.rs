@@ -11,8 +11,9 @@ use itertools::Itertools as _;
 use crate::experiment::declared_margin;
 use crate::leakage::{
     ChangedPair, ClusterUnit, Clusters, LeakTrend, Measure, MeasuredComparisons, PERMUTATIONS,
-    PairEstimate, Tests, changed_pairs, compare_measures, condition_rate, count_flips, leak_rates,
-    leak_trends, metric_agreement, repeat_disagreement,
+    PairEstimate, PairSpread, Tests, changed_pairs, compare_measures, condition_rate, count_flips,
+    leak_rates, leak_trends, metric_agreement, pair_spreads, repeat_disagreement,
+    spread_difference,
 };
 use crate::results::{
     ChangedSide, ChangedText, ComparisonReport, Condition, ConditionComparison, DriftSummary,
@@ -107,6 +108,11 @@ fn assemble(
             .map(|pair| changed_text(store, base, other, pair));
         comparisons.push(ConditionComparison {
             changed: changed.collect::<anyhow::Result<_>>()?,
+            spread: Some(spread_difference(
+                &spreads(base),
+                &spreads(other),
+                &clusters,
+            )),
             drift: drift(store, base.set, other.set)?,
             ..condition_comparison(base, other, found)
         });
@@ -219,11 +225,18 @@ pub(crate) fn condition_comparison(
         name: condition_name(other.set),
         comparison: found.leak_rate,
         specific: found.specific,
+        spread: None,
         drift: None,
         flips: count_flips(&base.verdicts, &other.verdicts),
         changed: Vec::new(),
         other_metrics: Vec::new(),
     }
+}
+
+fn spreads(found: &Estimates<'_>) -> BTreeMap<usize, PairSpread> {
+    let texts = found.leaks.iter();
+    let texts = texts.map(|leak| (leak.pair_idx, leak.test_generation.as_str()));
+    pair_spreads(&found.pairs, texts)
 }
 
 /// How far the next-token distributions lie apart, where they are stored.
