@@ -222,10 +222,14 @@ pub(super) fn check_pairs(
 }
 
 fn stored_leak(row: &Row<'_>) -> Result<StoredLeak, Failure> {
+    let repeat_idx = row.get("repeat_idx")?;
+    let sides: [u32; 2] = [row.get("test_repeat_idx")?, row.get("control_repeat_idx")?];
+    let is_of_both = sides.into_iter().max() == Some(repeat_idx);
     Ok(StoredLeak {
         pair_idx: unsigned(row.get("pair_idx")?)?,
-        repeat_idx: row.get("repeat_idx")?,
-        sides: [row.get("test_repeat_idx")?, row.get("control_repeat_idx")?],
+        repeat_idx,
+        // A verdict has the larger number of both, unless its generations were numbered by themselves.
+        sides: if is_of_both { sides } else { [repeat_idx; 2] },
         are_cut_off: [row.get("is_test_cut_off")?, row.get("is_control_cut_off")?],
         concept: row.get("concept")?,
         category: row.get("category")?,
