@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod annotate;
 mod models;
+mod replicate;
 
 pub use annotate::{
     AnnotateArgs, AnnotateCommand, AnnotateReadArgs, AnnotateSampleArgs, AnnotateShowArgs,
@@ -17,6 +18,7 @@ pub use models::{
     CheckArgs, DeriveArgs, FetchArgs, ModelsArgs, ModelsCommand, NamedModelArgs, QuantizeArgs,
     ShowArgs,
 };
+pub use replicate::ReplicateArgs;
 
 /// A laboratory for semantic leakage in quantized language models.
 #[derive(Debug, Parser)]
@@ -43,6 +45,8 @@ pub enum Command {
     Score(ScoreArgs),
     /// Compare the leakage of models or quantizations, prompt by prompt, from what is stored.
     Compare(CompareArgs),
+    /// Show which conclusions stand under other seeds and on other machines, from what is stored.
+    Replicate(ReplicateArgs),
     /// Show how far models lie from a base: next tokens, its generations.
     Drift(DriftArgs),
     /// Write everything that is stored of an experiment as one HTML file, and as figures.

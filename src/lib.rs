@@ -30,7 +30,7 @@
 //! |---|---|
 //! | [`cli`] | arguments and their help |
 //! | [`cmd`] | one file per subcommand: arguments become values, results are printed |
-//! | [`study`] | the steps between the parts: open, ask, answer, score, compare, plan; no command line, no printing |
+//! | [`study`] | the steps between the parts: open, ask, answer, score, compare, replicate, plan; no command line, no printing |
 //! | [`experiment`] | the YAML file: reading, every message about it, the plan of requests |
 //! | [`import`] | generations made elsewhere: workbooks, CSV, JSON lines; the lint of their rows |
 //! | [`generation`] | plain data that crosses the seams: sampling values, requests, generations, enumerations |
@@ -103,6 +103,7 @@
 //! | pairs file | a workbook or table, published or one's own, from which an experiment takes prompt pairs |
 //! | run | one execution of one experiment |
 //! | session | the surroundings of work: model folder, threads, who watches and who may end it |
+//! | replication; to stand | the same comparisons under several seeds or numerics; to be concluded every time |
 //! | selection | the stored conditions that are meant by words such as a name and a seed |
 //! | prefill, decode | evaluating prompt tokens; evaluating the last token of a text to draw the next |
 //! | sequence | llama.cpp's parallel stream within one KV cache |

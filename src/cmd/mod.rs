@@ -18,6 +18,7 @@ mod pager;
 mod plan;
 mod program;
 mod quantize;
+mod replicate;
 mod report;
 mod run;
 mod score;
@@ -74,6 +75,7 @@ pub fn run(command: Command) -> anyhow::Result<Status> {
         Command::Bench(args) => bench::bench(&args),
         Command::Completions(args) => manual::completions(args.shell),
         Command::Man(args) => manual::man(args.output.as_deref()),
+        Command::Replicate(args) => replicate::replicate(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Quantize(args) => quantize::quantize(&args),
         Command::Simulate(args) => simulate::simulate(&args),

@@ -21,6 +21,37 @@ pub struct TemplateSimilarities {
     pub similarities: Vec<Vec<f64>>,
 }
 
+impl TemplateSimilarities {
+    /// The mean tables of several seeds; empty where they are not of the same templates and concepts.
+    pub fn mean(of: &[&[Self]]) -> Vec<Self> {
+        let Some(first) = of.first() else {
+            return Vec::new();
+        };
+        let of_template = |(template_idx, template): (usize, &Self)| {
+            let same = of.iter().map(|of_seed| {
+                let found = of_seed.get(template_idx)?;
+                (found.concepts == template.concepts).then_some(&found.similarities)
+            });
+            let same = same.collect::<Option<Vec<&Vec<Vec<f64>>>>>()?;
+            let cell = |measured: usize, held: usize| {
+                let sum: f64 = same.iter().map(|table| table[measured][held]).sum();
+                sum / same.len() as f64
+            };
+            let places = 0..template.concepts.len();
+            let rows = places.clone().map(|measured| {
+                let row = places.clone().map(|held| cell(measured, held));
+                row.collect()
+            });
+            Some(Self {
+                similarities: rows.collect(),
+                ..template.clone()
+            })
+        };
+        let means = first.iter().enumerate().map(of_template);
+        means.collect::<Option<_>>().unwrap_or_default()
+    }
+}
+
 /// How much closer the generations for each concept are to each concept than both make expect.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConceptMatrix {

@@ -304,7 +304,8 @@ struct Verdicts {
     plain_weight: f64,
 }
 
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+/// None of nothing.
+pub(super) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (sum, n) = values.fold((0.0, 0usize), |(sum, n), value| (sum + value, n + 1));
     (n > 0).then(|| sum / n as f64)
 }

@@ -25,6 +25,8 @@ struct Document<'a> {
     n_repeats: u32,
     n_control_repeats: u32,
     seed: Option<u64>,
+    /// Seeds under which the database has all of this.
+    n_seeds: usize,
     metric: &'a str,
     signature: &'a str,
     embedding_model: &'a str,
@@ -259,6 +261,7 @@ fn document(summary: &Summary) -> Document<'_> {
         n_repeats: summary.n_repeats,
         n_control_repeats: summary.n_control_repeats,
         seed: summary.seed,
+        n_seeds: summary.n_seeds,
         metric: &summary.metric,
         signature: &summary.signature,
         embedding_model: &summary.embedding_model,

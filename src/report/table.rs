@@ -8,6 +8,7 @@ use super::columns::{SAMPLING, bits_text, certain_text, condition_table, rate_te
 use super::diagnostics::diagnostics_text;
 use super::drift::drift_line;
 use super::encoders::encoder_table;
+use super::seen::seen_words;
 use super::specific::{self, claim_words, filler_words, specific_table};
 use crate::generation::EnumerationParams;
 use crate::leakage::LeakRate;
@@ -31,6 +32,9 @@ pub fn table(summary: &Summary) -> String {
     write(leak_rate_table(&summary.models, is_exact));
     write(if is_exact { EXACT_LEGEND } else { LEGEND }.to_owned());
     write(answer(&summary.models));
+    if let (Some(seed), false) = (summary.seed, is_exact) {
+        write(seen_words(summary.n_seeds, seed, &summary.experiment));
+    }
     let differences = summary.differences.iter().map(difference_line);
     differences.for_each(&mut write);
     if !is_exact {

@@ -3,7 +3,7 @@
 use super::{DriftSummary, LikelyText, PairPrompts};
 use crate::generation::EnumerationParams;
 use crate::leakage::{
-    Comparison, ConditionRate, ExactRate, Leak, LeakTrend, Measure, RepeatFlips,
+    Claim, Comparison, ConditionRate, ExactRate, Leak, LeakTrend, Measure, RepeatFlips,
     SpecificComparison, SpecificRate, SpreadDifference,
 };
 use crate::stats::Interval;
@@ -66,6 +66,8 @@ pub struct Condition {
     pub n_control_repeats: usize,
     /// The comparisons with other concepts; None where none are stored.
     pub specific: Option<SpecificRate>,
+    /// The claim that the figures allow.
+    pub claim: Claim,
     /// Further facts about the rate, where continuations were enumerated.
     pub exact: Option<ExactRate>,
 }

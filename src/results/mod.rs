@@ -8,6 +8,7 @@ mod comparison;
 mod drift;
 mod pairs;
 mod plan;
+mod replication;
 mod report;
 mod run;
 
@@ -24,6 +25,7 @@ pub use plan::{
     AdvisedDesign, ComparisonPlan, Cost, DesignAdvice, DesignBalance, ModelPlan, RunPlan,
     VarianceShares,
 };
+pub use replication::{ReplicatedGroup, Replication, ReplicationColumn};
 pub use report::{
     BaseComparisons, Making, ReportComparison, ReportCondition, ReportData, ReportExperiment,
     ReportLeak, ReportModel, ReportRun, ReportRunModel,

@@ -16,6 +16,8 @@ pub struct ReportData {
     pub embedding_model: ReportModel,
     /// Seed of the generations; None where they were imported.
     pub seed: Option<u64>,
+    /// Seeds under which the database has all of these conditions, at least 1.
+    pub n_seeds: usize,
     /// How far continuations were enumerated; None where rates are those of repeats.
     pub enumeration: Option<EnumerationParams>,
     /// The sentence that says that logits were computed in different ways, and how; None where they were not.

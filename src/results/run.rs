@@ -30,6 +30,8 @@ pub struct Summary {
     pub enumeration: Option<EnumerationParams>,
     /// Seed of the draws; None where generations were imported, whose seed is not known.
     pub seed: Option<u64>,
+    /// Seeds under which the database has all of this, at least 1.
+    pub n_seeds: usize,
     /// One entry per condition (model file and sampling), in the experiment's order.
     pub models: Vec<ModelSummary>,
     /// How far quantizations lie from the first of the same model.

@@ -212,6 +212,20 @@ impl Store {
             Ok(labelled(found))
         })
     }
+
+    /// Number of prompt pairs that have a verdict or a leak probability under a condition.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn n_scored_pairs(&self, condition: ConditionId) -> Result<usize, StoreError> {
+        self.read("count the prompt pairs", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT count(*) FROM (SELECT pair_idx FROM leaks WHERE condition_id = ?1
+                     UNION SELECT pair_idx FROM exact_leaks WHERE condition_id = ?1)",
+            )?;
+            unsigned(select.query_row([condition], |row| row.get(0))?)
+        })
+    }
 }
 
 fn register(connection: &Connection, key: &ConditionKey) -> Result<ConditionId, Failure> {

@@ -34,6 +34,14 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
+    /// The file cannot be copied.
+    #[error("failed to copy the database `{path}`, which is read from a copy: {reason}")]
+    Copy {
+        /// The database.
+        path: PathBuf,
+        /// The reason that the operating system gives.
+        reason: std::io::Error,
+    },
     /// SQLite cannot open the file.
     #[error(
         "failed to open the database `{path}`: {reason}\nhint: check that the file and its folder can be written"

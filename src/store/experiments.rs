@@ -1,9 +1,11 @@
 //! Experiments and their prompt pairs: the tables `experiments` and `experiment_pairs`.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, named_params, params};
 
 use super::error::Failure;
-use super::values::integer;
+use super::values::{integer, unsigned};
 use super::{ExperimentId, PromptId, Store, StoreError};
 use crate::digest::Digest;
 
@@ -93,7 +95,33 @@ impl Store {
             let sql = "SELECT count(*) FROM experiment_pairs WHERE experiment_id = ?1";
             let mut select = view.prepare_cached(sql)?;
             let n_pairs: i64 = select.query_row([experiment], |row| row.get(0))?;
-            super::values::unsigned(n_pairs)
+            unsigned(n_pairs)
+        })
+    }
+
+    /// The prompt pairs of an experiment that are stored, by their place: concept with its family, category, template and
+    /// the messages of both prompts, in one text that is the same for the same pair in every database.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn pair_texts(
+        &self,
+        experiment: ExperimentId,
+    ) -> Result<BTreeMap<usize, String>, StoreError> {
+        self.read("read the prompt pairs", |view| {
+            let mut select = view.prepare_cached(
+                "SELECT pair_idx, json_array(concept, concept_family, category, template_id, test_prompt, control_prompt,
+                     test.system_message, test.user_message, control.system_message, control.user_message)
+                 FROM experiment_pairs JOIN prompts AS test ON test.id = test_prompt_id
+                     JOIN prompts AS control ON control.id = control_prompt_id
+                 WHERE experiment_id = ?1",
+            )?;
+            let mut rows = select.query([experiment])?;
+            let mut found = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                found.insert(unsigned(row.get(0)?)?, row.get(1)?);
+            }
+            Ok(found)
         })
     }
 

@@ -50,6 +50,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use tempfile::TempDir;
 
 pub use annotations::{
     NewAnnotationItem, NewAnnotationSample, SavedAnnotations, StoredAnnotation,
@@ -98,6 +99,8 @@ const OPENING: &str = "open tables";
 pub struct Store {
     connection: Connection,
     path: PathBuf,
+    /// The folder of the copy that is open in place of `path`, which goes with the value.
+    _copy: Option<TempDir>,
 }
 
 impl Store {
@@ -119,6 +122,43 @@ impl Store {
             return Err(StoreError::Missing { path });
         }
         Self::open(path)
+    }
+
+    /// Opens a copy of a database that is there, so that the file itself stays as it is: its schema and its journal too.
+    ///
+    /// # Errors
+    /// `Missing` when there is none, `Copy` when it cannot be copied, else as [`Store::open`].
+    pub fn open_copy(path: &Path) -> Result<Self, StoreError> {
+        let failed = |reason| StoreError::Copy {
+            path: path.to_owned(),
+            reason,
+        };
+        if !path.exists() {
+            let path = path.to_owned();
+            return Err(StoreError::Missing { path });
+        }
+        if path.is_dir() {
+            let path = path.to_owned();
+            return Err(StoreError::IsFolder { path });
+        }
+        let folder = tempfile::tempdir().map_err(failed)?;
+        let copy = folder.path().join("copy.sqlite");
+        for suffix in ["", "-wal"] {
+            let beside = |path: &Path| {
+                let mut name = path.as_os_str().to_owned();
+                name.push(suffix);
+                PathBuf::from(name)
+            };
+            let from = beside(path);
+            if from.exists() {
+                std::fs::copy(from, beside(&copy)).map_err(failed)?;
+            }
+        }
+        let store = Self::prepare(connect(&copy)?, path, BUSY_TIMEOUT)?;
+        Ok(Self {
+            _copy: Some(folder),
+            ..store
+        })
     }
 
     /// Opens the database as [`Store::open`] does, to wait `busy_timeout` for writes of others.
@@ -155,6 +195,7 @@ impl Store {
         let mut store = Self {
             connection,
             path: path.to_owned(),
+            _copy: None,
         };
         let kind = store.open_step(|connection| {
             connection.busy_timeout(busy_timeout)?;

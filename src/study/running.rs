@@ -6,11 +6,13 @@
 use std::path::Path;
 
 use crate::experiment::{Experiment, Preset};
-use crate::leakage::{Clusters, Measure, Metric, PairEstimate, Rounding, compare_with_base};
+use crate::leakage::{
+    Clusters, Measure, Metric, PairEstimate, RateKind, Rounding, compare_with_base,
+};
 use crate::llama::{self, Backend};
 use crate::machine;
 use crate::results::{DifferenceFromBase, DriftSummary, ModelSummary, Summary};
-use crate::store::{ExperimentId, ModelId, NewRun, RunId, RunModel, RunOutcome, Store};
+use crate::store::{ExperimentId, ModelId, NewRun, RunId, RunModel, RunOutcome, Source, Store};
 use crate::study::answering::{Answered, Answering};
 use crate::study::asking::{
     Planned, Prepared, note_earlier_draws, plan_all, register_experiment, register_model,
@@ -26,6 +28,7 @@ use crate::study::scoring::encoders::{ByEncoder, joined};
 use crate::study::scoring::encoding::{Encoding, similarity_text};
 use crate::study::scoring::evidence::Subject;
 use crate::study::scoring::scorer::{Scored, Scorer};
+use crate::study::seeds::n_seeds_of;
 use crate::study::session::{Interrupted, Session};
 
 /// The metric of every run: the cosine of sentence embeddings.
@@ -171,6 +174,12 @@ impl Steps<'_> {
         let primary = by_encoder.next().expect("an experiment names an encoder");
         let mut summary = joined(primary, by_encoder);
         summary.drifts = self.drifts(store, &subjects)?;
+        let sources: Vec<Source> = subjects.iter().map(|it| it.source).collect();
+        let kind = match summary.enumeration {
+            None => RateKind::Repeats,
+            Some(_) => RateKind::Exact,
+        };
+        summary.n_seeds = n_seeds_of(store, &sources, METRIC.name(), kind)?;
         Ok(summary)
     }
 
@@ -262,6 +271,7 @@ impl Steps<'_> {
             n_repeats: experiment.n_repeats(),
             n_control_repeats: experiment.repeat_counts().control,
             seed: Some(experiment.seed()),
+            n_seeds: 1,
             enumeration: experiment.enumeration(),
             models: Vec::new(),
             drifts: Vec::new(),

@@ -31,6 +31,7 @@ fn help_lists_the_commands() {
         "import",
         "score",
         "compare",
+        "replicate",
         "drift",
         "report",
         "models",

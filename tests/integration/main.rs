@@ -31,6 +31,7 @@ mod pairs_file;
 mod real_models;
 mod record;
 mod regression;
+mod replicate;
 mod report;
 mod run;
 mod samplings;

@@ -29,16 +29,38 @@ impl Conclusion {
         leak_rate: &Comparison,
         specific: Option<&SpecificComparison>,
     ) -> Self {
-        let found = specific.map_or(leak_rate, |it| it.by(Measure::Specificity));
-        match (found.direction(), specific.is_some()) {
-            (None, _) => match found.equivalence.filter(MarginTest::is_within) {
-                Some(_) => Self::Equivalent,
-                None => Self::CannotTell,
-            },
-            (Some(Direction::Above), true) => Self::More,
-            (Some(Direction::Below), true) => Self::Less,
-            (Some(Direction::Above), false) => Self::HigherRate,
-            (Some(Direction::Below), false) => Self::LowerRate,
+        match specific {
+            Some(specific) => {
+                let measure = Measure::Specificity;
+                Self::by(measure, specific.by(measure))
+            }
+            None => Self::by(Measure::LeakRate, leak_rate),
+        }
+    }
+
+    /// By a difference of one measure.
+    pub(in crate::report) fn by(measure: Measure, found: &Comparison) -> Self {
+        match (found.direction(), measure) {
+            (None, _) if found.equivalence.filter(MarginTest::is_within).is_some() => {
+                Self::Equivalent
+            }
+            (None, _) => Self::CannotTell,
+            (Some(Direction::Above), Measure::LeakRate) => Self::HigherRate,
+            (Some(Direction::Below), Measure::LeakRate) => Self::LowerRate,
+            (Some(Direction::Above), _) => Self::More,
+            (Some(Direction::Below), _) => Self::Less,
+        }
+    }
+
+    /// The answer to whether it leaks more or less, in a word or two.
+    pub(in crate::report) fn short_words(self) -> &'static str {
+        match self {
+            Self::More => "more",
+            Self::Less => "less",
+            Self::HigherRate => "higher",
+            Self::LowerRate => "lower",
+            Self::Equivalent => "equivalent",
+            Self::CannotTell => "cannot tell",
         }
     }
 

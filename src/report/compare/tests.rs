@@ -6,8 +6,8 @@ use super::words::{certain_words, few_clusters_words, trend_words};
 use super::*;
 use crate::generation::EnumerationParams;
 use crate::leakage::{
-    Bounds, Comparison, ConditionRate, ExactRate, Flips, Leak, LeakTrend, LevelContrast, Measure,
-    RepeatFlips,
+    Bounds, Claim, Comparison, ConditionRate, ExactRate, Flips, Leak, LeakTrend, LevelContrast,
+    Measure, RepeatFlips,
 };
 use crate::report::columns::{p_value_text, points};
 use crate::results::{
@@ -65,6 +65,7 @@ fn condition(quantization: &str, bits_per_weight: f64, mean_leak_rate: f64) -> C
         n_repeats: 2,
         n_control_repeats: 2,
         specific: None,
+        claim: Claim::NoSiblings,
         exact: None,
     }
 }

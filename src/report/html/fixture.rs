@@ -437,6 +437,7 @@ fn data_without_matrices() -> ReportData {
         agreements: Vec::new(),
         embedding_model: model("encoder", "F32", 22_000_000, 32.0),
         seed: Some(1),
+        n_seeds: 1,
         enumeration: None,
         numerics_note: None,
         cluster_unit: "control prompt".to_owned(),

@@ -12,6 +12,7 @@ use crate::report::compare::conclusions::{
 use crate::report::compare::words::{
     certain_words, difference_words, few_clusters_words, trend_words,
 };
+use crate::report::seen::seen_words;
 use crate::report::specific::{claim_words, filler_words};
 use crate::report::text::visible;
 use crate::results::{ReportCondition, ReportData};
@@ -159,9 +160,14 @@ fn similarity_sentences(data: &ReportData) -> Vec<String> {
 }
 
 fn caution_sentences(data: &ReportData) -> Vec<String> {
-    let mut sentences = vec![
+    let mut sentences = Vec::new();
+    // Continuations that are enumerated hang on no draw but those of tails.
+    if let (Some(seed), None) = (data.seed, data.enumeration) {
+        sentences.push(seen_words(data.n_seeds, seed, &data.experiment.name));
+    }
+    sentences.push(
         "The intervals speak of prompts like these, of the concepts, models and sampling values of this experiment, and of nothing else.".to_owned(),
-    ];
+    );
     if data.enumeration.is_some() {
         sentences.push("Continuations were enumerated: a rate is that of these prompts and has no luck of draws in it but what the draws of uncovered tails add; what was not enumerated is in what is certain. The intervals are for the choice of prompts alone.".to_owned());
     }

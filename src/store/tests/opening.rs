@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::generation::Method;
 use crate::store::fixture::{Fixture, YAML, new_experiment};
-use crate::store::schema::MIGRATIONS;
+use crate::store::schema::{self, MIGRATIONS};
 use crate::store::{Store, StoreError};
 
 /// The first line of the message of opening what `make` leaves at the path, and the whole message has a hint.
@@ -205,4 +205,38 @@ fn commits_reach_the_disk_and_are_seen_by_others() {
         []
     );
     assert!(folder.path().join("a.sqlite-wal").exists());
+}
+
+/// Another machine's database is opened so: not even its schema changes, and what only its journal has is read.
+#[test]
+fn a_copy_leaves_an_earlier_schema_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.sqlite");
+    let mut writer = Connection::open(&path).unwrap();
+    let journal = "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0";
+    writer.execute_batch(journal).unwrap();
+    schema::migrate(&mut writer, &MIGRATIONS[..5]).unwrap();
+    let files = || {
+        let names = std::fs::read_dir(folder.path()).unwrap();
+        let mut files: Vec<_> = names
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (std::fs::read(&path).unwrap(), path))
+            .collect();
+        files.sort();
+        files
+    };
+    let before = files();
+    let store = Store::open_copy(&path).unwrap();
+    assert_eq!(store.path(), path);
+    assert!(store.experiments().unwrap().is_empty());
+    drop(store);
+    assert!(before == files());
+    let version: i64 = writer
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(version, 5);
+    let missing = Store::open_copy(&folder.path().join("b.sqlite"));
+    assert!(matches!(missing, Err(StoreError::Missing { .. })));
+    let is_folder = Store::open_copy(folder.path());
+    assert!(matches!(is_folder, Err(StoreError::IsFolder { .. })));
 }

@@ -94,15 +94,41 @@ fn assemble(
     comparing: &Comparing,
 ) -> anyhow::Result<ComparisonReport> {
     let conditions = read_all(store, sets)?;
-    let clusters = clusters(&conditions, comparing.unit);
+    let (unit, n_flips, margin) = (comparing.unit, comparing.n_flips, comparing.margin);
+    let mut report = report_of(store, &conditions, unit, n_flips, margin)?;
+    let tests = tests(store, sets[0], margin)?;
+    let clusters = clusters(&conditions, unit);
+    for others in other_similarities(stored, sets) {
+        let others = read_all(store, &others)?;
+        let agreements = agreements_with(&conditions, &others);
+        report.agreements.extend(agreements);
+        add_differences(
+            &mut report.comparisons,
+            &others.iter().collect::<Vec<_>>(),
+            &clusters,
+            tests,
+        );
+    }
+    Ok(report)
+}
+
+/// Conditions, of which there is at least one, against the first of them, without other metrics and encoders.
+pub(crate) fn report_of(
+    store: &Store,
+    conditions: &[Estimates<'_>],
+    unit: ClusterUnit,
+    n_flips: usize,
+    margin: Option<f64>,
+) -> anyhow::Result<ComparisonReport> {
+    let clusters = clusters(conditions, unit);
     let (base, others) = conditions.split_first().expect("the base is a condition");
-    let tests = tests(store, base.set, comparing.margin)?;
+    let tests = tests(store, base.set, margin)?;
     let mut comparisons = Vec::new();
     for (other, found) in others
         .iter()
         .zip(compare_all(base, others, &clusters, tests))
     {
-        let changed = changed_pairs(&base.pairs, &other.pairs, &clusters, comparing.n_flips);
+        let changed = changed_pairs(&base.pairs, &other.pairs, &clusters, n_flips);
         let changed = changed
             .iter()
             .map(|pair| changed_text(store, base, other, pair));
@@ -117,18 +143,8 @@ fn assemble(
             ..condition_comparison(base, other, found)
         });
     }
-    let mut agreements = Vec::new();
-    for others in other_similarities(stored, sets) {
-        let others = read_all(store, &others)?;
-        agreements.extend(agreements_with(&conditions, &others));
-        add_differences(
-            &mut comparisons,
-            &others.iter().collect::<Vec<_>>(),
-            &clusters,
-            tests,
-        );
-    }
     let set = base.set;
+    let sets: Vec<&StoredCondition> = conditions.iter().map(|it| it.set).collect();
     Ok(ComparisonReport {
         experiment: set.experiment_name.clone(),
         experiment_sha256: set.experiment_sha256.clone(),
@@ -136,18 +152,18 @@ fn assemble(
         metric: set.key.metric.clone(),
         embedding_model: set.embedding_model.clone(),
         seed: set.key.seed,
-        unit: cluster_unit(comparing.unit).to_owned(),
+        unit: cluster_unit(unit).to_owned(),
         flip_seed: FLIPS.seed,
         enumeration: set.key.enumeration(),
-        numerics_note: numerics_note(sets),
+        numerics_note: numerics_note(&sets),
         conditions: conditions
             .iter()
             .filter_map(|it| condition(it, &clusters))
             .collect(),
         comparisons,
         base_disagreement: repeat_disagreement(&base.verdicts),
-        trends: trends(&conditions, &clusters),
-        agreements,
+        trends: trends(conditions, &clusters),
+        agreements: Vec::new(),
     })
 }
 
@@ -210,6 +226,7 @@ fn condition(found: &Estimates<'_>, clusters: &Clusters) -> Option<Condition> {
         rate: condition_rate(&found.rates, clusters)?,
         n_repeats: n_repeats(0),
         n_control_repeats: n_repeats(1),
+        claim: whole.claim(),
         exact: whole.exact,
         specific: whole.specific,
     })

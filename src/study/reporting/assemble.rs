@@ -25,6 +25,7 @@ use crate::study::comparing::{
 };
 use crate::study::drifting::model_drift;
 use crate::study::estimates::{Estimates, clusters, likely_texts, prompts, read_all};
+use crate::study::seeds::n_seeds;
 use crate::study::selecting::{bases, condition_name, numerics_note, other_similarities};
 use crate::study::session::Session;
 
@@ -58,6 +59,7 @@ pub(crate) fn assemble(
             store.model_record(first.key.experiment, first.key.embedding_model)?,
         ),
         seed,
+        n_seeds: n_seeds(store, stored, sets)?,
         enumeration: first.key.enumeration(),
         numerics_note: numerics_note(sets),
         cluster_unit: cluster_unit(reporting.unit).to_owned(),

@@ -14,11 +14,11 @@ use super::encoding::{Encoding, similarity_text};
 use super::evidence::{Evidence, Repeats, Subject};
 use super::scorer::{Scored, Scorer};
 use crate::generation::sampling_labels;
-use crate::leakage::{Metric, Rounding};
+use crate::leakage::{Metric, RateKind, Rounding};
 use crate::llama::Backend;
 use crate::results::{ModelSummary, Summary};
 use crate::store::{
-    ComparedModel, ComparedText, Comparison, IMPORTED_SEED, Store, StoredExperiment,
+    ComparedModel, ComparedText, Comparison, IMPORTED_SEED, Source, Store, StoredExperiment,
 };
 use crate::study::asking::register_model;
 use crate::study::models::encoder::{
@@ -26,6 +26,7 @@ use crate::study::models::encoder::{
 };
 use crate::study::models::file::{stored_composition, stored_derivation, stored_label_share};
 use crate::study::models::wanted::Wanted;
+use crate::study::seeds::n_seeds_of;
 use crate::study::selecting;
 use crate::study::session::Session;
 
@@ -194,7 +195,12 @@ impl Call<'_> {
             let of = wishes[idx].iter();
             let mut of = of.filter_map(|wish| found.remove(&(idx, metric, wish)));
             let primary = of.next().expect("each wish was scored");
-            summaries.push(joined(primary, of));
+            let sources = scorable[idx].models.iter().map(|(_, it)| it.source);
+            let sources: Vec<Source> = sources.collect();
+            summaries.push(Summary {
+                n_seeds: n_seeds_of(store, &sources, metric.name(), RateKind::Repeats)?,
+                ..joined(primary, of)
+            });
         }
         Ok(summaries)
     }
@@ -337,6 +343,7 @@ fn new_summary(scorer: &Scorer<'_>, store: &Store, scorable: &Scorable) -> Summa
         n_repeats: n_of(|found| &found.test),
         n_control_repeats: n_of(|found| &found.control),
         seed: (!is_unknown).then_some(scorable.seed),
+        n_seeds: 1,
         models: Vec::new(),
         enumeration: None,
         drifts: Vec::new(),

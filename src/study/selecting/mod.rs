@@ -17,11 +17,11 @@ use crate::store::{
     ConditionKey, ExperimentId, KeyField, Store, StoredCondition, StoredExperiment,
 };
 
-pub(crate) use alike::{difference, is_file_alone, numerics_note};
+pub(crate) use alike::{difference, is_computed_alike, is_file_alone, numerics_note};
 pub(crate) use bases::bases;
 pub(crate) use narrowing::{Selected, USUAL_METRIC, rate_kind};
 pub(crate) use words::{
-    EXPERIMENT, Name, condition_name, hint, is_encoder, is_experiment, resolve,
+    EXPERIMENT, Name, condition_name, experiment_version, hint, is_encoder, is_experiment, resolve,
 };
 
 use narrowing::{METRIC, Policy, SEED};

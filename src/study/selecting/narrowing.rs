@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{anyhow, bail};
 
-use super::words::{LEAKS, Name, is_encoder, is_experiment, listing, resolve, short, with_meant};
+use super::words::{
+    LEAKS, Name, experiment_version, is_encoder, is_experiment, listing, resolve, short, with_meant,
+};
 use crate::experiment::did_you_mean;
 use crate::leakage::RateKind;
 use crate::store::StoredCondition;
@@ -210,13 +212,12 @@ impl<'a> Selected<'a> {
     }
 
     fn no_common(&self, words: &[&str]) -> anyhow::Error {
-        let version = |set: &StoredCondition| {
-            let digits = short(&set.experiment_sha256);
-            format!("{} ({digits})", set.experiment_name)
-        };
         let lines = words.iter().map(|word| {
             let of_word = self.sets.iter().filter(|set| Name::of(set).is(word));
-            format!("\n  {word}: {}", listing(of_word.map(|set| version(set))))
+            format!(
+                "\n  {word}: {}",
+                listing(of_word.map(|set| experiment_version(set)))
+            )
         });
         anyhow!(
             "no experiment has leaks of all of these models:{}\nhint: run one experiment with all of them",

@@ -130,6 +130,12 @@ pub(crate) fn short(sha256: &str) -> String {
     sha256.chars().take(12).collect()
 }
 
+/// An experiment's name with the digits that tell its versions apart.
+pub(crate) fn experiment_version(set: &StoredCondition) -> String {
+    let digits = short(&set.experiment_sha256);
+    format!("{} ({digits})", set.experiment_name)
+}
+
 /// Each word once, in order.
 pub(crate) fn listing(words: impl IntoIterator<Item = String>) -> String {
     let words: BTreeSet<String> = words.into_iter().collect();
