@@ -85,8 +85,8 @@ fn each_column_is_the_comparison_of_its_seed() {
     for expected in [
         "seed 1 ",
         "seed 2 ",
-        "b:F32 against a:F32",
-        "What stands every time: ",
+        "  against a:F32",
+        "Stands every time: ",
         "seeds are draws, prompts stay the clusters",
     ] {
         assert!(

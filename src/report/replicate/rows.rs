@@ -242,39 +242,48 @@ fn difference_cell(found: &Comparison, measure: Measure) -> Cell {
     }
 }
 
-/// Says which answers stand, which do not and which nobody can give, a sentence each.
+/// Says which answers stand, which do not and which no column gives, a sentence each.
 pub(super) fn answer(rows: &[Row<'_>], n_columns: usize) -> Vec<String> {
-    let (mut stand, mut differ, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
-    for row in rows {
-        match row.standing() {
-            Standing::Stands(_) => {
-                let verdict = row.verdicts().first().map(|(verdict, _)| *verdict);
-                stand.push(row.clause(verdict));
-            }
-            Standing::Differs(_) => differ.push(row.differing_clause()),
-            Standing::CannotTell(_) => unknown.push(row.clause(None)),
-            Standing::Once => {}
-        }
-    }
     if n_columns < 2 {
         return vec![
             "Seen once: `seep run FILE --seed N` adds a seed, `--with` the database of another machine."
                 .to_owned(),
         ];
     }
-    let none = |clauses: &[String], none: &str| match clauses {
-        [] => none.to_owned(),
-        some => some.join("; "),
+    let stands = rows.iter().filter_map(|row| match row.standing() {
+        Standing::Stands(_) => Some(row.clause(Some(row.verdicts().first()?.0))),
+        _ => None,
+    });
+    let differs = rows.iter().filter_map(|row| match row.standing() {
+        Standing::Differs(_) => Some(row.differing_clause()),
+        _ => None,
+    });
+    let listed = |clauses: Vec<String>| match clauses.is_empty() {
+        true => "nothing".to_owned(),
+        false => clauses.join("; "),
     };
     let mut sentences = vec![
-        format!("What stands every time: {}.", none(&stand, "nothing")),
-        format!("What does not: {}.", none(&differ, "nothing")),
+        format!("Stands every time: {}.", listed(stands.collect())),
+        format!("Does not stand: {}.", listed(differs.collect())),
     ];
+    let unknown = unknown_clauses(rows);
     if !unknown.is_empty() {
-        sentences.push(format!(
-            "What could be told no time: {}.",
-            unknown.join("; ")
-        ));
+        sentences.push(format!("Cannot be told any time: {}.", listed(unknown)));
     }
     sentences
+}
+
+/// The questions that no column answers; those about two conditions together.
+fn unknown_clauses(rows: &[Row<'_>]) -> Vec<String> {
+    let unknown = rows.iter();
+    let unknown = unknown.filter(|row| matches!(row.standing(), Standing::CannotTell(_)));
+    let by_subject = unknown.chunk_by(|row| (row.name, row.base));
+    let clauses = by_subject.into_iter().map(|((name, base), rows)| {
+        let figures = rows.map(Row::figure).join(", ");
+        match base {
+            Some(base) => format!("if {name} lies above or below {base} by {figures}"),
+            None => format!("if {name} leaks"),
+        }
+    });
+    clauses.collect()
 }

@@ -2,6 +2,8 @@
 //!
 //! Owns layout and legends; answers and their words are in `rows`.
 
+use itertools::Itertools as _;
+
 use super::rows::{Cell, Row, Verdict, answer, rows};
 use crate::report::columns::{plain_table, points, points_range};
 use crate::report::compare::conclusions::similarity_name;
@@ -38,12 +40,16 @@ fn heading(found: &Replication) -> String {
 }
 
 fn facts(column: &ReplicationColumn) -> String {
-    let machines = match &column.machines[..] {
-        [] => "a machine that is not recorded".to_owned(),
-        machines => machines.join("; "),
+    // The features of a processor come after its name and fill a line by themselves.
+    let names = column.machines.iter();
+    let names = names.filter_map(|machine| machine.split(", ").next());
+    let machines = names.unique().join("; ");
+    let machine = match machines.as_str() {
+        "" => "a machine that is not recorded",
+        machines => machines,
     };
     format!(
-        "{} (experiment {}), llama.cpp {}, {machines}",
+        "{} (experiment {}), llama.cpp {}, {machine}",
         column.database,
         &column.experiment_sha256[..12.min(column.experiment_sha256.len())],
         column.llama_cpp_version
@@ -71,16 +77,16 @@ fn table(found: &Replication, rows: &[Row<'_>]) -> String {
     let mut columns = vec!["condition", "figure"];
     columns.extend(names.iter().map(String::as_str));
     columns.extend(["pooled", ""]);
-    let mut last = None;
-    let cells = rows.iter().map(|row| {
-        let subject = Some((row.name, row.base));
-        // What names the condition stands in its first row.
-        let name = match row.base {
-            _ if last == subject => String::new(),
-            Some(base) => format!("{} against {base}", row.name),
-            None => row.name.to_owned(),
+    let subject = |row_idx: usize| rows.get(row_idx).map(|row| (row.name, row.base));
+    let cells = rows.iter().enumerate().map(|(row_idx, row)| {
+        let nth = (0..row_idx).rev();
+        let nth = nth.take_while(|before| subject(*before) == subject(row_idx));
+        // The condition stands in its first row, its base in the next one.
+        let name = match (nth.count(), row.base) {
+            (0, _) => row.name.to_owned(),
+            (1, Some(base)) => format!("  against {base}"),
+            _ => String::new(),
         };
-        last = subject;
         let mut cells = vec![name, row.figure().to_owned()];
         cells.extend(row.cells.iter().map(|cell| cell_text(*cell)));
         cells.push(cell_text(row.pooled));

@@ -126,7 +126,7 @@ fn column(database: &str, seed: u64) -> ReplicationColumn {
         seed,
         numerics_idx: 1,
         llama_cpp_version: "b10252".to_owned(),
-        machines: vec!["a processor".to_owned()],
+        machines: vec!["a processor, AVX2 = 1, CPU".to_owned()],
     }
 }
 
@@ -191,9 +191,10 @@ fn the_table_ends_with_what_stands() {
         "54.0 (52.0 to 56.0) leaks",
         "+3.0 (+1.0 to +5.0) more",
         "-1.0 (-3.0 to +1.0) cannot tell",
-        "\nWhat stands every time: qwen:Q2_K leaks; qwen:Q2_K leaks more than qwen:Q8_0; qwen:Q2_K has more specific leakage than qwen:Q8_0.\n\
-         What does not: if qwen:Q2_K has a higher or lower Leak-Rate than qwen:Q8_0 (higher in 1, lower in 1, cannot tell in 1).\n\
-         What could be told no time: if qwen:Q8_0 leaks.\n",
+        "\n  against qwen:Q8_0   specific leakage   ",
+        "\nStands every time: qwen:Q2_K leaks; qwen:Q2_K leaks more than qwen:Q8_0; qwen:Q2_K has more specific leakage than qwen:Q8_0.\n\
+         Does not stand: if qwen:Q2_K has a higher or lower Leak-Rate than qwen:Q8_0 (higher in 1, lower in 1, cannot tell in 1).\n\
+         Cannot be told any time: if qwen:Q8_0 leaks.\n",
     ] {
         assert!(text.contains(expected), "{expected:?} is not in\n{text}");
     }
