@@ -5,17 +5,18 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Experiment;
 use super::expand::{expand, expand_fillers, refuse_doubled};
+use super::extending::Base;
 use super::families::NamedFamilies;
 use super::lint::{lint, unbalanced, unused_fillers, without_placebo};
-use super::node::{self, Field, Node, Value};
+use super::node;
 use super::problem::{ExperimentErrors, Problem, io_reason};
 use super::prompts::{has_no_prompts, needs_concepts};
-use super::read::{Fields, ONE_ENCODER, Reader, SEVERAL_ENCODERS, TOP_LEVEL, Text};
+use super::read::{Fields, ONE_ENCODER, Reader, SEVERAL_ENCODERS, TOP_LEVEL};
 use super::source::{Position, SourceFile};
 use super::suggest::did_you_mean;
 
@@ -58,42 +59,9 @@ fn read_experiment(reader: &mut Reader, main: &Arc<SourceFile>) -> Option<Experi
     let Some(entry) = fields.entry("extends") else {
         return read_sections(reader, fields, main, None);
     };
-    let base = reader.base_file(main, &entry.node)?;
-    let base_node = node::parse(&base, &mut reader.problems)?;
-    let base_fields = reader.fields(&base_node, &TOP_LEVEL, "name: colors")?;
-    if let Some(second) = base_fields.entry("extends") {
-        reader.report(extended_twice(main, entry, second));
-    }
-    read_sections(reader, fields.over(base_fields), main, Some(&base))
-}
-
-/// The problem that the file named by `first` extends a file itself, or even this one.
-fn extended_twice(main: &SourceFile, first: &Field, second: &Field) -> Problem {
-    let target = match &second.node.value {
-        Value::String(name) => second.node.position.file().beside(name),
-        _ => PathBuf::new(),
-    };
-    let (message, hint) = if is_same_file(&target, main.path()) {
-        (
-            "the two files extend each other",
-            "remove `extends` from one of them",
-        )
-    } else {
-        (
-            "an extended file cannot itself extend another one",
-            "extend the last file of the chain instead",
-        )
-    };
-    Problem::error(&first.node.position, message)
-        .earlier(&second.key_position, "it extends here")
-        .hint(hint)
-}
-
-fn is_same_file(left: &Path, right: &Path) -> bool {
-    match (fs::canonicalize(left), fs::canonicalize(right)) {
-        (Ok(left), Ok(right)) => left == right,
-        _ => false,
-    }
+    let base = Base::read(reader, main, entry)?;
+    let base_fields = reader.fields(&base.node, &TOP_LEVEL, "name: colors")?;
+    read_sections(reader, fields.over(base_fields), main, Some(&base.file))
 }
 
 fn read_sections(
@@ -199,33 +167,8 @@ fn require_top_level(reader: &mut Reader, fields: &Fields<'_>) {
     }
 }
 
-impl Reader {
-    /// The file named by `extends`.
-    fn base_file(&mut self, main: &SourceFile, node: &Node) -> Option<Arc<SourceFile>> {
-        let name = self.text(node, "extends", Text::Line)?;
-        let path = main.beside(name);
-        if is_same_file(&path, main.path()) {
-            let problem = Problem::error(&node.position, "the file extends itself");
-            self.report(problem.hint("leave `extends` out, or name another file"));
-            return None;
-        }
-        match read_file(&path) {
-            Ok(file) => Some(file),
-            Err(Unreadable::NotUtf8(problem)) => {
-                self.report(*problem);
-                None
-            }
-            Err(Unreadable::NotRead { reason, hint, .. }) => {
-                let message = format!("cannot read `{}`: {reason}", path.display());
-                self.report(Problem::error(&node.position, message).maybe_hint(hint));
-                None
-            }
-        }
-    }
-}
-
 /// Why a file has no text.
-enum Unreadable {
+pub(super) enum Unreadable {
     NotRead {
         file: Arc<SourceFile>,
         reason: String,
@@ -246,7 +189,7 @@ impl Unreadable {
     }
 }
 
-fn read_file(path: &Path) -> Result<Arc<SourceFile>, Unreadable> {
+pub(super) fn read_file(path: &Path) -> Result<Arc<SourceFile>, Unreadable> {
     let bytes = read_bytes(path).map_err(|error| {
         let is_missing = error.kind() == io::ErrorKind::NotFound;
         Unreadable::NotRead {

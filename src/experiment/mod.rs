@@ -9,6 +9,7 @@
 mod balance;
 mod encoders;
 mod expand;
+mod extending;
 mod families;
 mod fields;
 mod fillers;

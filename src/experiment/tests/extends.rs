@@ -2,6 +2,7 @@
 
 use super::{Files, GOOD};
 use crate::digest::Digest;
+use crate::experiment::declared_margin;
 
 /// A file that takes all but its name and concepts from `base.yaml`.
 const SMALL: &str = "name: larger\nconcepts: [red, scarlet, blue]\nextends: base.yaml\n";
@@ -158,15 +159,74 @@ fn a_misspelt_extends_is_the_only_problem() {
 
 #[test]
 fn a_value_that_names_no_file_is_refused() {
-    let shown = shown(&[("x.yaml", &SMALL.replace("base.yaml", "[base.yaml]"))]);
-    insta::assert_snapshot!(shown, @r"
+    let shown = shown(&[
+        ("x.yaml", &SMALL.replace("base.yaml", "[base.yaml, 7]")),
+        ("base.yaml", GOOD),
+    ]);
+    insta::assert_snapshot!(shown, @r#"
     error: `extends` has the wrong type
-     --> x.yaml:3:10
+     --> x.yaml:3:22
       |
-    3 | extends: [base.yaml]
-      |          ^^^^^^^^^^^ expected a string, found a list
+    3 | extends: [base.yaml, 7]
+      |                      ^ expected a string, found the number `7`
+      |
+      = hint: put quotes around it: "7"
 
     1 problem in x.yaml; nothing was run
+    "#);
+}
+
+/// Two files that differ in their prompts, their name and nothing else.
+fn domains() -> [(&'static str, String); 2] {
+    let good = format!("margin: 3\n{GOOD}");
+    let other = good.replace("name: small", "name: other");
+    let other = other.replace("[red, blue]", "[red, sad]");
+    [
+        ("a.yaml", GOOD.to_owned()),
+        (
+            "b.yaml",
+            other
+                .replace("id: ", "id: b-")
+                .replace("house", "room")
+                .replace("He ", "She ")
+                .replace("In a", "In the"),
+        ),
+    ]
+}
+
+#[test]
+fn the_prompts_of_several_extended_files_are_joined() {
+    let [a, b] = domains();
+    let text = "name: both\nextends: [a.yaml, b.yaml]\n";
+    let files = Files::new(&[("x.yaml", text), (a.0, &a.1), (b.0, &b.1)]);
+    let experiment = files.load("x.yaml").unwrap();
+    assert_eq!(experiment.concepts(), ["red", "blue", "sad"]);
+    let texts = experiment.extended().unwrap().text();
+    assert_eq!(declared_margin(text, Some(texts)), Some(3.0));
+    assert_eq!(texts, format!("# a.yaml\n{}\n# b.yaml\n{}\n", a.1, b.1));
+}
+
+#[test]
+fn several_extended_files_that_differ_in_more_than_prompts_are_refused() {
+    let [a, b] = domains();
+    let b = b.1.replace("top_k: 0", "top_k: 5");
+    let text = "name: both\nextends: [a.yaml, b.yaml]\n";
+    let shown = shown(&[("x.yaml", text), (a.0, &a.1), ("b.yaml", &b)]);
+    insta::assert_snapshot!(shown, @r"
+    error: `sampling` differs between the extended files
+     --> b.yaml:9:1
+      |
+    9 | sampling:
+      | ^^^^^^^^
+      |
+     ::: a.yaml:8:1
+      |
+    8 | sampling:
+      | -------- the other one
+      |
+      = hint: files that are extended together differ in their prompts only
+
+    1 problem in b.yaml; nothing was run
     ");
 }
 
