@@ -1,6 +1,9 @@
 //! The design of an experiment: how many generations each prompt has, and how evenly templates meet concepts.
 
+use std::path::Path;
+
 use super::*;
+use crate::experiment::balance::range;
 
 /// The good file with these templates of one category, each with its concepts.
 fn with_templates(templates: &[&str]) -> String {
@@ -114,4 +117,42 @@ fn a_plan_has_as_many_requests_as_the_larger_number() {
     let last = plan.request(controls[0], 14);
     let tokens = Arc::clone(&prompt_tokens[controls[0]]);
     assert_eq!(last, &context.request(tokens, 14));
+}
+
+/// An experiment of this checkout, which must be without a warning.
+fn shipped(name: &str) -> Experiment {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    let experiment = Experiment::load(&folder.join(name)).unwrap();
+    assert!(experiment.warnings().is_empty(), "{name}");
+    experiment
+}
+
+/// The least and the most templates of a concept, and of two concepts of different families.
+fn evenness(experiment: &Experiment) -> [Option<[usize; 2]>; 2] {
+    let found = experiment.balance().unwrap();
+    assert_eq!(found.n_in_template, [3, 3]);
+    [
+        range(found.n_of_concepts.into_values()),
+        range(found.n_of_two.into_values()),
+    ]
+}
+
+#[test]
+fn shipped_designs_are_even() {
+    let colors = shipped("colors.yaml");
+    assert_eq!(colors.balance().unwrap().n_templates, 110);
+    assert_eq!(evenness(&colors), [Some([30, 30]), Some([6, 6])]);
+    for domain in [
+        "animals",
+        "foods",
+        "occupations",
+        "music",
+        "weather",
+        "places",
+    ] {
+        let domain = shipped(&format!("suite/{domain}.yaml"));
+        assert_eq!(domain.pairs().len(), 360);
+        assert_eq!(evenness(&domain), [Some([30, 30]), Some([6, 6])]);
+    }
+    assert_eq!(shipped("suite/all.yaml").pairs().len(), 2160);
 }
