@@ -315,7 +315,8 @@ impl From<Metric> for crate::leakage::Metric {
 #[derive(Debug, Args)]
 pub struct CompareArgs {
     /// The condition that the others are compared with: name, name:quantization, or the first 8 digits of a file's sha256;
-    /// of a sweep as it prints them, "name:quantization temperature=0.5".
+    /// of a sweep as it prints them, "name:quantization temperature=0.5", and one of several wordings by its name,
+    /// "name:quantization plain"; without it all are compared, each with the same, and their means.
     pub base: String,
     /// The other conditions, named alike.
     #[arg(required = true, value_name = "OTHER")]
@@ -398,8 +399,8 @@ pub struct ReportArgs {
     #[arg(long, value_name = "NAME")]
     pub experiment: Option<String>,
     /// The condition that all others are compared with: name, name:quantization, or the first 8 digits of a file's
-    /// sha256; unless given of each model the file with most bits per weight, under each sampling, and of a single file
-    /// its first sampling.
+    /// sha256; unless given of each model the file with most bits per weight, under each sampling in each wording, and of
+    /// a single file its first sampling and wording.
     #[arg(long, value_name = "NAME")]
     pub base: Option<String>,
     /// The metric; sbert unless given.

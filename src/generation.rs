@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::digest::Digest;
 
 pub use enumeration::{Continuation, Enumeration, EnumerationParams, Method};
-pub use label::sampling_labels;
+pub use label::{joined_label, sampling_labels};
 
 /// Everything that decides which token follows a logits row, besides the seed.
 #[derive(Debug, Clone, PartialEq)]

@@ -90,8 +90,9 @@
 //! | test prompt, control prompt; prompt pair | with and without the concept; the two together |
 //! | template, category | a pair with a slot for the concept; the kind of association asked about |
 //! | sampling | one set of sampling values; a sweep gives a model several |
+//! | wording | the messages in which prompts are sent, by name where an experiment has several; the mean over wordings takes them as fixed |
 //! | preset | a named source of sampling values that the file does not write out |
-//! | condition | everything that a verdict depends on besides pair and repeat: experiment, model file, sampling, seed, method, numerics, metric and its signature |
+//! | condition | everything that a verdict depends on besides pair and repeat: experiment, model file, sampling, wording, seed, method, numerics, metric and its signature |
 //! | base | the condition that others are compared with |
 //! | method | the way to leak probabilities: from repeats, or exactly |
 //! | numerics | the arithmetic of logits: schedule, build of llama.cpp, and a digest of some logits |

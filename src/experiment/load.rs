@@ -16,7 +16,9 @@ use super::lint::{lint, unbalanced, unused_fillers, without_placebo};
 use super::node;
 use super::problem::{ExperimentErrors, Problem, io_reason};
 use super::prompts::{has_no_prompts, needs_concepts};
-use super::read::{Fields, ONE_ENCODER, Reader, SEVERAL_ENCODERS, TOP_LEVEL};
+use super::read::{
+    Fields, ONE_ENCODER, ONE_WORDING, Reader, SEVERAL_ENCODERS, SEVERAL_WORDINGS, TOP_LEVEL,
+};
 use super::source::{Position, SourceFile};
 use super::suggest::did_you_mean;
 
@@ -76,7 +78,7 @@ fn read_sections(
     }
     let name = reader.name(&fields);
     let question = reader.question(&fields);
-    let prompt_format = reader.prompt_format(&fields);
+    let wordings = reader.wordings(&fields);
     let sampling = reader.sampling(&fields);
     let models = reader.models(&fields);
     let embedding_models = reader.embedding_models(&fields);
@@ -113,7 +115,7 @@ fn read_sections(
         extended: base.map(Arc::clone),
         name: name?,
         question: question?,
-        prompt_format: prompt_format?,
+        wordings: wordings?,
         sampling: sampling.grid,
         n_repeats: sampling.n_repeats,
         n_control_repeats: sampling.n_control_repeats,
@@ -143,13 +145,15 @@ fn require_top_level(reader: &mut Reader, fields: &Fields<'_>) {
     let mut keys = vec![
         ("name", "colors"),
         ("question", "Does a colour leak?"),
-        ("prompt", "{system: null, user: \"{prompt}\"}"),
         ("sampling", "{temperature: 0.5, ...}"),
         (
             "models",
             "[{name: qwen2.5-0.5b-instruct, quantizations: [Q4_K_M]}]",
         ),
     ];
+    if fields.lacks(SEVERAL_WORDINGS) {
+        keys.insert(2, (ONE_WORDING, "{system: null, user: \"{prompt}\"}"));
+    }
     if fields.lacks(SEVERAL_ENCODERS) {
         keys.push((ONE_ENCODER, "all-minilm-l6-v2"));
     }

@@ -33,6 +33,7 @@ mod slot;
 mod source;
 mod stop;
 mod suggest;
+mod wordings;
 
 #[cfg(test)]
 mod tests;
@@ -76,7 +77,7 @@ pub struct Experiment {
     extended: Option<Arc<SourceFile>>,
     name: String,
     question: String,
-    prompt_format: PromptFormat,
+    wordings: Vec<Wording>,
     sampling: SamplingGrid,
     n_repeats: u32,
     n_control_repeats: Option<u32>,
@@ -98,9 +99,10 @@ pub struct Experiment {
     warnings: Vec<Problem>,
 }
 
-/// The messages in which a prompt is sent.
+/// A wording: the messages in which prompts are sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PromptFormat {
+pub struct Wording {
+    name: String,
     system: Option<String>,
     user: String,
 }
@@ -124,7 +126,12 @@ pub struct PromptPair {
     pub control_prompt_idx: usize,
 }
 
-impl PromptFormat {
+impl Wording {
+    /// The name: lowercase letters, digits and hyphens; empty where the experiment has one wording without a name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The system message; None sends none.
     pub fn system(&self) -> Option<&str> {
         self.system.as_deref()
@@ -158,14 +165,14 @@ impl Experiment {
         &self.question
     }
 
-    /// The messages in which a prompt is sent.
-    pub fn prompt_format(&self) -> &PromptFormat {
-        &self.prompt_format
+    /// The wordings in which prompts are sent, in file order; at least one.
+    pub fn wordings(&self) -> &[Wording] {
+        &self.wordings
     }
 
-    /// The user message for a prompt.
-    pub fn user_message(&self, prompt: &str) -> String {
-        self.prompt_format.user_message(prompt)
+    /// The first wording.
+    pub fn first_wording(&self) -> &Wording {
+        &self.wordings[0]
     }
 
     /// The samplings of a model: every combination of the values of the file, in its order; at least one.

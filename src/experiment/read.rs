@@ -28,7 +28,8 @@ pub(crate) const TOP_LEVEL: Section = Section {
     keys: &[
         "name",
         "question",
-        "prompt",
+        ONE_WORDING,
+        SEVERAL_WORDINGS,
         "sampling",
         "models",
         ONE_ENCODER,
@@ -45,9 +46,14 @@ pub(crate) const TOP_LEVEL: Section = Section {
     ],
 };
 pub(crate) const PROMPT: Section = Section {
-    name: "prompt",
-    title: "prompt",
+    name: ONE_WORDING,
+    title: ONE_WORDING,
     keys: &["system", "user"],
+};
+pub(crate) const WORDINGS: Section = Section {
+    name: SEVERAL_WORDINGS,
+    title: "an item of `prompts`",
+    keys: &["name", "system", "user"],
 };
 pub(crate) const SAMPLING: Section = Section {
     name: "sampling",
@@ -115,8 +121,16 @@ pub(crate) const ONE_ENCODER: &str = "embedding_model";
 /// The key that names several.
 pub(crate) const SEVERAL_ENCODERS: &str = "embedding_models";
 
+/// The key of the only wording.
+pub(crate) const ONE_WORDING: &str = "prompt";
+/// The key that names several.
+pub(crate) const SEVERAL_WORDINGS: &str = "prompts";
+
 /// Keys of which a file has one: a base's is put aside where the file above it has the other.
-const FORMS: [&str; 2] = [ONE_ENCODER, SEVERAL_ENCODERS];
+const FORMS: [[&str; 2]; 2] = [
+    [ONE_ENCODER, SEVERAL_ENCODERS],
+    [ONE_WORDING, SEVERAL_WORDINGS],
+];
 
 /// The known keys of a mapping, each once.
 #[derive(Debug, Clone)]
@@ -146,11 +160,10 @@ impl<'n> Fields<'n> {
     /// These fields, with those of `base` for keys that are not here, nor the key that says the same in another form.
     pub(crate) fn over(mut self, base: Fields<'n>) -> Fields<'n> {
         let missing = |entry: &&Field| {
-            let mut keys = vec![entry.key.as_str()];
-            if FORMS.contains(&keys[0]) {
-                keys.extend(FORMS);
-            }
-            keys.iter().all(|key| self.entry(key).is_none())
+            let key = entry.key.as_str();
+            let of_key = FORMS.iter().find(|forms| forms.contains(&key));
+            let forms = of_key.copied().unwrap_or([key, key]);
+            forms.iter().all(|key| self.entry(key).is_none())
         };
         let inherited: Vec<_> = base.entries.iter().copied().filter(missing).collect();
         self.entries.extend(inherited);

@@ -9,6 +9,7 @@ mod ladders;
 mod mode;
 mod pairs_file;
 mod samplings;
+mod wordings;
 mod wrong_models;
 mod wrong_prompts;
 mod wrong_values;
@@ -119,8 +120,8 @@ fn every_field_is_read() {
     let experiment = files.load("x.yaml").unwrap();
     assert_eq!(experiment.name(), "small");
     assert_eq!(experiment.question(), "Does a colour leak?");
-    assert_eq!(experiment.prompt_format().system(), Some("Be brief."));
-    assert_eq!(experiment.prompt_format().user(), "{prompt}");
+    assert_eq!(experiment.first_wording().system(), Some("Be brief."));
+    assert_eq!(experiment.first_wording().user(), "{prompt}");
     let sampling = SamplingParams {
         temperature: 0.5,
         top_k: 0,
@@ -262,7 +263,7 @@ fn the_user_message_takes_the_prompt_as_it_is() {
     );
     let experiment = load(&yaml).unwrap();
     assert_eq!(
-        experiment.user_message("He {prompt} is"),
+        experiment.first_wording().user_message("He {prompt} is"),
         "He {prompt} is {your_answer}\nYour answer:"
     );
 }
@@ -531,6 +532,7 @@ fn the_readme_shows_what_is_printed() {
         include_str!("tests/mode.rs"),
         include_str!("tests/pairs_file.rs"),
         include_str!("tests/samplings.rs"),
+        include_str!("tests/wordings.rs"),
         include_str!("tests/wrong_models.rs"),
         include_str!("tests/wrong_prompts.rs"),
         include_str!("tests/wrong_values.rs"),
@@ -553,6 +555,7 @@ fn the_readme_describes_every_key() {
     let sections = [
         read::TOP_LEVEL,
         read::PROMPT,
+        read::WORDINGS,
         read::SAMPLING,
         read::MODELS,
         read::QUANTIZATIONS,

@@ -48,6 +48,7 @@ const RATES: Layout = Layout {
         column("Quantization", Content::Text("quantization", ""), true),
         column("Bits/weight", Content::Number("bits_per_weight", 2), true),
         column("Sampling", Content::Text("sampling", ""), false),
+        column("Wording", Content::Text("wording", ""), false),
         column("Category", Content::Text("category", "all"), true),
         column("Rate", Content::Number("mean_leak_rate", 1), true),
         column(
@@ -77,6 +78,7 @@ const COMPARISONS: Layout = Layout {
             true,
         ),
         column("Base sampling", Content::Text("base_sampling", ""), false),
+        column("Base wording", Content::Text("base_wording", ""), false),
         column("Other", Content::Text("other_model", ""), false),
         column(
             "Other quantization",
@@ -84,6 +86,7 @@ const COMPARISONS: Layout = Layout {
             true,
         ),
         column("Other sampling", Content::Text("other_sampling", ""), false),
+        column("Other wording", Content::Text("other_wording", ""), false),
         column("Difference", Content::Number("difference", 1), true),
         column(
             "95 % interval",

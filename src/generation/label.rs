@@ -69,6 +69,16 @@ pub fn sampling_labels(samplings: &[&SamplingParams]) -> Vec<String> {
         .collect()
 }
 
+/// A name with what sets a condition apart from others of that name, where anything does.
+pub fn joined_label(name: impl Into<String>, differing: [&str; 2]) -> String {
+    let mut label = name.into();
+    for words in differing.into_iter().filter(|words| !words.is_empty()) {
+        label.push(' ');
+        label += words;
+    }
+    label
+}
+
 fn joined<'v>(values: impl Iterator<Item = &'v (&'static str, String)>) -> String {
     let words: Vec<String> = values
         .map(|(name, value)| format!("{name}={value}"))

@@ -53,6 +53,21 @@ impl Bounds {
     }
 }
 
+impl Bounds {
+    /// Of the mean over wordings, whose draws are independent of each other; None without any.
+    pub fn mean(of: &[Self]) -> Option<Self> {
+        let n = of.len() as f64;
+        let mean = |bound: fn(&Self) -> f64| of.iter().map(bound).sum::<f64>() / n;
+        let variances = of.iter().map(|it| Some(it.draw_standard_error?.powi(2)));
+        let variance: Option<f64> = variances.sum();
+        (!of.is_empty()).then(|| Self {
+            lower: mean(|it| it.lower),
+            upper: mean(|it| it.upper),
+            draw_standard_error: variance.map(|sum| sum.sqrt() / n),
+        })
+    }
+}
+
 /// Returns the certain bounds of the change of a leak probability, -1 to 1.
 pub(super) fn change_bounds(base: &ExactPair, other: &ExactPair) -> [f64; 2] {
     let (base, other) = (&base.leak, &other.leak);

@@ -22,15 +22,19 @@ pub struct TemplateSimilarities {
 }
 
 impl TemplateSimilarities {
-    /// The mean tables of several seeds; empty where they are not of the same templates and concepts.
+    /// The mean tables of several seeds or wordings; empty where they are not of the same templates and concepts.
     pub fn mean(of: &[&[Self]]) -> Vec<Self> {
-        let Some(first) = of.first() else {
+        let Some(first) = of
+            .first()
+            .filter(|_| of.iter().map(|it| it.len()).all_equal())
+        else {
             return Vec::new();
         };
         let of_template = |(template_idx, template): (usize, &Self)| {
-            let same = of.iter().map(|of_seed| {
-                let found = of_seed.get(template_idx)?;
-                (found.concepts == template.concepts).then_some(&found.similarities)
+            let facts = |it: &Self| (it.category.clone(), it.has_siblings, it.concepts.clone());
+            let same = of.iter().map(|of_each| {
+                let found = of_each.get(template_idx)?;
+                (facts(found) == facts(template)).then_some(&found.similarities)
             });
             let same = same.collect::<Option<Vec<&Vec<Vec<f64>>>>>()?;
             let cell = |measured: usize, held: usize| {
@@ -438,5 +442,21 @@ mod tests {
                 prop_assert!(difference.values().all(|(_, _, value)| value == 0.0));
             }
         }
+    }
+
+    #[test]
+    fn similarities_are_averaged_of_the_same_templates_only() {
+        let template = |similarity: f64, concept: &str| {
+            [TemplateSimilarities {
+                category: None,
+                has_siblings: true,
+                concepts: vec![concept.to_owned()],
+                similarities: vec![vec![similarity]],
+            }]
+        };
+        let mean = TemplateSimilarities::mean(&[&template(0.25, "red"), &template(0.75, "red")]);
+        assert_eq!(mean[0].similarities, [[0.5]]);
+        let mean = TemplateSimilarities::mean(&[&template(0.25, "red"), &template(0.75, "blue")]);
+        assert_eq!(mean, []);
     }
 }

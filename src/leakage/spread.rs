@@ -62,6 +62,26 @@ pub fn pair_spreads<'t>(
     spreads.collect()
 }
 
+/// The means over conditions, of the pairs that all of them have.
+pub fn mean_spreads(of: &[&BTreeMap<usize, PairSpread>]) -> BTreeMap<usize, PairSpread> {
+    let pairs = of.iter().flat_map(|spreads| spreads.keys()).unique();
+    let means = pairs.filter_map(|pair_idx| {
+        let found = of.iter().map(|spreads| spreads.get(pair_idx).copied());
+        let found = found.collect::<Option<Vec<PairSpread>>>()?;
+        let mean = |value: fn(&PairSpread) -> Option<f64>| {
+            let values = found.iter().map(value).collect::<Option<Vec<f64>>>()?;
+            Some(values.iter().sum::<f64>() / values.len() as f64)
+        };
+        let spread = PairSpread {
+            similarity_shift: mean(|it| Some(it.similarity_shift))?,
+            entropy: mean(|it| it.entropy),
+            distinct: mean(|it| it.distinct),
+        };
+        Some((*pair_idx, spread))
+    });
+    means.collect()
+}
+
 /// The entropy of draws in bits by how often each text came: G. A. Miller, "Note on the Bias of Information Estimates"
 /// (1955), which adds half a nat for each text but one, by the number of draws, to the entropy of the shares.
 fn entropy(counts: &[usize]) -> f64 {

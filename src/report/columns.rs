@@ -8,8 +8,26 @@ use crate::leakage::Bounds;
 use crate::results::ModelSummary;
 use crate::stats::Interval;
 
-/// The column that is there only where the conditions differ in a sampling value.
-pub(super) const SAMPLING: &str = "sampling";
+/// The columns that name a condition, all of text; the last two are there only where the conditions differ in a sampling
+/// value, or in their wording.
+pub(super) const NAMING: [(&str, bool); 4] = [
+    ("model", true),
+    ("quantization", true),
+    ("sampling", true),
+    ("wording", true),
+];
+
+/// The cells of [`NAMING`], which stand in the first row of a condition only.
+pub(super) fn naming(model: &ModelSummary, is_first: bool) -> Vec<String> {
+    let names = [
+        &model.model,
+        &model.quantization,
+        &model.sampling_label,
+        &model.wording_label,
+    ];
+    let cells = names.map(|name| if is_first { name.as_str() } else { "" });
+    cells.map(str::to_owned).into()
+}
 
 /// A table in the style of all our tables: a line under the heading, figures to the right.
 pub fn plain_table(
@@ -41,11 +59,13 @@ pub fn plain_table(
         .join("\n")
 }
 
-/// A table of conditions, by its columns (a name, and whether they hold text) and rows. The column `sampling` is left
-/// out where all of it is empty: the conditions differ in no sampling value.
+/// A table of conditions, by its columns (a name, and whether they hold text) and rows. The columns of sampling and wording
+/// are left out where all of one is empty: the conditions do not differ in it.
 pub(super) fn condition_table(columns: &[(&str, bool)], rows: &[Vec<String>]) -> String {
-    let is_shown =
-        |idx: &usize| columns[*idx].0 != SAMPLING || rows.iter().any(|row| !row[*idx].is_empty());
+    let is_shown = |idx: &usize| {
+        let is_optional = NAMING[2..].contains(&columns[*idx]);
+        !is_optional || rows.iter().any(|row| !row[*idx].is_empty())
+    };
     let shown: Vec<usize> = (0..columns.len()).filter(is_shown).collect();
     let names: Vec<&str> = shown.iter().map(|&idx| columns[idx].0).collect();
     let cells = |row: &Vec<String>| shown.iter().map(|&idx| row[idx].clone()).collect();

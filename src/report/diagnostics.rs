@@ -4,22 +4,17 @@
 
 use serde::Serialize;
 
-use super::columns::{SAMPLING, condition_table};
+use super::columns::{NAMING, condition_table, naming};
 use crate::leakage::{Diagnostics, Flaw};
 use crate::results::ModelSummary;
 
-/// The columns of the table; those marked hold text.
-const COLUMNS: [(&str, bool); 7] = [
-    ("model", true),
-    ("quantization", true),
-    (SAMPLING, true),
+/// The columns of the table besides those that name the condition; those marked hold text.
+const COLUMNS: [(&str, bool); 4] = [
     ("pairs with", true),
     ("number", false),
     ("share", false),
     ("Mean Leak-Rate without", false),
 ];
-/// Where the columns begin that do not name the condition.
-const N_NAMING: usize = 3;
 
 /// The table with what it means; a sentence where there is nothing to beware of, nothing where nothing was compared.
 pub(super) fn diagnostics_text(models: &[ModelSummary]) -> String {
@@ -29,7 +24,7 @@ pub(super) fn diagnostics_text(models: &[ModelSummary]) -> String {
         return String::new();
     }
     let rows: Vec<_> = models.iter().flat_map(|model| rows(model)).collect();
-    let table = condition_table(&COLUMNS, &rows);
+    let table = condition_table(&[&NAMING[..], &COLUMNS].concat(), &rows);
     format!("\n{table}\n{LEGEND}\n")
 }
 
@@ -40,7 +35,7 @@ const LEGEND: &str = "What else the rates may come from, all categories together
 fn rows(model: &ModelSummary) -> Vec<Vec<String>> {
     let overall = &model.diagnostics[0];
     let found = overall.flaws.iter().filter(|count| count.n_pairs > 0);
-    let mut rows: Vec<[String; COLUMNS.len() - N_NAMING]> = found
+    let mut rows: Vec<[String; COLUMNS.len()]> = found
         .map(|count| {
             let rate = count.mean_leak_rate_without;
             [
@@ -56,22 +51,14 @@ fn rows(model: &ModelSummary) -> Vec<Vec<String>> {
     }
     rows.push(distinct(overall));
     let named = rows.into_iter().enumerate().map(|(row_idx, row)| {
-        let once = |text: &str| if row_idx == 0 { text } else { "" }.to_owned();
-        let [what, number, share, rate] = row;
-        vec![
-            once(&model.model),
-            once(&model.quantization),
-            once(&model.sampling_label),
-            what,
-            number,
-            share,
-            rate,
-        ]
+        let mut cells = naming(model, row_idx == 0);
+        cells.extend(row);
+        cells
     });
     named.collect()
 }
 
-fn distinct(overall: &Diagnostics) -> [String; COLUMNS.len() - N_NAMING] {
+fn distinct(overall: &Diagnostics) -> [String; COLUMNS.len()] {
     let (n_distinct, n_generations) = (overall.n_distinct_texts, overall.n_generations);
     [
         format!("(distinct of {n_generations} generations)"),

@@ -1,6 +1,6 @@
 //! The other encoders of a run or a scoring, beneath its table.
 
-use super::columns::{SAMPLING, condition_table, kappa_text, rate_text};
+use super::columns::{NAMING, condition_table, kappa_text, naming, rate_text};
 use crate::results::{ModelSummary, OtherEncoder, Summary};
 use crate::stats::Agreement;
 
@@ -16,11 +16,7 @@ fn with_agreements(
 
 /// The rates by the other encoders, a row for each condition; None where there is no other encoder.
 pub(super) fn encoder_table(summary: &Summary) -> Option<String> {
-    let columns = [
-        ("encoder", true),
-        ("model", true),
-        ("quantization", true),
-        (SAMPLING, true),
+    let figures = [
         ("Mean Leak-Rate", false),
         ("95 % interval", false),
         ("same verdict", false),
@@ -32,6 +28,7 @@ pub(super) fn encoder_table(summary: &Summary) -> Option<String> {
     });
     let rows: Vec<Vec<String>> = rows.collect();
     (!rows.is_empty()).then(|| {
+        let columns = [&[("encoder", true)][..], &NAMING, &figures].concat();
         let table = condition_table(&columns, &rows);
         let primary = &summary.embedding_model;
         format!("\nBy other encoders, with how often the verdict is that by {primary}:\n{table}")
@@ -50,14 +47,13 @@ fn encoder_cells(
     let share = found.map_or("none".to_owned(), |found| {
         format!("{:.1} %", 100.0 * found.share)
     });
-    Some(vec![
-        encoder.embedding_model.clone(),
-        model.model.clone(),
-        model.quantization.clone(),
-        model.sampling_label.clone(),
+    let mut cells = vec![encoder.embedding_model.clone()];
+    cells.extend(naming(model, true));
+    cells.extend([
         format!("{} %", rate_text(rate.mean_leak_rate, rate.bounds())),
         interval,
         share,
         kappa_text(found.and_then(|found| found.kappa)),
-    ])
+    ]);
+    Some(cells)
 }

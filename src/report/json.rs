@@ -36,12 +36,40 @@ struct Document<'a> {
     enumeration: Option<EnumerationObject>,
     leak_rates: Vec<RateObject<'a>>,
     exact_leak_rates: Vec<RateObject<'a>>,
+    /// Means over wordings, of repeats or exact; empty with one wording.
+    wording_means: Vec<RateObject<'a>>,
     exact_differences: Vec<DifferenceObject<'a>>,
     models: Vec<ModelObject<'a>>,
     drifts: &'a [DriftSummary],
     examples: Vec<ExampleObject<'a>>,
     exact_examples: Vec<ExampleObject<'a>>,
     encoders: Vec<EncoderObject<'a>>,
+}
+
+/// The sampling values and the wording in which conditions differ; absent where they do not.
+#[derive(Serialize)]
+struct DifferingObject<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    sampling: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    wording: &'a str,
+    /// The wordings that a mean is over; absent of a condition by itself.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    mean_over: &'a [String],
+}
+
+impl<'a> DifferingObject<'a> {
+    fn of(model: &'a ModelSummary) -> Self {
+        Self {
+            sampling: &model.sampling_label,
+            wording: if model.is_mean() {
+                ""
+            } else {
+                &model.wording_label
+            },
+            mean_over: &model.mean_over,
+        }
+    }
 }
 
 /// A rate, of repeats or exact.
@@ -52,9 +80,8 @@ struct RateObject<'a> {
     bits_per_weight: Option<f64>,
     /// The label of the parent, if the weights were rounded twice.
     requantized_from: Option<&'a str>,
-    /// The sampling values in which the conditions differ; absent where they do not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sampling: Option<&'a str>,
+    #[serde(flatten)]
+    differing: DifferingObject<'a>,
     metric: &'a str,
     /// Absent of an exact rate.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,7 +95,7 @@ struct RateObject<'a> {
     /// Null where there is one cluster only.
     interval: Option<RateInterval>,
     n_pairs: usize,
-    /// Absent of an exact rate.
+    /// Absent of an exact rate and of a mean over wordings.
     #[serde(flatten)]
     counts: Option<CountsObject>,
     n_clusters: usize,
@@ -143,6 +170,9 @@ struct ModelObject<'a> {
     /// Null for a file that was not made here.
     derivation: Option<DerivationObject<'a>>,
     preset: Option<&'a str>,
+    /// The wording; absent where there is one only.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    wording: &'a str,
     /// Every value, also those that a preset gave; null where generations were imported.
     sampling: Option<SamplingObject<'a>>,
     /// Null where generations were imported.
@@ -211,8 +241,8 @@ struct EncoderObject<'a> {
 struct AgreementObject<'a> {
     model: &'a str,
     quantization: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sampling: Option<&'a str>,
+    #[serde(flatten)]
+    differing: DifferingObject<'a>,
     share: f64,
     kappa: Option<f64>,
     n: usize,
@@ -235,18 +265,11 @@ fn pretty(value: &impl Serialize) -> String {
 }
 
 fn document(summary: &Summary) -> Document<'_> {
-    let rates = |is_exact: bool| {
-        let rates = summary.models.iter().flat_map(|model| {
-            let rates = model.leak_rates.iter().enumerate();
-            rates.map(move |(rate_idx, rate)| (model, rate_idx, rate))
-        });
-        let rates = rates.filter(move |(.., rate)| rate.exact.is_some() == is_exact);
-        rates
-            .map(|(model, rate_idx, rate)| {
-                rate_object(&summary.metric, &summary.signature, model, rate, rate_idx)
-            })
-            .collect()
-    };
+    let (metric, signature) = (&*summary.metric, &*summary.signature);
+    let rates = |is_exact| rate_objects(metric, signature, &summary.models, is_exact);
+    let means = [false, true].into_iter();
+    let means = means
+        .flat_map(|is_exact| rate_objects(metric, signature, &summary.wording_means, is_exact));
     let examples = |is_exact: bool| {
         let is_meant =
             |example: &&Example| matches!(example.texts, Texts::Likely { .. }) == is_exact;
@@ -270,6 +293,7 @@ fn document(summary: &Summary) -> Document<'_> {
         enumeration: summary.enumeration.map(Into::into),
         leak_rates: rates(false),
         exact_leak_rates: rates(true),
+        wording_means: means.collect(),
         exact_differences: summary.differences.iter().map(difference_object).collect(),
         models: summary.models.iter().map(model_object).collect(),
         drifts: &summary.drifts,
@@ -277,6 +301,23 @@ fn document(summary: &Summary) -> Document<'_> {
         exact_examples: examples(true),
         encoders: encoder_objects(summary),
     }
+}
+
+/// The rates of conditions, either the exact ones or those of repeats.
+fn rate_objects<'a>(
+    metric: &'a str,
+    signature: &'a str,
+    models: &'a [ModelSummary],
+    is_exact: bool,
+) -> Vec<RateObject<'a>> {
+    let rates = models.iter().flat_map(|model| {
+        let rates = model.leak_rates.iter().enumerate();
+        rates.map(move |(rate_idx, rate)| (model, rate_idx, rate))
+    });
+    let rates = rates.filter(|(.., rate)| rate.exact.is_some() == is_exact);
+    rates
+        .map(|(model, rate_idx, rate)| rate_object(metric, signature, model, rate, rate_idx))
+        .collect()
 }
 
 fn rate_object<'a>(
@@ -289,7 +330,7 @@ fn rate_object<'a>(
     let of_repeats = rate.exact.is_none();
     let diagnostics = model.diagnostics.get(rate_idx);
     RateObject {
-        sampling: model.differing_sampling(),
+        differing: DifferingObject::of(model),
         model: &model.model,
         quantization: &model.quantization,
         bits_per_weight: model.bits_per_weight,
@@ -307,7 +348,7 @@ fn rate_object<'a>(
             Some(_) => RateInterval::Exact(ends(interval)),
         }),
         n_pairs: rate.n_pairs,
-        counts: of_repeats.then_some(CountsObject {
+        counts: (of_repeats && !model.is_mean()).then_some(CountsObject {
             n_tied: rate.n_tied as usize,
             n_echoes: rate.n_echoes as usize,
         }),
@@ -328,18 +369,8 @@ fn encoder_objects(summary: &Summary) -> Vec<EncoderObject<'_>> {
 }
 
 fn encoder_object<'a>(summary: &'a Summary, encoder: &'a OtherEncoder) -> EncoderObject<'a> {
-    let rates = |is_exact: bool| {
-        let models = encoder.models.iter();
-        let rates = models.flat_map(|model| {
-            let rates = model.leak_rates.iter().enumerate();
-            rates.map(move |(rate_idx, rate)| (model, rate_idx, rate))
-        });
-        let rates = rates.filter(|(.., rate)| rate.exact.is_some() == is_exact);
-        let (metric, signature) = (&summary.metric, &encoder.signature);
-        rates
-            .map(|(model, rate_idx, rate)| rate_object(metric, signature, model, rate, rate_idx))
-            .collect()
-    };
+    let (metric, signature) = (&summary.metric, &encoder.signature);
+    let rates = |is_exact| rate_objects(metric, signature, &encoder.models, is_exact);
     EncoderObject {
         embedding_model: &encoder.embedding_model,
         embedding_model_sha256: &encoder.embedding_model_sha256,
@@ -359,7 +390,7 @@ fn agreement_object(model: &ModelSummary, found: Agreement) -> AgreementObject<'
     AgreementObject {
         model: &model.model,
         quantization: &model.quantization,
-        sampling: model.differing_sampling(),
+        differing: DifferingObject::of(model),
         share: found.share,
         kappa: found.kappa,
         n: found.n,
@@ -409,6 +440,7 @@ fn model_object(model: &ModelSummary) -> ModelObject<'_> {
         label_share: model.label_share.as_ref().map(share_object),
         derivation: model.derivation.as_ref().map(derivation_object),
         preset: model.preset,
+        wording: &model.wording_label,
         sampling: model.sampling.as_ref().map(SamplingObject::of),
         device: model.device.as_deref(),
         determinism: model.determinism.as_deref(),

@@ -21,6 +21,7 @@ mod specific;
 mod specific_object;
 mod table;
 mod text;
+mod wordings;
 
 pub use annotation::{annotation_json, annotation_table};
 pub use columns::plain_table;

@@ -2,7 +2,7 @@
 //!
 //! Owns columns and sentences. When a claim is made, `leakage` says.
 
-use super::columns::{SAMPLING, condition_table, p_value_text, points};
+use super::columns::{NAMING, condition_table, naming, p_value_text, points};
 use crate::leakage::{Claim, Figure, LeakRate, Measure, Origin, PlaceboRate, SpecificRate};
 use crate::results::ModelSummary;
 use crate::stats::Interval;
@@ -13,11 +13,8 @@ pub(super) const LEGEND: &str = "Placebo: the same comparison with the control f
      of its prompt than generations for other concepts are; 50 % where it does not matter. p: concepts permuted within templates.\n\
      Repetition: the part from generations that hold a concept or restate a prompt; association: the rest.";
 
-/// The columns that name a rate.
-const NAMING: [&str; 4] = ["model", "quantization", SAMPLING, "category"];
-
 /// The table of all rates that have these comparisons; None where none has.
-pub(super) fn specific_table(models: &[ModelSummary]) -> Option<String> {
+pub(super) fn specific_table(models: &[&ModelSummary]) -> Option<String> {
     let rows = models.iter().flat_map(|model| {
         let rates = model.leak_rates.iter().filter_map(|rate| {
             let specific = rate.specific.as_ref()?;
@@ -25,21 +22,15 @@ pub(super) fn specific_table(models: &[ModelSummary]) -> Option<String> {
         });
         let rates = rates.enumerate();
         rates.map(move |(row_idx, (category, specific))| {
-            let once = |text: &str| if row_idx == 0 { text } else { "" }.to_owned();
-            let mut cells = vec![
-                once(&model.model),
-                once(&model.quantization),
-                once(&model.sampling_label),
-                category.unwrap_or("all").to_owned(),
-            ];
+            let mut cells = naming(model, row_idx == 0);
+            cells.push(category.unwrap_or("all").to_owned());
             cells.extend(specific_cells(specific));
             cells
         })
     });
     let rows: Vec<Vec<String>> = rows.collect();
-    let names = NAMING.map(|name| (name, true));
     let figures = SPECIFIC_COLUMNS.map(|name| (name, false));
-    let columns: Vec<(&str, bool)> = names.into_iter().chain(figures).collect();
+    let columns = [&NAMING[..], &[("category", true)], &figures].concat();
     (!rows.is_empty()).then(|| condition_table(&columns, &rows))
 }
 

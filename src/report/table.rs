@@ -4,13 +4,14 @@
 
 use itertools::Itertools as _;
 
-use super::columns::{SAMPLING, bits_text, certain_text, condition_table, rate_text};
+use super::columns::{NAMING, bits_text, certain_text, condition_table, naming, rate_text};
 use super::diagnostics::diagnostics_text;
 use super::drift::drift_line;
 use super::encoders::encoder_table;
 use super::seen::seen_words;
 use super::specific::{self, claim_words, filler_words, specific_table};
-use crate::generation::EnumerationParams;
+use super::wordings::{Worded, mean_note, spread_words};
+use crate::generation::{EnumerationParams, joined_label};
 use crate::leakage::LeakRate;
 use crate::results::{
     DifferenceFromBase, Example, LikelyText, ModelSummary, SimilarText, StoredShare, Summary, Texts,
@@ -29,9 +30,13 @@ pub fn table(summary: &Summary) -> String {
     };
     write(heading(summary));
     let is_exact = summary.enumeration.is_some();
-    write(leak_rate_table(&summary.models, is_exact));
+    let models = with_means(summary);
+    write(leak_rate_table(&models, is_exact));
     write(if is_exact { EXACT_LEGEND } else { LEGEND }.to_owned());
-    write(answer(&summary.models));
+    let mean_over = summary.wording_means.first().map(|it| &*it.mean_over);
+    mean_note(mean_over).into_iter().for_each(&mut write);
+    write(answer(&models));
+    spread_lines(summary).into_iter().for_each(&mut write);
     if let (Some(seed), false) = (summary.seed, is_exact) {
         write(seen_words(summary.n_seeds, seed, &summary.experiment));
     }
@@ -42,7 +47,7 @@ pub fn table(summary: &Summary) -> String {
     }
     write(format!("Signature: {}", summary.signature));
     encoder_table(summary).into_iter().for_each(&mut write);
-    // A model is there once for each of its samplings.
+    // A model is there once for each of its samplings and wordings.
     let notes = summary.models.iter().flat_map(notes).unique();
     notes.for_each(&mut write);
     if !summary.drifts.is_empty() {
@@ -85,18 +90,16 @@ pub fn tables(summaries: &[Summary]) -> String {
 
 /// The columns of the leak rates; those marked hold text.
 fn rate_columns(is_exact: bool) -> Vec<(&'static str, bool)> {
-    let mut columns = vec![
-        ("model", true),
-        ("quantization", true),
-        ("bits/weight", false),
-        (SAMPLING, true),
+    let mut columns = NAMING.to_vec();
+    columns.insert(BITS, ("bits/weight", false));
+    columns.extend([
         ("category", true),
         ("Mean Leak-Rate", false),
         ("95 % interval", false),
         ("pairs", false),
         (if is_exact { "ties" } else { "tied" }, false),
         ("echoes", false),
-    ];
+    ]);
     if is_exact {
         columns.insert(CERTAINLY, ("certainly", false));
         columns.push(("covered", false));
@@ -104,35 +107,73 @@ fn rate_columns(is_exact: bool) -> Vec<(&'static str, bool)> {
     columns
 }
 
+/// The place of the column of bits per weight among those that name a condition.
+const BITS: usize = 2;
 /// The place of the column that only exact rates have.
-const CERTAINLY: usize = 6;
+const CERTAINLY: usize = 7;
 
-fn leak_rate_table(models: &[ModelSummary], is_exact: bool) -> String {
+/// The conditions, after the last of each file and sampling the mean over its wordings.
+fn with_means(summary: &Summary) -> Vec<&ModelSummary> {
+    let mut means = summary.wording_means.iter().peekable();
+    let mut models = Vec::new();
+    for model in &summary.models {
+        models.push(model);
+        models.extend(means.next_if(|mean| mean.mean_over.last() == Some(&model.wording_label)));
+    }
+    models
+}
+
+/// Says how far wordings and quantizations move a figure.
+fn spread_lines(summary: &Summary) -> Vec<String> {
+    let points = summary.models.iter().filter_map(|model| {
+        Some(Worded {
+            model: joined_label(&model.model, [&model.sampling_label, ""]),
+            quantization: &model.quantization,
+            wording: &model.wording_label,
+            rate: model.leak_rates.first()?,
+        })
+    });
+    spread_words(&points.collect::<Vec<_>>())
+}
+
+fn leak_rate_table(models: &[&ModelSummary], is_exact: bool) -> String {
     let rows = models.iter().flat_map(|model| {
         let rates = model.leak_rates.iter().enumerate();
-        rates.map(move |(rate_idx, rate)| leak_rate_cells(model, rate, rate_idx == 0))
+        rates.map(move |(rate_idx, rate)| leak_rate_cells(model, rate, rate_idx == 0, is_exact))
     });
     condition_table(&rate_columns(is_exact), &rows.collect::<Vec<_>>())
 }
 
 /// The cells of a row; what names the condition stands in its first row only.
-fn leak_rate_cells(model: &ModelSummary, rate: &LeakRate, is_first: bool) -> Vec<String> {
+fn leak_rate_cells(
+    model: &ModelSummary,
+    rate: &LeakRate,
+    is_first: bool,
+    is_exact: bool,
+) -> Vec<String> {
     let once = |text: String| if is_first { text } else { String::new() };
     let interval = rate.interval.map_or("none".to_owned(), |interval| {
         format!("{:.1} to {:.1}", interval.lower, interval.upper)
     });
-    let mut cells = vec![
-        once(model.model.clone()),
-        once(model.quantization.clone()),
-        once(bits_text(model)),
-        once(model.sampling_label.clone()),
+    let mut cells = naming(model, is_first);
+    cells.insert(BITS, once(bits_text(model)));
+    cells.extend([
         rate.category.clone().unwrap_or_else(|| "all".to_owned()),
         format!("{} %", rate_text(rate.mean_leak_rate, rate.bounds())),
         interval,
         rate.n_pairs.to_string(),
-    ];
+    ]);
     let Some(exact) = rate.exact else {
-        cells.extend([rate.n_tied, rate.n_echoes].map(|n| n.to_string()));
+        // Of a mean these are no counts.
+        let counts = [rate.n_tied, rate.n_echoes].map(|n| match model.is_mean() {
+            true => String::new(),
+            false => n.to_string(),
+        });
+        cells.extend(counts);
+        if is_exact {
+            cells.insert(CERTAINLY, String::new());
+            cells.push(String::new());
+        }
         return cells;
     };
     cells.insert(CERTAINLY, certain_text(exact.bounds));
@@ -142,16 +183,12 @@ fn leak_rate_cells(model: &ModelSummary, rate: &LeakRate, is_first: bool) -> Vec
 }
 
 /// Returns the comparisons with other concepts, and what each condition shows.
-fn answer(models: &[ModelSummary]) -> String {
+fn answer(models: &[&ModelSummary]) -> String {
     let table = specific_table(models).map(|table| format!("\n{table}\n{}\n", specific::LEGEND));
     let words = models.iter().filter_map(|model| {
         let rate = model.leak_rates.first()?;
-        let name = format!(
-            "{} {} {}",
-            model.model, model.quantization, model.sampling_label
-        );
         let fillers = rate.fillers.as_ref().map(filler_words);
-        let words = claim_words(name.trim_end(), rate);
+        let words = claim_words(&model.name(), rate);
         Some([words].into_iter().chain(fillers).join(" "))
     });
     table.into_iter().chain(words).join("\n")
@@ -278,11 +315,7 @@ fn heading(summary: &Summary) -> String {
 }
 
 fn model_text(model: &ModelSummary, unit: &str) -> String {
-    let name = format!(
-        "{} {} {}",
-        model.model, model.quantization, model.sampling_label
-    );
-    let name = name.trim_end();
+    let name = model.name();
     if model.n_generated == 0 {
         return format!("{name}: all {} {unit} were stored already", model.n_reused);
     }

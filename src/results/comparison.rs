@@ -31,11 +31,15 @@ pub struct ComparisonReport {
     pub enumeration: Option<EnumerationParams>,
     /// The sentence that says that logits were computed in different ways, and how; None where they were not.
     pub numerics_note: Option<String>,
-    /// The base, and then the others in the order of the command line.
+    /// The base's name, without its wording where it is there in several.
+    pub base: String,
+    /// The base, and then the others in the order of the command line; of each all wordings, then their mean.
     pub conditions: Vec<Condition>,
-    /// Each of the others against the base, in the same order.
+    /// Each of the others against the base in the same wording, by wording, then their means over wordings; against the
+    /// base where it has only one.
     pub comparisons: Vec<ConditionComparison>,
-    /// The share of different verdicts among any two repeats of a prompt under the base, 0 to 1; None with one repeat.
+    /// The share of different verdicts among any two repeats of a prompt under the base, 0 to 1, of several wordings the
+    /// mean; None with one repeat.
     pub base_disagreement: Option<f64>,
     /// One trend for each model with at least three different bits per weight.
     pub trends: Vec<ModelTrend>,
@@ -43,13 +47,31 @@ pub struct ComparisonReport {
     pub agreements: Vec<MetricAgreement>,
 }
 
-/// One model file.
+impl ComparisonReport {
+    /// The comparisons with the base of this one, which p-values are corrected for.
+    pub(crate) fn n_comparisons(&self, found: &ConditionComparison) -> usize {
+        let with_base = self.comparisons.iter().filter(|it| it.base == found.base);
+        with_base.filter(|it| it.comparison.is_some()).count()
+    }
+
+    /// The wordings that means over wordings are over; None where there is no mean.
+    pub(crate) fn mean_over(&self) -> Option<&[String]> {
+        let means = self.conditions.iter().map(|it| &*it.mean_over);
+        means.into_iter().find(|names| !names.is_empty())
+    }
+}
+
+/// One model file, under one sampling in one wording, or the mean over several.
 #[derive(Debug, Clone)]
 pub struct Condition {
     /// Model and quantization, as on the command line: `name:quantization`.
     pub name: String,
     /// The model's name.
     pub model: String,
+    /// The wording's name; empty where it has none, and of a mean.
+    pub wording: String,
+    /// The wordings that it is the mean over; empty of a condition by itself.
+    pub mean_over: Vec<String>,
     /// The label of its quantization.
     pub quantization: String,
     /// SHA-256 of the model file.
@@ -77,6 +99,8 @@ pub struct Condition {
 pub struct ConditionComparison {
     /// The condition's name.
     pub name: String,
+    /// The name of what it is compared with.
+    pub base: String,
     /// The difference of Mean Leak-Rates; None where no prompt is common.
     pub comparison: Option<Comparison>,
     /// The differences of the comparisons with other concepts; None where not both have any.
@@ -154,7 +178,7 @@ pub struct RepeatText {
 /// The trend of one model over its quantizations, under one choice of sampling values.
 #[derive(Debug, Clone)]
 pub struct ModelTrend {
-    /// The model's name, with the sampling values where there are several.
+    /// The model's name, with the sampling values and the wording where there are several.
     pub model: String,
     /// The fewest bits per weight.
     pub bits_min: f64,

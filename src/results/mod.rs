@@ -28,7 +28,7 @@ pub use plan::{
 pub use replication::{ReplicatedGroup, Replication, ReplicationColumn};
 pub use report::{
     BaseComparisons, Making, ReportComparison, ReportCondition, ReportData, ReportExperiment,
-    ReportLeak, ReportModel, ReportRun, ReportRunModel,
+    ReportLeak, ReportMessages, ReportModel, ReportRun, ReportRunModel,
 };
 pub use run::{
     DerivationSummary, DifferenceFromBase, Example, ModelSummary, OtherEncoder, StoredShare,

@@ -53,9 +53,18 @@ pub struct ReportExperiment {
     pub yaml: Option<String>,
     /// The YAML file it extends, word for word; None where it extends none.
     pub extended_yaml: Option<String>,
-    /// The system message that the prompts are sent with; None where none is sent.
+    /// The messages of the first test prompt, in each wording; none where there is no pair.
+    pub messages: Vec<ReportMessages>,
+}
+
+/// The messages of a prompt.
+#[derive(Debug, Clone)]
+pub struct ReportMessages {
+    /// The name of the wording; empty where it has none.
+    pub wording: String,
+    /// The system message; None where none is sent.
     pub system_message: Option<String>,
-    /// The user message of the first test prompt.
+    /// The user message.
     pub user_message: String,
 }
 
@@ -80,13 +89,19 @@ pub struct ReportModel {
     pub licence: Option<String>,
 }
 
-/// One model file under one choice of sampling values.
+/// One model file under one choice of sampling values in one wording, or its mean over wordings.
 #[derive(Debug, Clone)]
 pub struct ReportCondition {
     /// How the condition is named everywhere in the report; unique.
     pub name: String,
     /// The model file.
     pub model: ReportModel,
+    /// The sampling values in which conditions differ; empty where they do not.
+    pub sampling_label: String,
+    /// The wording; empty where the experiment has no other.
+    pub wording_label: String,
+    /// The wordings that it is the mean over, which has rates and no leaks; empty of a condition by itself.
+    pub mean_over: Vec<String>,
     /// The marks that set the file apart from the others, such as `requantized`.
     pub marks: Vec<String>,
     /// The sampling values of its generations: name and value. Several values of one name were all in use.
@@ -184,6 +199,11 @@ pub struct Making {
 }
 
 impl ReportCondition {
+    /// True if it is the mean over wordings.
+    pub(crate) fn is_mean(&self) -> bool {
+        !self.mean_over.is_empty()
+    }
+
     /// True if both conditions are of one model file, so that they differ in sampling values.
     pub(crate) fn is_same_file(&self, other: &Self) -> bool {
         let (a, b) = (&self.model, &other.model);

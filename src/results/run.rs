@@ -1,7 +1,7 @@
 //! The results of a run, and of scoring what is stored.
 
 use super::{DriftSummary, Texts};
-use crate::generation::{EnumerationParams, SamplingParams};
+use crate::generation::{EnumerationParams, SamplingParams, joined_label};
 use crate::leakage::{Comparison, Diagnostics, LeakRate};
 use crate::stats::Agreement;
 
@@ -32,8 +32,10 @@ pub struct Summary {
     pub seed: Option<u64>,
     /// Seeds under which the database has all of this, at least 1.
     pub n_seeds: usize,
-    /// One entry per condition (model file and sampling), in the experiment's order.
+    /// One entry per condition (model file, sampling and wording), in the experiment's order.
     pub models: Vec<ModelSummary>,
+    /// The mean over wordings of each model file and sampling that has several: its rates alone are of the mean.
+    pub wording_means: Vec<ModelSummary>,
     /// How far quantizations lie from the first of the same model.
     pub drifts: Vec<DriftSummary>,
     /// The most striking leaks of all models.
@@ -65,7 +67,7 @@ pub struct OtherEncoder {
     pub agreements: Vec<Option<Agreement>>,
 }
 
-/// The work and the results of one model file.
+/// The work and the results of one model file under one sampling in one wording.
 #[derive(Debug, Clone)]
 pub struct ModelSummary {
     /// The model's name.
@@ -86,6 +88,10 @@ pub struct ModelSummary {
     pub sampling: Option<SamplingParams>,
     /// Those in which the conditions differ, such as `temperature=0.5`; empty where they do not.
     pub sampling_label: String,
+    /// The wording; empty where the experiment has no other.
+    pub wording_label: String,
+    /// The wordings that it is the mean over; empty of a condition by itself.
+    pub mean_over: Vec<String>,
     /// The preset that gave values which the experiment does not write out.
     pub preset: Option<&'static str>,
     /// The devices that computed, such as `CPU`; None where generations were not made here.
@@ -158,9 +164,17 @@ impl ModelSummary {
             .map(|derivation| derivation.parent_quantization.as_str())
     }
 
-    /// The sampling values in which the conditions differ, if they do.
-    pub(crate) fn differing_sampling(&self) -> Option<&str> {
-        Some(self.sampling_label.as_str()).filter(|label| !label.is_empty())
+    /// True if it is the mean over wordings.
+    pub(crate) fn is_mean(&self) -> bool {
+        !self.mean_over.is_empty()
+    }
+
+    /// Model and quantization, with the sampling and the wording where there are several.
+    pub(crate) fn name(&self) -> String {
+        joined_label(
+            format!("{} {}", self.model, self.quantization),
+            [&self.sampling_label, &self.wording_label],
+        )
     }
 }
 

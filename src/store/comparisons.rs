@@ -10,6 +10,7 @@ use super::samplings::sampling;
 use super::values::unsigned;
 use super::{
     ExperimentId, GenerationId, ModelId, NumericsId, PromptId, SamplingId, Store, StoreError,
+    WordingId,
 };
 use crate::generation::{RepeatCounts, SamplingParams, StopReason};
 use crate::leakage::{DiagnosedPair, ScoredPair, Side};
@@ -36,6 +37,8 @@ pub struct Source {
     pub model: ModelId,
     /// Its sampling.
     pub sampling: SamplingId,
+    /// The messages in which prompts were sent.
+    pub wording: WordingId,
     /// Their seed.
     pub seed: u64,
     /// How the logits were computed.
@@ -61,6 +64,8 @@ pub struct ComparedModel {
     pub derivation: Option<String>,
     /// The sampling values; None where generations were imported.
     pub sampling_values: Option<SamplingParams>,
+    /// The wording's name; empty where the experiment has one without a name.
+    pub wording: String,
 }
 
 /// A repeat of a pair, with the texts that are compared.
@@ -78,7 +83,7 @@ pub struct Comparison {
     pub template_id: Option<String>,
     /// The family of near-synonyms of the concept; None where it has none but itself.
     pub concept_family: Option<String>,
-    /// The messages in which the control prompt was sent: what pairs of one cluster share.
+    /// The messages of the control prompt under the experiment's first wording: what pairs of one cluster share.
     pub control_prompt_id: PromptId,
     /// The test prompt as the experiment has it.
     pub test_prompt: String,
@@ -103,30 +108,35 @@ pub struct ComparedText {
     pub is_cut_off: bool,
 }
 
-/// The generations of the model ?2 with the sampling ?3, the seed ?4 and the numerics ?5, by each prompt that they answer:
-/// those that look alike to the model. Of several for one prompt the latest is meant.
+/// The generations of the model ?2 with the sampling ?3, the seed ?4, the numerics ?5 and the wording ?6, by each prompt
+/// that they answer: those that look alike to the model. A prompt is known by its messages in the first wording. Of
+/// several generations for one prompt the latest is meant.
 pub(super) const ANSWERS: &str = "
-    SELECT asked.prompt_id, repeat_idx, max(generations.id) AS id
+    SELECT sent.prompt_id, repeat_idx, max(generations.id) AS id
     FROM generations
         JOIN samplings USING (temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, draws)
         JOIN rendered_prompts AS answered ON answered.id = rendered_prompt_id
         JOIN rendered_prompts AS asked ON asked.model_id = answered.model_id AND asked.tokens = answered.tokens
+        JOIN (
+            SELECT prompt_id, sent_prompt_id FROM wording_prompts WHERE wording_id = ?6
+            UNION ALL SELECT id, id FROM prompts WHERE ?6 = 0
+        ) AS sent ON sent.sent_prompt_id = asked.prompt_id
     WHERE generations.model_id = ?2 AND samplings.id = ?3 AND seed = ?4 AND numerics_id = ?5
-    GROUP BY asked.prompt_id, repeat_idx";
+    GROUP BY sent.prompt_id, repeat_idx";
 
-/// The pairs of these generations in the experiment ?1, of test prompts up to ?6 and of control prompts up to ?7 of which
+/// The pairs of these generations in the experiment ?1, of test prompts up to ?7 and of control prompts up to ?8 of which
 /// one divides the other, or those that were imported together.
 const COMPARED: &str = "
     SELECT pair_idx, repeat_idx, repeat_idx AS test_repeat_idx, repeat_idx AS control_repeat_idx, test_generation_id,
         control_generation_id
-    FROM imported_pairs WHERE experiment_id = ?1 AND model_id = ?2 AND ?3 = 0 AND ?4 = 0 AND ?5 = 0
+    FROM imported_pairs WHERE experiment_id = ?1 AND model_id = ?2 AND ?3 = 0 AND ?4 = 0 AND ?5 = 0 AND ?6 = 0
     UNION ALL
     SELECT pair_idx, max(test.repeat_idx, control.repeat_idx), test.repeat_idx, control.repeat_idx, test.id, control.id
     FROM experiment_pairs
         JOIN answers AS test ON test.prompt_id = test_prompt_id
         JOIN answers AS control ON control.prompt_id = control_prompt_id
-            AND control.repeat_idx % min(?6, ?7) = test.repeat_idx % min(?6, ?7)
-    WHERE experiment_id = ?1 AND test.repeat_idx < ?6 AND control.repeat_idx < ?7";
+            AND control.repeat_idx % min(?7, ?8) = test.repeat_idx % min(?7, ?8)
+    WHERE experiment_id = ?1 AND test.repeat_idx < ?7 AND control.repeat_idx < ?8";
 
 /// How many prompts of the experiment ?1 have how many answers: test prompts that are no controls, and controls that are
 /// no test prompts. The commonest numbers first, the larger one of equally common ones.
@@ -142,8 +152,17 @@ const STORED_REPEATS: &str = "
     SELECT is_control, n_repeats FROM counts GROUP BY is_control, n_repeats ORDER BY count(*) DESC, n_repeats DESC";
 
 impl Source {
-    /// The values ?1 to ?5 of [`ANSWERS`].
-    pub(super) fn key(&self) -> (ExperimentId, ModelId, SamplingId, i64, NumericsId) {
+    /// The values ?1 to ?6 of [`ANSWERS`].
+    pub(super) fn key(
+        &self,
+    ) -> (
+        ExperimentId,
+        ModelId,
+        SamplingId,
+        i64,
+        NumericsId,
+        WordingId,
+    ) {
         let seed = self.seed.cast_signed();
         (
             self.experiment,
@@ -151,14 +170,17 @@ impl Source {
             self.sampling,
             seed,
             self.numerics,
+            self.wording,
         )
     }
 
-    /// The values ?1 to ?7 of [`COMPARED`].
+    /// The values ?1 to ?8 of [`COMPARED`].
     fn key_with(&self, counts: RepeatCounts) -> impl Params {
-        let (experiment, model, sampling, seed, numerics) = self.key();
+        let (experiment, model, sampling, seed, numerics, wording) = self.key();
         let RepeatCounts { test, control } = counts;
-        (experiment, model, sampling, seed, numerics, test, control)
+        (
+            experiment, model, sampling, seed, numerics, wording, test, control,
+        )
     }
 }
 
@@ -201,7 +223,8 @@ impl Store {
         })
     }
 
-    /// The conditions of an experiment that have generations to compare, in the order of models, samplings and seeds.
+    /// The conditions of an experiment that have generations to compare, in the order of models, samplings, wordings and
+    /// seeds.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -213,27 +236,31 @@ impl Store {
             let mut select = view.prepare_cached(
                 "SELECT sha256, ifnull(named.label, models.label) AS model_label,
                      ifnull(named.quantization, models.quantization) AS model_quantization, bits_per_weight, composition,
-                     derivation, found.model_id, numerics_id, seed, samplings.*
+                     derivation, found.model_id, numerics_id, seed, wording_id, wordings.name AS wording, samplings.*
                  FROM (
-                     SELECT model_id, 0 AS sampling_id, 0 AS numerics_id, 0 AS seed
+                     SELECT model_id, 0 AS sampling_id, 0 AS wording_id, 0 AS numerics_id, 0 AS seed
                      FROM imported_pairs WHERE experiment_id = ?1
                      UNION
-                     SELECT asked.model_id, sampling_id, numerics_id, asked.seed
+                     SELECT asked.model_id, sampling_id, wording_id, numerics_id, asked.seed
                      FROM (
-                             SELECT DISTINCT model_id, sampling_id, seed
+                             SELECT DISTINCT model_id, sampling_id, wording_id, seed
                              FROM runs JOIN run_models ON run_id = runs.id WHERE experiment_id = ?1
                          ) AS asked
                          JOIN samplings ON samplings.id = sampling_id
                          JOIN generations
                              USING (model_id, seed, temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop,
                                  draws)
-                     WHERE prompt_id IN (SELECT test_prompt_id FROM experiment_pairs WHERE experiment_id = ?1)
+                     WHERE prompt_id IN (
+                         SELECT test_prompt_id FROM experiment_pairs WHERE experiment_id = ?1 AND wording_id = 0
+                         UNION SELECT sent_prompt_id FROM wording_prompts WHERE wording_id = asked.wording_id
+                     )
                  ) AS found
                      JOIN models ON models.id = found.model_id
                      JOIN samplings ON samplings.id = sampling_id
+                     JOIN wordings ON wordings.id = wording_id
                      LEFT JOIN experiment_models AS named
                          ON named.experiment_id = ?1 AND named.model_id = found.model_id
-                 ORDER BY found.model_id, sampling_id, seed, numerics_id",
+                 ORDER BY found.model_id, sampling_id, wording_id, seed, numerics_id",
             )?;
             let mut rows = select.query([experiment])?;
             let mut found = Vec::new();
@@ -338,6 +365,7 @@ fn compared_model(experiment: ExperimentId, row: &Row<'_>) -> Result<ComparedMod
             experiment,
             model: row.get("model_id")?,
             sampling: row.get("id")?,
+            wording: row.get("wording_id")?,
             seed: row.get::<_, i64>("seed")?.cast_unsigned(),
             numerics: row.get("numerics_id")?,
         },
@@ -348,6 +376,7 @@ fn compared_model(experiment: ExperimentId, row: &Row<'_>) -> Result<ComparedMod
         composition: row.get("composition")?,
         derivation: row.get("derivation")?,
         sampling_values: sampling(row)?,
+        wording: row.get("wording")?,
     })
 }
 

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use itertools::Itertools as _;
 use rusqlite::{Connection, Row, named_params};
 
 use super::error::Failure;
@@ -12,7 +13,8 @@ use super::numerics::numerics;
 use super::samplings::sampling;
 use super::values::{texts, unsigned};
 use super::{
-    ConditionId, ExperimentId, ModelId, Numerics, NumericsId, SamplingId, Source, Store, StoreError,
+    ConditionId, ExperimentId, ModelId, Numerics, NumericsId, SamplingId, Source, Store,
+    StoreError, WordingId,
 };
 use crate::generation::{EnumerationParams, Method, SamplingParams, sampling_labels};
 
@@ -25,6 +27,8 @@ pub struct ConditionKey {
     pub model: ModelId,
     /// Its sampling.
     pub sampling: SamplingId,
+    /// The messages in which prompts were sent.
+    pub wording: WordingId,
     /// The seed of the generations.
     pub seed: u64,
     /// How leak probabilities are found.
@@ -48,6 +52,8 @@ pub enum KeyField {
     Model,
     /// `sampling`.
     Sampling,
+    /// `wording`.
+    Wording,
     /// `seed`.
     Seed,
     /// `method`.
@@ -68,6 +74,7 @@ impl fmt::Display for KeyField {
             Self::Experiment => "experiment",
             Self::Model => "model file",
             Self::Sampling => "sampling",
+            Self::Wording => "wording",
             Self::Seed => "seed",
             Self::Method => "method",
             Self::Numerics => "numerics",
@@ -85,6 +92,7 @@ impl ConditionKey {
             (KeyField::Experiment, self.experiment == other.experiment),
             (KeyField::Model, self.model == other.model),
             (KeyField::Sampling, self.sampling == other.sampling),
+            (KeyField::Wording, self.wording == other.wording),
             (KeyField::Seed, self.seed == other.seed),
             (KeyField::Method, self.method == other.method),
             (KeyField::Numerics, self.numerics == other.numerics),
@@ -105,6 +113,7 @@ impl ConditionKey {
             experiment: self.experiment,
             model: self.model,
             sampling: self.sampling,
+            wording: self.wording,
             seed: self.seed,
             numerics: self.numerics,
         }
@@ -144,6 +153,12 @@ pub struct StoredCondition {
     pub sampling_values: String,
     /// The values in which the samplings of the experiment differ, such as `temperature=0.5`; empty where they do not.
     pub sampling_label: String,
+    /// The wording's name; empty where the experiment has one without a name.
+    pub wording: String,
+    /// The same; empty where the experiment has no other wording.
+    pub wording_label: String,
+    /// Its system and user message as a JSON list; nulls where it has no name.
+    pub wording_messages: String,
     /// How logits were computed.
     pub numerics: Numerics,
     /// The machines on which a run of the model found these numerics: processor, its features and the device.
@@ -171,7 +186,7 @@ impl Store {
         })
     }
 
-    /// The conditions that have verdicts or leak probabilities, by experiment, model, sampling, metric and seed, each in
+    /// The conditions that have verdicts or leak probabilities, by experiment, model, sampling, wording, metric and seed, each in
     /// the order of its first use; of those that differ in other fields the latest last.
     ///
     /// # Errors
@@ -184,6 +199,7 @@ impl Store {
                      CASE WHEN models.derivation ->> 'is_requantized' THEN models.derivation ->> 'parent_quantization' END
                          AS requantized_from,
                      temperature, top_k, top_p, min_p, repetition_penalty, max_tokens, stop, draws,
+                     json_array(wordings.system_message, wordings.user_message) AS wording_messages,
                      (SELECT json_group_array(DISTINCT cpu || ', ' || system_info || ', ' || device)
                       FROM run_models JOIN runs ON runs.id = run_id
                       WHERE run_models.model_id = v_conditions.model_id
@@ -198,7 +214,8 @@ impl Store {
                      LEFT JOIN experiment_models AS named ON named.experiment_id = v_conditions.experiment_id
                          AND named.model_id = embedding_model_id
                      JOIN samplings ON samplings.id = sampling_id
-                 ORDER BY v_conditions.experiment_id, v_conditions.model_id, sampling_id, metric, seed, scored_idx,
+                     JOIN wordings ON wordings.id = wording_id
+                 ORDER BY v_conditions.experiment_id, v_conditions.model_id, sampling_id, wording_id, metric, seed, scored_idx,
                      condition_id",
             )?;
             let mut rows = select.query([])?;
@@ -234,6 +251,7 @@ fn register(connection: &Connection, key: &ConditionKey) -> Result<ConditionId, 
         ":experiment": key.experiment,
         ":model": key.model,
         ":sampling": key.sampling,
+        ":wording": key.wording,
         ":seed": key.seed.cast_signed(),
         ":method": key.method.name(),
         ":coverage": params.map(|params| params.coverage),
@@ -247,10 +265,10 @@ fn register(connection: &Connection, key: &ConditionKey) -> Result<ConditionId, 
     connection
         .prepare_cached(
             "INSERT INTO conditions
-                 (experiment_id, model_id, sampling_id, seed, method, coverage, max_rows_per_prompt, n_tail_draws,
+                 (experiment_id, model_id, sampling_id, wording_id, seed, method, coverage, max_rows_per_prompt, n_tail_draws,
                   numerics_id, metric, embedding_model_id, signature, scored_idx)
              VALUES
-                 (:experiment, :model, :sampling, :seed, :method, :coverage, :max_rows, :n_tail_draws,
+                 (:experiment, :model, :sampling, :wording, :seed, :method, :coverage, :max_rows, :n_tail_draws,
                   :numerics, :metric, :embedding_model, :signature,
                   (SELECT ifnull(max(scored_idx), 0) + 1 FROM conditions))
              ON CONFLICT DO UPDATE SET scored_idx = excluded.scored_idx",
@@ -258,8 +276,8 @@ fn register(connection: &Connection, key: &ConditionKey) -> Result<ConditionId, 
         .execute(values)?;
     let mut select = connection.prepare_cached(
         "SELECT id FROM conditions
-         WHERE experiment_id = :experiment AND model_id = :model AND sampling_id = :sampling AND seed = :seed
-             AND method = :method AND coverage IS :coverage AND max_rows_per_prompt IS :max_rows
+         WHERE experiment_id = :experiment AND model_id = :model AND sampling_id = :sampling AND wording_id = :wording
+             AND seed = :seed AND method = :method AND coverage IS :coverage AND max_rows_per_prompt IS :max_rows
              AND n_tail_draws IS :n_tail_draws AND numerics_id = :numerics AND metric = :metric
              AND embedding_model_id = :embedding_model AND signature = :signature",
     )?;
@@ -274,6 +292,7 @@ fn key(row: &Row<'_>) -> Result<ConditionKey, Failure> {
         experiment: row.get("experiment_id")?,
         model: row.get("model_id")?,
         sampling: row.get("sampling_id")?,
+        wording: row.get("wording_id")?,
         seed: seed.cast_unsigned(),
         method: match method.as_str() {
             "repeats" => Method::Repeats,
@@ -304,6 +323,9 @@ fn stored_condition(row: &Row<'_>) -> Result<StoredCondition, Failure> {
         requantized_from: row.get("requantized_from")?,
         sampling_values: row.get("sampling")?,
         sampling_label: String::new(),
+        wording: row.get("wording")?,
+        wording_label: String::new(),
+        wording_messages: row.get("wording_messages")?,
         numerics: numerics(row)?,
         machines: texts(&row.get::<_, String>("machines")?)?,
         embedding_model: row.get("embedding_model")?,
@@ -314,8 +336,8 @@ fn stored_condition(row: &Row<'_>) -> Result<StoredCondition, Failure> {
     })
 }
 
-/// Gives each condition the sampling values in which those of its experiment and kind of method differ, where they are
-/// known.
+/// Gives each condition the sampling values and the wording in which those of its experiment and kind of method differ,
+/// where they are known.
 fn labelled(
     mut conditions: Vec<(StoredCondition, Option<SamplingParams>)>,
 ) -> Vec<StoredCondition> {
@@ -331,6 +353,11 @@ fn labelled(
                     meant.push(condition);
                     known.push(&*values);
                 }
+            }
+            let wordings = meant.iter().map(|condition| condition.key.wording);
+            let has_several = wordings.unique().nth(1).is_some();
+            for condition in meant.iter_mut().filter(|_| has_several) {
+                condition.wording_label.clone_from(&condition.wording);
             }
             for (condition, label) in meant.into_iter().zip(sampling_labels(&known)) {
                 condition.sampling_label = label;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     ConditionId, ConditionKey, ExperimentId, ModelId, NewAnswer, NewExperiment, NewFailure,
     NewLeak, NewModel, NewPair, NewPrompt, NewRenderedPrompt, NewRun, Numerics, NumericsId,
-    PromptId, RunId, SamplingId, Store,
+    PromptId, RunId, SamplingId, Store, WordingId,
 };
 use crate::digest::Digest;
 use crate::generation::{
@@ -170,6 +170,7 @@ impl Fixture {
             experiment: self.experiment,
             model: self.model,
             sampling: self.sampling,
+            wording: WordingId::UNNAMED,
             seed: u64::MAX,
             method: Method::Repeats,
             numerics: self.numerics,

@@ -62,6 +62,19 @@ impl SamplingId {
 }
 
 row_id!(
+    /// A row of `wordings`.
+    WordingId
+);
+
+impl WordingId {
+    /// The row of experiments with one wording without a name, and of imports.
+    pub const UNNAMED: Self = Self(0);
+
+    /// No row: what stands in the place of a wording where figures are means over several.
+    pub const MEAN: Self = Self(-1);
+}
+
+row_id!(
     /// A row of `numerics`.
     NumericsId
 );

@@ -40,6 +40,7 @@ mod schema;
 mod specificities;
 mod values;
 mod views;
+mod wordings;
 
 #[cfg(test)]
 mod fixture;
@@ -67,7 +68,7 @@ pub use fillers::{FillerGeneration, StoredFiller};
 pub use generations::{NewAnswer, NewFailure, StoredGeneration};
 pub use ids::{
     AnnotationItemId, ConditionId, EnumerationRowId, ExperimentId, GenerationId, ModelId,
-    NumericsId, PromptId, RenderedPromptId, RunId, SamplingId,
+    NumericsId, PromptId, RenderedPromptId, RunId, SamplingId, WordingId,
 };
 pub use imports::{IMPORTED_SEED, Imported, NewImport, NewImportedPair, NewImportedRow};
 pub use leaks::{NewLeak, StoredLeak};
@@ -75,12 +76,11 @@ pub use models::{NewDerivation, NewModel};
 pub use next_tokens::{DistributionPair, DriftSide, NewScore, ScoredGeneration};
 pub use numerics::{Here, Numerics};
 pub use prompts::{NewPrompt, NewRenderedPrompt};
-pub use provenance::{
-    ExperimentRecord, ImportRecord, MessagesRecord, ModelRecord, RunRecord, SamplingRecord,
-};
+pub use provenance::{ExperimentRecord, ImportRecord, ModelRecord, RunRecord, SamplingRecord};
 pub use runs::{NewRun, RunModel, RunOutcome, Speed, StoredRunModel};
 pub use specificities::Specifics;
 pub use views::{VIEWS, View, view};
+pub use wordings::{NewWording, WordingMessages};
 
 use error::Failure;
 use schema::{Kind, MIGRATIONS};

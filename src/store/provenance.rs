@@ -2,7 +2,7 @@
 //!
 //! Owns reading only; the modules of the tables own writing.
 
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Row, params};
 
 use super::error::Failure;
 use super::values::unsigned;
@@ -136,15 +136,6 @@ const SAMPLING: [&str; 9] = [
     "draws",
     "schedule",
 ];
-
-/// The messages in which a prompt is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MessagesRecord {
-    /// The system message; None where none is sent.
-    pub system_message: Option<String>,
-    /// The user message.
-    pub user_message: String,
-}
 
 impl Store {
     /// An experiment.
@@ -302,29 +293,6 @@ impl Store {
             })?;
             values.push(("schedule".to_owned(), condition.numerics.schedule.clone()));
             Ok(values)
-        })
-    }
-
-    /// The messages of the test prompt of an experiment's first pair; None where it has no pair.
-    ///
-    /// # Errors
-    /// An error of SQLite.
-    pub fn first_messages(
-        &self,
-        experiment: ExperimentId,
-    ) -> Result<Option<MessagesRecord>, StoreError> {
-        self.read("read messages", |view| {
-            let mut select = view.prepare_cached(
-                "SELECT system_message, user_message FROM experiment_pairs JOIN prompts ON prompts.id = test_prompt_id
-                 WHERE experiment_id = ?1 ORDER BY pair_idx LIMIT 1",
-            )?;
-            let found = select.query_row([experiment], |row| {
-                Ok(MessagesRecord {
-                    system_message: row.get(0)?,
-                    user_message: row.get(1)?,
-                })
-            });
-            Ok(found.optional()?)
         })
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::{Row, named_params, params};
 
 use super::error::Failure;
 use super::values::{integer, milliseconds, unsigned};
-use super::{ExperimentId, ModelId, NumericsId, RunId, SamplingId, Store, StoreError};
+use super::{ExperimentId, ModelId, NumericsId, RunId, SamplingId, Store, StoreError, WordingId};
 use crate::digest::Digest;
 use crate::generation::Method;
 
@@ -105,7 +105,7 @@ pub struct RunModel {
     pub total: Duration,
 }
 
-/// The work of a run with one model and one of its samplings, read back with both.
+/// The work of a run with one model, one of its samplings and one wording, read back with all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredRunModel {
     /// The model.
@@ -120,6 +120,8 @@ pub struct StoredRunModel {
     pub bits_per_weight: f64,
     /// The sampling.
     pub sampling: SamplingId,
+    /// The wording's name; empty where the experiment has one without a name.
+    pub wording: String,
     /// The work.
     pub run_model: RunModel,
 }
@@ -246,7 +248,7 @@ impl Store {
         })
     }
 
-    /// Stores what a run has done with a model and a sampling so far, in the place of what was stored before.
+    /// Stores what a run has done with a model, a sampling and a wording so far, in the place of what was stored before.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -255,19 +257,20 @@ impl Store {
         run: RunId,
         model: ModelId,
         sampling: SamplingId,
+        wording: WordingId,
         done: &RunModel,
     ) -> Result<(), StoreError> {
         self.write("store the work of the run", |transaction| {
             let mut upsert = transaction.prepare_cached(
                 "INSERT INTO run_models
-                     (run_id, model_id, sampling_id, sampling_label, preset, schedule, numerics_id, backend, device, n_gpu_layers,
+                     (run_id, model_id, sampling_id, wording_id, sampling_label, preset, schedule, numerics_id, backend, device, n_gpu_layers,
                       tokenizer, determinism, logit_difference_max, n_generated, n_reused, n_failed, n_prefill_tokens, n_decode_rows, n_padding_rows, self_check_ms, prefill_ms, decode_ms, sample_ms,
                       total_ms)
                  VALUES
-                     (:run, :model, :sampling, :sampling_label, :preset, :schedule, :numerics, :backend, :device, :n_gpu_layers,
+                     (:run, :model, :sampling, :wording, :sampling_label, :preset, :schedule, :numerics, :backend, :device, :n_gpu_layers,
                       :tokenizer, :determinism, :logit_difference_max, :n_generated, :n_reused, :n_failed, :n_prefill_tokens, :n_decode_rows, :n_padding_rows, :self_check_ms, :prefill_ms, :decode_ms, :sample_ms,
                       :total_ms)
-                 ON CONFLICT (run_id, model_id, sampling_id) DO UPDATE SET
+                 ON CONFLICT (run_id, model_id, sampling_id, wording_id) DO UPDATE SET
                      sampling_label = excluded.sampling_label, preset = excluded.preset,
                      schedule = excluded.schedule, numerics_id = excluded.numerics_id, backend = excluded.backend, device = excluded.device,
                      n_gpu_layers = excluded.n_gpu_layers, tokenizer = excluded.tokenizer, determinism = excluded.determinism,
@@ -282,6 +285,7 @@ impl Store {
                 ":run": run,
                 ":model": model,
                 ":sampling": sampling,
+                ":wording": wording,
                 ":sampling_label": done.sampling_label,
                 ":preset": done.preset,
                 ":schedule": done.schedule,
@@ -308,7 +312,7 @@ impl Store {
         })
     }
 
-    /// The work of a run with each of its models and samplings.
+    /// The work of a run with each of its models, samplings and wordings.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -316,12 +320,12 @@ impl Store {
         self.read("read the work of the run", |view| {
             let mut select = view.prepare_cached(
                 "SELECT run_models.*, sha256, bits_per_weight, ifnull(named.label, models.label) AS label,
-                     ifnull(named.quantization, models.quantization) AS quantization
-                 FROM run_models JOIN runs ON runs.id = run_id JOIN models ON models.id = run_models.model_id
+                     ifnull(named.quantization, models.quantization) AS quantization, wordings.name AS wording
+                 FROM run_models JOIN wordings ON wordings.id = wording_id JOIN runs ON runs.id = run_id JOIN models ON models.id = run_models.model_id
                      LEFT JOIN experiment_models AS named
                          ON named.experiment_id = runs.experiment_id AND named.model_id = run_models.model_id
                  WHERE run_id = ?1
-                 ORDER BY run_models.model_id, sampling_id",
+                 ORDER BY run_models.model_id, sampling_id, wording_id",
             )?;
             let mut rows = select.query([run])?;
             let mut found = Vec::new();
@@ -344,6 +348,7 @@ fn stored_run_model(row: &Row<'_>) -> Result<StoredRunModel, Failure> {
         sha256: row.get("sha256")?,
         bits_per_weight: row.get("bits_per_weight")?,
         sampling: row.get("sampling_id")?,
+        wording: row.get("wording")?,
         run_model: RunModel {
             sampling_label: row.get("sampling_label")?,
             preset: row.get("preset")?,

@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../db/migrations/0005_annotations.sql"),
     include_str!("../../db/migrations/0006_encoders.sql"),
     include_str!("../../db/migrations/0007_draws.sql"),
+    include_str!("../../db/migrations/0008_wordings.sql"),
 ];
 
 /// The kind of a database, by who made it.

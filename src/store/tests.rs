@@ -14,3 +14,4 @@ mod opening;
 mod provenance;
 mod records;
 mod views;
+mod wordings;

@@ -132,7 +132,7 @@ pub const VIEWS: &[View] = &[
         name: "run_models",
         sql_name: "v_run_models",
         of_experiments: BY_EXPERIMENT,
-        order: "run_id, model_id, sampling_id",
+        order: "run_id, model_id, sampling_id, wording",
     },
     View {
         name: "imports",

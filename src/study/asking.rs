@@ -7,30 +7,36 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use itertools::Itertools as _;
 use rayon::prelude::*;
 
-use crate::experiment::{Experiment, Plan, Preset, plan_requests};
+use crate::experiment::{Experiment, Plan, Preset, Wording, plan_requests};
 use crate::generation::{
-    DrawMethod, Method, Request, RequestContext, RequestId, SamplingParams, sampling_labels,
+    DrawMethod, Method, Request, RequestContext, RequestId, SamplingParams, joined_label,
+    sampling_labels,
 };
 use crate::gguf::inspect::composition_json;
 use crate::llama::{Backend, Model};
-use crate::prompt::{ChatTemplate, RenderedPrompt, Tokenizer};
+use crate::prompt::{ChatTemplate, PromptError, RenderedPrompt, Tokenizer};
 use crate::store::{
     ExperimentId, ModelId, NewDerivation, NewExperiment, NewModel, NewPair, NewPrompt,
-    NewRenderedPrompt, NumericsId, PromptId, Store, StoredFiller,
+    NewRenderedPrompt, NewWording, NumericsId, PromptId, Store, StoredFiller, WordingId,
 };
 use crate::study::models::file::ModelFile;
 use crate::study::models::placement::Placement;
 use crate::study::prompt_date::PromptDate;
 use crate::study::session::Session;
 
-/// A model with one of its samplings, and the prompts as it sees them.
+/// A model with one of its samplings and one wording, and the prompts as it sees them.
 #[derive(Clone)]
 pub(crate) struct Prepared {
     pub(crate) file: Arc<ModelFile>,
     /// The sampling values in which the conditions of the experiment differ; empty where they do not.
     pub(crate) sampling_label: String,
+    /// The wording's place in the experiment.
+    pub(crate) wording_idx: usize,
+    /// Its name; empty where the experiment has no other.
+    pub(crate) wording_label: String,
     pub(crate) preset: Option<Preset>,
     /// In the order in which they were given.
     pub(crate) prompts: Arc<[RenderedPrompt]>,
@@ -47,14 +53,14 @@ pub(crate) struct Prepared {
     pub(crate) took: Duration,
 }
 
-/// A condition: a model with one of its samplings, and what it is asked.
+/// A condition: a model with one of its samplings and one wording, and what it is asked.
 pub(crate) struct Planned {
     pub(crate) prepared: Prepared,
     pub(crate) method: Method,
     pub(crate) plan: Plan,
 }
 
-/// Plans the experiment for each of `files` with each of its samplings, in this order.
+/// Plans the experiment for each of `files` with each of its samplings in each wording, in this order.
 pub(crate) fn plan_all(
     session: &Session,
     experiment: &Experiment,
@@ -79,7 +85,7 @@ pub(crate) fn plan_all(
     Ok(planned)
 }
 
-/// Renders and tokenizes every prompt of the experiment, and plans the requests of each sampling.
+/// Renders and tokenizes every prompt of the experiment in each wording, and plans the requests of each sampling.
 pub(crate) fn plan(
     session: &Session,
     experiment: &Experiment,
@@ -91,26 +97,21 @@ pub(crate) fn plan(
     let Some(first) = samplings.first() else {
         return Ok(Vec::new());
     };
-    let prepared = prepare(
-        session,
-        experiment,
-        date,
-        experiment.prompts(),
-        backend,
-        file,
-        first,
-    )?;
-    let tokens: Vec<Arc<[u32]>> = prepared
-        .prompts
-        .iter()
-        .map(|prompt| Arc::from(prompt.tokens()))
-        .collect();
-    let planned = samplings.iter().map(|sampling| {
-        let mut prepared = prepared.clone();
+    let prompts = experiment.prompts();
+    let prepared = prepare(session, experiment, date, prompts, backend, file, first)?;
+    let with_tokens = prepared.iter().map(|prepared| {
+        let tokens = prepared.prompts.iter();
+        let tokens = tokens.map(|prompt| Arc::from(prompt.tokens()));
+        (prepared, tokens.collect())
+    });
+    let with_tokens: Vec<(&Prepared, Vec<Arc<[u32]>>)> = with_tokens.collect();
+    let planned = samplings.iter().cartesian_product(&with_tokens);
+    let planned = planned.map(|(sampling, (prepared, tokens))| {
+        let mut prepared = (*prepared).clone();
         prepared.context.sampling = sampling.clone();
         Planned {
             method: experiment.method(),
-            plan: plan_requests(experiment, &tokens, &prepared.context),
+            plan: plan_requests(experiment, tokens, &prepared.context),
             prepared,
         }
     });
@@ -118,15 +119,16 @@ pub(crate) fn plan(
 }
 
 impl Prepared {
-    /// The model, with its sampling where there are several, as people read them.
+    /// The model, with its sampling and its wording where there are several, as people read them.
     pub(crate) fn label(&self) -> String {
-        format!("{} {}", self.file.label(), self.sampling_label)
-            .trim_end()
-            .to_owned()
+        joined_label(
+            self.file.label(),
+            [&self.sampling_label, &self.wording_label],
+        )
     }
 }
 
-/// Renders `prompts` in the experiment's messages and tokenizes them.
+/// Renders `prompts` in each of the experiment's wordings and tokenizes them; at least one.
 pub(crate) fn prepare(
     session: &Session,
     experiment: &Experiment,
@@ -135,7 +137,7 @@ pub(crate) fn prepare(
     backend: &Backend,
     mut file: ModelFile,
     sampling: &SamplingParams,
-) -> anyhow::Result<Prepared> {
+) -> anyhow::Result<Vec<Prepared>> {
     let failed = || format!("failed to prepare the prompts for {}", file.label());
     let template = ChatTemplate::from_gguf(&file.gguf, date.date()).with_context(failed)?;
     if template.shows_date() {
@@ -156,33 +158,42 @@ pub(crate) fn prepare(
             .map_or_else(Vec::new, |model| model.tokenize(text))
     };
     let placement = Placement::choose(backend, &file.gguf, experiment.n_gpu_layers())?;
-    let system = experiment.prompt_format().system();
-    let started = Instant::now();
-    let prompts = prompts
-        .iter()
-        .map(|prompt| {
-            let messages = template.render(system, &experiment.user_message(prompt))?;
+    let rendered = |wording: &Wording| {
+        let started = Instant::now();
+        let rendered = prompts.iter().map(|prompt| {
+            let user = wording.user_message(prompt);
+            let messages = template.render(wording.system(), &user)?;
             tokenizer.tokenize(&messages, &engine)
-        })
-        .collect::<Result<Vec<_>, _>>()
-        .with_context(failed)?;
+        });
+        let rendered = rendered.collect::<Result<Vec<_>, _>>()?;
+        Ok::<_, PromptError>((rendered, started.elapsed()))
+    };
+    let wordings = experiment.wordings().iter();
+    let rendered = wordings.map(rendered).collect::<Result<Vec<_>, _>>();
+    let rendered = rendered.with_context(failed)?;
     file.gguf.drop_lists();
-    Ok(Prepared {
-        took: started.elapsed(),
+    let file = Arc::new(file);
+    let context =
+        experiment.request_context(file.sha256, sampling.clone(), placement.schedule_name());
+    let prepared = rendered.into_iter().enumerate();
+    let prepared = prepared.map(|(wording_idx, (prompts, took))| Prepared {
+        took,
         shown_date: template.shows_date().then_some(date),
         tokenizer_name: tokenizer.name(),
         unused_tokens: tokenizer.table().unused().to_vec(),
         prompts: prompts.into(),
         sampling_label: String::new(),
+        wording_idx,
+        wording_label: match experiment.wordings() {
+            [_] => String::new(),
+            several => several[wording_idx].name().to_owned(),
+        },
         preset: experiment.preset(),
-        context: experiment.request_context(
-            file.sha256,
-            sampling.clone(),
-            placement.schedule_name(),
-        ),
-        placement,
-        file: Arc::new(file),
-    })
+        context: context.clone(),
+        placement: placement.clone(),
+        file: Arc::clone(&file),
+    });
+    Ok(prepared.collect())
 }
 
 impl Planned {
@@ -257,11 +268,25 @@ pub(crate) fn note_earlier_draws(
 /// The rows of an experiment that its leaks refer to.
 pub(crate) struct Registered {
     pub(crate) experiment: ExperimentId,
+    /// In the order of [`Experiment::wordings`].
+    wordings: Vec<RegisteredWording>,
+}
+
+/// The rows of a wording.
+struct RegisteredWording {
+    id: WordingId,
     /// In the order of [`Experiment::prompts`].
     prompts: Vec<PromptId>,
 }
 
-/// Registers the experiment, its messages, its pairs and its fillers.
+impl Registered {
+    /// The wording of what is planned.
+    pub(crate) fn wording(&self, planned: &Planned) -> WordingId {
+        self.wordings[planned.prepared.wording_idx].id
+    }
+}
+
+/// Registers the experiment, its wordings with their messages, its pairs and its fillers.
 ///
 /// # Errors
 /// Where the prompts of `planned` show another date than the experiment's, and what the database reports.
@@ -284,19 +309,9 @@ pub(crate) fn register_experiment(
     if let Some(date) = shown {
         date.check_recorded(experiment, store)?;
     }
-    let messages: Vec<String> = experiment
-        .prompts()
-        .iter()
-        .map(|prompt| experiment.user_message(prompt))
-        .collect();
-    let new: Vec<NewPrompt<'_>> = messages
-        .iter()
-        .map(|user_message| NewPrompt {
-            system_message: experiment.prompt_format().system(),
-            user_message,
-        })
-        .collect();
-    let prompts = store.register_prompts(&new)?;
+    let wordings = register_wordings(store, experiment, experiment_id)?;
+    // Pairs and fillers are known by their messages in the first wording.
+    let prompts = &wordings[0].prompts;
     let pairs: Vec<NewPair<'_>> = experiment
         .pairs()
         .iter()
@@ -324,8 +339,40 @@ pub(crate) fn register_experiment(
     store.register_fillers(experiment_id, &fillers.collect::<Vec<_>>())?;
     Ok(Registered {
         experiment: experiment_id,
-        prompts,
+        wordings,
     })
+}
+
+/// Registers all prompts in each wording.
+fn register_wordings(
+    store: &mut Store,
+    experiment: &Experiment,
+    experiment_id: ExperimentId,
+) -> anyhow::Result<Vec<RegisteredWording>> {
+    let mut registered: Vec<RegisteredWording> = Vec::new();
+    for (wording_idx, wording) in experiment.wordings().iter().enumerate() {
+        let messages = experiment.prompts().iter();
+        let messages: Vec<String> = messages.map(|it| wording.user_message(it)).collect();
+        let new = messages.iter().map(|user_message| NewPrompt {
+            system_message: wording.system(),
+            user_message,
+        });
+        let prompts = store.register_prompts(&new.collect::<Vec<_>>())?;
+        let first = registered.first().map_or(&prompts, |it| &it.prompts);
+        let sent: Vec<_> = first.iter().copied().zip(prompts.iter().copied()).collect();
+        let new = NewWording {
+            wording_idx,
+            name: wording.name(),
+            system_message: wording.system(),
+            user_message: wording.user(),
+        };
+        let id = match wording.name() {
+            "" => WordingId::UNNAMED,
+            _ => store.register_wording(experiment_id, &new, &sent)?,
+        };
+        registered.push(RegisteredWording { id, prompts });
+    }
+    Ok(registered)
 }
 
 /// Registers a model with the prompts as it sees them.
@@ -341,7 +388,7 @@ pub(crate) fn register_planned(
         .prepared
         .prompts
         .iter()
-        .zip(&registered.prompts)
+        .zip(&registered.wordings[planned.prepared.wording_idx].prompts)
         .map(|(rendered, &prompt)| NewRenderedPrompt {
             prompt,
             text: rendered.text(),

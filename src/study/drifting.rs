@@ -65,7 +65,9 @@ impl Session {
             .map(|samplings| samplings[..1].to_vec());
         let date = PromptDate::of(experiment, Some(&store))?;
         let samplings: Vec<_> = first.collect();
-        let planned = plan_all(self, experiment, date, &backend, files, &samplings)?;
+        let mut planned = plan_all(self, experiment, date, &backend, files, &samplings)?;
+        // Of several wordings, drift is looked at in the first, as after a run.
+        planned.retain(|planned| planned.prepared.wording_idx == 0);
         note_earlier_draws(self, &store, &planned)?;
         let registered = register_experiment(&mut store, experiment, &planned)?;
         let mut models = Vec::new();
@@ -130,7 +132,7 @@ fn base_idx(files: &[ModelFile], base: Option<&str>) -> anyhow::Result<usize> {
     let name = |file: &ModelFile| Name {
         label: file.name.clone(),
         quantization: file.quantization.clone(),
-        sampling: String::new(),
+        differing: [String::new(), String::new()],
         sha256: file.sha256.to_string(),
     };
     let names: Vec<Name> = files.iter().map(name).collect();

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use itertools::Itertools as _;
 
 use crate::leakage::{
-    ClusterUnit, Clusters, ConceptMatrix, Measure, PairEstimate, PairRates, ScoredPair,
-    TemplateSimilarities, estimates, pair_rates,
+    ClusterUnit, Clusters, ConceptMatrix, LeakRate, Measure, PairEstimate, PairRates, PairSpread,
+    ScoredPair, TemplateSimilarities, estimates, leak_rates, mean_spreads, pair_rates,
+    pair_spreads, pooled, with_exact,
 };
 use crate::results::{LikelyText, PairPrompts};
 use crate::store::{EnumerationRowId, Store, StoredCondition, StoredExactLeak, StoredLeak};
@@ -24,6 +25,12 @@ pub(crate) struct Estimates<'a> {
     pub(crate) rates: PairRates,
     /// The prompts of each pair, by its place in the experiment.
     pub(crate) prompts: BTreeMap<usize, PairPrompts>,
+    /// The repeats that a test prompt has at most, and those of a control prompt; 0 where rates are exact.
+    pub(crate) n_repeats: [usize; 2],
+    /// How far the texts of each pair lie apart.
+    pub(crate) spreads: BTreeMap<usize, PairSpread>,
+    /// Of a mean over conditions the rates in each of them, without comparisons; else empty.
+    pub(crate) of_each: Vec<Vec<LeakRate>>,
     /// The similarities of all concepts of each template; empty where they are not stored.
     pub(crate) templates: Vec<TemplateSimilarities>,
     /// The verdicts; empty where rates are exact.
@@ -67,8 +74,18 @@ impl<'a> Estimates<'a> {
         };
         let similarities = store.concept_similarities(set.id)?;
         let templates = templates(&prompts, &similarities, &has_siblings);
+        let n_repeats = [0, 1].map(|side| {
+            let repeats = verdicts.iter().map(|it| (it.pair_idx, it.sides[side]));
+            let by_pair = repeats.unique().counts_by(|(pair_idx, _)| pair_idx);
+            by_pair.into_values().max().unwrap_or(0)
+        });
+        let texts = leaks.iter();
+        let texts = texts.map(|leak| (leak.pair_idx, leak.test_generation.as_str()));
         Ok(Self {
             set,
+            n_repeats,
+            spreads: pair_spreads(&pairs, texts),
+            of_each: Vec::new(),
             rates: pair_rates(&pairs, Measure::LeakRate),
             pairs,
             prompts,
@@ -80,7 +97,43 @@ impl<'a> Estimates<'a> {
     }
 }
 
+impl<'a> Estimates<'a> {
+    /// The means over at least one condition, which differ in their wording or their draws alone, as those of `set`; without
+    /// texts.
+    pub(crate) fn mean(of: &[&Estimates<'_>], set: &'a StoredCondition) -> Self {
+        let pairs: Vec<&[PairEstimate]> = of.iter().map(|it| &*it.pairs).collect();
+        let templates: Vec<&[_]> = of.iter().map(|it| &*it.templates).collect();
+        let spreads: Vec<&BTreeMap<_, _>> = of.iter().map(|it| &it.spreads).collect();
+        let pairs = pooled(&pairs);
+        let of_each = of.iter().map(|it| leak_rates(&it.pairs, &[]));
+        let prompts = of.iter().flat_map(|it| it.prompts.clone());
+        let n_repeats = |side: usize| of.iter().map(|it| it.n_repeats[side]).max().unwrap_or(0);
+        Self {
+            set,
+            rates: pair_rates(&pairs, Measure::LeakRate),
+            prompts: prompts.collect(),
+            n_repeats: [0, 1].map(n_repeats),
+            spreads: mean_spreads(&spreads),
+            of_each: of_each.collect(),
+            templates: TemplateSimilarities::mean(&templates),
+            verdicts: Vec::new(),
+            leaks: Vec::new(),
+            exact: Vec::new(),
+            pairs,
+        }
+    }
+}
+
 impl Estimates<'_> {
+    /// The leak rates: of all categories together, then of each.
+    pub(crate) fn leak_rates(&self) -> Vec<LeakRate> {
+        let rates = leak_rates(&self.pairs, &self.templates);
+        match &self.of_each[..] {
+            [] => rates,
+            of_each => with_exact(rates, of_each),
+        }
+    }
+
     /// The matrix of concepts, in the order of the experiment; None where no template holds two.
     pub(crate) fn matrix(&self) -> Option<ConceptMatrix> {
         let concepts = self.prompts.values().map(|pair| pair.concept.as_str());

@@ -38,6 +38,7 @@ pub(crate) mod selecting;
 pub(crate) mod session;
 mod showing;
 mod templates;
+mod wordings;
 
 /// The tables that are exported, row by row.
 pub mod export {

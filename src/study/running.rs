@@ -15,8 +15,8 @@ use crate::results::{DifferenceFromBase, DriftSummary, ModelSummary, Summary};
 use crate::store::{ExperimentId, ModelId, NewRun, RunId, RunModel, RunOutcome, Source, Store};
 use crate::study::answering::{Answered, Answering};
 use crate::study::asking::{
-    Planned, Prepared, note_earlier_draws, plan_all, register_experiment, register_model,
-    register_planned,
+    Planned, Prepared, Registered, note_earlier_draws, plan_all, register_experiment,
+    register_model, register_planned,
 };
 use crate::study::comparing::TESTS;
 use crate::study::drifting::{self, Side};
@@ -27,6 +27,7 @@ use crate::study::prompt_date::PromptDate;
 use crate::study::scoring::encoders::{ByEncoder, joined};
 use crate::study::scoring::encoding::{Encoding, similarity_text};
 use crate::study::scoring::evidence::Subject;
+use crate::study::scoring::means::ForMeans;
 use crate::study::scoring::scorer::{Scored, Scorer};
 use crate::study::seeds::n_seeds_of;
 use crate::study::session::{Interrupted, Session};
@@ -77,7 +78,7 @@ impl Session {
             backend: &backend,
             encodings: encodings.collect(),
             experiment,
-            experiment_id: registered.experiment,
+            registered: &registered,
             run,
             planned: &planned,
             models: &models,
@@ -155,7 +156,7 @@ struct Steps<'a> {
     /// The primary one first.
     encodings: Vec<Encoding<'a>>,
     experiment: &'a Experiment,
-    experiment_id: ExperimentId,
+    registered: &'a Registered,
     run: RunId,
     planned: &'a [Planned],
     /// The row of each planned model.
@@ -202,12 +203,15 @@ impl Steps<'_> {
         let mut summary = self.new_summary(store, &scorer);
         let mut bases: Vec<(&Prepared, Vec<PairEstimate>)> = Vec::new();
         let mut verdicts = Vec::new();
+        let mut for_means = ForMeans::default();
         for ((planned, answered), subject) in self.planned.iter().zip(answered).zip(subjects) {
             let mut scored = scorer.score(store, subject)?;
             verdicts.push(std::mem::take(&mut scored.verdicts));
             add_differences(&mut summary, &mut bases, &planned.prepared, &scored);
+            for_means.add(subject.source, &mut scored);
             add_model(&mut summary, &planned.prepared, &answered.done, scored);
         }
+        summary.wording_means = for_means.means(&summary.models);
         Ok(ByEncoder { summary, verdicts })
     }
 
@@ -221,22 +225,25 @@ impl Steps<'_> {
         };
         let planned = self.planned.iter().zip(self.models);
         planned
-            .map(|(planned, &model)| answering.answer(planned, model))
+            .map(|(planned, &model)| {
+                answering.answer(planned, model, self.registered.wording(planned))
+            })
             .collect()
     }
 
     fn subjects(&self, store: &mut Store, answered: &[Answered]) -> anyhow::Result<Vec<Subject>> {
         let planned = self.planned.iter().zip(self.models).zip(answered);
         let subjects = planned.map(|((planned, &model), answered)| {
-            let (experiment, id) = (self.experiment, self.experiment_id);
-            Subject::of_planned(store, experiment, id, planned, model, answered.numerics)
+            let (experiment, numerics) = (self.experiment, answered.numerics);
+            Subject::of_planned(store, experiment, self.registered, planned, model, numerics)
         });
         subjects.collect()
     }
 
     /// How far each quantization lies from the first of the same model, on the prompts that have distributions.
     fn drifts(&self, store: &Store, subjects: &[Subject]) -> anyhow::Result<Vec<DriftSummary>> {
-        // A model is there once for each of its samplings, on which the distributions do not depend.
+        // A model is there once for each of its samplings and wordings; distributions do not depend on the sampling, and of
+        // wordings the first is taken.
         let mut sides: Vec<Side> = self
             .planned
             .iter()
@@ -251,7 +258,7 @@ impl Steps<'_> {
         for other in &sides {
             let base = sides.iter().find(|base| base.name == other.name);
             if let Some(base) = base.filter(|base| base.source.model != other.source.model) {
-                let (id, seed) = (self.experiment_id, self.experiment.seed());
+                let (id, seed) = (self.registered.experiment, self.experiment.seed());
                 drifts.extend(drifting::summary(store, id, seed, base, other)?);
             }
         }
@@ -274,6 +281,7 @@ impl Steps<'_> {
             n_seeds: 1,
             enumeration: experiment.enumeration(),
             models: Vec::new(),
+            wording_means: Vec::new(),
             drifts: Vec::new(),
             examples: Vec::new(),
             differences: Vec::new(),
@@ -285,7 +293,7 @@ impl Steps<'_> {
     }
 }
 
-/// Adds how a condition differs from the first of its model under the same sampling values, or keeps it as that first.
+/// Adds how a condition differs from the first of its model under the same sampling values in the same wording, or keeps it as that first.
 ///
 /// Only exact rates have a difference that a run can state: of repeats, one run is one draw.
 fn add_differences<'p>(
@@ -298,7 +306,9 @@ fn add_differences<'p>(
         return;
     }
     let is_base = |base: &Prepared| {
-        base.file.name == prepared.file.name && base.context.sampling == prepared.context.sampling
+        base.file.name == prepared.file.name
+            && base.context.sampling == prepared.context.sampling
+            && base.wording_idx == prepared.wording_idx
     };
     let Some((base, base_pairs)) = bases.iter().find(|(base, _)| is_base(base)) else {
         bases.push((prepared, scored.pairs.clone()));
@@ -348,6 +358,8 @@ fn model_summary(prepared: &Prepared, done: &RunModel) -> ModelSummary {
         derivation: prepared.file.derivation_summary(),
         sampling: Some(prepared.context.sampling.clone()),
         sampling_label: prepared.sampling_label.clone(),
+        wording_label: prepared.wording_label.clone(),
+        mean_over: Vec::new(),
         preset: prepared.preset.map(Preset::as_str),
         device: Some(done.device.clone()),
         determinism: done.determinism.clone(),

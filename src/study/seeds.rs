@@ -1,7 +1,7 @@
 //! Seeds under which the same was asked.
 //!
 //! Owns when two stored conditions ask the same: the same prompt pairs in the same messages, the same model file, sampling
-//! values and method. Seed and numerics may differ, and the text of the experiment where none of this does.
+//! values, wording and method. Seed and numerics may differ, and the text of the experiment where none of this does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,10 +20,11 @@ pub(crate) fn differing_pair(a: &PairTexts, b: &PairTexts) -> Option<usize> {
     differs.map(|(place, _)| *place)
 }
 
-/// True if two conditions have the same model file, sampling values and method.
+/// True if two conditions have the same model file, sampling values, messages around prompts and method.
 pub(crate) fn is_made_alike(a: &StoredCondition, b: &StoredCondition) -> bool {
     a.model_sha256 == b.model_sha256
         && a.sampling_values == b.sampling_values
+        && a.wording_messages == b.wording_messages
         && a.key.method == b.key.method
 }
 

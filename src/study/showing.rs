@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::generation::joined_label;
 use crate::leakage::{Leak, RateKind};
 use crate::results::{ShownCondition, ShownPair, ShownRepeat};
 use crate::store::{Store, StoredCondition, StoredLeak};
@@ -105,8 +106,8 @@ fn pairs(
 
 /// Model and quantization, and metric and seed where the sets differ in them.
 fn label(set: &StoredCondition, sets: &[&StoredCondition]) -> String {
-    let label = format!("{} {} {}", set.label, set.quantization, set.sampling_label);
-    let mut label = label.trim_end().to_owned();
+    let label = format!("{} {}", set.label, set.quantization);
+    let mut label = joined_label(label, [&set.sampling_label, &set.wording_label]);
     if sets.iter().any(|other| other.key.metric != set.key.metric) {
         label = format!("{label}, {}", set.key.metric);
     }

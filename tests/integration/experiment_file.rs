@@ -18,6 +18,8 @@ const SUBJECTS: [&str; 20] = [
 pub(crate) struct ExperimentFile {
     pub(crate) name: String,
     pub(crate) system: Option<String>,
+    /// Each as it stands in a list of YAML, in the place of the only wording; none leaves that.
+    pub(crate) wordings: Vec<String>,
     /// Lines of the section `sampling` that give what changes probabilities.
     pub(crate) probabilities: String,
     pub(crate) max_tokens: u32,
@@ -60,6 +62,7 @@ impl ExperimentFile {
         Self {
             name: "tiny".to_owned(),
             system: Some("You are a helpful assistant.".to_owned()),
+            wordings: Vec::new(),
             probabilities: "  temperature: 0.5\n  top_k: 0\n  top_p: 1.0\n  min_p: 0.0\n  repetition_penalty: 1.0\n"
                 .to_owned(),
             max_tokens: 10,
@@ -102,11 +105,13 @@ impl ExperimentFile {
 
     /// The text of the file.
     pub(crate) fn text(&self) -> String {
-        let mut text = format!(
-            "name: {}\nquestion: Does a word leak?\nprompt:\n  system: {}\n  user: \"{{prompt}}\"\n",
-            self.name,
-            self.system.as_deref().map_or("null".to_owned(), quoted),
-        );
+        let mut text = format!("name: {}\nquestion: Does a word leak?\n", self.name);
+        if self.wordings.is_empty() {
+            let system = self.system.as_deref().map_or("null".to_owned(), quoted);
+            writeln!(text, "prompt:\n  system: {system}\n  user: \"{{prompt}}\"").unwrap();
+        } else {
+            writeln!(text, "prompts:\n  - {}", self.wordings.join("\n  - ")).unwrap();
+        }
         write!(
             text,
             "sampling:\n{}  max_tokens: {}\n  stop: sentence_end\n  repeats: {}\n  seed: {}\n",

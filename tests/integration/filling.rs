@@ -142,6 +142,7 @@ impl Filling {
             experiment: self.experiment,
             model: id,
             sampling: seep::store::SamplingId::UNKNOWN,
+            wording: seep::store::WordingId::UNNAMED,
             seed: SEED,
             method: Method::Repeats,
             numerics: numerics(&mut self.store),

@@ -38,3 +38,4 @@ mod samplings;
 mod self_check;
 mod specificity;
 mod tiny;
+mod wordings;

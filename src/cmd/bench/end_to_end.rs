@@ -13,7 +13,9 @@ use super::figuring::{per_second, spread};
 use crate::experiment::{Experiment, Plan};
 use crate::generation::Method;
 use crate::llama::Backend;
-use crate::store::{ExperimentId, ModelId, NewPrompt, NewRenderedPrompt, RunModel, Store};
+use crate::store::{
+    ExperimentId, ModelId, NewPrompt, NewRenderedPrompt, RunModel, Store, WordingId,
+};
 use crate::study::Session;
 use crate::study::answering::numerics::of_most_answers;
 use crate::study::answering::{Answered, Answering};
@@ -111,7 +113,7 @@ impl<'a> Bench<'a> {
             run,
             loaded: None,
         };
-        let Answered { done, numerics } = answering.answer(&planned, model)?;
+        let Answered { done, numerics } = answering.answer(&planned, model, WordingId::UNNAMED)?;
         drop(answering);
         let requests = planned.plan.requests();
         let generations = store.generations(&planned.request_ids(), numerics)?;
@@ -152,9 +154,13 @@ impl<'a> Bench<'a> {
         let model = register_model(store, &self.prepared.file)?;
         let messages: Vec<String> = chosen
             .iter()
-            .map(|&idx| self.experiment.user_message(&self.prompts[idx]))
+            .map(|&idx| {
+                self.experiment
+                    .first_wording()
+                    .user_message(&self.prompts[idx])
+            })
             .collect();
-        let system_message = self.experiment.prompt_format().system();
+        let system_message = self.experiment.first_wording().system();
         let new: Vec<NewPrompt<'_>> = messages
             .iter()
             .map(|user_message| NewPrompt {

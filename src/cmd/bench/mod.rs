@@ -88,6 +88,8 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Status> {
         file,
         &sampling,
     )?;
+    let prepared = prepared.into_iter().next();
+    let prepared = prepared.expect("an experiment has a wording");
     let bench = Bench::new(&session, &backend, &experiment, &prompts, &prepared)?;
     let measured = measure(args, &bench);
     session.check_interrupted()?;

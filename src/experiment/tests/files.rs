@@ -170,7 +170,7 @@ fn files_of_another_shape_are_refused() {
      --> x.yaml:1:1
       |
     1 | "\u001b[31m": 1
-      | ^^^^^^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, concepts, concept_families, fillers, templates, pairs, extends
+      | ^^^^^^^^^^^^ expected one of: name, question, prompt, prompts, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, concepts, concept_families, fillers, templates, pairs, extends
 
     error: missing keys `name`, `question`, `prompt`, `sampling`, `models`, `embedding_model` at the top level
      --> x.yaml:1:1

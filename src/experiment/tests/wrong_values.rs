@@ -1,4 +1,4 @@
-//! The message for a wrong value of each field: name, question, prompt, sampling, and the file as a whole.
+//! The message for a wrong value of each field: name, question, prompt, prompts, sampling, and the file as a whole.
 
 use super::{GOOD, wrong};
 use crate::experiment::declared_margin;
@@ -448,14 +448,14 @@ fn top_level() {
       --> x.yaml:24:1
        |
     24 | colours: [red, blue]
-       | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, concepts, concept_families, fillers, templates, pairs, extends
+       | ^^^^^^^ expected one of: name, question, prompt, prompts, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, concepts, concept_families, fillers, templates, pairs, extends
     ");
     insta::assert_snapshot!(wrong("name: small", "name: small\nrepeats: 3"), @r"
     error: unknown key `repeats`
      --> x.yaml:2:1
       |
     2 | repeats: 3
-      | ^^^^^^^ expected one of: name, question, prompt, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, concepts, concept_families, fillers, templates, pairs, extends
+      | ^^^^^^^ expected one of: name, question, prompt, prompts, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, concepts, concept_families, fillers, templates, pairs, extends
       |
       = hint: `repeats` belongs under `sampling`
     ");

@@ -4,14 +4,10 @@ use crate::leakage::Comparison;
 use crate::report::columns::{
     certain_text, error_text, p_value_text, points, points_range, range, rate_text,
 };
-use crate::results::{ComparisonReport, Condition};
-
-pub(super) fn base(report: &ComparisonReport) -> &str {
-    report.conditions.first().map_or("", |base| &base.name)
-}
+use crate::results::Condition;
 
 /// Name, bits per weight, rate, what it certainly is where it is exact, and so on.
-pub(super) fn condition_cells(condition: &Condition) -> Vec<String> {
+pub(super) fn condition_cells(condition: &Condition, is_exact: bool) -> Vec<String> {
     let rate = &condition.rate;
     let bounds = condition.exact.map(|exact| exact.bounds);
     let mut cells = vec![
@@ -26,9 +22,12 @@ pub(super) fn condition_cells(condition: &Condition) -> Vec<String> {
         rate.n_prompts.to_string(),
     ];
     let n_clusters = rate.n_clusters.to_string();
-    if let Some(exact) = condition.exact {
-        cells.insert(3, certain_text(exact.bounds));
-        cells.extend([n_clusters, format!("{:.2} %", 100.0 * exact.coverage)]);
+    if is_exact {
+        let exact = condition.exact;
+        let certain = exact.map(|exact| certain_text(exact.bounds));
+        let covered = exact.map(|exact| format!("{:.2} %", 100.0 * exact.coverage));
+        cells.insert(3, certain.unwrap_or_default());
+        cells.extend([n_clusters, covered.unwrap_or_default()]);
     } else {
         let repeats = match (condition.n_repeats, condition.n_control_repeats) {
             (n_test, n_control) if n_test == n_control => n_test.to_string(),
@@ -40,7 +39,7 @@ pub(super) fn condition_cells(condition: &Condition) -> Vec<String> {
 }
 
 /// Points, what they certainly are where they are exact, and so on.
-pub(super) fn difference_cells(found: &Comparison) -> Vec<String> {
+pub(super) fn difference_cells(found: &Comparison, is_exact: bool) -> Vec<String> {
     let mut cells = vec![
         points(found.difference),
         range(found.interval),
@@ -56,6 +55,8 @@ pub(super) fn difference_cells(found: &Comparison) -> Vec<String> {
     if let Some(bounds) = found.bounds {
         cells[0] += &error_text(bounds);
         cells.insert(1, points_range(bounds.lower, bounds.upper));
+    } else if is_exact {
+        cells.insert(1, String::new());
     }
     cells
 }

@@ -105,7 +105,6 @@ pub(in crate::report) fn similarity_name(metric: &str, embedding_model: &str) ->
 
 /// Says if other metrics and encoders lead to the conclusion that `shown` leads to; None where there is no other.
 pub(in crate::report) fn conclusions_words(
-    base: &str,
     shown: &str,
     found: &ConditionComparison,
 ) -> Option<String> {
@@ -132,7 +131,7 @@ pub(in crate::report) fn conclusions_words(
             )
         }
     };
-    Some(format!("{} against {base}: {said}.", found.name))
+    Some(format!("{} against {}: {said}.", found.name, found.base))
 }
 
 /// The differences by another metric or encoder, without a full stop.

@@ -48,6 +48,12 @@ struct ConditionObject<'a> {
     name: &'a str,
     model: &'a str,
     quantization: &'a str,
+    /// Absent where it has no name, and of a mean.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    wording: &'a str,
+    /// The wordings that it is the mean over; absent of a condition by itself.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    mean_over: &'a [String],
     sha256: &'a str,
     bits_per_weight: Option<f64>,
     /// The label of the parent, if the weights were rounded twice.
@@ -87,6 +93,7 @@ struct ExactObject<'a> {
 #[derive(Serialize)]
 struct ComparisonObject<'a> {
     name: &'a str,
+    base: &'a str,
     in_words: String,
     /// Null where no prompt is common.
     difference: Option<DifferenceObject>,
@@ -304,7 +311,7 @@ pub fn comparison_json(report: &ComparisonReport) -> String {
         },
         enumeration: report.enumeration.map(Into::into),
         numerics_note: report.numerics_note.as_deref(),
-        base: base(report),
+        base: &report.base,
         conditions: report.conditions.iter().map(condition_object).collect(),
         comparisons: comparisons
             .map(|comparison| comparison_object(report, comparison))
@@ -319,15 +326,13 @@ pub fn comparison_json(report: &ComparisonReport) -> String {
     text + "\n"
 }
 
-fn base(report: &ComparisonReport) -> &str {
-    report.conditions.first().map_or("", |base| &base.name)
-}
-
 fn condition_object(condition: &Condition) -> ConditionObject<'_> {
     ConditionObject {
         name: &condition.name,
         model: &condition.model,
         quantization: &condition.quantization,
+        wording: &condition.wording,
+        mean_over: &condition.mean_over,
         sha256: &condition.sha256,
         bits_per_weight: condition.bits_per_weight,
         requantized_from: condition.requantized_from.as_deref(),
@@ -353,11 +358,6 @@ fn comparison_object<'a>(
     report: &'a ComparisonReport,
     comparison: &'a ConditionComparison,
 ) -> ComparisonObject<'a> {
-    let n_comparisons = report
-        .comparisons
-        .iter()
-        .flat_map(|c| &c.comparison)
-        .count();
     let other_metrics = comparison.other_metrics.iter();
     let bounds = comparison.comparison.as_ref().and_then(|it| it.bounds);
     let changed: Vec<ChangedObject<'_>> = comparison.changed.iter().map(changed_object).collect();
@@ -373,15 +373,10 @@ fn comparison_object<'a>(
     ComparisonObject {
         conclusion: conclusion.map(Conclusion::words),
         is_same_conclusion: has_others.then(|| conclusions.all(|it| Some(it) == conclusion)),
-        conclusions_in_words: conclusions_words(base(report), &shown, comparison),
+        conclusions_in_words: conclusions_words(&shown, comparison),
         name: &comparison.name,
-        in_words: difference_words(
-            base(report),
-            &comparison.name,
-            &report.unit,
-            comparison,
-            n_comparisons,
-        ),
+        base: &comparison.base,
+        in_words: difference_words(&report.unit, comparison, report.n_comparisons(comparison)),
         difference: comparison.comparison.as_ref().map(difference_object),
         specific: SpecificObject::of_differences(comparison.specific.as_ref()),
         equivalence: equivalence_objects(comparison),

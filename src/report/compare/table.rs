@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::cells::{base, condition_cells, difference_cells, indented};
+use super::cells::{condition_cells, difference_cells, indented};
 use super::conclusions::{conclusions_words, other_difference_words, similarity_name};
 use super::words::{
     certain_words, difference_words, few_clusters_words, spread_words, trend_words,
@@ -14,6 +14,7 @@ use crate::leakage::{Flips, Leak, Measure, RepeatFlips, SpecificComparison};
 use crate::report::columns::{kappa_text, p_value_text, plain_table, points, range};
 use crate::report::drift::drift_table;
 use crate::report::specific::{self, SPECIFIC_COLUMNS, specific_cells};
+use crate::report::wordings::mean_note;
 use crate::results::{
     ChangedSide, ChangedText, ComparisonReport, ConditionComparison, DriftSummary, LikelyText,
     RepeatText,
@@ -37,6 +38,7 @@ pub fn comparison_table(report: &ComparisonReport) -> String {
     let mut parts = vec![
         [heading(report), rate_table(report)]
             .into_iter()
+            .chain(mean_note(report.mean_over()))
             .chain(requantized_notes(report))
             .collect::<Vec<_>>()
             .join("\n"),
@@ -130,12 +132,13 @@ fn rate_table(report: &ComparisonReport) -> String {
     } else {
         columns.extend(["repeats", "clusters"]);
     }
-    let rows = report.conditions.iter().map(condition_cells);
+    let rows = report.conditions.iter();
+    let rows = rows.map(|condition| condition_cells(condition, is_exact));
     plain_table(&columns, rows.collect(), &|column_idx| column_idx > 0)
 }
 
 fn difference_table(report: &ComparisonReport) -> String {
-    let against = format!("against {}", base(report));
+    let against = format!("against {}", report.base);
     let mut columns = vec![
         against.as_str(),
         "points",
@@ -153,7 +156,7 @@ fn difference_table(report: &ComparisonReport) -> String {
     let rows = report.comparisons.iter().map(|comparison| {
         let mut row = vec![comparison.name.clone()];
         row.extend(match &comparison.comparison {
-            Some(found) => difference_cells(found),
+            Some(found) => difference_cells(found, report.enumeration.is_some()),
             None => vec!["none".to_owned(); columns.len() - 1],
         });
         row
@@ -175,7 +178,7 @@ fn specific_tables(report: &ComparisonReport) -> Option<String> {
     let columns: Vec<&str> = ["condition"].into_iter().chain(SPECIFIC_COLUMNS).collect();
     let is_number = |column_idx: usize| column_idx > 0;
     let rates = plain_table(&columns, conditions, &is_number);
-    let against = format!("against {}", base(report));
+    let against = format!("against {}", report.base);
     let columns = [
         against.as_str(),
         "figure",
@@ -215,7 +218,7 @@ fn specific_rows(comparison: &ConditionComparison) -> Vec<Vec<String>> {
 fn category_table(report: &ComparisonReport) -> Option<String> {
     let comparisons = report.comparisons.iter();
     let rows: Vec<Vec<String>> = comparisons.flat_map(category_rows).collect();
-    let against = format!("against {}", base(report));
+    let against = format!("against {}", report.base);
     let [leak_rate, leakage, specificity] = BY_CATEGORY.map(Measure::title);
     let columns = [
         against.as_str(),
@@ -301,7 +304,7 @@ fn equivalence_table(report: &ComparisonReport) -> Option<String> {
     let mut rows: Vec<Vec<String>> = rows.collect();
     let margin = rows.first()?.last()?.clone();
     rows.iter_mut().for_each(|row| row.truncate(7));
-    let against = format!("against {}", base(report));
+    let against = format!("against {}", report.base);
     let within = format!("within {margin} points");
     let columns = [
         against.as_str(),
@@ -363,24 +366,14 @@ fn exact_legend(params: EnumerationParams, first: &str) -> String {
 }
 
 fn words(report: &ComparisonReport) -> String {
-    let n_comparisons = report
-        .comparisons
-        .iter()
-        .flat_map(|c| &c.comparison)
-        .count();
     let sentences = report.comparisons.iter().map(|comparison| {
-        difference_words(
-            base(report),
-            &comparison.name,
-            &report.unit,
-            comparison,
-            n_comparisons,
-        )
+        let n_comparisons = report.n_comparisons(comparison);
+        difference_words(&report.unit, comparison, n_comparisons)
     });
     let certain = report.comparisons.iter().filter_map(|comparison| {
         let bounds = comparison.comparison.as_ref()?.bounds?;
         Some(certain_words(
-            base(report),
+            &comparison.base,
             &comparison.name,
             bounds.lower,
             bounds.upper,
@@ -391,7 +384,7 @@ fn words(report: &ComparisonReport) -> String {
 }
 
 fn flip_table(report: &ComparisonReport) -> String {
-    let against = format!("against {}", base(report));
+    let against = format!("against {}", report.base);
     let columns = [
         against.as_str(),
         "repeat",
@@ -401,7 +394,16 @@ fn flip_table(report: &ComparisonReport) -> String {
         "unchanged",
         "of",
     ];
-    let rows = report.comparisons.iter().flat_map(flip_rows);
+    // A mean over wordings has no repeats.
+    let means = report
+        .conditions
+        .iter()
+        .filter(|it| !it.mean_over.is_empty());
+    let means: Vec<&str> = means.map(|it| it.name.as_str()).collect();
+    let comparisons = report.comparisons.iter();
+    let rows = comparisons
+        .filter(|it| !means.contains(&it.name.as_str()))
+        .flat_map(flip_rows);
     plain_table(&columns, rows.collect(), &|column_idx| column_idx > 0)
 }
 
@@ -433,7 +435,7 @@ fn flip_legend(report: &ComparisonReport) -> String {
     match report.base_disagreement {
         Some(share) => format!(
             "{legend}\nTwo repeats under {} itself differ in {:.1} % of cases, by sampling alone.",
-            base(report),
+            report.base,
             100.0 * share
         ),
         None => legend.to_owned(),
@@ -475,7 +477,7 @@ fn similarity_tables(report: &ComparisonReport) -> String {
     }
     lines.extend(report.comparisons.iter().flat_map(other_differences));
     let conclusions = report.comparisons.iter();
-    lines.extend(conclusions.filter_map(|it| conclusions_words(base(report), &shown, it)));
+    lines.extend(conclusions.filter_map(|it| conclusions_words(&shown, it)));
     lines.join("\n")
 }
 
@@ -487,7 +489,7 @@ fn other_differences(comparison: &ConditionComparison) -> Vec<String> {
 
 /// The pairs that changed most, with the texts of both sides; None where none did.
 fn changed_texts(report: &ComparisonReport, comparison: &ConditionComparison) -> Option<String> {
-    let (base, other) = (base(report), &comparison.name);
+    let (base, other) = (&comparison.base, &comparison.name);
     let changed = comparison.changed.iter();
     let texts: Vec<String> = changed
         .map(|changed| changed_text(base, other, changed))

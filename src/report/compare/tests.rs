@@ -52,6 +52,8 @@ fn condition(quantization: &str, bits_per_weight: f64, mean_leak_rate: f64) -> C
     Condition {
         name: format!("qwen:{quantization}"),
         model: "qwen".to_owned(),
+        wording: String::new(),
+        mean_over: Vec::new(),
         quantization: quantization.to_owned(),
         sha256: "ab".repeat(32),
         bits_per_weight: Some(bits_per_weight),
@@ -126,6 +128,7 @@ fn flipped_text() -> ChangedText {
 fn of_condition(name: &str, comparison: Option<Comparison>) -> ConditionComparison {
     ConditionComparison {
         name: name.to_owned(),
+        base: BASE.to_owned(),
         comparison,
         specific: None,
         spread: None,
@@ -198,6 +201,7 @@ fn ladder() -> ComparisonReport {
         flip_seed: 1,
         enumeration: None,
         numerics_note: None,
+        base: BASE.to_owned(),
         conditions: vec![
             condition("Q8_0", 8.5, 60.0),
             condition("Q4_K_M", 4.85, 59.96),
@@ -289,8 +293,12 @@ fn a_ladder_as_a_table() {
 #[test]
 fn two_conditions_without_anything_in_common_as_a_table() {
     let report = ComparisonReport {
+        base: "qwen:Q4_K_M".to_owned(),
         conditions: ladder().conditions.split_off(1),
-        comparisons: vec![of_condition(OTHER, None)],
+        comparisons: vec![ConditionComparison {
+            base: "qwen:Q4_K_M".to_owned(),
+            ..of_condition(OTHER, None)
+        }],
         base_disagreement: None,
         trends: Vec::new(),
         agreements: Vec::new(),

@@ -17,12 +17,11 @@ const N_CLUSTERS_FEW: usize = 8;
 
 /// Says what a comparison found, in a few sentences; `n_comparisons` are corrected for.
 pub(in crate::report) fn difference_words(
-    base: &str,
-    other: &str,
     unit: &str,
     found: &ConditionComparison,
     n_comparisons: usize,
 ) -> String {
+    let (base, other) = (&*found.base, &*found.name);
     let Some(leak_rate) = &found.comparison else {
         return format!(
             "{other}: nothing to compare, no prompt has verdicts here and under {base}."

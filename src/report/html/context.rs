@@ -14,7 +14,8 @@ use crate::digest::Digest;
 use crate::leakage::{PairEstimate, striking_leaks};
 use crate::report::text::{visible, visible_block};
 use crate::results::{
-    LikelyText, ReportCondition, ReportData, ReportLeak, ReportModel, ReportRun, SimilarText, Texts,
+    LikelyText, ReportCondition, ReportData, ReportLeak, ReportMessages, ReportModel, ReportRun,
+    SimilarText, Texts,
 };
 
 /// The page's style sheet.
@@ -34,8 +35,7 @@ pub(super) struct Context {
     answer: Vec<AnswerPart>,
     /// True if rates are exact; the template then gives other explanations and choices.
     is_exact: bool,
-    system_message: Option<String>,
-    user_message: String,
+    messages: Vec<MessagesContext>,
     sample_pairs: Vec<[String; 3]>,
     charts: Vec<ChartContext>,
     examples: Vec<Examples>,
@@ -55,6 +55,15 @@ pub(super) struct Context {
 struct Fact {
     name: String,
     value: String,
+}
+
+/// The messages of the first test prompt in one wording.
+#[derive(Debug, Serialize)]
+struct MessagesContext {
+    /// Empty where the wording has no name.
+    wording: String,
+    system_message: Option<String>,
+    user_message: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,8 +112,7 @@ impl Context {
             facts: facts(data),
             answer: answer(data),
             is_exact: data.enumeration.is_some(),
-            system_message: experiment.system_message.as_deref().map(visible_block),
-            user_message: visible_block(&experiment.user_message),
+            messages: experiment.messages.iter().map(messages).collect(),
             sample_pairs: sample_pairs(data),
             charts: charts.iter().map(chart_context).collect(),
             examples: data
@@ -121,6 +129,14 @@ impl Context {
             files: files(data),
             making: making(data),
         }
+    }
+}
+
+fn messages(messages: &ReportMessages) -> MessagesContext {
+    MessagesContext {
+        wording: visible(&messages.wording),
+        system_message: messages.system_message.as_deref().map(visible_block),
+        user_message: visible_block(&messages.user_message),
     }
 }
 
@@ -141,11 +157,16 @@ fn fact(name: &str, value: impl Into<String>) -> Fact {
     }
 }
 
+/// The conditions, without means over wordings.
+fn conditions(data: &ReportData) -> impl Iterator<Item = &ReportCondition> {
+    data.conditions.iter().filter(|it| !it.is_mean())
+}
+
 fn facts(data: &ReportData) -> Vec<Fact> {
     let concepts = distinct(data.pairs.iter().map(|pair| pair.concept.as_str()));
     let categories = distinct(data.pairs.iter().map(|pair| pair.category.as_str()));
     vec![
-        fact("conditions", data.conditions.len().to_string()),
+        fact("conditions", conditions(data).count().to_string()),
         fact("prompt pairs", thousands(data.pairs.len())),
         fact("concepts", concepts.to_string()),
         fact("categories", categories.to_string()),
@@ -289,10 +310,8 @@ fn rows_json(data: &ReportData) -> String {
 }
 
 fn models_table(data: &ReportData) -> Table {
-    let generating = data
-        .conditions
-        .iter()
-        .map(|condition| model_row(&condition.model, &condition.marks.join(", ")));
+    let generating =
+        conditions(data).map(|condition| model_row(&condition.model, &condition.marks.join(", ")));
     let mut rows: Vec<[String; 9]> = generating.collect();
     rows.dedup();
     rows.push(model_row(&data.embedding_model, "embeds"));
@@ -336,11 +355,7 @@ fn known(value: Option<String>) -> String {
 
 fn sampling_table(data: &ReportData) -> Table {
     let mut names: Vec<&str> = Vec::new();
-    for (name, _) in data
-        .conditions
-        .iter()
-        .flat_map(|condition| &condition.sampling)
-    {
+    for (name, _) in conditions(data).flat_map(|condition| &condition.sampling) {
         if !names.contains(&name.as_str()) {
             names.push(name);
         }
@@ -357,9 +372,7 @@ fn sampling_table(data: &ReportData) -> Table {
     let columns = ["condition"].into_iter().chain(names.iter().copied());
     Table {
         columns: columns.map(visible).collect(),
-        rows: data
-            .conditions
-            .iter()
+        rows: conditions(data)
             .map(|condition| {
                 let values = names.iter().map(|name| value(condition, name));
                 [visible(&condition.name)]

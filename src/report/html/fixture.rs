@@ -171,6 +171,9 @@ fn condition(
 ) -> ReportCondition {
     ReportCondition {
         name: format!("{}:{}", model.name, model.quantization),
+        sampling_label: String::new(),
+        wording_label: String::new(),
+        mean_over: Vec::new(),
         model,
         marks: marks.iter().map(|mark| (*mark).to_owned()).collect(),
         sampling: [
@@ -243,6 +246,7 @@ fn other(
 ) -> ReportComparison {
     let found = ConditionComparison {
         name: name.to_owned(),
+        base: "small:F16".to_owned(),
         specific: (condition_idx == 1).then(|| specific_comparison(-10.5, 0.002)),
         comparison: Some(comparison),
         flips: vec![RepeatFlips {
@@ -430,8 +434,11 @@ fn data_without_matrices() -> ReportData {
             sha256: "fedcba9876543210".repeat(4),
             yaml: Some("name: tiny\nquestion: |\n  </pre><script>alert(1)</script>\n".to_owned()),
             extended_yaml: None,
-            system_message: Some("Continue.\nAt most </pre> five words.".to_owned()),
-            user_message: "Her blue scarf. She is ...\nNext words:".to_owned(),
+            messages: vec![ReportMessages {
+                wording: String::new(),
+                system_message: Some("Continue.\nAt most </pre> five words.".to_owned()),
+                user_message: "Her blue scarf. She is ...\nNext words:".to_owned(),
+            }],
         },
         metric: "sbert".to_owned(),
         agreements: Vec::new(),

@@ -71,6 +71,9 @@ impl Pool {
 
 /// The rows of a report.
 pub(super) fn rows(data: &ReportData) -> Rows {
+    // Means over wordings have no texts.
+    let is_shown = |idx: &usize| !data.conditions[*idx].is_mean();
+    let shown: Vec<usize> = (0..data.conditions.len()).filter(is_shown).collect();
     let conditions = data.conditions.iter();
     let by_pair: Vec<_> = conditions.map(|it| grouped(&it.leaks)).collect();
     let leaks = |idx: usize, pair_idx: usize| by_pair[idx].get(&pair_idx).map_or(&[][..], |it| it);
@@ -80,7 +83,7 @@ pub(super) fn rows(data: &ReportData) -> Rows {
     let mut pairs = Vec::with_capacity(data.pairs.len());
     for pair in &data.pairs {
         let leaks = |idx: usize| leaks(idx, pair.pair_idx);
-        let conditions = 0..data.conditions.len();
+        let conditions = shown.iter().copied();
         pairs.push(RowPair {
             n: pair.pair_idx,
             concept: concepts.number(&pair.concept),
@@ -96,7 +99,7 @@ pub(super) fn rows(data: &ReportData) -> Rows {
                 .collect(),
         });
     }
-    let conditions = data.conditions.iter().enumerate();
+    let conditions = shown.iter().map(|&idx| (idx, &data.conditions[idx]));
     Rows {
         is_exact: data.enumeration.is_some(),
         conditions: conditions

@@ -3,7 +3,7 @@
 //! Owns the answer: what is said of leak rates, and in which order everything is said. No sentence claims more than
 //! its interval does. What is said of differences and trends, `compare::words` owns.
 
-use crate::generation::EnumerationParams;
+use crate::generation::{EnumerationParams, joined_label};
 use crate::leakage::LeakRate;
 use crate::report::columns::{certain_text, kappa_text, rate_text};
 use crate::report::compare::conclusions::{
@@ -15,6 +15,7 @@ use crate::report::compare::words::{
 use crate::report::seen::seen_words;
 use crate::report::specific::{claim_words, filler_words};
 use crate::report::text::visible;
+use crate::report::wordings::{Worded, mean_note, spread_words};
 use crate::results::{ReportCondition, ReportData};
 
 /// A part of the answer: what it is about, and its sentences.
@@ -29,6 +30,7 @@ pub(super) fn answer(data: &ReportData) -> Vec<AnswerPart> {
     let parts = [
         ("Does it leak?", leak_sentences(data)),
         (difference_question(data), difference_sentences(data)),
+        ("How far does the wording move it?", wording_sentences(data)),
         (
             "Does it follow the bits per weight?",
             data.trends.iter().map(trend_words).collect(),
@@ -86,7 +88,25 @@ pub(super) fn rate_words(condition: &ReportCondition, unit: &str) -> String {
         .join(" ")
 }
 
-/// Returns the question that the comparisons answer: about model files, sampling values of one file, or both.
+/// Says what the means over wordings are, and how far figures differ between wordings and between quantizations.
+fn wording_sentences(data: &ReportData) -> Vec<String> {
+    let conditions = data.conditions.iter().filter(|it| !it.is_mean());
+    let worded = conditions.filter_map(|condition| {
+        Some(Worded {
+            model: joined_label(&condition.model.name, [&condition.sampling_label, ""]),
+            quantization: &condition.model.quantization,
+            wording: &condition.wording_label,
+            rate: condition.leak_rates.first()?,
+        })
+    });
+    let spread = spread_words(&worded.collect::<Vec<_>>());
+    let mut means = data.conditions.iter().map(|it| &*it.mean_over);
+    let note = mean_note(means.find(|names| !names.is_empty()));
+    let note = note.map(|note| note.replace('\n', " "));
+    note.into_iter().chain(spread).collect()
+}
+
+/// Returns the question that the comparisons answer: about model files, sampling values or wordings of one file, or both.
 fn difference_question(data: &ReportData) -> &'static str {
     let are_same_file = data.comparisons.iter().flat_map(|base| {
         let conditions = base
@@ -96,10 +116,18 @@ fn difference_question(data: &ReportData) -> &'static str {
         conditions.map(|other| data.conditions[base.base_idx].is_same_file(other))
     });
     let (of_samplings, of_files): (Vec<bool>, Vec<bool>) = are_same_file.partition(|same| *same);
-    match (of_samplings.is_empty(), of_files.is_empty()) {
-        (true, _) => "Does quantization or size change it?",
-        (false, true) => "Do the sampling values change it?",
-        (false, false) => "Does quantization, size or a sampling value change it?",
+    let has_wordings = data
+        .conditions
+        .iter()
+        .any(|it| !it.wording_label.is_empty());
+    match (of_samplings.is_empty(), of_files.is_empty(), has_wordings) {
+        (true, ..) => "Does quantization or size change it?",
+        (false, true, false) => "Do the sampling values change it?",
+        (false, true, true) => "Do the sampling values or the wording change it?",
+        (false, false, false) => "Does quantization, size or a sampling value change it?",
+        (false, false, true) => {
+            "Does quantization, size, a sampling value or the wording change it?"
+        }
     }
 }
 
@@ -115,8 +143,6 @@ fn difference_sentences(data: &ReportData) -> Vec<String> {
         for other in &base.others {
             let name = &other.found.name;
             sentences.push(difference_words(
-                base_name,
-                name,
                 &data.cluster_unit,
                 &other.found,
                 n_comparisons,
@@ -147,13 +173,12 @@ fn similarity_sentences(data: &ReportData) -> Vec<String> {
     });
     let mut sentences: Vec<String> = agreements.collect();
     for base in &data.comparisons {
-        let base_name = &data.conditions[base.base_idx].name;
         for other in &base.others {
             let found = &other.found;
             let differences = found.other_metrics.iter();
             sentences
                 .extend(differences.map(|other| other_difference_words(&found.name, other) + "."));
-            sentences.extend(conclusions_words(base_name, &shown, found));
+            sentences.extend(conclusions_words(&shown, found));
         }
     }
     sentences

@@ -36,6 +36,8 @@ fn condition(name: &str, specificity: f64) -> Condition {
     Condition {
         name: name.to_owned(),
         model: "qwen".to_owned(),
+        wording: String::new(),
+        mean_over: Vec::new(),
         quantization: String::new(),
         sha256: String::new(),
         bits_per_weight: None,
@@ -99,12 +101,14 @@ fn report(specificities: [f64; 2], specificity: f64, leak_rate: f64) -> Comparis
         flip_seed: 1,
         enumeration: None,
         numerics_note: None,
+        base: BASE.to_owned(),
         conditions: vec![
             condition(BASE, specificities[0]),
             condition(OTHER, specificities[1]),
         ],
         comparisons: vec![ConditionComparison {
             name: OTHER.to_owned(),
+            base: BASE.to_owned(),
             comparison: Some(difference(leak_rate)),
             specific: Some(SpecificComparison::made_up(differences)),
             drift: None,

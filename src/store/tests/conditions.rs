@@ -3,7 +3,7 @@
 use super::records::run_model;
 use crate::generation::{EnumerationParams, Method, SamplingParams};
 use crate::store::fixture::{Fixture, numerics};
-use crate::store::{ConditionKey, KeyField, Numerics, RunModel, Store};
+use crate::store::{ConditionKey, KeyField, NewWording, Numerics, RunModel, Store, WordingId};
 
 /// The fixture's key with each of its fields changed, but for the experiment.
 fn others(store: &mut Store, fixture: &Fixture) -> Vec<(KeyField, ConditionKey)> {
@@ -30,9 +30,18 @@ fn others(store: &mut Store, fixture: &Fixture) -> Vec<(KeyField, ConditionKey)>
         store.register_sampling(&greedy).unwrap(),
         store.register_numerics(&newer).unwrap(),
     );
+    let wording = NewWording {
+        wording_idx: 0,
+        name: "bare",
+        system_message: None,
+        user_message: "{prompt}",
+    };
+    let wording = store.register_wording(fixture.experiment, &wording, &[]);
+    let wording = wording.unwrap();
     vec![
         change(KeyField::Model, &|it| it.model = fixture.embedding_model),
         change(KeyField::Sampling, &|it| it.sampling = sampling),
+        change(KeyField::Wording, &|it| it.wording = wording),
         change(KeyField::Seed, &|it| it.seed = 1),
         change(KeyField::Method, &|it| it.method = Method::Exact(params)),
         change(KeyField::Numerics, &|it| it.numerics = numerics),
@@ -106,7 +115,13 @@ fn conditions_are_listed_with_their_names() {
         ..run_model()
     };
     store
-        .save_run_model(fixture.run, fixture.model, fixture.sampling, &done)
+        .save_run_model(
+            fixture.run,
+            fixture.model,
+            fixture.sampling,
+            WordingId::UNNAMED,
+            &done,
+        )
         .unwrap();
     let found = store.conditions().unwrap();
     let ids: Vec<_> = found.iter().map(|it| (it.id, it.n_leaks)).collect();

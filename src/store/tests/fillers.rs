@@ -1,7 +1,7 @@
 //! Fillers: what is stored of them, and the generations that are found for them.
 
 use crate::store::fixture::{Fixture, register_messages};
-use crate::store::{FillerGeneration, Source, Store, StoreError, StoredFiller};
+use crate::store::{FillerGeneration, Source, Store, StoreError, StoredFiller, WordingId};
 
 #[test]
 fn fillers_and_their_generations_are_read_back() {
@@ -11,6 +11,7 @@ fn fillers_and_their_generations_are_read_back() {
         experiment: fixture.experiment,
         model: fixture.model,
         sampling: fixture.sampling,
+        wording: WordingId::UNNAMED,
         seed: u64::MAX,
         numerics: fixture.numerics,
     };

@@ -7,7 +7,7 @@ use crate::leakage::{Leak, estimates, leak_rates};
 use crate::store::fixture::Fixture;
 use crate::store::{
     Comparison, ConditionKey, IMPORTED_SEED, Imported, NewImport, NewImportedPair, NewImportedRow,
-    NewLeak, Source, Store, StoreError, StoredLeak,
+    NewLeak, Source, Store, StoreError, StoredLeak, WordingId,
 };
 
 const PROMPTS: [&str; 3] = ["He is", "He likes red. He is", "He likes blue. He is"];
@@ -238,7 +238,13 @@ fn generations_of_a_run_can_be_compared_without_verdicts() {
     let models = store.compared_models(fixture.experiment).unwrap();
     assert_eq!(models, [], "no run has asked for the model");
     store
-        .save_run_model(fixture.run, fixture.model, fixture.sampling, &run_model())
+        .save_run_model(
+            fixture.run,
+            fixture.model,
+            fixture.sampling,
+            WordingId::UNNAMED,
+            &run_model(),
+        )
         .unwrap();
     let models = store.compared_models(fixture.experiment).unwrap();
     assert_eq!((models.len(), models[0].bits_per_weight), (1, Some(6.5)));

@@ -3,7 +3,7 @@
 use crate::digest::Digest;
 use crate::generation::{Method, RequestContext};
 use crate::store::fixture::{Fixture, generation, new_run, numerics};
-use crate::store::{Here, NewAnswer, Numerics, NumericsId, RunModel, Store};
+use crate::store::{Here, NewAnswer, Numerics, NumericsId, RunModel, Store, WordingId};
 
 fn undigested() -> Numerics {
     Numerics {
@@ -101,7 +101,13 @@ fn numerics_that_the_latest_run_on_such_a_machine_found_are_known() {
             ..super::records::run_model()
         };
         store
-            .save_run_model(run, fixture.model, fixture.sampling, &done)
+            .save_run_model(
+                run,
+                fixture.model,
+                fixture.sampling,
+                WordingId::UNNAMED,
+                &done,
+            )
             .unwrap();
     };
     assert_eq!(known(&store, &here), None);

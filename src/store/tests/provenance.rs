@@ -14,12 +14,15 @@ fn experiments_and_their_messages_are_read_back() {
         ("tiny", Some(YAML))
     );
     assert_eq!(found.sha256, Digest::of(YAML.as_bytes()).to_string());
-    let messages = store.first_messages(fixture.experiment).unwrap().unwrap();
+    let messages = store
+        .first_messages(fixture.experiment)
+        .unwrap()
+        .swap_remove(0);
     assert_eq!(messages.user_message, "He likes red. He is");
     let empty = store
         .register_experiment(&new_experiment("without pairs"))
         .unwrap();
-    assert_eq!(store.first_messages(empty).unwrap(), None);
+    assert_eq!(store.first_messages(empty).unwrap(), []);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::store::fixture::{
     Fixture, YAML, new_experiment, new_model, new_pair, new_run, register_messages,
 };
 use crate::store::{
-    NewModel, NewPair, NewPrompt, NumericsId, RunModel, RunOutcome, Store, StoreError,
+    NewModel, NewPair, NewPrompt, NumericsId, RunModel, RunOutcome, Store, StoreError, WordingId,
 };
 
 #[test]
@@ -153,7 +153,13 @@ fn a_model_file_keeps_its_row_and_its_name_except_where_an_experiment_names_it()
     };
     assert_eq!(store.register_model(&renamed).unwrap(), fixture.model);
     store
-        .save_run_model(fixture.run, fixture.model, fixture.sampling, &run_model())
+        .save_run_model(
+            fixture.run,
+            fixture.model,
+            fixture.sampling,
+            WordingId::UNNAMED,
+            &run_model(),
+        )
         .unwrap();
     let found = store.run_models(fixture.run).unwrap();
     assert_eq!((found.len(), found[0].label.as_str()), (1, "tiny"));
@@ -215,7 +221,13 @@ fn the_work_of_a_run_is_read_back_as_last_saved() {
     };
     for done in [nothing, run_model()] {
         store
-            .save_run_model(fixture.run, fixture.model, fixture.sampling, &done)
+            .save_run_model(
+                fixture.run,
+                fixture.model,
+                fixture.sampling,
+                WordingId::UNNAMED,
+                &done,
+            )
             .unwrap();
         let found = store.run_models(fixture.run).unwrap();
         assert_eq!(found[0].run_model, done);
@@ -238,7 +250,13 @@ fn samplings_are_kept_apart_by_every_value() {
     assert_ne!(other, fixture.sampling);
     for sampling in [fixture.sampling, other] {
         store
-            .save_run_model(fixture.run, fixture.model, sampling, &run_model())
+            .save_run_model(
+                fixture.run,
+                fixture.model,
+                sampling,
+                WordingId::UNNAMED,
+                &run_model(),
+            )
             .unwrap();
     }
     let found = store.run_models(fixture.run).unwrap();
@@ -332,7 +350,13 @@ fn the_latest_run_that_made_many_generations_tells_the_speed() {
             ..run_model()
         };
         store
-            .save_run_model(run, fixture.model, fixture.sampling, &done)
+            .save_run_model(
+                run,
+                fixture.model,
+                fixture.sampling,
+                WordingId::UNNAMED,
+                &done,
+            )
             .unwrap();
         run
     };

@@ -2,6 +2,7 @@
 //!
 //! Owns the order of these steps and the size of a context. What the self-check measures, the engine says.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -12,14 +13,14 @@ use crate::engine::{
 };
 use crate::generation::{Method, Request};
 use crate::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
-use crate::prompt::first_disagreement;
+use crate::prompt::{RenderedPrompt, first_disagreement};
 use crate::sampling::AllowedTokens;
 use crate::store::RunModel;
 use crate::study::asking::{Planned, Prepared};
 use crate::study::session::Session;
 use crate::watch::duration;
 
-/// A model that is loaded, kept for its next sampling.
+/// A model that is loaded, kept for its next sampling or wording.
 pub(crate) struct Loaded {
     sha256: Digest,
     pub(crate) model: Model,
@@ -27,10 +28,13 @@ pub(crate) struct Loaded {
     /// None where every prompt is too long for the model.
     pub(crate) check: Option<SelfCheck>,
     checking: Duration,
+    /// The prompts that both tokenizers agree on.
+    compared: Arc<[RenderedPrompt]>,
 }
 
 impl Loaded {
-    /// Loads the model that is asked, unless `last` is the same file.
+    /// Loads the model that is asked, unless `last` is the same file. The self-check is made once, on the prompts of the
+    /// wording for which the model is loaded: how rows depend on their neighbours is a matter of the arithmetic.
     ///
     /// # Errors
     /// Where llama.cpp refuses the file, or its tokenizer is another than the one that planned the requests.
@@ -46,6 +50,13 @@ impl Loaded {
             *last = None;
             *last = Some(Self::load(session, backend, planned)?);
         }
+        let prompts = &planned.prepared.prompts;
+        if let Some(last) = last.as_mut()
+            && !Arc::ptr_eq(&last.compared, prompts)
+        {
+            compare_tokenizers(&planned.prepared, &last.model)?;
+            last.compared = Arc::clone(prompts);
+        }
         Ok(())
     }
 
@@ -58,6 +69,7 @@ impl Loaded {
             model,
             check: None,
             checking: Duration::ZERO,
+            compared: Arc::clone(&prepared.prompts),
         };
         let (fitting, _) = loaded.split_too_long(planned.plan.requests(), prepared);
         if !fitting.is_empty() {

@@ -18,6 +18,7 @@ use crate::generation::{Answer, Method, Request, RequestId};
 use crate::llama::{Backend, LlamaDecoder};
 use crate::store::{
     ModelId, NewAnswer, NewFailure, NumericsId, RunId, RunModel, SamplingId, Store, StoreError,
+    WordingId,
 };
 use crate::study::asking::{Planned, Prepared};
 use crate::study::session::Session;
@@ -33,7 +34,7 @@ pub(crate) struct Answering<'a> {
     pub(crate) backend: &'a Backend,
     pub(crate) store: &'a mut Store,
     pub(crate) run: RunId,
-    /// The model that was loaded last, kept for its next sampling.
+    /// The model that was loaded last, kept for its next sampling or wording.
     pub(crate) loaded: Option<Loaded>,
 }
 
@@ -50,6 +51,7 @@ struct Destination {
     run: RunId,
     model: ModelId,
     sampling: SamplingId,
+    wording: WordingId,
     numerics: NumericsId,
 }
 
@@ -60,7 +62,12 @@ impl Answering<'_> {
     /// # Errors
     /// [`Interrupted`](crate::study::Interrupted), and what keeps the model from being used at all; failures of single
     /// requests are stored and counted.
-    pub(crate) fn answer(&mut self, planned: &Planned, model: ModelId) -> anyhow::Result<Answered> {
+    pub(crate) fn answer(
+        &mut self,
+        planned: &Planned,
+        model: ModelId,
+        wording: WordingId,
+    ) -> anyhow::Result<Answered> {
         let prepared = &planned.prepared;
         let sampling = self.store.register_sampling(&prepared.context.sampling)?;
         let expected = numerics::expected(self.session, self.backend, self.store, planned, model)?;
@@ -69,7 +76,7 @@ impl Answering<'_> {
             && planned.missing(self.store, Some(numerics))?.is_empty()
         {
             self.store
-                .save_run_model(self.run, model, sampling, &done)?;
+                .save_run_model(self.run, model, sampling, wording, &done)?;
             return Ok(Answered { done, numerics });
         }
         Loaded::reuse(&mut self.loaded, self.session, self.backend, planned)?;
@@ -84,6 +91,7 @@ impl Answering<'_> {
             run: self.run,
             model,
             sampling,
+            wording,
             numerics,
         };
         self.make(planned, destination, &missing, &mut done)?;
@@ -261,6 +269,7 @@ fn store_failures(
         run,
         model,
         sampling,
+        wording,
         ..
     } = destination;
     let new: Vec<NewFailure<'_>> = failed
@@ -271,7 +280,7 @@ fn store_failures(
         store.insert_failures(run, model, &new)?;
     }
     done.n_failed += new.len();
-    store.save_run_model(run, model, sampling, done)?;
+    store.save_run_model(run, model, sampling, wording, done)?;
     Ok(())
 }
 

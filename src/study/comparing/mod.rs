@@ -6,25 +6,29 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use anyhow::ensure;
 use itertools::Itertools as _;
 
 use crate::experiment::declared_margin;
+use crate::generation::joined_label;
 use crate::leakage::{
-    ChangedPair, ClusterUnit, Clusters, LeakTrend, Measure, MeasuredComparisons, PERMUTATIONS,
-    PairEstimate, PairSpread, Tests, changed_pairs, compare_measures, condition_rate, count_flips,
-    leak_rates, leak_trends, metric_agreement, pair_spreads, repeat_disagreement,
-    spread_difference,
+    Bounds, ChangedPair, ClusterUnit, Clusters, LeakTrend, Measure, MeasuredComparisons,
+    PERMUTATIONS, PairEstimate, Tests, changed_pairs, compare_measures, condition_rate,
+    count_flips, leak_trends, metric_agreement, repeat_disagreement, spread_difference,
 };
 use crate::results::{
     ChangedSide, ChangedText, ComparisonReport, Condition, ConditionComparison, DriftSummary,
     MetricAgreement, MetricDifference, ModelTrend, RepeatText,
 };
 use crate::stats::SignFlips;
-use crate::store::{DriftSide, Store, StoredCondition, StoredLeak};
+use crate::store::{DriftSide, Store, StoredCondition, StoredLeak, WordingId};
 use crate::study::drifting::{self, Side};
-use crate::study::estimates::{Estimates, clusters, likely_texts, read_all};
-use crate::study::selecting::{self, Selection, condition_name, numerics_note, other_similarities};
+use crate::study::estimates::{Estimates, clusters, likely_texts};
+use crate::study::selecting::{
+    self, Base, Name, Selection, against, condition_name, numerics_note, other_similarities,
+};
 use crate::study::session::Session;
+use crate::study::wordings::WithMeans;
 
 /// Random sign flips of a p-value: near 0.05 its standard error is then 0.0007.
 pub(crate) const FLIPS: SignFlips = SignFlips {
@@ -93,58 +97,74 @@ fn assemble(
     sets: &[&StoredCondition],
     comparing: &Comparing,
 ) -> anyhow::Result<ComparisonReport> {
-    let conditions = read_all(store, sets)?;
+    let with_means = WithMeans::of(sets);
+    let all: Vec<&StoredCondition> = with_means.sets.iter().collect();
+    let bases = against(&all, &comparing.conditions[0]);
+    ensure!(
+        !bases.is_empty(),
+        "`{}` has no wording that the others have\nhint: name conditions of the same wording",
+        comparing.conditions[0]
+    );
+    let conditions = with_means.read(store)?;
     let (unit, n_flips, margin) = (comparing.unit, comparing.n_flips, comparing.margin);
-    let mut report = report_of(store, &conditions, unit, n_flips, margin)?;
+    let mut report = report_of(
+        store,
+        (&with_means, &conditions),
+        &bases,
+        unit,
+        n_flips,
+        margin,
+    )?;
     let tests = tests(store, sets[0], margin)?;
     let clusters = clusters(&conditions, unit);
     for others in other_similarities(stored, sets) {
-        let others = read_all(store, &others)?;
+        let with_means = WithMeans::of(&others);
+        let others = with_means.read(store)?;
         let agreements = agreements_with(&conditions, &others);
         report.agreements.extend(agreements);
-        add_differences(
-            &mut report.comparisons,
-            &others.iter().collect::<Vec<_>>(),
-            &clusters,
-            tests,
-        );
+        let found = compare_others(&with_means, &others, &bases, &clusters, tests);
+        let found = found.into_iter().flatten();
+        add_differences(&mut report.comparisons, others[0].set, found);
     }
     Ok(report)
 }
 
-/// Conditions, of which there is at least one, against the first of them, without other metrics and encoders.
+/// Conditions against `bases` among them, of which there is at least one, without other metrics and encoders.
 pub(crate) fn report_of(
     store: &Store,
-    conditions: &[Estimates<'_>],
+    (with_means, conditions): (&WithMeans, &[Estimates<'_>]),
+    bases: &[Base],
     unit: ClusterUnit,
     n_flips: usize,
     margin: Option<f64>,
 ) -> anyhow::Result<ComparisonReport> {
     let clusters = clusters(conditions, unit);
-    let (base, others) = conditions.split_first().expect("the base is a condition");
-    let tests = tests(store, base.set, margin)?;
+    let set = conditions[bases[0].0].set;
+    let tests = tests(store, set, margin)?;
+    let compared = compare_all(with_means, conditions, bases, &clusters, tests);
     let mut comparisons = Vec::new();
-    for (other, found) in others
-        .iter()
-        .zip(compare_all(base, others, &clusters, tests))
-    {
-        let changed = changed_pairs(&base.pairs, &other.pairs, &clusters, n_flips);
-        let changed = changed
-            .iter()
-            .map(|pair| changed_text(store, base, other, pair));
-        comparisons.push(ConditionComparison {
-            changed: changed.collect::<anyhow::Result<_>>()?,
-            spread: Some(spread_difference(
-                &spreads(base),
-                &spreads(other),
-                &clusters,
-            )),
-            drift: drift(store, base.set, other.set)?,
-            ..condition_comparison(base, other, found)
-        });
+    for ((base, others), found) in bases.iter().zip(compared) {
+        let base = &conditions[*base];
+        for (other, found) in others.iter().map(|&idx| &conditions[idx]).zip(found) {
+            let changed = changed_pairs(&base.pairs, &other.pairs, &clusters, n_flips);
+            let changed = changed.iter().filter(|_| !is_mean(base.set));
+            let changed = changed.map(|pair| changed_text(store, base, other, pair));
+            comparisons.push(ConditionComparison {
+                changed: changed.collect::<anyhow::Result<_>>()?,
+                spread: Some(spread_difference(&base.spreads, &other.spreads, &clusters)),
+                drift: drift(store, base.set, other.set)?,
+                ..condition_comparison(base, other, found)
+            });
+        }
     }
-    let set = base.set;
-    let sets: Vec<&StoredCondition> = conditions.iter().map(|it| it.set).collect();
+    let is_linked =
+        |idx: &usize| !is_mean(conditions[*idx].set) || bases.iter().any(|it| is_of(it, *idx));
+    let shown = (0..conditions.len()).filter(is_linked);
+    let singles = bases.iter().map(|(base, _)| &conditions[*base]);
+    let singles = singles.filter(|base| !is_mean(base.set));
+    let disagreements = singles.filter_map(|base| repeat_disagreement(&base.verdicts));
+    let sets = conditions.iter().map(|it| it.set);
+    let sets: Vec<&StoredCondition> = sets.filter(|set| !is_mean(set)).collect();
     Ok(ComparisonReport {
         experiment: set.experiment_name.clone(),
         experiment_sha256: set.experiment_sha256.clone(),
@@ -156,15 +176,34 @@ pub(crate) fn report_of(
         flip_seed: FLIPS.seed,
         enumeration: set.key.enumeration(),
         numerics_note: numerics_note(&sets),
-        conditions: conditions
-            .iter()
-            .filter_map(|it| condition(it, &clusters))
+        base: match bases {
+            [_] => condition_name(set),
+            _ => Name::of(set).in_any_wording().to_string(),
+        },
+        base_disagreement: mean(disagreements),
+        conditions: shown
+            .filter_map(|idx| condition(&conditions[idx], with_means.mean_over(idx), &clusters))
             .collect(),
         comparisons,
-        base_disagreement: repeat_disagreement(&base.verdicts),
         trends: trends(conditions, &clusters),
         agreements: Vec::new(),
     })
+}
+
+/// True if the condition at a place is a base or compared with it.
+fn is_of((base, others): &Base, idx: usize) -> bool {
+    *base == idx || others.contains(&idx)
+}
+
+fn is_mean(set: &StoredCondition) -> bool {
+    set.key.wording == WordingId::MEAN
+}
+
+/// The mean of what is there; None of nothing.
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.collect();
+    let n = values.len() as f64;
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / n)
 }
 
 /// Names the kind of text that prompts of one cluster share, in the singular.
@@ -192,30 +231,66 @@ pub(crate) fn tests(
     })
 }
 
-/// The comparison of each of `others` with the base, by each measure.
-pub(crate) fn compare_all<'a>(
-    base: &Estimates<'_>,
-    others: impl IntoIterator<Item = &'a Estimates<'a>>,
+/// For each base the comparisons of its others, by each measure.
+///
+/// The certain bounds of a difference of means over wordings are the means of those in each wording.
+pub(crate) fn compare_all(
+    with_means: &WithMeans,
+    conditions: &[Estimates<'_>],
+    bases: &[Base],
     clusters: &Clusters,
     tests: Tests,
-) -> Vec<MeasuredComparisons> {
-    let others = others.into_iter();
-    let pairs: Vec<&[PairEstimate]> = others.map(|other| &*other.pairs).collect();
-    compare_measures(&base.pairs, &pairs, clusters, tests)
+) -> Vec<Vec<MeasuredComparisons>> {
+    let compared = bases.iter().map(|(base, others)| {
+        let others = others.iter().map(|&other| &*conditions[other].pairs);
+        let others: Vec<&[PairEstimate]> = others.collect();
+        compare_measures(&conditions[*base].pairs, &others, clusters, tests)
+    });
+    let mut compared: Vec<Vec<MeasuredComparisons>> = compared.collect();
+    let bounds_of = |compared: &[Vec<MeasuredComparisons>], base: usize, other: usize| {
+        let place = bases.iter().position(|(idx, _)| *idx == base)?;
+        let of_base = bases[place].1.iter().position(|idx| *idx == other)?;
+        compared[place][of_base].leak_rate.as_ref()?.bounds
+    };
+    for (place, (base, others)) in bases.iter().enumerate() {
+        for (of_base, other) in others.iter().enumerate() {
+            let both = with_means.of[*base].iter().zip(&with_means.of[*other]);
+            let bounds = both.map(|(base, other)| bounds_of(&compared, *base, *other));
+            let bounds: Option<Vec<Bounds>> = bounds.collect();
+            if let (Some(bounds), Some(found)) = (
+                bounds.as_deref().and_then(Bounds::mean),
+                &mut compared[place][of_base].leak_rate,
+            ) {
+                found.bounds = Some(bounds);
+            }
+        }
+    }
+    compared
+}
+
+/// The same by another similarity, without categories.
+pub(crate) fn compare_others(
+    with_means: &WithMeans,
+    conditions: &[Estimates<'_>],
+    bases: &[Base],
+    clusters: &Clusters,
+    tests: Tests,
+) -> Vec<Vec<MeasuredComparisons>> {
+    let tests = Tests {
+        categories: None,
+        ..tests
+    };
+    compare_all(with_means, conditions, bases, clusters, tests)
 }
 
 /// None of a condition without pairs.
-fn condition(found: &Estimates<'_>, clusters: &Clusters) -> Option<Condition> {
+fn condition(
+    found: &Estimates<'_>,
+    mean_over: Vec<String>,
+    clusters: &Clusters,
+) -> Option<Condition> {
     let set = found.set;
-    let whole = leak_rates(&found.pairs, &found.templates)
-        .into_iter()
-        .next()?;
-    let n_repeats = |side: usize| {
-        let verdicts = found.verdicts.iter();
-        let repeats = verdicts.map(|verdict| (verdict.pair_idx, verdict.sides[side]));
-        let by_pair = repeats.unique().counts_by(|(pair_idx, _)| pair_idx);
-        by_pair.into_values().max().unwrap_or(0)
-    };
+    let whole = found.leak_rates().into_iter().next()?;
     Some(Condition {
         name: condition_name(set),
         model: set.label.clone(),
@@ -224,8 +299,10 @@ fn condition(found: &Estimates<'_>, clusters: &Clusters) -> Option<Condition> {
         bits_per_weight: set.bits_per_weight,
         requantized_from: set.requantized_from.clone(),
         rate: condition_rate(&found.rates, clusters)?,
-        n_repeats: n_repeats(0),
-        n_control_repeats: n_repeats(1),
+        wording: set.wording.clone(),
+        mean_over,
+        n_repeats: found.n_repeats[0],
+        n_control_repeats: found.n_repeats[1],
         claim: whole.claim(),
         exact: whole.exact,
         specific: whole.specific,
@@ -240,6 +317,7 @@ pub(crate) fn condition_comparison(
 ) -> ConditionComparison {
     ConditionComparison {
         name: condition_name(other.set),
+        base: condition_name(base.set),
         comparison: found.leak_rate,
         specific: found.specific,
         spread: None,
@@ -248,12 +326,6 @@ pub(crate) fn condition_comparison(
         changed: Vec::new(),
         other_metrics: Vec::new(),
     }
-}
-
-fn spreads(found: &Estimates<'_>) -> BTreeMap<usize, PairSpread> {
-    let texts = found.leaks.iter();
-    let texts = texts.map(|leak| (leak.pair_idx, leak.test_generation.as_str()));
-    pair_spreads(&found.pairs, texts)
 }
 
 /// How far the next-token distributions lie apart, where they are stored.
@@ -318,12 +390,13 @@ fn repeat_text(leak: &StoredLeak) -> RepeatText {
 /// The trends of each model, by specificity and by the leak rate; of different models, bits per weight mean different
 /// things.
 pub(crate) fn trends(conditions: &[Estimates<'_>], clusters: &Clusters) -> Vec<ModelTrend> {
-    // A trend over files is one under the same sampling values.
+    // A trend over files is one under the same sampling values in the same wording.
     let models = conditions.iter().filter_map(|it| {
-        let names = (it.set.label.as_str(), it.set.sampling_label.as_str());
+        let names = (it.set.label.as_str(), differing(it.set));
         Some((names, (it.set.bits_per_weight?, &*it.pairs)))
     });
-    let models: BTreeMap<(&str, &str), Levels<'_>> = models.into_group_map().into_iter().collect();
+    let models: BTreeMap<(&str, [&str; 2]), Levels<'_>> =
+        models.into_group_map().into_iter().collect();
     let (names, levels): (Vec<_>, Vec<Levels<'_>>) = models.into_iter().unzip();
     let by_measure = [Measure::Specificity, Measure::LeakRate].map(|measure| {
         let trends = leak_trends(&levels, measure, clusters, FLIPS).into_iter();
@@ -342,15 +415,19 @@ pub(crate) fn trends(conditions: &[Estimates<'_>], clusters: &Clusters) -> Vec<M
 /// The estimates of conditions, with their bits per weight.
 type Levels<'a> = Vec<(f64, &'a [PairEstimate])>;
 
+fn differing(set: &StoredCondition) -> [&str; 2] {
+    [&set.sampling_label, &set.wording_label]
+}
+
 fn model_trend(
-    (model, sampling): (&str, &str),
+    (model, differing): (&str, [&str; 2]),
     levels: &Levels<'_>,
     measure: Measure,
     trend: LeakTrend,
 ) -> Option<ModelTrend> {
     let bits = || levels.iter().map(|(bits, _)| *bits);
     Some(ModelTrend {
-        model: format!("{model} {sampling}").trim_end().to_owned(),
+        model: joined_label(model, differing),
         bits_min: bits().fold(f64::INFINITY, f64::min),
         bits_max: bits().fold(0.0, f64::max),
         measure,
@@ -379,29 +456,20 @@ fn agreement(a: &Estimates<'_>, b: &Estimates<'_>) -> Option<MetricAgreement> {
     })
 }
 
-/// Adds the differences by another similarity; the conditions are the base and then the others in their order.
+/// Adds the differences `found` by the similarity of `set`; they are in the order of the comparisons.
 pub(crate) fn add_differences<'c>(
     comparisons: impl IntoIterator<Item = &'c mut ConditionComparison>,
-    conditions: &[&Estimates<'_>],
-    clusters: &Clusters,
-    tests: Tests,
+    set: &StoredCondition,
+    found: impl IntoIterator<Item = MeasuredComparisons>,
 ) {
-    let Some((base, others)) = conditions.split_first() else {
-        return;
-    };
-    let tests = Tests {
-        categories: None,
-        ..tests
-    };
-    let found = compare_all(base, others.iter().copied(), clusters, tests);
     for (comparison, found) in comparisons.into_iter().zip(found) {
         let MeasuredComparisons {
             leak_rate,
             specific,
         } = found;
         let found = leak_rate.map(|comparison| MetricDifference {
-            metric: base.set.key.metric.clone(),
-            embedding_model: base.set.embedding_model.clone(),
+            metric: set.key.metric.clone(),
+            embedding_model: set.embedding_model.clone(),
             comparison,
             specific,
         });

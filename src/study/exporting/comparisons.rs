@@ -4,9 +4,11 @@
 //! the view `v_flips`. What a difference is, `leakage` says; prompts that share a control prompt are one cluster.
 
 use super::source::{Source, TakeRow};
-use crate::leakage::{ClusterUnit, Comparison, Flips, RateKind, SpecificComparison, count_flips};
+use crate::leakage::{
+    ClusterUnit, Comparison, Flips, RateKind, SpecificComparison, compare_measures, count_flips,
+};
 use crate::store::StoredCondition;
-use crate::study::comparing::{TESTS, compare_all};
+use crate::study::comparing::TESTS;
 use crate::study::estimates::{Estimates, clusters, read_all};
 use crate::study::selecting::difference;
 use crate::table::Cell;
@@ -59,7 +61,8 @@ fn compare_first(conditions: &[Estimates<'_>], by: By, take: TakeRow<'_>) -> any
         return Ok(());
     };
     let clusters = clusters(conditions, ClusterUnit::Control);
-    let found = compare_all(base, others, &clusters, TESTS);
+    let pairs: Vec<_> = others.iter().map(|other| &*other.pairs).collect();
+    let found = compare_measures(&base.pairs, &pairs, &clusters, TESTS);
     for (other, comparison) in others.iter().zip(found) {
         // Conditions without a common prompt cannot be compared.
         match by {
@@ -137,6 +140,7 @@ fn comparison_cells<'v>(
             Cell::Text(&set.quantization),
             Cell::opt_real(set.bits_per_weight),
             Cell::Text(&set.sampling_values),
+            Cell::Text(&set.wording),
         ]);
     }
     cells.extend([

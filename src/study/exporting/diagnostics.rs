@@ -32,7 +32,7 @@ fn cells<'s>(
     set: &'s StoredCondition,
     of_rate: &'s Diagnostics,
     count: &'s FlawCount,
-) -> [Cell<'s>; 17] {
+) -> [Cell<'s>; 18] {
     let whole = |n: usize| Cell::Integer(n as i64);
     [
         Cell::Integer(set.key.experiment.get()),
@@ -44,6 +44,7 @@ fn cells<'s>(
         Cell::Text(&set.sampling_values),
         Cell::Text(&set.key.metric),
         Cell::Integer(set.key.seed.cast_signed()),
+        Cell::Text(&set.wording),
         Cell::opt_text(of_rate.category.as_deref()),
         Cell::Text(count.flaw.as_str()),
         whole(count.n_pairs),

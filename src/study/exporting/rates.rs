@@ -3,7 +3,7 @@
 //! Owns its rows. What a rate is, `leakage` says.
 
 use super::source::{Source, TakeRow, condition_cells};
-use crate::leakage::{LeakRate, Measure, RateKind, leak_rates};
+use crate::leakage::{LeakRate, Measure, RateKind};
 use crate::store::StoredCondition;
 use crate::study::estimates::Estimates;
 use crate::table::Cell;
@@ -16,7 +16,7 @@ pub(crate) fn each_rate(source: &Source, take: TakeRow<'_>) -> anyhow::Result<()
     );
     for set in repeats.iter().chain(&exact) {
         let found = Estimates::read(&source.store, set)?;
-        for rate in leak_rates(&found.pairs, &found.templates) {
+        for rate in found.leak_rates() {
             take(&rate_cells(set, &rate))?;
         }
     }

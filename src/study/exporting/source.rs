@@ -22,7 +22,7 @@ pub struct Source {
 }
 
 /// The first cells of a row about a condition, in the order of `rates` and `concept_matrix` in `db/README.md`.
-pub(super) fn condition_cells(set: &StoredCondition) -> [Cell<'_>; 10] {
+pub(super) fn condition_cells(set: &StoredCondition) -> [Cell<'_>; 11] {
     [
         Cell::Integer(set.key.experiment.get()),
         Cell::Text(&set.experiment_name),
@@ -34,6 +34,7 @@ pub(super) fn condition_cells(set: &StoredCondition) -> [Cell<'_>; 10] {
         Cell::Text(&set.sampling_values),
         Cell::Text(&set.key.metric),
         Cell::Integer(set.key.seed.cast_signed()),
+        Cell::Text(&set.wording),
     ]
 }
 

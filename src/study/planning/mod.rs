@@ -205,7 +205,7 @@ fn absent_model(
     n_samplings: usize,
 ) -> anyhow::Result<ModelPlan> {
     let n_each: u32 = experiment.n_requests().iter().sum();
-    let n_generations = n_each as usize * n_samplings;
+    let n_generations = n_each as usize * experiment.wordings().len() * n_samplings;
     let file = file_plan(session, wanted)?;
     Ok(ModelPlan {
         model: file.model,

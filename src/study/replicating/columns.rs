@@ -216,7 +216,7 @@ impl<'s> Columns<'s> {
         Ok(())
     }
 
-    /// Names conditions as the first columns do that have the same files and sampling values.
+    /// Names conditions as the first columns do that have the same files, sampling values and wordings.
     fn rename(&self, column: &mut Column<'_>) {
         let known: Vec<&StoredCondition> = self.found.iter().flat_map(|it| &it.sets).collect();
         for set in &mut column.sets {
@@ -224,6 +224,8 @@ impl<'s> Columns<'s> {
                 set.label = same.label.clone();
                 set.quantization = same.quantization.clone();
                 set.sampling_label = same.sampling_label.clone();
+                set.wording = same.wording.clone();
+                set.wording_label = same.wording_label.clone();
             }
         }
     }
@@ -254,9 +256,14 @@ impl<'s> Columns<'s> {
         sets.find_map(|set| {
             let name = condition_name(set);
             let known = reference.set(&name)?;
-            (!is_made_alike(known, set)).then(|| match known.model_sha256 == set.model_sha256 {
-                true => format!("{name} has other sampling values: {}", set.sampling_values),
-                false => format!("{name} is another file, sha256 {}", set.model_sha256),
+            (!is_made_alike(known, set)).then(|| {
+                if known.model_sha256 != set.model_sha256 {
+                    format!("{name} is another file, sha256 {}", set.model_sha256)
+                } else if known.sampling_values != set.sampling_values {
+                    format!("{name} has other sampling values: {}", set.sampling_values)
+                } else {
+                    format!("{name} has other messages: {}", set.wording_messages)
+                }
             })
         })
     }

@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use columns::{Column, Columns};
 use itertools::Itertools as _;
 
-use crate::leakage::{ClusterUnit, Measure, TemplateSimilarities, pair_rates, pooled};
+use crate::leakage::ClusterUnit;
 use crate::results::{ComparisonReport, ReplicatedGroup, Replication};
 use crate::store::{Store, StoredCondition};
 use crate::study::comparing::{cluster_unit, report_of};
-use crate::study::estimates::{Estimates, read_all};
+use crate::study::estimates::Estimates;
 use crate::study::selecting::{self, Selection, bases, condition_name};
 use crate::study::session::Session;
+use crate::study::wordings::WithMeans;
 
 /// The experiment whose comparisons are made again, and how.
 #[derive(Debug, Clone, Default)]
@@ -50,8 +51,9 @@ impl Session {
             self.note(note);
         }
         let columns = columns.found;
-        let groups = groups(&columns, replicating.base.as_deref())?.into_iter();
-        let groups = groups.map(|names| group(&columns, names, replicating.unit));
+        let conditions: Vec<Conditions<'_>> = columns.iter().map(Conditions::of).collect();
+        let groups = groups(&conditions, replicating.base.as_deref())?.into_iter();
+        let groups = groups.map(|named| group(&conditions, &named, replicating.unit));
         Ok(Replication {
             experiment: reference.experiment_name.clone(),
             metric: reference.key.metric.clone(),
@@ -64,39 +66,77 @@ impl Session {
     }
 }
 
+/// A condition's name, and of a mean the wordings that it is over, in the order of their names.
+type Named = (String, Vec<String>);
+
+/// The conditions of a column, with the means over their wordings.
+struct Conditions<'c> {
+    store: &'c Store,
+    with_means: WithMeans,
+    /// In the order of these.
+    names: Vec<Named>,
+}
+
+impl<'c> Conditions<'c> {
+    fn of(column: &Column<'c>) -> Self {
+        let with_means = WithMeans::of(&column.sets.iter().collect::<Vec<_>>());
+        let names = with_means.sets.iter().enumerate().map(|(place, set)| {
+            let mut mean_over = with_means.mean_over(place);
+            mean_over.sort();
+            (condition_name(set), mean_over)
+        });
+        Self {
+            store: column.store,
+            names: names.collect(),
+            with_means,
+        }
+    }
+
+    /// Those of these names that are there.
+    fn read(&self, names: &[Named]) -> anyhow::Result<Vec<Estimates<'_>>> {
+        let places = names.iter();
+        let places = places.filter_map(|named| self.names.iter().position(|it| it == named));
+        places
+            .map(|place| self.with_means.read_one(self.store, place))
+            .collect()
+    }
+}
+
 /// The names of each base and of what is compared with it, then those of conditions that nothing is compared with; of the
 /// first column that has most.
-fn groups(columns: &[Column<'_>], base: Option<&str>) -> anyhow::Result<Vec<Vec<String>>> {
-    let n_sets_max = columns.iter().map(|it| it.sets.len()).max();
-    let column = columns.iter().find(|it| Some(it.sets.len()) == n_sets_max);
-    let sets: Vec<&StoredCondition> = column.into_iter().flat_map(|it| &it.sets).collect();
-    let mut groups: Vec<Vec<String>> = Vec::new();
+fn groups(columns: &[Conditions<'_>], base: Option<&str>) -> anyhow::Result<Vec<Vec<Named>>> {
+    let n_names_max = columns.iter().map(|it| it.names.len()).max();
+    let column = columns
+        .iter()
+        .find(|it| Some(it.names.len()) == n_names_max);
+    let column = column.expect("the database at hand makes a column");
+    let sets: Vec<&StoredCondition> = column.with_means.sets.iter().collect();
+    let mut groups: Vec<Vec<Named>> = Vec::new();
     for (base, others) in bases(&sets, base)? {
         let places = [base].into_iter().chain(others);
-        groups.push(places.map(|place| condition_name(sets[place])).collect());
+        groups.push(places.map(|place| column.names[place].clone()).collect());
     }
-    let names = sets.iter().map(|set| condition_name(set));
+    let names = column.names.iter();
     let alone = names.filter(|name| !groups.iter().flatten().contains(name));
-    let alone: Vec<Vec<String>> = alone.map(|name| vec![name]).collect();
+    let alone: Vec<Vec<Named>> = alone.map(|name| vec![name.clone()]).collect();
     groups.extend(alone);
     Ok(groups)
 }
 
 fn group(
-    columns: &[Column<'_>],
-    names: Vec<String>,
+    columns: &[Conditions<'_>],
+    names: &[Named],
     unit: ClusterUnit,
 ) -> anyhow::Result<ReplicatedGroup> {
     let mut reports = Vec::new();
     let mut whole: Vec<Vec<Estimates<'_>>> = Vec::new();
     for column in columns {
-        let sets: Vec<&StoredCondition> = names.iter().filter_map(|it| column.set(it)).collect();
-        if column.set(&names[0]).is_none() {
+        if !column.names.contains(&names[0]) {
             reports.push(None);
             continue;
         }
-        let found = read_all(column.store, &sets)?;
-        reports.push(Some(report_of(column.store, &found, unit, 0, None)?));
+        let found = column.read(names)?;
+        reports.push(Some(report(column.store, &found, unit)?));
         if found.len() == names.len() {
             whole.push(found);
         }
@@ -106,9 +146,20 @@ fn group(
     Ok(ReplicatedGroup {
         pooled: pooled.transpose()?,
         n_pooled,
-        names,
+        names: names.iter().map(|(name, _)| name.clone()).collect(),
         reports,
     })
+}
+
+/// The comparison of conditions with the first of them.
+fn report(
+    store: &Store,
+    conditions: &[Estimates<'_>],
+    unit: ClusterUnit,
+) -> anyhow::Result<ComparisonReport> {
+    let single = WithMeans::without(conditions.iter().map(|it| it.set));
+    let base = (0, (1..conditions.len()).collect());
+    report_of(store, (&single, conditions), &[base], unit, 0, None)
 }
 
 /// The comparison of the means of each pair over columns, which have the same conditions in the same order.
@@ -120,23 +171,7 @@ fn pooled_report(
     let conditions = 0..columns[0].len();
     let conditions = conditions.map(|place| {
         let draws: Vec<&Estimates<'_>> = columns.iter().map(|column| &column[place]).collect();
-        mean_estimates(&draws)
+        Estimates::mean(&draws, draws[0].set)
     });
-    report_of(store, &conditions.collect::<Vec<_>>(), unit, 0, None)
-}
-
-fn mean_estimates<'a>(draws: &[&Estimates<'a>]) -> Estimates<'a> {
-    let pairs: Vec<&[_]> = draws.iter().map(|it| &*it.pairs).collect();
-    let templates: Vec<&[_]> = draws.iter().map(|it| &*it.templates).collect();
-    let pairs = pooled(&pairs);
-    Estimates {
-        set: draws[0].set,
-        rates: pair_rates(&pairs, Measure::LeakRate),
-        pairs,
-        prompts: draws[0].prompts.clone(),
-        templates: TemplateSimilarities::mean(&templates),
-        verdicts: Vec::new(),
-        leaks: Vec::new(),
-        exact: Vec::new(),
-    }
+    report(store, &conditions.collect::<Vec<_>>(), unit)
 }

@@ -5,6 +5,7 @@
 use itertools::Itertools as _;
 
 use super::Reporting;
+use crate::generation::joined_label;
 use crate::gguf::manifest::Manifest;
 use crate::leakage::{
     Clusters, ConceptMatrix, LeakRate, PairEstimate, diversity, echoes, leak_rates,
@@ -13,21 +14,22 @@ use crate::leakage::{
 use crate::machine;
 use crate::results::{
     BaseComparisons, Making, ReportComparison, ReportCondition, ReportData, ReportExperiment,
-    ReportLeak, ReportModel, ReportRun, ReportRunModel, SimilarText, Texts,
+    ReportLeak, ReportMessages, ReportModel, ReportRun, ReportRunModel, SimilarText, Texts,
 };
 use crate::store::{
     ImportRecord, ModelRecord, RunRecord, SamplingRecord, Store, StoredCondition, StoredExactLeak,
-    StoredLeak, StoredRunModel,
+    StoredLeak, StoredRunModel, WordingMessages,
 };
 use crate::study::comparing::{
-    FLIPS, add_differences, agreements_with, cluster_unit, compare_all, condition_comparison,
-    tests, trends,
+    FLIPS, add_differences, agreements_with, cluster_unit, compare_all, compare_others,
+    condition_comparison, tests, trends,
 };
 use crate::study::drifting::model_drift;
-use crate::study::estimates::{Estimates, clusters, likely_texts, prompts, read_all};
+use crate::study::estimates::{Estimates, clusters, likely_texts, prompts};
 use crate::study::seeds::n_seeds;
 use crate::study::selecting::{bases, condition_name, numerics_note, other_similarities};
 use crate::study::session::Session;
+use crate::study::wordings::WithMeans;
 
 /// Texts shown of each prompt of a pair whose continuations were enumerated.
 const N_TEXTS: usize = 5;
@@ -40,13 +42,17 @@ pub(crate) fn assemble(
     sets: &[&StoredCondition],
     reporting: &Reporting,
 ) -> anyhow::Result<ReportData> {
-    let found = read_all(store, sets)?;
+    let with_means = WithMeans::of(sets);
+    let found = with_means.read(store)?;
     let clusters = clusters(&found, reporting.unit);
     let matrices: Vec<Option<ConceptMatrix>> = found.iter().map(Estimates::matrix).collect();
-    let conditions = found.iter().zip(&matrices);
-    let conditions = conditions.map(|(found, matrix)| condition(store, found, matrix.clone()));
-    let others = other_similarities(stored, sets).into_iter();
-    let others = others.map(|sets| read_all(store, &sets));
+    let conditions = found.iter().zip(&matrices).enumerate();
+    let conditions = conditions.map(|(idx, (found, matrix))| {
+        condition(store, found, with_means.mean_over(idx), matrix.clone())
+    });
+    let others = other_similarities(stored, sets);
+    let others: Vec<WithMeans> = others.iter().map(|sets| WithMeans::of(sets)).collect();
+    let others = others.iter().map(|sets| Ok((sets, sets.read(store)?)));
     let others = others.collect::<anyhow::Result<Vec<_>>>()?;
     let first = sets[0];
     let experiment = experiment(store, first)?;
@@ -64,10 +70,17 @@ pub(crate) fn assemble(
         numerics_note: numerics_note(sets),
         cluster_unit: cluster_unit(reporting.unit).to_owned(),
         conditions: conditions.collect::<anyhow::Result<_>>()?,
-        comparisons: comparisons(store, &found, &matrices, &others, reporting, &clusters)?,
+        comparisons: comparisons(
+            store,
+            (&with_means, &found),
+            &matrices,
+            &others,
+            reporting,
+            &clusters,
+        )?,
         agreements: others
             .iter()
-            .flat_map(|others| agreements_with(&found, others))
+            .flat_map(|(_, others)| agreements_with(&found, others))
             .collect(),
         trends: trends(&found, &clusters),
         pairs: prompts(&found),
@@ -85,9 +98,16 @@ fn experiment(store: &Store, set: &StoredCondition) -> anyhow::Result<ReportExpe
         sha256: stored.sha256,
         yaml: stored.yaml,
         extended_yaml: stored.extended_yaml,
-        system_message: messages.as_ref().and_then(|m| m.system_message.clone()),
-        user_message: messages.map_or(String::new(), |m| m.user_message),
+        messages: messages.into_iter().map(report_messages).collect(),
     })
+}
+
+fn report_messages(stored: WordingMessages) -> ReportMessages {
+    ReportMessages {
+        wording: stored.wording,
+        system_message: stored.system_message,
+        user_message: stored.user_message,
+    }
 }
 
 fn model(stored: ModelRecord) -> ReportModel {
@@ -125,6 +145,7 @@ fn licence(name: &str) -> Option<String> {
 fn condition(
     store: &Store,
     found: &Estimates<'_>,
+    mean_over: Vec<String>,
     matrix: Option<ConceptMatrix>,
 ) -> anyhow::Result<ReportCondition> {
     let set = found.set;
@@ -136,6 +157,7 @@ fn condition(
     let stored = store.model_record(set.key.experiment, set.key.model)?;
     let of_repeats = found.leaks.iter().map(|leak| Ok(generations(leak)));
     let exact = found.exact.iter().map(|leak| likely(store, leak));
+    // Of a mean over wordings there are no texts.
     let leaks = found.pairs.iter().zip(of_repeats.chain(exact));
     let leaks = leaks.map(|(estimate, texts)| {
         anyhow::Ok(ReportLeak {
@@ -145,13 +167,16 @@ fn condition(
     });
     Ok(ReportCondition {
         name: condition_name(set),
+        sampling_label: set.sampling_label.clone(),
+        wording_label: set.wording_label.clone(),
+        mean_over,
         marks: marks(&stored),
         model: model(stored),
         sampling: match is_exact {
             true => store.enumeration_sampling(set)?,
             false => sampling(store.sampling_records(set.id)?),
         },
-        leak_rates: leak_rates(&found.pairs, &found.templates),
+        leak_rates: found.leak_rates(),
         leak_rate_without_echoes: leak_rate_without_echoes(found),
         diversity: diversity(texts),
         disagreement: repeat_disagreement(&found.verdicts),
@@ -204,19 +229,25 @@ fn leak_rate_without_echoes(found: &Estimates<'_>) -> Option<LeakRate> {
 
 fn comparisons(
     store: &Store,
-    found: &[Estimates<'_>],
+    (with_means, found): (&WithMeans, &[Estimates<'_>]),
     matrices: &[Option<ConceptMatrix>],
-    by_others: &[Vec<Estimates<'_>>],
+    by_others: &[(&WithMeans, Vec<Estimates<'_>>)],
     reporting: &Reporting,
     clusters: &Clusters,
 ) -> anyhow::Result<Vec<BaseComparisons>> {
     let sets: Vec<&StoredCondition> = found.iter().map(|found| found.set).collect();
     let tests = tests(store, sets[0], None)?;
-    let bases = bases(&sets, reporting.base.as_deref())?.into_iter();
-    let comparisons = bases.map(|(base_idx, others)| {
+    let bases = bases(&sets, reporting.base.as_deref())?;
+    let all = compare_all(with_means, found, &bases, clusters, tests);
+    let by_others = by_others.iter().map(|(with_means, others)| {
+        let compared = compare_others(with_means, others, &bases, clusters, tests);
+        (others[0].set, compared)
+    });
+    let mut by_others: Vec<_> = by_others.collect();
+    let comparisons = bases.iter().zip(all).enumerate();
+    let comparisons = comparisons.map(|(place, ((base_idx, others), compared))| {
+        let base_idx = *base_idx;
         let base = &found[base_idx];
-        let others_found = others.iter().map(|idx| &found[*idx]);
-        let compared = compare_all(base, others_found, clusters, tests);
         let compared = others.iter().zip(compared);
         let compared = compared.map(|(&condition_idx, comparison)| {
             let other = &found[condition_idx];
@@ -231,11 +262,9 @@ fn comparisons(
             })
         });
         let mut compared = compared.collect::<anyhow::Result<Vec<_>>>()?;
-        for by in by_others {
-            let places = [base_idx].into_iter().chain(others.iter().copied());
-            let conditions: Vec<_> = places.map(|idx| &by[idx]).collect();
+        for (set, by) in &mut by_others {
             let comparisons = compared.iter_mut().map(|it| &mut it.found);
-            add_differences(comparisons, &conditions, clusters, tests);
+            add_differences(comparisons, set, std::mem::take(&mut by[place]));
         }
         Ok(BaseComparisons {
             base_idx,
@@ -321,12 +350,10 @@ fn run_facts(run: &RunRecord) -> Vec<(String, String)> {
 fn run_model(model: &StoredRunModel) -> ReportRunModel {
     let done = &model.run_model;
     ReportRunModel {
-        name: format!(
-            "{}:{} {}",
-            model.label, model.quantization, done.sampling_label
-        )
-        .trim_end()
-        .to_owned(),
+        name: joined_label(
+            format!("{}:{}", model.label, model.quantization),
+            [&done.sampling_label, &model.wording],
+        ),
         schedule: done.schedule.clone(),
         device: done.device.clone(),
         tokenizer: done.tokenizer.clone(),

@@ -7,10 +7,9 @@ use std::collections::{HashMap, HashSet};
 use crate::experiment::{Experiment, PromptPair};
 use crate::generation::{EnumerationParams, Method, RequestId};
 use crate::store::{
-    Comparison, ExperimentId, FillerGeneration, ModelId, NumericsId, SamplingId, Source, Store,
-    StoredEnumeration,
+    Comparison, FillerGeneration, ModelId, NumericsId, SamplingId, Source, Store, StoredEnumeration,
 };
-use crate::study::asking::Planned;
+use crate::study::asking::{Planned, Registered};
 
 /// The answers of a condition.
 pub(crate) enum Evidence {
@@ -53,7 +52,7 @@ pub(crate) struct ContinuedFiller {
 /// A condition whose answers are scored.
 pub(crate) struct Subject {
     pub(crate) source: Source,
-    /// The model, with its sampling where there are several, as people read them.
+    /// The model, with its sampling and wording where there are several, as people read them.
     pub(crate) label: String,
     pub(crate) evidence: Evidence,
     /// True if more is stored of the condition than is scored.
@@ -67,16 +66,17 @@ impl Subject {
     pub(crate) fn of_planned(
         store: &mut Store,
         experiment: &Experiment,
-        experiment_id: ExperimentId,
+        registered: &Registered,
         planned: &Planned,
         model: ModelId,
         numerics: NumericsId,
     ) -> anyhow::Result<Self> {
         let sampling: SamplingId = store.register_sampling(&planned.prepared.context.sampling)?;
         let source = Source {
-            experiment: experiment_id,
+            experiment: registered.experiment,
             model,
             sampling,
+            wording: registered.wording(planned),
             seed: experiment.seed(),
             numerics,
         };
@@ -87,7 +87,7 @@ impl Subject {
             }
             Method::Exact(params) => {
                 let found = continuations(store, experiment, planned, params, numerics)?;
-                let is_partial = found.pairs.len() < store.n_pairs(experiment_id)?;
+                let is_partial = found.pairs.len() < store.n_pairs(registered.experiment)?;
                 (Evidence::Exact(found), is_partial)
             }
         };

@@ -5,6 +5,7 @@ pub(crate) mod encoding;
 pub(crate) mod evidence;
 pub(crate) mod exact;
 mod groups;
+pub(crate) mod means;
 pub(crate) mod scorer;
 pub(crate) mod stored;
 

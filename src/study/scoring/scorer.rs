@@ -10,7 +10,7 @@ use super::groups::{Grouped, Scale, compare_groups, fillers_of_repeats, pairs_of
 use crate::generation::Method;
 use crate::leakage::{
     DiagnosedPair, Diagnostics, Leak, LeakRate, Metric, PairEstimate, Rounding, ScoredPair,
-    diagnostics, echoes, estimates, leak_rates, striking_leaks,
+    TemplateSimilarities, diagnostics, echoes, estimates, leak_rates, striking_leaks,
 };
 use crate::results::{Example, SimilarText, Texts};
 use crate::store::{Comparison, ConditionId, ConditionKey, NewLeak, Store};
@@ -32,6 +32,8 @@ pub(crate) struct Scored {
     pub(crate) pairs: Vec<PairEstimate>,
     /// Those of repeats; empty where rates are exact.
     pub(crate) verdicts: Vec<ScoredPair>,
+    /// The similarities of all concepts of each template.
+    pub(crate) templates: Vec<TemplateSimilarities>,
     pub(crate) leak_rates: Vec<LeakRate>,
     /// Empty where rates are exact.
     pub(crate) diagnostics: Vec<Diagnostics>,
@@ -77,6 +79,7 @@ impl Scorer<'_> {
             diagnostics: Vec::new(),
             examples: compared.examples(&subject.label, &pairs, N_EXAMPLES),
             verdicts: Vec::new(),
+            templates: grouped.templates,
             pairs,
         })
     }
@@ -111,6 +114,7 @@ impl Scorer<'_> {
             leak_rates: leak_rates(&pairs, &grouped.templates),
             diagnostics: diagnosed(comparisons, &scored),
             verdicts: scored,
+            templates: grouped.templates,
             pairs,
         })
     }
@@ -131,6 +135,7 @@ impl Scorer<'_> {
             experiment: source.experiment,
             model: source.model,
             sampling: source.sampling,
+            wording: source.wording,
             seed: source.seed,
             method,
             numerics: source.numerics,

@@ -12,6 +12,7 @@ use itertools::Itertools as _;
 use super::encoders::{ByEncoder, joined};
 use super::encoding::{Encoding, similarity_text};
 use super::evidence::{Evidence, Repeats, Subject};
+use super::means::ForMeans;
 use super::scorer::{Scored, Scorer};
 use crate::generation::sampling_labels;
 use crate::leakage::{Metric, RateKind, Rounding};
@@ -302,18 +303,27 @@ fn score_one(
     )?;
     let mut summary = new_summary(scorer, store, scorable);
     let mut verdicts = Vec::new();
+    let mut for_means = ForMeans::default();
     for (model, subject) in &scorable.models {
         let mut scored = scorer.score(store, subject)?;
         verdicts.push(std::mem::take(&mut scored.verdicts));
         summary.examples.extend(scored.examples.iter().cloned());
+        for_means.add(subject.source, &mut scored);
         summary.models.push(model_summary(model, subject, scored)?);
     }
-    label_samplings(&mut summary);
+    label_differing(&mut summary, scorable);
+    summary.wording_means = for_means.means(&summary.models);
     Ok(ByEncoder { summary, verdicts })
 }
 
-/// Names the sampling values in which the conditions differ, where they are known.
-fn label_samplings(summary: &mut Summary) {
+/// Names the wordings and the sampling values in which the conditions differ, where they are known.
+fn label_differing(summary: &mut Summary, scorable: &Scorable) {
+    let wordings = || scorable.models.iter().map(|(model, _)| &model.wording);
+    if wordings().unique().nth(1).is_some() {
+        for (condition, wording) in summary.models.iter_mut().zip(wordings()) {
+            condition.wording_label.clone_from(wording);
+        }
+    }
     let known = summary.models.iter();
     let known: Vec<_> = known.filter_map(|found| found.sampling.as_ref()).collect();
     let labels = sampling_labels(&known);
@@ -345,6 +355,7 @@ fn new_summary(scorer: &Scorer<'_>, store: &Store, scorable: &Scorable) -> Summa
         seed: (!is_unknown).then_some(scorable.seed),
         n_seeds: 1,
         models: Vec::new(),
+        wording_means: Vec::new(),
         enumeration: None,
         drifts: Vec::new(),
         examples: Vec::new(),
@@ -377,6 +388,8 @@ fn model_summary(
         derivation: stored_derivation(model.derivation.as_deref())?,
         sampling: model.sampling_values.clone(),
         sampling_label: String::new(),
+        wording_label: String::new(),
+        mean_over: Vec::new(),
         preset: None,
         device: None,
         determinism: None,

@@ -9,8 +9,12 @@ use crate::store::{KeyField, Numerics, StoredCondition};
 use crate::study::models::placement::WIDENED;
 
 /// The fields in which two compared conditions may differ; of numerics a note says so.
-pub(crate) const COMPARED: [KeyField; 3] =
-    [KeyField::Model, KeyField::Sampling, KeyField::Numerics];
+pub(crate) const COMPARED: [KeyField; 4] = [
+    KeyField::Model,
+    KeyField::Sampling,
+    KeyField::Wording,
+    KeyField::Numerics,
+];
 
 /// The fields that a person need not know to name a condition: they tell how logits and similarities were computed.
 pub(crate) const COMPUTING: [KeyField; 3] = [
@@ -24,9 +28,11 @@ pub(crate) fn difference(a: &StoredCondition, b: &StoredCondition) -> Option<Key
     a.key.difference(&b.key, &COMPARED)
 }
 
-/// True if two conditions may be compared that have one sampling, so that only the file and its arithmetic differ.
+/// True if two conditions may be compared that have one sampling and wording, so that only the file and its arithmetic
+/// differ.
 pub(crate) fn is_file_alone(a: &StoredCondition, b: &StoredCondition) -> bool {
-    let is_other_file = a.key.model != b.key.model && a.key.sampling == b.key.sampling;
+    let asked = |set: &StoredCondition| (set.key.sampling, set.key.wording);
+    let is_other_file = a.key.model != b.key.model && asked(a) == asked(b);
     is_other_file && difference(a, b).is_none()
 }
 

@@ -18,7 +18,7 @@ use crate::store::{
 };
 
 pub(crate) use alike::{difference, is_computed_alike, is_file_alone, numerics_note};
-pub(crate) use bases::bases;
+pub(crate) use bases::{Base, against, bases};
 pub(crate) use narrowing::{Selected, USUAL_METRIC, rate_kind};
 pub(crate) use words::{
     EXPERIMENT, Name, condition_name, experiment_version, hint, is_encoder, is_experiment, resolve,

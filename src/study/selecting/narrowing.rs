@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{anyhow, bail};
+use itertools::Itertools as _;
 
 use super::words::{
     LEAKS, Name, experiment_version, is_encoder, is_experiment, listing, resolve, short, with_meant,
@@ -63,7 +64,7 @@ impl Field {
     }
 }
 
-/// The conditions that are left: once all steps are done at least one, and of one model file and sampling only one.
+/// The conditions that are left: once all steps are done at least one, and of one model file, sampling and wording only one.
 #[derive(Debug)]
 pub(crate) struct Selected<'a> {
     pub(crate) policy: Policy,
@@ -104,7 +105,7 @@ impl<'a> Selected<'a> {
         self.sets.retain(|set| is_meant(set));
     }
 
-    /// The number of conditions, model files under samplings, with a set like this; of one experiment.
+    /// The number of conditions, model files under samplings in wordings, with a set like this; of one experiment.
     pub(crate) fn n_with(&self, is: impl Fn(&StoredCondition) -> bool) -> usize {
         let found = self.sets.iter().copied().filter(|set| is(set));
         n_conditions(&found.collect::<Vec<_>>())
@@ -285,16 +286,18 @@ impl<'a> Selected<'a> {
         Ok(())
     }
 
-    /// Keeps the conditions that are named, each of which is one, in the order of their names.
+    /// Keeps the conditions that are named, each of which is one or one for each wording, in the order of their names.
     pub(crate) fn named(&mut self, words: &[&str]) -> anyhow::Result<()> {
         let names: Vec<Name> = self.sets.iter().map(|set| Name::of(set)).collect();
         let mut found: Vec<Name> = Vec::new();
         for word in words {
-            let name = &names[resolve(&names, word, LEAKS)?];
-            if found.contains(name) {
+            resolve(&names, word, LEAKS)?;
+            let meant = names.iter().filter(|name| name.is(word)).unique();
+            let meant: Vec<Name> = meant.cloned().collect();
+            if let Some(name) = meant.iter().find(|name| found.contains(name)) {
                 bail!("`{name}` is named twice\nhint: name different conditions");
             }
-            found.push(name.clone());
+            found.extend(meant);
         }
         let place = |set: &StoredCondition| found.iter().position(|name| *name == Name::of(set));
         self.keep(|set| place(set).is_some());
@@ -378,9 +381,10 @@ impl<'a> Selected<'a> {
     }
 }
 
-/// The number of conditions, model files under samplings, among sets of one experiment.
+/// The number of conditions, model files under samplings in wordings, among sets of one experiment.
 pub(crate) fn n_conditions(sets: &[&StoredCondition]) -> usize {
-    let found = sets.iter().map(|set| (set.key.model, set.key.sampling));
+    let key = |set: &&StoredCondition| (set.key.model, set.key.sampling, set.key.wording);
+    let found = sets.iter().map(key);
     found.collect::<BTreeSet<_>>().len()
 }
 

@@ -6,7 +6,9 @@
 use super::*;
 use crate::digest::Digest;
 use crate::generation::{EnumerationParams, Method};
-use crate::store::{ConditionId, ConditionKey, ModelId, Numerics, NumericsId, SamplingId};
+use crate::store::{
+    ConditionId, ConditionKey, ModelId, Numerics, NumericsId, SamplingId, WordingId,
+};
 
 /// The condition that the words describe, with the row `id`.
 fn set(id: usize, words: &str) -> StoredCondition {
@@ -23,6 +25,7 @@ fn set(id: usize, words: &str) -> StoredCondition {
             experiment: ExperimentId::nth(version),
             model: ModelId::nth(model),
             sampling: SamplingId::UNKNOWN,
+            wording: WordingId::UNNAMED,
             seed: 1,
             method: Method::Repeats,
             numerics: NumericsId::nth(1),
@@ -39,6 +42,9 @@ fn set(id: usize, words: &str) -> StoredCondition {
         requantized_from: None,
         sampling_values: String::new(),
         sampling_label: String::new(),
+        wording: String::new(),
+        wording_label: String::new(),
+        wording_messages: String::new(),
         numerics: Numerics {
             schedule: "strict".to_owned(),
             llama_cpp_version: String::new(),
@@ -70,6 +76,10 @@ fn change(set: &mut StoredCondition, word: &str) {
         }
         "place" => set.encoder_idx = Some(number() as u32),
         "sampling" => key.sampling = SamplingId::nth(number()),
+        "wording" => {
+            key.wording = WordingId::nth(number());
+            set.wording_label = format!("w{value}");
+        }
         "scored" => set.scored_idx = number(),
         "exact" => {
             key.method = Method::Exact(EnumerationParams {
@@ -523,4 +533,55 @@ fn other_encoders_come_before_other_metrics() {
     let found = other_similarities(&stored, &[&stored[0], &stored[1]]);
     let places = [[6, 7], [4, 5], [2, 3]];
     assert_eq!(found, places.map(|places| places.map(|idx| &stored[idx])));
+}
+
+/// Each base with all that is compared with it, such as `0: 2; 1: 3`.
+fn linked(sets: &[StoredCondition], wanted: Option<&str>) -> String {
+    let sets: Vec<&StoredCondition> = sets.iter().collect();
+    let bases = bases(&sets, wanted).unwrap().into_iter();
+    let lines = bases.map(|(base, others)| {
+        let others = others.iter().map(usize::to_string).join(" ");
+        format!("{base}: {others}")
+    });
+    lines.collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn wordings_are_compared_with_like() {
+    let several = sets([
+        "1 A wording=1",
+        "1 A wording=2",
+        "1 A wording=-1",
+        "1 B wording=1",
+        "1 B wording=2",
+        "1 B wording=-1",
+    ]);
+    // Of the files of a model that with most bits is the base, of a mean the mean.
+    assert_eq!(linked(&several, None), "3: 0; 4: 1; 5: 2");
+    assert_eq!(linked(&several, Some("qwen:Q4_K_M")), "0: 3; 1: 4; 2: 5");
+    assert_eq!(linked(&several, Some("qwen:Q4_K_M w1")), "0: 1 3 4");
+    // Of a single file the first wording is the base, as the first sampling is.
+    assert_eq!(linked(&several[..3], None), "0: 1");
+    // Where the base has one wording, all are compared with it.
+    let one = [several[0].clone(), several[3].clone(), several[4].clone()];
+    assert_eq!(linked(&one, Some("qwen:Q4_K_M")), "0: 1 2");
+}
+
+#[test]
+fn a_file_is_named_in_all_its_wordings() {
+    let stored = sets([
+        "1 A wording=1",
+        "1 A wording=2",
+        "1 B wording=1",
+        "1 B wording=2",
+        "1 B wording=1 seed=2",
+    ]);
+    assert_eq!(compared(&stored, BOTH, ""), "0 1 2 3; 0 notes");
+    let words = ["qwen:Q4_K_M w2", "qwen:Q8_0 w1"];
+    let one = named(&stored, &words, &selection("seed=1"));
+    assert_eq!(found(one), "1 2; 0 notes");
+    let words = ["qwen:Q4_K_M", "qwen:Q4_K_M w2"];
+    let twice = named(&stored, &words, &selection("seed=1"));
+    let expected = "`qwen:Q4_K_M w2` is named twice\nhint: name different conditions";
+    assert_eq!(found(twice), expected);
 }

@@ -10,18 +10,19 @@ use std::path::Path;
 use anyhow::{anyhow, bail};
 
 use crate::experiment::{did_you_mean, is_path};
+use crate::generation::joined_label;
 use crate::store::StoredCondition;
 
 /// From so many digits on a word may be the beginning of a SHA-256.
 const N_DIGITS_MIN: usize = 8;
 
-/// A model file under a sampling, as people name it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A model file under a sampling and in a wording, as people name it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Name {
     pub(crate) label: String,
     pub(crate) quantization: String,
-    /// The values in which the samplings differ; empty where they do not.
-    pub(crate) sampling: String,
+    /// The values in which the samplings differ, and the wording; empty where they do not.
+    pub(crate) differing: [String; 2],
     pub(crate) sha256: String,
 }
 
@@ -30,7 +31,7 @@ impl Name {
         Self {
             label: set.label.clone(),
             quantization: set.quantization.clone(),
-            sampling: set.sampling_label.clone(),
+            differing: [set.sampling_label.clone(), set.wording_label.clone()],
             sha256: set.model_sha256.clone(),
         }
     }
@@ -39,23 +40,42 @@ impl Name {
         format!("{}:{}", self.label, self.quantization)
     }
 
-    /// True if a word means this: `name`, `name:quantization`, that with the sampling, or the beginning of the SHA-256.
+    /// The same in any wording.
+    pub(crate) fn in_any_wording(&self) -> Self {
+        let [sampling, _] = &self.differing;
+        Self {
+            differing: [sampling.clone(), String::new()],
+            ..self.clone()
+        }
+    }
+
+    /// True if a word means this: `name`, `name:quantization`, that with sampling or wording or both, or the beginning of
+    /// the SHA-256.
     pub(crate) fn is(&self, word: &str) -> bool {
+        let [_, wording] = &self.differing;
+        let of_wording = joined_label(self.file(), ["", wording]);
+        let names = [
+            self.file(),
+            self.in_any_wording().to_string(),
+            of_wording,
+            self.to_string(),
+        ];
         self.label == word
-            || self.file().eq_ignore_ascii_case(word)
-            || self.to_string().eq_ignore_ascii_case(word)
+            || names.iter().any(|name| name.eq_ignore_ascii_case(word))
             || is_sha256(word, &self.sha256)
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = format!("{} {}", self.file(), self.sampling);
-        f.write_str(name.trim_end())
+        f.write_str(&joined_label(
+            self.file(),
+            self.differing.each_ref().map(|it| &**it),
+        ))
     }
 }
 
-/// The name of a condition on the command line: with its sampling where there are several.
+/// The name of a condition on the command line: with its sampling and its wording where there are several.
 pub(crate) fn condition_name(set: &StoredCondition) -> String {
     Name::of(set).to_string()
 }
@@ -69,15 +89,17 @@ pub(crate) const LEAKS: Place = ("no leaks are stored of the model", "there are 
 /// The models of an experiment.
 pub(crate) const EXPERIMENT: Place = ("the experiment has no model", "it has");
 
-/// The first of `names` that is the one which a word means.
+/// The first of `names` that is the one which a word means, in any wording unless it names one.
 pub(crate) fn resolve(names: &[Name], word: &str, place: Place) -> anyhow::Result<usize> {
     let Some(idx) = names.iter().position(|name| name.is(word)) else {
         return Err(unknown(names, word, place));
     };
     let first = &names[idx];
     let found: Vec<&Name> = names.iter().filter(|name| name.is(word)).collect();
-    let texts = listing(found.iter().map(ToString::to_string));
-    if texts != first.to_string() {
+    let meant = first.in_any_wording();
+    let texts = found.iter().map(|name| name.in_any_wording().to_string());
+    let texts = listing(texts);
+    if texts != meant.to_string() {
         let what = match found.iter().all(|name| name.sha256 == first.sha256) {
             true => "samplings",
             false => "quantizations",

@@ -1,6 +1,6 @@
 //! The words on a difference, and of the conclusions of several similarities.
 
-use super::{BASE, OTHER, comparison, interval, ladder, of_condition};
+use super::{OTHER, comparison, interval, ladder, of_condition};
 use crate::leakage::{ByCategory, CategoryTest, Comparison, MarginTest, SpecificComparison};
 use crate::report::compare::conclusions::conclusions_words;
 use crate::report::compare::words::difference_words;
@@ -19,7 +19,7 @@ fn said(leak_rate: Comparison, specific: Option<[Comparison; 3]>, n_comparisons:
         }),
         ..of_condition(OTHER, Some(leak_rate))
     };
-    difference_words(BASE, OTHER, "control prompt", &found, n_comparisons)
+    difference_words("control prompt", &found, n_comparisons)
 }
 
 /// A difference whose interval reaches 3 points to each side.
@@ -241,7 +241,7 @@ fn conclusions_are_said_to_be_the_same_only_where_they_are() {
             other_metrics: others.collect(),
             ..of_condition(OTHER, Some(by[0].1.clone()))
         };
-        conclusions_words(BASE, "sbert of a", &found)
+        conclusions_words("sbert of a", &found)
     };
     assert_eq!(words(&[("a", &clear)]), None);
     let start = "qwen:Q2_K against qwen:Q8_0: the conclusion is";
