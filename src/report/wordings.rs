@@ -54,7 +54,12 @@ fn spread_of_model(model: &str, of_model: &[&Worded<'_>], measure: Measure) -> O
                 .copied()
                 .minmax_by(f64::total_cmp)
                 .into_option()?;
-            (values.len() > 1).then(|| (values.len(), format!("{:.1} ({level})", highest - lowest)))
+            (values.len() > 1).then(|| {
+                (
+                    values.len(),
+                    format!("{:.1} points ({level})", highest - lowest),
+                )
+            })
         });
         let (n, ranges): (Vec<usize>, Vec<String>) = ranges.unzip();
         Some((n.into_iter().max()?, ranges.join(", ")))
@@ -66,7 +71,7 @@ fn spread_of_model(model: &str, of_model: &[&Worded<'_>], measure: Measure) -> O
     let by_quantization = ranges(|it| it.wording.to_owned())
         .map(|(n, ranges)| format!("; over {n} quantizations in one wording by {ranges}"));
     Some(format!(
-        "{model}: {} ranges over {n_wordings} wordings under one quantization by {by_wording}{} points.",
+        "{model}: {} ranges over {n_wordings} wordings under one quantization by {by_wording}{}.",
         match measure {
             Measure::LeakRate => "the Mean Leak-Rate",
             measure => measure.title(),
@@ -80,5 +85,57 @@ fn value(rate: &LeakRate, measure: Measure) -> Option<f64> {
     match measure {
         Measure::LeakRate => Some(rate.mean_leak_rate),
         measure => Some(rate.specific.as_ref()?.figure(measure).value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(mean_leak_rate: f64) -> LeakRate {
+        LeakRate {
+            category: None,
+            mean_leak_rate,
+            interval: None,
+            n_pairs: 10,
+            n_tied: 0.0,
+            n_echoes: 0.0,
+            n_clusters: 5,
+            is_compared: false,
+            specific: None,
+            anchors: None,
+            fillers: None,
+            exact: None,
+        }
+    }
+
+    #[test]
+    fn ranges_are_over_wordings_and_over_quantizations() {
+        let rates = [50.0, 56.5, 53.0, 58.0].map(rate);
+        let of = |quantization, wording, rate| Worded {
+            model: "m".to_owned(),
+            quantization,
+            wording,
+            rate,
+        };
+        let conditions = [
+            of("Q4_K_M", "plain", &rates[0]),
+            of("Q4_K_M", "brief", &rates[1]),
+            of("Q2_K", "plain", &rates[2]),
+            of("Q2_K", "brief", &rates[3]),
+        ];
+        let over_wordings = "m: the Mean Leak-Rate ranges over 2 wordings under one quantization by 6.5 points (Q4_K_M)";
+        let both = format!(
+            "{over_wordings}, 5.0 points (Q2_K); over 2 quantizations in one wording by 3.0 points (plain), 1.5 points (brief)."
+        );
+        assert_eq!(spread_words(&conditions)[0], both);
+        assert_eq!(
+            spread_words(&conditions[..2])[0],
+            format!("{over_wordings}.")
+        );
+        assert_eq!(spread_words(&conditions[..1]), [] as [String; 0]);
+        // With one wording the quantizations are compared elsewhere.
+        let unnamed = [of("Q4_K_M", "", &rates[0]), of("Q2_K", "", &rates[2])];
+        assert_eq!(spread_words(&unnamed), [] as [String; 0]);
     }
 }

@@ -163,6 +163,11 @@ fn like_is_compared_with_like() {
     };
     let found = json(["a:F32", "b:F32"]);
     assert_eq!(found["base"], "a:F32");
+    // A drift is that of two files.
+    let drifts = items(&found["comparisons"])
+        .iter()
+        .filter(|it| it["drift"].is_object());
+    assert_eq!(drifts.count(), 1);
     let names = |found: &Value| {
         let comparisons = items(&found["comparisons"]).iter();
         let names = comparisons

@@ -3,7 +3,7 @@
 //! Owns the order of its steps and what is shown of pairs that changed. Which leaks are compared, `selecting` says; what
 //! the difference is, `leakage`; how it is told, `report`. Nothing is generated and nothing is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::ensure;
@@ -143,6 +143,8 @@ pub(crate) fn report_of(
     let tests = tests(store, set, margin)?;
     let compared = compare_all(with_means, conditions, bases, &clusters, tests);
     let mut comparisons = Vec::new();
+    // A drift is that of two files, whatever their samplings and wordings are.
+    let mut drifted = BTreeSet::new();
     for ((base, others), found) in bases.iter().zip(compared) {
         let base = &conditions[*base];
         for (other, found) in others.iter().map(|&idx| &conditions[idx]).zip(found) {
@@ -152,7 +154,10 @@ pub(crate) fn report_of(
             comparisons.push(ConditionComparison {
                 changed: changed.collect::<anyhow::Result<_>>()?,
                 spread: Some(spread_difference(&base.spreads, &other.spreads, &clusters)),
-                drift: drift(store, base.set, other.set)?,
+                drift: match drifted.insert((base.set.key.model, other.set.key.model)) {
+                    true => drift(store, base.set, other.set)?,
+                    false => None,
+                },
                 ..condition_comparison(base, other, found)
             });
         }

@@ -17,9 +17,9 @@ pub(super) const METHOD: &str = "Intervals: 95 %, cluster-robust standard errors
 /// Returns the counts of the rates, such as `n = 1980 verdicts of 396 prompt pairs in each condition, in 76 clusters`.
 pub(super) fn n_words(data: &ReportData) -> String {
     let rates = || {
-        data.conditions
-            .iter()
-            .filter_map(|condition| condition.leak_rates.first())
+        // Of a mean over wordings a pair counts once.
+        let conditions = data.conditions.iter().filter(|it| !it.is_mean());
+        conditions.filter_map(|condition| condition.leak_rates.first())
     };
     if let Some(params) = data.enumeration {
         let pairs = range(rates().map(|rate| rate.n_pairs), "prompt pair");
