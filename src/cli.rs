@@ -8,12 +8,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod annotate;
+mod decimals;
 mod models;
 mod replicate;
 
 pub use annotate::{
     AnnotateArgs, AnnotateCommand, AnnotateReadArgs, AnnotateSampleArgs, AnnotateShowArgs,
 };
+pub use decimals::Decimals;
 pub use models::{
     CheckArgs, DeriveArgs, FetchArgs, ModelsArgs, ModelsCommand, NamedModelArgs, QuantizeArgs,
     ShowArgs,
@@ -210,24 +212,6 @@ pub enum Metric {
     BertscorePrecision,
     /// Recall of BERTScore: how well the tokens of the generation are matched.
     BertscoreRecall,
-}
-
-/// To how many decimals similarities are rounded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decimals(pub Option<u8>);
-
-impl std::str::FromStr for Decimals {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = || text.parse().ok().filter(|decimals| *decimals <= 15);
-        match text {
-            "none" => Ok(Self(None)),
-            _ => number()
-                .map(|decimals| Self(Some(decimals)))
-                .ok_or_else(|| "expected a number from 0 to 15, or `none`".to_owned()),
-        }
-    }
 }
 
 /// Arguments of `seep score`.

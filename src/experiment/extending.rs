@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::load::{Unreadable, read_file};
+use super::file::{Unreadable, read_file};
 use super::node::{self, Field, Mapping, Node, Value};
 use super::problem::Problem;
 use super::read::{Reader, Text};

@@ -12,6 +12,7 @@ mod expand;
 mod extending;
 mod families;
 mod fields;
+mod file;
 mod fillers;
 mod ladder;
 mod limit;
