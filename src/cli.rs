@@ -101,6 +101,9 @@ pub struct ExperimentArgs {
     /// GPU unless either is given.
     #[arg(long, value_name = "N")]
     pub gpu_layers: Option<u32>,
+    /// Let the intervals that are printed speak of other concepts too, whatever the experiment says.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub generalise: Option<Generalise>,
     /// Refuse an experiment about which there is a warning.
     #[arg(long)]
     pub strict: bool,
@@ -234,6 +237,9 @@ pub struct ScoreArgs {
     /// Decimals to which similarities are rounded before they are compared, or `none`.
     #[arg(long, value_name = "N", default_value = "3")]
     pub decimals: Decimals,
+    /// Let intervals speak of other concepts too, whatever the experiment says.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub generalise: Option<Generalise>,
     /// Contact no server: the encoder must be there.
     #[arg(long)]
     pub offline: bool,
@@ -255,6 +261,13 @@ pub enum ClusterUnit {
     Control,
     /// Their template; a pair without one counts by its control prompt.
     Template,
+}
+
+/// What intervals speak of besides prompts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Generalise {
+    /// Other concepts too.
+    Concepts,
 }
 
 /// Where rates come from.
@@ -324,6 +337,9 @@ pub struct CompareArgs {
     /// The common part of prompts that are not independent of each other.
     #[arg(long, value_enum, default_value_t = ClusterUnit::Control)]
     pub unit: ClusterUnit,
+    /// Let intervals speak of other concepts too, whatever the experiment says.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub generalise: Option<Generalise>,
     /// The most prompts shown for each comparison whose verdicts flipped, or whose leak probability changed most.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub flips: usize,
@@ -403,6 +419,9 @@ pub struct ReportArgs {
     /// The common part of prompts that are not independent of each other, where conditions are compared.
     #[arg(long, value_enum, default_value_t = ClusterUnit::Control)]
     pub unit: ClusterUnit,
+    /// Let intervals speak of other concepts too, whatever the experiment says.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub generalise: Option<Generalise>,
     /// The database that is read.
     #[arg(long, value_name = "FILE", default_value = "db/seep.sqlite")]
     pub db: PathBuf,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{ClusterUnit, Format, RateKind};
+use super::{ClusterUnit, Format, Generalise, RateKind};
 
 /// Arguments of `seep replicate`.
 #[derive(Debug, Args)]
@@ -34,6 +34,9 @@ pub struct ReplicateArgs {
     /// The common part of prompts that are not independent of each other.
     #[arg(long, value_enum, default_value_t = ClusterUnit::Control)]
     pub unit: ClusterUnit,
+    /// Let intervals speak of other concepts too, whatever the experiment says.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub generalise: Option<Generalise>,
     /// The database that is read.
     #[arg(long, value_name = "FILE", default_value = "db/seep.sqlite")]
     pub db: PathBuf,

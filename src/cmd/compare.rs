@@ -29,6 +29,7 @@ pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<Status> {
             rates: args.rates.map(Into::into),
         },
         unit: args.unit.into(),
+        generalises_concepts: args.generalise.is_some(),
         n_flips: args.flips,
         margin: args.margin,
     };

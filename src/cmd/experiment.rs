@@ -19,6 +19,7 @@ pub(super) fn load(session: &Session, args: &ExperimentArgs) -> anyhow::Result<E
                 seed: args.seed,
                 limit: args.limit,
                 gpu_layers: args.gpu_layers,
+                generalises_concepts: args.generalise.is_some(),
             },
         },
     )

@@ -19,6 +19,7 @@ pub(super) fn replicate(args: &ReplicateArgs) -> anyhow::Result<Status> {
         },
         base: args.base.clone(),
         unit: args.unit.into(),
+        generalises_concepts: args.generalise.is_some(),
         others: args.with.clone(),
     };
     let found = quiet_session("".as_ref()).replicate(&args.db, &replicating)?;

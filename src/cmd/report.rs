@@ -27,6 +27,7 @@ pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Status> {
         },
         base: args.base.clone(),
         unit: args.unit.into(),
+        generalises_concepts: args.generalise.is_some(),
     };
     let data = quiet_session("".as_ref()).report(&args.db, &reporting)?;
     let report = Report::new(&data);

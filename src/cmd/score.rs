@@ -17,6 +17,7 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<Status> {
         embedding_models: args.embedding_model.clone(),
         layer: args.layer,
         rounding: Rounding(args.decimals.0),
+        generalises_concepts: args.generalise.is_some(),
     };
     let summaries = session.score(&args.places.db, &scoring)?;
     print(&match args.format {

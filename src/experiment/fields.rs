@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use super::node::Value;
 use super::problem::Problem;
-use super::read::{Fields, NumberRange, Reader};
+use super::read::{Fields, NumberRange, Reader, shortened};
 
 /// More layers than any model has.
 const GPU_LAYERS_MAX: u64 = 10_000;
@@ -33,6 +33,26 @@ impl Reader {
         let node = fields.get("gpu_layers")?;
         let number = self.whole_number(node, "gpu_layers", 0..=GPU_LAYERS_MAX)?;
         u32::try_from(number).ok()
+    }
+
+    /// True where intervals speak of other concepts too; None where the key is absent, and after a problem was reported.
+    pub(crate) fn generalises_concepts(&mut self, fields: &Fields<'_>) -> Option<bool> {
+        let node = fields.get("generalise")?;
+        let Value::String(word) = &node.value else {
+            let example = "generalise: concepts";
+            self.wrong_type(node, "generalise", "the word `concepts`", Some(example));
+            return None;
+        };
+        if word == "concepts" {
+            return Some(true);
+        }
+        let message = format!("`generalise` is `{}`", shortened(word));
+        self.report(
+            Problem::error(&node.position, message)
+                .label("expected `concepts`")
+                .hint("leave `generalise` out where intervals are for these very concepts"),
+        );
+        None
     }
 
     /// The date that chat templates are told; None where the key is absent, and after a problem was reported.

@@ -39,14 +39,28 @@ pub(crate) fn load(path: &Path) -> Result<Experiment, ExperimentErrors> {
 ///
 /// None also of a text that is no experiment.
 pub fn declared_margin(yaml: &str, extended: Option<&str>) -> Option<f64> {
-    let margin = |text: &str| {
+    declared(yaml, extended, Reader::margin)
+}
+
+/// True if the text of an experiment says that intervals speak of other concepts too, or else the text that it extends.
+pub fn generalises_concepts(yaml: &str, extended: Option<&str>) -> bool {
+    declared(yaml, extended, Reader::generalises_concepts).unwrap_or(false)
+}
+
+/// A field that the text of an experiment has, or else the text that it extends.
+fn declared<T>(
+    yaml: &str,
+    extended: Option<&str>,
+    field: impl Fn(&mut Reader, &Fields<'_>) -> Option<T>,
+) -> Option<T> {
+    let of = |text: &str| {
         let file = SourceFile::new(Path::new(""), text.to_owned());
         let mut reader = Reader::default();
         let node = node::parse(&file, &mut reader.problems)?;
         let fields = reader.fields(&node, &TOP_LEVEL, "name: colors")?;
-        reader.margin(&fields)
+        field(&mut reader, &fields)
     };
-    margin(yaml).or_else(|| margin(extended?))
+    of(yaml).or_else(|| of(extended?))
 }
 
 fn read_experiment(reader: &mut Reader, main: &Arc<SourceFile>) -> Option<Experiment> {
@@ -79,6 +93,7 @@ fn read_sections(
     let n_gpu_layers = reader.gpu_layers(&fields);
     let date = reader.date(&fields);
     let margin = reader.margin(&fields);
+    let generalises_concepts = reader.generalises_concepts(&fields).unwrap_or(false);
     let concepts = reader.concepts(&fields);
     let families = reader.concept_families(&fields);
     let fillers = reader.fillers(&fields, "fillers").unwrap_or_default();
@@ -120,6 +135,7 @@ fn read_sections(
         n_gpu_layers,
         date,
         margin,
+        generalises_concepts,
         concepts: concepts?.into_iter().map(|concept| concept.text).collect(),
         families,
         fillers: Vec::new(),

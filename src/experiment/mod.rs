@@ -54,7 +54,7 @@ pub use families::ConceptFamilies;
 pub use fields::MARGIN_MAX;
 pub use fillers::Filler;
 pub use ladder::DerivationSpec;
-pub use load::declared_margin;
+pub use load::{declared_margin, generalises_concepts};
 pub use models::{ModelSource, ModelSpec};
 pub use overrides::{OverrideError, Overrides};
 pub use pairs_file::{FilePair, PairsFile, PairsLocation, PairsSource};
@@ -89,6 +89,7 @@ pub struct Experiment {
     n_gpu_layers: Option<u32>,
     date: Option<Date>,
     margin: Option<f64>,
+    generalises_concepts: bool,
     concepts: Vec<String>,
     families: Option<NamedFamilies>,
     pairs: Vec<PromptPair>,
@@ -271,6 +272,11 @@ impl Experiment {
     /// The date that chat templates are told where they ask for it; None where the file leaves it to the first run.
     pub fn date(&self) -> Option<Date> {
         self.date
+    }
+
+    /// True if intervals speak of other concepts than these too.
+    pub fn generalises_concepts(&self) -> bool {
+        self.generalises_concepts
     }
 
     /// The top-level concepts in file order; empty where there are only free-standing pairs.

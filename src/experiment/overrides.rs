@@ -22,6 +22,8 @@ pub struct Overrides {
     pub limit: Option<usize>,
     /// Layers of each model on the GPU.
     pub gpu_layers: Option<u32>,
+    /// Let intervals speak of other concepts too, whatever the file says.
+    pub generalises_concepts: bool,
 }
 
 /// Why an experiment cannot be changed as asked.
@@ -93,6 +95,7 @@ impl Experiment {
             return Err(OverrideError::Uneven(self.repeat_counts()));
         }
         self.seed = overrides.seed.unwrap_or(self.seed);
+        self.generalises_concepts |= overrides.generalises_concepts;
         self.n_gpu_layers = overrides.gpu_layers.or(self.n_gpu_layers);
         match overrides.limit {
             Some(0) => return Err(OverrideError::Limit),

@@ -37,6 +37,7 @@ pub(crate) const TOP_LEVEL: Section = Section {
         "gpu_layers",
         "date",
         "margin",
+        "generalise",
         "concepts",
         "concept_families",
         "fillers",

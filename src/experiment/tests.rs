@@ -381,11 +381,13 @@ fn overrides_replace_values() {
         seed: Some(9),
         limit: Some(2),
         gpu_layers: None,
+        generalises_concepts: true,
     };
     let experiment = load(GOOD).unwrap().with_overrides(&overrides).unwrap();
     let labels: Vec<_> = experiment.models().iter().map(ModelSpec::label).collect();
     assert_eq!(labels, ["qwen2.5-0.5b-instruct:Q8_0", "mine"]);
     assert_eq!((experiment.n_repeats(), experiment.seed()), (2, 9));
+    assert!(experiment.generalises_concepts());
     let pair_idxs: Vec<_> = experiment
         .pairs()
         .iter()

@@ -11,14 +11,15 @@ use itertools::Itertools as _;
 use rayon::prelude::*;
 
 use super::bounds::Bounds;
+use super::crossing::crossing;
 use super::estimate::{PairEstimate, ScoredPair, in_both};
 use super::figure::LEVEL;
 use super::leak::Leak;
 use super::leak_rate::in_percent;
 use super::measure::Measure;
 use crate::stats::{
-    Agreement, Heterogeneity, Interval, PValue, Permutations, SignFlips, agreement, cluster_mean,
-    equivalence, heterogeneity, holm, paired_difference,
+    Agreement, Clustering, Heterogeneity, Interval, PValue, Permutations, SignFlips, agreement,
+    cluster_mean, equivalence, heterogeneity, holm, paired_difference,
 };
 
 /// The cluster of each pair, by the pair's place in the experiment.
@@ -94,6 +95,8 @@ pub struct CategoryTest {
     pub found: Heterogeneity,
     /// The p-value after Holm's correction over all comparisons with this base.
     pub holm_p_value: f64,
+    /// True if intervals speak of other concepts too, which this test does not: it takes concepts as they are.
+    pub is_for_these_concepts: bool,
 }
 
 /// The two one-sided tests that a difference is small.
@@ -135,9 +138,14 @@ pub fn pair_rates(pairs: &[PairEstimate], measure: Measure) -> PairRates {
 }
 
 /// The Mean Leak-Rate of one condition; None without pairs.
-pub fn condition_rate(rates: &PairRates, clusters: &Clusters) -> Option<ConditionRate> {
+pub fn condition_rate(pairs: &[PairEstimate], clusters: &Clusters) -> Option<ConditionRate> {
+    let rates = pair_rates(pairs, Measure::LeakRate);
     let values: Vec<f64> = rates.values().copied().collect();
-    let estimate = cluster_mean(&values, &clusters_of(rates.keys(), clusters), LEVEL)?;
+    let clusters = clusters_of(rates.keys(), clusters);
+    let conditions = [(1.0, pairs.iter())];
+    let crossing = crossing(rates.keys().copied(), &conditions, Measure::LeakRate);
+    let clustering = Clustering::crossed(&clusters, crossing.as_ref());
+    let estimate = cluster_mean(&values, clustering, LEVEL)?;
     Some(ConditionRate {
         mean_leak_rate: 100.0 * estimate.mean,
         interval: estimate.interval.map(in_percent),
@@ -249,6 +257,7 @@ fn compare(
     let (prompts, rates) = common_pairs(&[base_estimates, other_estimates], measure);
     let both = Both {
         rates: [&rates[0], &rates[1]],
+        estimates: [base_estimates, other_estimates],
         measure,
         clusters,
         tests,
@@ -279,6 +288,7 @@ fn compare(
 /// A measure of pairs under the base and under another condition.
 struct Both<'a> {
     rates: [&'a PairRates; 2],
+    estimates: [&'a [PairEstimate]; 2],
     measure: Measure,
     clusters: &'a Clusters,
     tests: Tests,
@@ -291,10 +301,14 @@ impl Both<'_> {
         let (lower, upper) = self.measure.range();
         let width = upper - lower;
         let [base_parts, other_parts] = [&base, &other].map(|values| parts(values, lower, width));
+        let clusters = clusters_of(prompts.iter(), self.clusters);
+        let [base_pairs, other_pairs] = self.estimates.map(<[PairEstimate]>::iter);
+        let conditions = [(-1.0 / width, base_pairs), (1.0 / width, other_pairs)];
+        let crossing = crossing(prompts.iter().copied(), &conditions, self.measure);
         let found = paired_difference(
             &base_parts,
             &other_parts,
-            &clusters_of(prompts.iter(), self.clusters),
+            Clustering::crossed(&clusters, crossing.as_ref()),
             LEVEL,
             self.tests.flips,
         )?;
@@ -364,6 +378,7 @@ impl Both<'_> {
             test: found.map(|found| CategoryTest {
                 found,
                 holm_p_value: found.p_value.value,
+                is_for_these_concepts: self.estimates[0].iter().all(|it| it.crossed.is_some()),
             }),
         })
     }

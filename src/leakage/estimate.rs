@@ -4,7 +4,9 @@
 //! enumerated continuations one for each pair, with what is certain of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::crossing::CrossedPair;
 use super::exact::ExactLeak;
 use super::leak::Leak;
 use super::specificity::Specific;
@@ -82,6 +84,8 @@ pub struct PairEstimate {
     pub similarity_shift: f64,
     /// The comparisons with other concepts; None where they are not stored.
     pub specific: Option<Specific>,
+    /// The concepts that its figures depend on; None where concepts are fixed.
+    pub crossed: Option<Arc<CrossedPair>>,
     /// Further facts from enumerated continuations; None for a repeat.
     pub exact: Option<ExactPair>,
 }
@@ -111,6 +115,7 @@ impl From<&ScoredPair> for PairEstimate {
             echo_probability: f64::from(u8::from(pair.is_echo)),
             similarity_shift: pair.similarity_difference(),
             specific: None,
+            crossed: None,
             exact: None,
         }
     }
@@ -129,6 +134,7 @@ impl From<&ExactPair> for PairEstimate {
             echo_probability: pair.leak.echo_probability,
             similarity_shift: pair.leak.similarity_shift,
             specific: None,
+            crossed: None,
             exact: Some(pair.clone()),
         }
     }

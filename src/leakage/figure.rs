@@ -2,7 +2,7 @@
 //!
 //! Owns the level of all intervals and how a mean of values of any range gets one.
 
-use crate::stats::{Interval, cluster_mean, cluster_mean_about_zero};
+use crate::stats::{Clustering, Interval, cluster_mean, cluster_mean_about_zero};
 
 /// The coverage of the interval.
 pub(super) const LEVEL: f64 = 0.95;
@@ -19,7 +19,11 @@ pub struct Figure {
 }
 
 /// A hundred times the mean of values within a range, which is 0 to 1 or as far below 0 as above; None without values.
-pub(super) fn figure(values: &[f64], clusters: &[usize], range: (f64, f64)) -> Option<Figure> {
+pub(super) fn figure<'a>(
+    values: &[f64],
+    clusters: impl Into<Clustering<'a>>,
+    range: (f64, f64),
+) -> Option<Figure> {
     let (lower, upper) = range;
     let within: Vec<f64> = values
         .iter()

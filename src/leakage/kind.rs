@@ -21,6 +21,15 @@ impl RateKind {
     }
 }
 
+/// The concepts that intervals speak of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Concepts {
+    /// How many there are.
+    pub n: usize,
+    /// True if they stand for others like them, as prompts do; else intervals are for these very concepts.
+    pub are_random: bool,
+}
+
 /// The bond between prompts of one cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ClusterUnit {

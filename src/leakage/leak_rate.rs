@@ -10,12 +10,14 @@ use itertools::Itertools as _;
 use rayon::prelude::*;
 
 use super::bounds::Bounds;
+use super::crossing::crossing_of;
 use super::estimate::{ExactPair, PairEstimate, ScoredPair};
 use super::exact::ExactLeak;
 use super::figure::LEVEL;
 use super::matrix::TemplateSimilarities;
+use super::measure::Measure;
 use super::specific_rate::{PlaceboRate, SpecificRate, placebo_rate, specific_rate};
-use crate::stats::{Interval, cluster_mean};
+use crate::stats::{Clustering, Interval, cluster_mean};
 
 /// The leak rate of one category, or of all together.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,7 +123,9 @@ fn leak_rate(
     let pairs: Vec<&PairEstimate> = pairs.iter().filter(is_meant).collect();
     let values: Vec<f64> = pairs.iter().map(|pair| pair.leak_probability).collect();
     let clusters: Vec<usize> = pairs.iter().map(|pair| pair.control_prompt_idx).collect();
-    let estimate = cluster_mean(&values, &clusters, LEVEL)?;
+    let crossing = crossing_of(&pairs, Measure::LeakRate);
+    let clustering = Clustering::crossed(&clusters, crossing.as_ref());
+    let estimate = cluster_mean(&values, clustering, LEVEL)?;
     let exact = pairs.iter().map(|pair| pair.exact.as_ref());
     Some(LeakRate {
         category: category.map(str::to_owned),

@@ -122,7 +122,7 @@ impl Measure {
         Some(self.of_siblings(leak, echo, control_echo, &siblings))
     }
 
-    fn of_siblings(
+    pub(super) fn of_siblings(
         self,
         leak: f64,
         echo: f64,

@@ -9,6 +9,7 @@ mod bertscore;
 mod bounds;
 mod claim;
 mod comparison;
+mod crossing;
 mod design;
 mod detection;
 mod diagnostics;
@@ -30,6 +31,7 @@ mod measure;
 mod mentions;
 mod metric;
 mod pooled;
+mod promises;
 mod similarity;
 mod simulation;
 mod specific_rate;
@@ -47,6 +49,7 @@ pub use comparison::{
     PairRates, SpecificComparison, Tests, compare_measures, compare_with_base, condition_rate,
     metric_agreement, pair_rates,
 };
+pub use crossing::CrossedPair;
 pub use design::{BestNumbers, Components, Design, RowCosts};
 pub use detection::{
     Detectable, POWER, PRIORS, concept_component, detectable, difference_components,
@@ -63,7 +66,7 @@ pub use figure::Figure;
 pub use flips::{ChangedPair, Flips, RepeatFlips, changed_pairs, count_flips, repeat_disagreement};
 pub use group::{ComparedRepeats, Group, GroupText, HeldPrompt, MeasuredConcept};
 pub use judges::{Choice, JudgeAgreement, JudgedItem, JudgedRate, judge_agreement};
-pub use kind::{ClusterUnit, RateKind};
+pub use kind::{ClusterUnit, Concepts, RateKind};
 pub use leak::Leak;
 pub use leak_rate::{ExactRate, LeakRate, leak_rates, striking_leaks};
 pub use matrix::{ConceptMatrix, TemplateSimilarities};
@@ -71,8 +74,11 @@ pub use mean_exact::with_exact;
 pub use measure::Measure;
 pub use metric::{Metric, Rounding, Signature};
 pub use pooled::pooled;
+pub use promises::{
+    CHECKS, Check, KeptPromises, PlanPromise, kept_promises, plan_promise, simulated_components,
+};
 pub use similarity::{cosine, rounded};
-pub use simulation::{SimulatedSpecificity, SpecificDesign, simulated_specificity};
+pub use simulation::{ConceptEffects, SimulatedDesign};
 pub use specific_rate::{PERMUTATIONS, PlaceboRate, SpecificRate};
 pub use specificity::{SiblingFigures, Specific};
 pub use spread::{PairSpread, SpreadDifference, mean_spreads, pair_spreads, spread_difference};

@@ -5,9 +5,11 @@
 //! wordings are fixed, so nothing here says how far another wording would lie. `docs/statistics.md` has the definition.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use itertools::Itertools as _;
 
+use super::crossing::CrossedPair;
 use super::estimate::PairEstimate;
 use super::specificity::{SiblingFigures, Specific, mean};
 
@@ -60,6 +62,7 @@ fn mean_estimate(of: &[&PairEstimate], known: Known) -> Option<PairEstimate> {
         echo_probability: mean_of(|it| it.echo_probability)?,
         similarity_shift: mean_of(|it| it.similarity_shift)?,
         specific: mean_specific(&specifics, known),
+        crossed: mean_crossed(of).map(Arc::new),
         exact: None,
     })
 }
@@ -78,8 +81,9 @@ fn mean_specific(of: &[Specific], known: Known) -> Option<Specific> {
         mean(values.into_iter())
     };
     let siblings = known_of(of.iter().map(|it| it.siblings), known);
+    let are_as_many = known == Known::OfAny || siblings.iter().map(|it| it.n_siblings).all_equal();
     Some(Specific {
-        siblings: mean_siblings(&siblings, known),
+        siblings: SiblingFigures::mean(siblings.iter()).filter(|_| are_as_many),
         anchor_placebo: mean_of(|it| it.anchor_placebo),
         filler_rate: mean_of(|it| it.filler_rate),
         echo: mean_of(|it| Some(it.echo))?,
@@ -89,19 +93,20 @@ fn mean_specific(of: &[Specific], known: Known) -> Option<Specific> {
     })
 }
 
-fn mean_siblings(of: &[SiblingFigures], known: Known) -> Option<SiblingFigures> {
-    let mean_of = |value: fn(&SiblingFigures) -> f64| mean(of.iter().map(value));
-    if known == Known::OfAll && !of.iter().map(|it| it.n_siblings).all_equal() {
-        return None;
-    }
-    Some(SiblingFigures {
-        n_siblings: of.iter().map(|it| it.n_siblings).min()?,
-        n_texts: of.iter().map(|it| it.n_texts).min()?,
-        placebo: mean_of(|it| it.placebo)?,
-        repetition: mean_of(|it| it.repetition)?,
-        specificity: mean_of(|it| it.specificity)?,
-        specificity_repetition: mean_of(|it| it.specificity_repetition)?,
-        sibling_echo: mean_of(|it| it.sibling_echo)?,
+/// None where concepts are fixed in one of them.
+fn mean_crossed(of: &[&PairEstimate]) -> Option<CrossedPair> {
+    let crossed = of.iter().map(|it| it.crossed.as_deref());
+    let crossed: Vec<&CrossedPair> = crossed.collect::<Option<_>>()?;
+    let siblings = crossed.iter().flat_map(|it| &it.siblings);
+    let siblings = siblings.map(|(concept, figures)| (*concept, figures));
+    let siblings: BTreeMap<usize, Vec<&SiblingFigures>> =
+        siblings.into_group_map().into_iter().collect();
+    let siblings = siblings.into_iter().filter_map(|(concept, figures)| {
+        Some((concept, SiblingFigures::mean(figures.into_iter())?))
+    });
+    Some(CrossedPair {
+        concept: crossed.first()?.concept,
+        siblings: siblings.collect(),
     })
 }
 
@@ -139,6 +144,7 @@ mod tests {
                 own_repetition: 0.0,
                 margin: None,
             }),
+            crossed: None,
             exact: None,
         }
     }

@@ -1,348 +1,604 @@
-//! Experiments in which it is known whether generations depend on the concept, to see what specificity and its test say.
+//! Made-up experiments in which it is known what is true, with the variances that were measured.
 //!
-//! Owns the made-up similarities and the shares that come out. A text is more or less like any concept; a word in the slot
-//! makes it more so, by a part of its own for each template, so that the Mean Leak-Rate is above 50 % though nothing
-//! depends on which word stands there. Each concept attracts texts from another point on and by another measure. The
-//! concepts that leak are, besides, closer to the texts of their own prompts. Everything that is computed from similarities
-//! is what a scored condition takes.
+//! Owns the similarities, the estimates that come of them, and the true values. A similarity is a sum of random parts, nearly all of them normal; a
+//! pair leaks where that of its test text is above that of its control text, and its specificity compares test texts with
+//! each other. Templates have a part of their own, concepts have one where they are not alike, each prompt has one, half of
+//! it towards any concept and half towards its own, and each text has one, to which what a single concept sees of it is
+//! added. Each part is drawn anew for each condition, but for what conditions have in common. Concepts and templates cross.
+//!
+//! The variances are such that differences of verdicts vary as between quantizations of a 1.5B model in the default
+//! colour experiment, or as nearly as a normal threshold allows: 0.005 for templates, 0.101 for the control texts that all
+//! concepts of a template share, 0.010 for prompts, 0.299 for single verdicts; 0 or 0.005 for concepts.
 
-use super::estimate::{PairEstimate, ScoredPair};
-use super::group::{ComparedRepeats, Group, GroupText, HeldPrompt, MeasuredConcept};
-use super::leak::Leak;
-use super::measure::Measure;
-use super::specific_rate::{SpecificRate, specific_rate};
-use crate::stats::{Draws, Permutations, permutation_p_value};
+use std::sync::Arc;
 
-/// The mean by which a word in the slot makes a text more like any concept; the parts of texts span 1.
-const SLOT: f64 = 0.09;
-/// How far that of a template reaches to either side.
-const SLOT_REACH: f64 = 0.12;
-/// The part of a similarity that neither text nor concept has in common with others, to either side.
-const NOISE: f64 = 0.1;
-/// Random permutations of a p-value: with 1 more a multiple of 20, so that a test at 5 % is exact.
-const N_DRAWS: u32 = 199;
-/// The names of concepts; each is a family of its own.
-const CONCEPTS: [&str; 10] = [
-    "red", "blue", "green", "yellow", "black", "white", "pink", "gray", "brown", "orange",
-];
+use super::crossing::CrossedPair;
+use super::estimate::PairEstimate;
+use super::specificity::{SiblingFigures, Specific};
+use crate::stats::{Draws, normal_cdf, normal_quantile};
 
-/// A made-up experiment with one condition.
+/// The variance of the part of templates: common to conditions, and of each condition.
+const TEMPLATE: [f64; 2] = [0.096, 0.016];
+/// The same of prompts.
+const PROMPT: [f64; 2] = [0.157, 0.030];
+/// The same of concepts; the first is a part of that of prompts.
+const CONCEPT: [f64; 2] = [0.016, 0.016];
+/// The variance of a text's part.
+const TEXT: f64 = 0.308;
+/// The variance of what a concept sees of a text besides. It is uniform, which costs less and changes no probability by
+/// a ten thousandth.
+const SEEN: f64 = 0.043;
+/// The variance of the difference of two texts as a concept sees them.
+const DRAWS: f64 = 2.0 * (TEXT + SEEN);
+
+/// The categories of templates, which take turns.
+const CATEGORIES: [&str; 2] = ["one", "other"];
+
+/// How concepts differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConceptEffects {
+    /// They do not.
+    Absent,
+    /// They do, and the true values are those of these concepts.
+    OfThese,
+    /// They do, and the true values are those of all concepts like these.
+    OfAll,
+}
+
+/// A made-up experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SimulatedDesign {
+    /// The concepts of each template, which has a control prompt of its own.
+    pub templates: Vec<Vec<usize>>,
+    /// Repeats of test and of control prompts, each at least 1; None where probabilities are exact.
+    pub n_repeats: Option<[usize; 2]>,
+    /// How concepts differ.
+    pub concepts: ConceptEffects,
+}
+
+/// How much more alike test texts are to concepts than control texts are.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SpecificDesign {
-    /// Templates, each with a control prompt of its own; at least 2.
-    pub n_templates: usize,
-    /// Concepts of each template, from 2 to 10.
-    pub n_concepts: usize,
-    /// Repeats of each prompt, at least 1.
-    pub n_repeats: u32,
-    /// Concepts that leak, the first ones.
-    pub n_leaking: usize,
-    /// How much closer their texts are to them; the parts of texts span 1.
-    pub leak: f64,
+pub(super) struct Means {
+    /// To any concept.
+    pub(super) slot: f64,
+    /// To their own one besides.
+    pub(super) own: f64,
 }
 
-/// The results of many experiments.
+/// The true values of a condition, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SimulatedSpecificity {
-    /// The mean of the Mean Leak-Rates, in percent.
-    pub mean_leak_rate: f64,
-    /// The mean of the specificities, in percent.
-    pub specificity: f64,
-    /// The share of experiments whose 95 % interval of specificity holds 50.
-    pub holds_50: f64,
-    /// The share whose permutation test has a p-value up to 5 %.
-    pub rejected: f64,
+pub(super) struct Truth {
+    pub(super) leak_rate: f64,
+    pub(super) specific_leakage: f64,
+    pub(super) specificity: f64,
 }
 
-/// How a concept is attracted by texts.
-struct Anchor {
-    from: f64,
-    by: f64,
+/// The parts of an experiment that are not drawn with texts: of each template, of each prompt towards any concept and
+/// towards its own, and the same of each concept.
+#[derive(Debug, Clone)]
+pub(super) struct Parts {
+    templates: Vec<f64>,
+    any: Vec<Vec<f64>>,
+    own: Vec<Vec<f64>>,
+    concepts_any: Vec<f64>,
+    concepts_own: Vec<f64>,
 }
 
-/// The results of `n_simulations` experiments, at least 1.
-pub fn simulated_specificity(
-    design: &SpecificDesign,
-    n_simulations: u32,
-    seed: u64,
-) -> SimulatedSpecificity {
-    let mut draws = Draws::new(seed);
-    let mut sums = [0.0; 4];
-    for _ in 0..n_simulations {
-        let groups = groups(design, &mut draws);
-        let rate = rate(&estimates(&groups));
-        let holds = f64::from(u8::from(holds_50(&rate)));
-        let rejected = f64::from(u8::from(is_rejected(&groups, draws.next_word())));
-        let specificity = rate.figure(Measure::Specificity).value;
-        let found = [rate.leak_rate.value, specificity, holds, rejected];
-        for (sum, found) in sums.iter_mut().zip(found) {
-            *sum += found;
+/// A condition of an experiment.
+#[derive(Debug, Clone)]
+pub(super) struct Condition {
+    means: Means,
+    parts: Parts,
+}
+
+/// The texts of a condition, as estimates and as tables for the permutation test.
+pub(super) struct Answers {
+    /// By pair and then by row.
+    pub(super) pairs: Vec<PairEstimate>,
+    /// The mean similarities of each template with several concepts.
+    pub(super) tables: Vec<Vec<Vec<f64>>>,
+}
+
+impl SimulatedDesign {
+    /// Each of the first `n_concepts` concepts in each template.
+    pub fn crossed(n_templates: usize, n_concepts: usize) -> Vec<Vec<usize>> {
+        vec![(0..n_concepts).collect(); n_templates]
+    }
+
+    /// Three of eleven concepts in each of 110 templates, every two of them equally often.
+    pub fn blocks_of_three() -> Vec<Vec<usize>> {
+        let blocks = (1..=5).flat_map(|i| {
+            (0..11).map(move |shift| [0, i, 3 * i].map(|it| (it + shift) % 11).to_vec())
+        });
+        let blocks: Vec<Vec<usize>> = blocks.collect();
+        [blocks.clone(), blocks].concat()
+    }
+
+    fn n_concepts(&self) -> usize {
+        let last = self.templates.iter().flatten().max();
+        1 + last.copied().unwrap_or(0)
+    }
+
+    /// Parts of these variances: of templates, of prompts, of concepts.
+    fn parts(&self, [template, prompt, concept]: [f64; 3], draws: &mut Draws) -> Parts {
+        let mut normals = |n: usize, variance: f64| -> Vec<f64> {
+            (0..n)
+                .map(|_| variance.sqrt() * draws.next_normal())
+                .collect()
+        };
+        let n_concepts = self.n_concepts();
+        let templates = normals(self.templates.len(), template);
+        let mut of_prompts = || {
+            let sizes = self.templates.iter().map(Vec::len);
+            sizes.map(|n| normals(n, prompt / 2.0)).collect()
+        };
+        let (any, own) = (of_prompts(), of_prompts());
+        Parts {
+            templates,
+            any,
+            own,
+            concepts_any: normals(n_concepts, concept / 2.0),
+            concepts_own: normals(n_concepts, concept / 2.0),
         }
     }
-    let [mean_leak_rate, specificity, holds_50, rejected] =
-        sums.map(|sum| sum / f64::from(n_simulations));
-    SimulatedSpecificity {
-        mean_leak_rate,
-        specificity,
-        holds_50,
-        rejected,
+
+    fn has_concepts(&self) -> bool {
+        self.concepts != ConceptEffects::Absent
     }
-}
 
-fn rate(pairs: &[PairEstimate]) -> SpecificRate {
-    let pairs: Vec<&PairEstimate> = pairs.iter().collect();
-    // The permutation test is done apart, with fewer permutations.
-    specific_rate(&pairs, &[], None).expect("each pair has siblings")
-}
+    /// What all conditions have in common.
+    pub(super) fn common(&self, draws: &mut Draws) -> Parts {
+        let concept = if self.has_concepts() { CONCEPT[0] } else { 0.0 };
+        self.parts([TEMPLATE[0], PROMPT[0] - concept, concept], draws)
+    }
 
-fn holds_50(rate: &SpecificRate) -> bool {
-    let interval = rate.figure(Measure::Specificity).interval;
-    let interval = interval.expect("there are at least two templates");
-    interval.lower <= 50.0 && 50.0 <= interval.upper
-}
+    /// A condition with what all have in common.
+    pub(super) fn condition(&self, common: &Parts, means: Means, draws: &mut Draws) -> Condition {
+        let concept = if self.has_concepts() { CONCEPT[1] } else { 0.0 };
+        let own = self.parts([TEMPLATE[1], PROMPT[1], concept], draws);
+        Condition {
+            means,
+            parts: common.plus(&own),
+        }
+    }
 
-fn is_rejected(groups: &[Group<'_>], seed: u64) -> bool {
-    let tables: Vec<Vec<Vec<f64>>> = groups.iter().map(Group::mean_similarities).collect();
-    let tables: Vec<&[Vec<f64>]> = tables.iter().map(Vec::as_slice).collect();
-    let permutations = Permutations {
-        seed,
-        n_draws: N_DRAWS,
-    };
-    let p_value = permutation_p_value(&tables, permutations);
-    // A share of 10 in 200, told from 11 in 200.
-    p_value.expect("a template has two concepts").value < 0.0525
-}
+    /// A condition whose texts do not depend on which concept stands in the prompt.
+    pub(super) fn null(&self, slot: f64, draws: &mut Draws) -> Condition {
+        Condition {
+            means: Means { slot, own: 0.0 },
+            parts: self.parts([TEMPLATE[0] + TEMPLATE[1], 0.0, 0.0], draws),
+        }
+    }
 
-/// The templates with the similarities of their texts.
-fn groups(design: &SpecificDesign, draws: &mut Draws) -> Vec<Group<'static>> {
-    let anchor = |draws: &mut Draws| Anchor {
-        from: 0.3 * draws.next_uniform(),
-        by: 0.5 + draws.next_uniform(),
-    };
-    let anchors: Vec<Anchor> = (0..design.n_concepts).map(|_| anchor(draws)).collect();
-    let group = |_| group(design, &anchors, draws);
-    (0..design.n_templates).map(group).collect()
-}
-
-fn group(design: &SpecificDesign, anchors: &[Anchor], draws: &mut Draws) -> Group<'static> {
-    let places = 0..design.n_concepts;
-    let slot = SLOT + around(SLOT_REACH, draws);
-    let mut texts = |slot: f64| -> Vec<f64> {
-        let text = |_| slot + draws.next_uniform();
-        (0..design.n_repeats).map(text).collect()
-    };
-    let of_control = texts(0.0);
-    let of_tests: Vec<Vec<f64>> = places.clone().map(|_| texts(slot)).collect();
-    let mut seen = |measured: usize, texts: &[f64], more: f64| -> Vec<f64> {
-        let Anchor { from, by } = anchors[measured];
-        let similarity = |text: &f64| {
-            let similarity = from + by * text + around(NOISE, draws) + more;
-            // Two decimals, so that there are ties.
-            (100.0 * similarity).round() / 100.0
+    /// The true values of a condition.
+    pub(super) fn truth(&self, condition: &Condition) -> Truth {
+        let Means { slot, own } = condition.means;
+        let concept = match self.concepts {
+            ConceptEffects::OfAll => CONCEPT[0] + CONCEPT[1],
+            ConceptEffects::Absent | ConceptEffects::OfThese => 0.0,
         };
-        texts.iter().map(similarity).collect()
-    };
-    let control_similarities = places.clone().map(|it| seen(it, &of_control, 0.0));
-    let control_similarities = control_similarities.collect();
-    let similarities = places.clone().map(|measured| {
-        let of_prompt = |(held, texts): (usize, &Vec<f64>)| {
-            let is_leak = measured == held && measured < design.n_leaking;
-            seen(measured, texts, if is_leak { design.leak } else { 0.0 })
+        // The common part of concepts is taken from that of prompts.
+        let taken = if self.has_concepts() { CONCEPT[0] } else { 0.0 };
+        let prompt = PROMPT[0] + PROMPT[1] - taken;
+        let template = TEMPLATE[0] + TEMPLATE[1] + DRAWS;
+        let parts = |concept: usize| match self.concepts {
+            ConceptEffects::OfThese => [
+                condition.parts.concepts_any[concept],
+                condition.parts.concepts_own[concept],
+            ],
+            ConceptEffects::Absent | ConceptEffects::OfAll => [0.0; 2],
         };
-        of_tests.iter().enumerate().map(of_prompt).collect()
-    });
-    let repeats = (0..design.n_repeats).map(|repeat| ComparedRepeats::equal(Some(repeat)));
-    Group {
-        similarities: similarities.collect(),
-        control_similarities,
-        n_pairs: design.n_concepts,
-        measured: CONCEPTS[places.clone()]
-            .iter()
-            .map(|concept| MeasuredConcept {
-                concept,
-                family: concept,
-            })
-            .collect(),
-        held: places.map(|_| held(design)).collect(),
-        control: held(design).texts,
-        compared: vec![repeats.collect(); design.n_concepts],
+        let leak = |c: usize| {
+            let [any, of_own] = parts(c);
+            normal_cdf((slot + own + any + of_own) / (template + prompt + concept).sqrt())
+        };
+        let placebo = |o: usize| {
+            normal_cdf((slot + parts(o)[0]) / (template + 0.5 * (prompt + concept)).sqrt())
+        };
+        let specific = |c: usize, o: usize| {
+            let [any, of_own] = parts(c);
+            let distance = own + any + of_own - parts(o)[0];
+            normal_cdf(distance / (DRAWS + 1.5 * (prompt + concept)).sqrt())
+        };
+        self.mean_truth(leak, placebo, specific)
+    }
+
+    /// The means over pairs and siblings.
+    fn mean_truth(
+        &self,
+        leak: impl Fn(usize) -> f64,
+        placebo: impl Fn(usize) -> f64,
+        specific: impl Fn(usize, usize) -> f64,
+    ) -> Truth {
+        let n = self.n_concepts();
+        let leaks: Vec<f64> = (0..n).map(leak).collect();
+        let placebos: Vec<f64> = (0..n).map(placebo).collect();
+        let specifics: Vec<f64> = (0..n * n).map(|it| specific(it / n, it % n)).collect();
+        let (mut all, mut of_siblings) = ([0.0; 2], [0.0; 3]);
+        for concepts in &self.templates {
+            for &c in concepts {
+                all = [all[0] + leaks[c], all[1] + 1.0];
+                if concepts.len() < 2 {
+                    continue;
+                }
+                let weight = 1.0 / (concepts.len() - 1) as f64;
+                for &o in concepts.iter().filter(|&&o| o != c) {
+                    of_siblings[0] += weight * (leaks[c] - placebos[o]);
+                    of_siblings[1] += weight * specifics[c * n + o];
+                    of_siblings[2] += weight;
+                }
+            }
+        }
+        Truth {
+            leak_rate: all[0] / all[1],
+            specific_leakage: of_siblings[0] / of_siblings[2],
+            specificity: of_siblings[1] / of_siblings[2],
+        }
+    }
+
+    /// The means at which the Leak-Rate is `leak_rate` and specificity `specificity`; of concepts that are alike.
+    pub(super) fn means(leak_rate: f64, specificity: f64) -> Means {
+        let prompt = PROMPT[0] + PROMPT[1];
+        let own = normal_quantile(specificity) * (DRAWS + 1.5 * prompt).sqrt();
+        let all = (TEMPLATE[0] + TEMPLATE[1] + prompt + DRAWS).sqrt();
+        Means {
+            slot: normal_quantile(leak_rate) * all - own,
+            own,
+        }
+    }
+
+    /// The repeats of the prompts that are compared in a verdict.
+    fn sides(&self, verdict: u32) -> [u32; 2] {
+        self.n_repeats
+            .map_or([0; 2], |numbers| numbers.map(|n| verdict % n as u32))
+    }
+
+    /// The answers under a condition: an estimate for each row, or one for each pair where `are_averaged`; with what
+    /// crossed concepts need where `are_crossed`.
+    pub(super) fn answers(
+        &self,
+        condition: &Condition,
+        are_averaged: bool,
+        are_crossed: bool,
+        draws: &mut Draws,
+    ) -> Answers {
+        let mut answers = Answers {
+            pairs: Vec::new(),
+            tables: Vec::new(),
+        };
+        let mut first_pair = 0;
+        for (template, concepts) in self.templates.iter().enumerate() {
+            let seen = match self.n_repeats {
+                Some(n_repeats) => Seen::drawn(condition, template, concepts, n_repeats, draws),
+                None => Seen::exact(condition, template, concepts),
+            };
+            for pair in 0..concepts.len() {
+                let rows = seen.rows(pair);
+                let mean = averaged(&rows);
+                let crossed = are_crossed.then(|| Arc::new(crossed(concepts, pair, &mean)));
+                let rows = if are_averaged { vec![mean] } else { rows };
+                let estimates = (0..).zip(rows).map(|(repeat_idx, row)| PairEstimate {
+                    sides: self.sides(repeat_idx),
+                    crossed: crossed.clone(),
+                    ..estimate(first_pair + pair, repeat_idx, template, &row)
+                });
+                answers.pairs.extend(estimates);
+            }
+            first_pair += concepts.len();
+            answers.tables.extend(seen.table());
+        }
+        answers
     }
 }
 
-/// A prompt with texts that say nothing: only their similarities count.
-fn held(design: &SpecificDesign) -> HeldPrompt<'static> {
-    let text = |repeat_idx| GroupText {
-        text: "text",
-        repeat_idx: Some(repeat_idx),
-        weight: 1.0 / f64::from(design.n_repeats),
-    };
-    HeldPrompt {
-        prompt: "prompt",
-        texts: (0..design.n_repeats).map(text).collect(),
+impl Parts {
+    fn plus(&self, other: &Self) -> Self {
+        let sum = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a + b).collect();
+        let sums =
+            |a: &[Vec<f64>], b: &[Vec<f64>]| a.iter().zip(b).map(|(a, b)| sum(a, b)).collect();
+        Self {
+            templates: sum(&self.templates, &other.templates),
+            any: sums(&self.any, &other.any),
+            own: sums(&self.own, &other.own),
+            concepts_any: sum(&self.concepts_any, &other.concepts_any),
+            concepts_own: sum(&self.concepts_own, &other.concepts_own),
+        }
     }
 }
 
-/// Uniform up to `reach` to either side.
-fn around(reach: f64, draws: &mut Draws) -> f64 {
-    reach * (2.0 * draws.next_uniform() - 1.0)
+impl Condition {
+    /// The means of similarities of texts whose prompt held the concept at a place, to any concept and to that one more.
+    fn means_of(&self, template: usize, place: usize, concept: usize) -> [f64; 2] {
+        let Parts {
+            templates,
+            any,
+            own,
+            concepts_any,
+            concepts_own,
+        } = &self.parts;
+        [
+            self.means.slot + templates[template] + any[template][place] + concepts_any[concept],
+            self.means.own + own[template][place] + concepts_own[concept],
+        ]
+    }
 }
 
-/// The estimates of each pair and repeat; the template is the cluster.
-fn estimates(groups: &[Group<'_>]) -> Vec<PairEstimate> {
-    let of_group = |(template, group): (usize, &Group<'_>)| {
-        let specifics = group.specifics().into_iter().enumerate();
-        let of_pair = specifics.flat_map(|(pair, repeats)| {
-            let of_repeat = repeats.into_iter().map(move |(repeat_idx, specific)| {
-                let repeat = repeat_idx as usize;
-                let similarity_test = group.similarities[pair][pair][repeat];
-                let similarity_control = group.control_similarities[pair][repeat];
-                let scored = ScoredPair {
-                    pair_idx: template * group.n_pairs + pair,
-                    repeat_idx,
-                    sides: [repeat_idx; 2],
-                    category: String::new(),
-                    control_prompt_idx: template,
-                    similarity_test,
-                    similarity_control,
-                    leak: Leak::of(similarity_test, similarity_control),
-                    is_echo: false,
-                };
-                PairEstimate::from(&scored).with_specific(Some(specific))
-            });
-            of_repeat.collect::<Vec<_>>()
+/// One row of a pair: its leak, and placebo and specificity against each sibling.
+#[derive(Debug, Clone)]
+struct Row {
+    leak: f64,
+    siblings: Vec<[f64; 2]>,
+}
+
+/// The texts of a template as its concepts see them.
+enum Seen {
+    Drawn {
+        /// `tests[held][text][measured]`.
+        tests: Vec<Vec<Vec<f64>>>,
+        /// `controls[text][measured]`.
+        controls: Vec<Vec<f64>>,
+    },
+    /// The means of each prompt's texts to any concept and to its own besides.
+    Exact(Vec<[f64; 2]>),
+}
+
+impl Seen {
+    fn drawn(
+        condition: &Condition,
+        template: usize,
+        concepts: &[usize],
+        [n_tests, n_controls]: [usize; 2],
+        draws: &mut Draws,
+    ) -> Self {
+        let (of_text, of_seen) = (TEXT.sqrt(), (12.0 * SEEN).sqrt());
+        let n_concepts = concepts.len();
+        let mut text = |mean: f64| -> Vec<f64> {
+            let text = mean + of_text * draws.next_normal();
+            let seen = (0..n_concepts).map(|_| text + of_seen * (draws.next_uniform() - 0.5));
+            seen.collect()
+        };
+        let controls = (0..n_controls).map(|_| text(0.0)).collect();
+        let tests = concepts.iter().enumerate().map(|(place, concept)| {
+            let [any, own] = condition.means_of(template, place, *concept);
+            let test = |_| {
+                let mut seen = text(any);
+                seen[place] += own;
+                seen
+            };
+            (0..n_tests).map(test).collect()
         });
-        of_pair.collect::<Vec<_>>()
+        Self::Drawn {
+            tests: tests.collect(),
+            controls,
+        }
+    }
+
+    fn exact(condition: &Condition, template: usize, concepts: &[usize]) -> Self {
+        let concepts = concepts.iter().enumerate();
+        let means = concepts.map(|(place, concept)| condition.means_of(template, place, *concept));
+        Self::Exact(means.collect())
+    }
+
+    /// The rows of a pair: test and control texts in turn, as many as there are of the more frequent kind.
+    fn rows(&self, pair: usize) -> Vec<Row> {
+        match self {
+            Self::Exact(means) => {
+                let sd = DRAWS.sqrt();
+                let [any, own] = means[pair];
+                let sibling =
+                    |of: &[f64; 2]| [normal_cdf(of[0] / sd), normal_cdf((any + own - of[0]) / sd)];
+                vec![Row {
+                    leak: normal_cdf((any + own) / sd),
+                    siblings: others(means, pair).map(sibling).collect(),
+                }]
+            }
+            Self::Drawn { tests, controls } => {
+                let own = &tests[pair];
+                let specific: Vec<Vec<f64>> = own
+                    .iter()
+                    .map(|text| {
+                        let siblings = others(tests, pair);
+                        siblings.map(|of| above(text[pair], of, pair)).collect()
+                    })
+                    .collect();
+                let row = |row: usize| {
+                    let control = controls[row % controls.len()][pair];
+                    let test = row % own.len();
+                    let leaks = |held: &[Vec<f64>]| f64::from(u8::from(held[test][pair] > control));
+                    let siblings = others(tests, pair).zip(&specific[test]);
+                    Row {
+                        leak: leaks(own),
+                        siblings: siblings.map(|(of, above)| [leaks(of), *above]).collect(),
+                    }
+                };
+                (0..own.len().max(controls.len())).map(row).collect()
+            }
+        }
+    }
+
+    /// The mean similarities of each concept to each prompt's texts; None of a single concept, or where nothing is drawn.
+    fn table(&self) -> Option<Vec<Vec<f64>>> {
+        let Self::Drawn { tests, .. } = self else {
+            return None;
+        };
+        let mean = |measured: usize, of: &[Vec<f64>]| {
+            of.iter().map(|text| text[measured]).sum::<f64>() / of.len() as f64
+        };
+        let row = |measured| tests.iter().map(|of| mean(measured, of)).collect();
+        (tests.len() > 1).then(|| (0..tests.len()).map(row).collect())
+    }
+}
+
+/// All but the one at a place.
+fn others<T>(all: &[T], place: usize) -> impl Iterator<Item = &T> {
+    let others = all.iter().enumerate();
+    others.filter_map(move |(it, value)| (it != place).then_some(value))
+}
+
+/// The share of texts below a similarity; ties do not happen.
+fn above(similarity: f64, texts: &[Vec<f64>], measured: usize) -> f64 {
+    let below = texts.iter().filter(|text| text[measured] < similarity);
+    below.count() as f64 / texts.len() as f64
+}
+
+fn averaged(rows: &[Row]) -> Row {
+    let n = rows.len() as f64;
+    let mut mean = Row {
+        leak: rows.iter().map(|row| row.leak).sum::<f64>() / n,
+        siblings: vec![[0.0; 2]; rows[0].siblings.len()],
     };
-    groups.iter().enumerate().flat_map(of_group).collect()
+    for row in rows {
+        for (sum, figures) in mean.siblings.iter_mut().zip(&row.siblings) {
+            *sum = [sum[0] + figures[0] / n, sum[1] + figures[1] / n];
+        }
+    }
+    mean
+}
+
+fn estimate(pair_idx: usize, repeat_idx: u32, template: usize, row: &Row) -> PairEstimate {
+    let n_siblings = row.siblings.len();
+    let sum = row.siblings.iter();
+    let sum = sum.fold([0.0; 2], |sum, it| [sum[0] + it[0], sum[1] + it[1]]);
+    PairEstimate {
+        pair_idx,
+        repeat_idx,
+        sides: [repeat_idx; 2],
+        category: CATEGORIES[template % CATEGORIES.len()].to_owned(),
+        control_prompt_idx: template,
+        leak_probability: row.leak,
+        tie_probability: 0.0,
+        echo_probability: 0.0,
+        similarity_shift: 0.0,
+        specific: (n_siblings > 0).then_some(Specific {
+            siblings: Some(figures(sum.map(|sum| sum / n_siblings as f64), n_siblings)),
+            anchor_placebo: None,
+            filler_rate: None,
+            echo: 0.0,
+            control_echo: 0.0,
+            own_repetition: 0.0,
+            margin: None,
+        }),
+        crossed: None,
+        exact: None,
+    }
+}
+
+/// Figures without repetition.
+fn figures([placebo, specificity]: [f64; 2], n_siblings: usize) -> SiblingFigures {
+    SiblingFigures {
+        n_siblings,
+        n_texts: n_siblings,
+        placebo,
+        repetition: 0.0,
+        specificity,
+        specificity_repetition: 0.0,
+        sibling_echo: 0.0,
+    }
+}
+
+fn crossed(concepts: &[usize], pair: usize, mean: &Row) -> CrossedPair {
+    let siblings = others(concepts, pair).zip(&mean.siblings);
+    CrossedPair {
+        concept: concepts[pair],
+        siblings: siblings
+            .map(|(concept, found)| (*concept, figures(*found, 1)))
+            .collect(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::leakage::{Clusters, Tests, compare_measures, difference_components};
-    use crate::stats::SignFlips;
+    use crate::leakage::Measure;
 
-    const NULL: SpecificDesign = SpecificDesign {
-        n_templates: 8,
-        n_concepts: 10,
-        n_repeats: 2,
-        n_leaking: 0,
-        leak: 0.0,
-    };
-
-    /// True if a share of `n` experiments is within four binomial standard errors of the true one: 1 in 16,000 is not.
-    fn is_near(share: f64, truth: f64, n: u32) -> bool {
-        (share - truth).abs() <= 4.0 * (truth * (1.0 - truth) / f64::from(n)).sqrt()
-    }
-
-    #[test]
-    fn where_nothing_depends_on_the_concept_specificity_is_one_half() {
-        let n = 600;
-        let found = simulated_specificity(&NULL, n, 1);
-        assert!((found.mean_leak_rate - 58.0).abs() < 0.5, "{found:?}");
-        assert!((found.specificity - 50.0).abs() < 0.1, "{found:?}");
-        assert!(is_near(found.rejected, 0.05, n), "{found:?}");
-        assert!(is_near(found.holds_50, 0.95, n), "{found:?}");
-    }
-
-    #[test]
-    fn one_concept_in_ten_that_leaks_is_found() {
-        let leaking = SpecificDesign {
-            n_leaking: 1,
-            leak: 0.5,
-            ..NULL
-        };
-        let found = simulated_specificity(&leaking, 60, 2);
-        assert!(found.rejected >= 0.8, "{found:?}");
-        assert!(found.specificity > 50.5, "{found:?}");
-    }
-
-    /// The standard errors that plans from stored data promise, and the one that differences have, in points.
-    fn promised_and_found(measure: Measure, n_stored: u32, n_planned: u32) -> (f64, f64) {
-        let design = |n_repeats| SpecificDesign {
-            n_concepts: 5,
+    /// The true values, and the means over many experiments with drawn texts and with exact probabilities.
+    fn values(concepts: ConceptEffects) -> [[f64; 3]; 3] {
+        let design = |n_repeats| SimulatedDesign {
+            templates: SimulatedDesign::crossed(10, 5),
             n_repeats,
-            ..NULL
+            concepts,
         };
-        let n = 40;
-        let mut draws = Draws::new(9);
-        let [mut promised, mut found] = [0.0; 2];
+        let measures = [
+            Measure::LeakRate,
+            Measure::SpecificLeakage,
+            Measure::Specificity,
+        ];
+        let means = SimulatedDesign::means(0.6, 0.55);
+        let mut draws = Draws::new(1);
+        let n = 300;
+        let mut sums = [[0.0; 3]; 3];
         for _ in 0..n {
-            let mut condition = |n_repeats| estimates(&groups(&design(n_repeats), &mut draws));
-            let [base, other] = [condition(n_stored), condition(n_stored)];
-            let components = difference_components(&base, &other, measure).unwrap();
-            promised += components.standard_error(&[5; 8], n_planned).powi(2);
-            let [base, other] = [condition(n_planned), condition(n_planned)];
-            let mean = |pairs: &[PairEstimate]| {
-                let values = pairs.iter().filter_map(|pair| measure.value(pair));
-                100.0 * values.sum::<f64>() / pairs.len() as f64
+            let drawn = design(Some([2, 3]));
+            let common = drawn.common(&mut draws);
+            let condition = drawn.condition(&common, means, &mut draws);
+            let truth = drawn.truth(&condition);
+            let truth = [truth.leak_rate, truth.specific_leakage, truth.specificity];
+            let by = |design: &SimulatedDesign, draws: &mut Draws| {
+                let pairs = design.answers(&condition, true, false, draws).pairs;
+                let mean = |measure: Measure| {
+                    let values = pairs.iter().filter_map(|pair| measure.value(pair));
+                    values.sum::<f64>() / pairs.len() as f64
+                };
+                measures.map(mean)
             };
-            found += (mean(&other) - mean(&base)).powi(2);
+            let found = [truth, by(&drawn, &mut draws), by(&design(None), &mut draws)];
+            for (sums, found) in sums.iter_mut().zip(found) {
+                for (sum, found) in sums.iter_mut().zip(found) {
+                    *sum += found / f64::from(n);
+                }
+            }
         }
-        (
-            (promised / f64::from(n)).sqrt(),
-            (found / f64::from(n)).sqrt(),
-        )
-    }
-
-    /// Of as many repeats as are stored. In these experiments, whose texts are nearly as much like one concept as like
-    /// another, other numbers of repeats are the hardest case: with 12 templates specificity of 9 repeats is promised
-    /// 0.63 points from 3 stored ones, where 0.44 come, and that of 3 from 9 stored ones 0.74, where 0.93 come.
-    #[test]
-    fn a_plan_promises_the_standard_error_that_comes() {
-        for measure in [Measure::Specificity, Measure::SpecificLeakage] {
-            let (promised, found) = promised_and_found(measure, 3, 3);
-            // Of 40 differences a standard deviation is known to a ninth.
-            assert!((promised / found - 1.0).abs() < 0.3, "{promised} {found}");
-        }
-        let (promised, found) = promised_and_found(Measure::Specificity, 3, 9);
-        assert!(
-            found < promised && promised < 2.0 * found,
-            "{promised} {found}"
-        );
-    }
-
-    /// Two conditions that differ in what leaks.
-    fn conditions() -> [Vec<PairEstimate>; 2] {
-        let mut draws = Draws::new(3);
-        let leaking = SpecificDesign {
-            n_leaking: 4,
-            leak: 0.5,
-            ..NULL
-        };
-        [NULL, leaking].map(|design| estimates(&groups(&design, &mut draws)))
+        sums
     }
 
     #[test]
-    fn swapped_conditions_negate_every_difference() {
-        let [base, other] = conditions();
-        let clusters = base.iter().map(|it| (it.pair_idx, it.control_prompt_idx));
-        let clusters: Clusters = clusters.collect();
-        let flips = SignFlips {
-            seed: 1,
-            n_draws: 999,
-        };
-        let tests = Tests {
-            flips,
-            margin: None,
-            categories: None,
-        };
-        let there = compare_measures(&base, &[&other], &clusters, tests).swap_remove(0);
-        let back = compare_measures(&other, &[&base], &clusters, tests).swap_remove(0);
-        let mut both = vec![(there.leak_rate.unwrap(), back.leak_rate.unwrap())];
-        for (measure, difference) in there.specific.unwrap().all() {
-            both.push((
-                difference.clone(),
-                back.specific.as_ref().unwrap().by(measure).clone(),
-            ));
+    fn true_values_are_those_that_experiments_have_on_average() {
+        for concepts in [
+            ConceptEffects::Absent,
+            ConceptEffects::OfThese,
+            ConceptEffects::OfAll,
+        ] {
+            let [truth, drawn, exact] = values(concepts);
+            for ((truth, drawn), exact) in truth.iter().zip(drawn).zip(exact) {
+                // Five standard errors of the Leak-Rate of all experiments.
+                assert!(
+                    (truth - drawn).abs() < 0.015,
+                    "{concepts:?}: {truth} {drawn}"
+                );
+                assert!(
+                    (truth - exact).abs() < 0.015,
+                    "{concepts:?}: {truth} {exact}"
+                );
+            }
         }
-        assert_eq!(both.len(), 1 + Measure::COMPARED.len());
-        for (there, back) in both {
-            assert!((there.difference + back.difference).abs() < 1e-9);
-            assert_eq!(there.p_value, back.p_value);
-            let (there, back) = (there.interval.unwrap(), back.interval.unwrap());
-            assert!((there.lower + back.upper).abs() < 1e-9);
-            assert!((there.upper + back.lower).abs() < 1e-9);
+    }
+
+    /// Means that are asked for are the true ones.
+    #[test]
+    fn means_are_those_asked_for() {
+        let design = SimulatedDesign {
+            templates: SimulatedDesign::blocks_of_three(),
+            n_repeats: None,
+            concepts: ConceptEffects::Absent,
+        };
+        let mut draws = Draws::new(1);
+        let common = design.common(&mut draws);
+        let means = SimulatedDesign::means(0.62, 0.57);
+        let truth = design.truth(&design.condition(&common, means, &mut draws));
+        assert!((truth.leak_rate - 0.62).abs() < 1e-9);
+        assert!((truth.specificity - 0.57).abs() < 1e-9);
+    }
+
+    #[test]
+    fn every_two_concepts_meet_equally_often_in_blocks() {
+        let blocks = SimulatedDesign::blocks_of_three();
+        let meet = |a: usize, b: usize| {
+            let both = |block: &&Vec<usize>| block.contains(&a) && block.contains(&b);
+            blocks.iter().filter(both).count()
+        };
+        assert_eq!(blocks.len(), 110);
+        for (a, b) in (0..11).flat_map(|a| (0..a).map(move |b| (a, b))) {
+            assert_eq!(meet(a, b), 6, "{a} {b}");
         }
     }
 }

@@ -5,12 +5,13 @@
 
 use itertools::Itertools as _;
 
+use super::crossing::crossing_of;
 use super::estimate::PairEstimate;
 use super::figure::{Figure, figure};
 use super::matrix::TemplateSimilarities;
 use super::measure::Measure;
 use super::specificity::Specific;
-use crate::stats::{PValue, Permutations, permutation_p_value};
+use crate::stats::{Clustering, PValue, Permutations, permutation_p_value};
 
 /// Random permutations of a p-value: near 0.05 its standard error is then 0.0007.
 pub const PERMUTATIONS: Permutations = Permutations {
@@ -83,10 +84,7 @@ pub(super) fn specific_rate(
     let has_siblings = |pair: &&&PairEstimate| Measure::PlaceboRate.value(pair).is_some();
     let pairs: Vec<&PairEstimate> = pairs.iter().filter(has_siblings).copied().collect();
     let clusters: Vec<usize> = pairs.iter().map(|pair| pair.control_prompt_idx).collect();
-    let of_measure = |measure: Measure| {
-        let values = pairs.iter().filter_map(|pair| measure.value(pair));
-        figure(&values.collect::<Vec<_>>(), &clusters, measure.range())
-    };
+    let of_measure = |measure: Measure| mean_of(&pairs, &clusters, measure);
     let is_meant = |template: &&TemplateSimilarities| {
         let is_of = |category| template.category.as_deref() == Some(category);
         template.has_siblings && category.is_none_or(is_of)
@@ -105,6 +103,18 @@ pub(super) fn specific_rate(
     })
 }
 
+/// The mean of a measure that all pairs have.
+pub(super) fn mean_of(
+    pairs: &[&PairEstimate],
+    clusters: &[usize],
+    measure: Measure,
+) -> Option<Figure> {
+    let values = pairs.iter().filter_map(|pair| measure.value(pair));
+    let crossing = crossing_of(pairs, measure);
+    let clustering = Clustering::crossed(clusters, crossing.as_ref());
+    figure(&values.collect::<Vec<_>>(), clustering, measure.range())
+}
+
 /// None where no pair has the other rate.
 pub(super) fn placebo_rate(
     pairs: &[&PairEstimate],
@@ -112,16 +122,19 @@ pub(super) fn placebo_rate(
 ) -> Option<PlaceboRate> {
     let both = pairs.iter().filter_map(|pair| {
         let other = other(pair.specific.as_ref()?)?;
-        Some((pair.control_prompt_idx, pair.leak_probability, other))
+        Some((*pair, other))
     });
-    let both: Vec<(usize, f64, f64)> = both.collect();
-    let clusters: Vec<usize> = both.iter().map(|(cluster, ..)| *cluster).collect();
+    let (pairs, others): (Vec<&PairEstimate>, Vec<f64>) = both.unzip();
+    let clusters: Vec<usize> = pairs.iter().map(|pair| pair.control_prompt_idx).collect();
+    let crossing = crossing_of(&pairs, Measure::LeakRate);
+    let clustering = Clustering::crossed(&clusters, crossing.as_ref());
     let mean = |value: fn(f64, f64) -> f64, range| {
-        let values = both.iter().map(|(_, leak, other)| value(*leak, *other));
-        figure(&values.collect::<Vec<_>>(), &clusters, range)
+        let both = pairs.iter().zip(&others);
+        let values = both.map(|(pair, other)| value(pair.leak_probability, *other));
+        figure(&values.collect::<Vec<_>>(), clustering, range)
     };
     Some(PlaceboRate {
-        n_pairs: both.len(),
+        n_pairs: pairs.len(),
         mean_leak_rate: mean(|leak, _| leak, (0.0, 1.0))?.value,
         rate: mean(|_, other| other, (0.0, 1.0))?,
         difference: mean(|leak, other| leak - other, (-1.0, 1.0))?,

@@ -48,6 +48,22 @@ pub struct SiblingFigures {
     pub sibling_echo: f64,
 }
 
+impl SiblingFigures {
+    /// The mean of some, each with the same weight; None without any.
+    pub(super) fn mean<'a>(figures: impl Iterator<Item = &'a Self> + Clone) -> Option<Self> {
+        let of = |figure: fn(&Self) -> f64| mean(figures.clone().map(figure));
+        Some(Self {
+            n_siblings: figures.clone().map(|it| it.n_siblings).min()?,
+            n_texts: figures.clone().map(|it| it.n_texts).min()?,
+            placebo: of(|it| it.placebo)?,
+            repetition: of(|it| it.repetition)?,
+            specificity: of(|it| it.specificity)?,
+            specificity_repetition: of(|it| it.specificity_repetition)?,
+            sibling_echo: of(|it| it.sibling_echo)?,
+        })
+    }
+}
+
 /// A sibling of a pair, as the pair's concept sees all of its texts.
 struct Sibling {
     held: usize,
@@ -75,6 +91,22 @@ impl Group<'_> {
         (0..self.n_pairs).map(of_pair).collect()
     }
 
+    /// For each pair its siblings, by their place, with the figures of the comparison with that one alone, over its repeats.
+    pub fn by_sibling(&self) -> Vec<Vec<(usize, SiblingFigures)>> {
+        let mentions = Mentions::of(self);
+        let of_pair = |pair: usize| {
+            let siblings = self.siblings(pair, &mentions);
+            let of_sibling = |sibling: &Sibling| {
+                let alone = std::slice::from_ref(sibling);
+                let found = self.repeats_of(pair, &mentions, |slice| slice.against(alone));
+                let found: Vec<SiblingFigures> = found.into_iter().map(|(_, it)| it).collect();
+                Some((sibling.held, SiblingFigures::mean(found.iter())?))
+            };
+            siblings.iter().filter_map(of_sibling).collect()
+        };
+        (0..self.n_pairs).map(of_pair).collect()
+    }
+
     /// The mean similarity of each of the pairs' concepts to the texts of each pair, `[measured][held]`.
     pub fn mean_similarities(&self) -> Vec<Vec<f64>> {
         let mean = |measured: usize, held: usize| {
@@ -87,16 +119,26 @@ impl Group<'_> {
 
     fn specifics_of(&self, pair: usize, mentions: &Mentions) -> Vec<(u32, Specific)> {
         let siblings = self.siblings(pair, mentions);
-        let found = self.compared[pair].iter().filter_map(|&repeats| {
+        self.repeats_of(pair, mentions, |slice| slice.specific(&siblings))
+    }
+
+    /// The results of each repeat of a pair's texts that has one.
+    fn repeats_of<T>(
+        &self,
+        pair: usize,
+        mentions: &Mentions,
+        found: impl Fn(&Slice<'_>) -> Option<T>,
+    ) -> Vec<(u32, T)> {
+        let of_repeats = self.compared[pair].iter().filter_map(|&repeats| {
             let slice = Slice {
                 group: self,
                 mentions,
                 pair,
                 repeats,
             };
-            Some((repeats.verdict_idx, slice.specific(&siblings)?))
+            Some((repeats.verdict_idx, found(&slice)?))
         });
-        found.collect()
+        of_repeats.collect()
     }
 
     /// The pairs of another family.
@@ -166,6 +208,13 @@ impl Slice<'_> {
             })),
             margin: self.margin(&control, siblings, anchors()),
         })
+    }
+
+    /// The comparison with some of the siblings; None where the control prompt has no text to compare with.
+    fn against(&self, siblings: &[Sibling]) -> Option<SiblingFigures> {
+        let control = texts_at(&self.group.control, self.repeats.control);
+        self.sibling_figures(&control, siblings)
+            .filter(|_| !control.is_empty())
     }
 
     fn texts(&self, held: usize) -> Vec<(usize, f64)> {

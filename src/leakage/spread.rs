@@ -10,7 +10,7 @@ use itertools::Itertools as _;
 use super::comparison::Clusters;
 use super::estimate::PairEstimate;
 use super::figure::LEVEL;
-use crate::stats::{ClusterMean, cluster_mean_about_zero};
+use crate::stats::{ClusterMean, Clustering, Crossing, cluster_mean_about_zero};
 
 /// The spread of one pair.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,6 +22,8 @@ pub struct PairSpread {
     /// Distinct texts of the test prompt by its repeats, above 0 up to 1; None of a single repeat and where texts were
     /// enumerated.
     pub distinct: Option<f64>,
+    /// The number of its concept; None where concepts are fixed.
+    pub concept: Option<usize>,
 }
 
 /// The change of each from a base, over the pairs that both conditions have; None where no such pair has it.
@@ -56,6 +58,7 @@ pub fn pair_spreads<'t>(
             },
             distinct: counts
                 .map(|counts| counts.len() as f64 / counts.iter().sum::<usize>() as f64),
+            concept: estimates[0].crossed.as_ref().map(|it| it.concept),
         };
         (pair_idx, spread)
     });
@@ -76,6 +79,7 @@ pub fn mean_spreads(of: &[&BTreeMap<usize, PairSpread>]) -> BTreeMap<usize, Pair
             similarity_shift: mean(|it| Some(it.similarity_shift))?,
             entropy: mean(|it| it.entropy),
             distinct: mean(|it| it.distinct),
+            concept: found.first().and_then(|it| it.concept),
         };
         Some((*pair_idx, spread))
     });
@@ -103,12 +107,18 @@ pub fn spread_difference(
     let by = |value: fn(&PairSpread) -> Option<f64>| {
         let changes = base.iter().filter_map(|(pair_idx, base)| {
             let change = value(other.get(pair_idx)?)? - value(base)?;
-            Some((change, clusters[pair_idx]))
+            Some((change, clusters[pair_idx], base.concept))
         });
-        let (changes, clusters): (Vec<f64>, Vec<usize>) = changes.unzip();
+        let (changes, clusters, concepts): (Vec<f64>, Vec<usize>, Vec<_>) = changes.multiunzip();
+        let crossing = concepts.into_iter().collect::<Option<Vec<usize>>>();
+        let crossing = crossing.map(|clusters| Crossing {
+            clusters,
+            changes: Vec::new(),
+        });
         // Where all clusters agree, others may differ as far as any pair did, or by 1.
         let bound = changes.iter().fold(1.0, |most: f64, it| most.max(it.abs()));
-        cluster_mean_about_zero(&changes, &clusters, bound, LEVEL)
+        let clustering = Clustering::crossed(&clusters, crossing.as_ref());
+        cluster_mean_about_zero(&changes, clustering, bound, LEVEL)
     };
     SpreadDifference {
         similarity_shift: by(|it| Some(it.similarity_shift)),

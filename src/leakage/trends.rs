@@ -4,6 +4,7 @@
 //! test that it is one are in `stats`. Everything returned is in percentage points.
 
 use super::comparison::{Clusters, clusters_of, common_pairs, correct, parts, values_of};
+use super::crossing::crossing;
 use super::estimate::PairEstimate;
 use super::figure::LEVEL;
 use super::measure::Measure;
@@ -83,10 +84,17 @@ fn leak_trend(
     let rates = rates.iter();
     let values = rates.map(|rates| parts(&values_of(rates, &prompts), lower, upper - lower));
     let clusters = clusters_of(prompts.iter(), clusters);
+    let crossing = |factors: &[f64]| {
+        let conditions = factors.iter().zip(&pairs);
+        let conditions = conditions.map(|(factor, pairs)| (factor / (upper - lower), pairs.iter()));
+        let prompts = prompts.iter().copied();
+        crossing(prompts, &conditions.collect::<Vec<_>>(), measure)
+    };
     let found = trend(
         &levels,
         &values.collect::<Vec<_>>(),
         &clusters,
+        crossing,
         LEVEL,
         flips,
     )?;

@@ -4,7 +4,7 @@
 
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 
-use crate::leakage::Bounds;
+use crate::leakage::{Bounds, Concepts};
 use crate::results::ModelSummary;
 use crate::stats::Interval;
 
@@ -135,4 +135,21 @@ pub(super) fn range(interval: Option<Interval>) -> String {
 /// The ends of an interval of a difference.
 pub(super) fn points_range(lower: f64, upper: f64) -> String {
     format!("{} to {}", points(lower), points(upper))
+}
+
+/// Says which concepts intervals speak of.
+pub(super) fn concepts_words(concepts: Concepts) -> String {
+    let n = concepts.n;
+    let these = match n {
+        1 => "this concept".to_owned(),
+        _ => format!("these {n} concepts"),
+    };
+    match concepts.are_random {
+        false => format!(
+            "Concepts are fixed: intervals are for other prompts with {these}, not for other concepts."
+        ),
+        true => format!(
+            "Intervals are for other prompts and for other concepts like the {n} here: standard errors are clustered by both, and by a jackknife over concepts where these are compared."
+        ),
+    }
 }

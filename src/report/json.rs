@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::diagnostics::{DiagnosticsObject, diagnostics_object};
-use super::objects::{BoundsObject, EnumerationObject, IntervalObject, listed};
+use super::objects::{BoundsObject, ConceptsObject, EnumerationObject, IntervalObject, listed};
 use super::sampling_object::SamplingObject;
 use super::specific_object::{PlaceboObject, SpecificObject};
 use crate::leakage::{ExactRate, LeakRate};
@@ -34,6 +34,7 @@ struct Document<'a> {
     n_failed: usize,
     /// Null where there are repeats only.
     enumeration: Option<EnumerationObject>,
+    concepts: ConceptsObject,
     leak_rates: Vec<RateObject<'a>>,
     exact_leak_rates: Vec<RateObject<'a>>,
     /// Means over wordings, of repeats or exact; empty with one wording.
@@ -291,6 +292,7 @@ fn document(summary: &Summary) -> Document<'_> {
         embedding_model_sha256: &summary.embedding_model_sha256,
         n_failed: summary.n_failed,
         enumeration: summary.enumeration.map(Into::into),
+        concepts: summary.concepts.into(),
         leak_rates: rates(false),
         exact_leak_rates: rates(true),
         wording_means: means.collect(),

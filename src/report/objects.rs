@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::generation::EnumerationParams;
-use crate::leakage::Bounds;
+use crate::leakage::{Bounds, Concepts};
 use crate::results::LikelyText;
 use crate::stats::Interval;
 
@@ -23,6 +23,27 @@ impl From<EnumerationParams> for EnumerationObject {
             coverage: params.coverage,
             max_rows_per_prompt: params.max_rows_per_prompt,
             n_tail_draws: params.n_tail_draws,
+        }
+    }
+}
+
+/// The concepts that intervals speak of.
+#[derive(Serialize)]
+pub(super) struct ConceptsObject {
+    n: usize,
+    /// `fixed` where intervals are for these very concepts, `random` where they are for others like them too.
+    are: &'static str,
+}
+
+impl From<Concepts> for ConceptsObject {
+    fn from(concepts: Concepts) -> Self {
+        Self {
+            n: concepts.n,
+            are: if concepts.are_random {
+                "random"
+            } else {
+                "fixed"
+            },
         }
     }
 }

@@ -4,7 +4,9 @@
 
 use itertools::Itertools as _;
 
-use super::columns::{NAMING, bits_text, certain_text, condition_table, naming, rate_text};
+use super::columns::{
+    NAMING, bits_text, certain_text, concepts_words, condition_table, naming, rate_text,
+};
 use super::diagnostics::diagnostics_text;
 use super::drift::drift_line;
 use super::encoders::encoder_table;
@@ -33,6 +35,7 @@ pub fn table(summary: &Summary) -> String {
     let models = with_means(summary);
     write(leak_rate_table(&models, is_exact));
     write(if is_exact { EXACT_LEGEND } else { LEGEND }.to_owned());
+    write(concepts_words(summary.concepts));
     let mean_over = summary.wording_means.first().map(|it| &*it.mean_over);
     mean_note(mean_over).into_iter().for_each(&mut write);
     write(answer(&models));

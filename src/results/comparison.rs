@@ -3,7 +3,7 @@
 use super::{DriftSummary, LikelyText, PairPrompts};
 use crate::generation::EnumerationParams;
 use crate::leakage::{
-    Claim, Comparison, ConditionRate, ExactRate, Leak, LeakTrend, Measure, RepeatFlips,
+    Claim, Comparison, Concepts, ConditionRate, ExactRate, Leak, LeakTrend, Measure, RepeatFlips,
     SpecificComparison, SpecificRate, SpreadDifference,
 };
 use crate::stats::Interval;
@@ -25,6 +25,8 @@ pub struct ComparisonReport {
     pub seed: u64,
     /// The kind of text that prompts of one cluster share, in the singular, such as `control prompt`.
     pub unit: String,
+    /// The concepts that intervals speak of.
+    pub concepts: Concepts,
     /// Seed of the random sign flips.
     pub flip_seed: u64,
     /// How far continuations were enumerated; None where repeats are compared.

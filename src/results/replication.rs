@@ -1,6 +1,7 @@
 //! The same comparison under several seeds and numerics.
 
 use super::ComparisonReport;
+use crate::leakage::Concepts;
 
 /// An experiment's comparisons, made once under each seed and each arithmetic.
 #[derive(Debug, Clone)]
@@ -19,6 +20,14 @@ pub struct Replication {
     pub columns: Vec<ReplicationColumn>,
     /// The comparisons: each base with what is compared with it, then the conditions that nothing is compared with.
     pub groups: Vec<ReplicatedGroup>,
+}
+
+impl Replication {
+    /// The concepts that intervals speak of; None without any comparison.
+    pub fn concepts(&self) -> Option<Concepts> {
+        let mut reports = self.groups.iter().flat_map(|group| &group.reports);
+        Some(reports.find_map(Option::as_ref)?.concepts)
+    }
 }
 
 /// One seed under one arithmetic.

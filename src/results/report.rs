@@ -2,7 +2,7 @@
 
 use super::{ConditionComparison, MetricAgreement, ModelTrend, PairPrompts, Texts};
 use crate::generation::EnumerationParams;
-use crate::leakage::{ConceptMatrix, Diversity, LeakRate, PairEstimate};
+use crate::leakage::{ConceptMatrix, Concepts, Diversity, LeakRate, PairEstimate};
 use crate::stats::Drift;
 
 /// An experiment with everything that is shown of it.
@@ -24,6 +24,8 @@ pub struct ReportData {
     pub numerics_note: Option<String>,
     /// The kind of text that prompts of one cluster share, in the singular, such as `control prompt`.
     pub cluster_unit: String,
+    /// The concepts that intervals speak of.
+    pub concepts: Concepts,
     /// The conditions, in the order in which they were first run.
     pub conditions: Vec<ReportCondition>,
     /// The conditions that others are compared with, and these.

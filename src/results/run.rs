@@ -2,7 +2,7 @@
 
 use super::{DriftSummary, Texts};
 use crate::generation::{EnumerationParams, SamplingParams, joined_label};
-use crate::leakage::{Comparison, Diagnostics, LeakRate};
+use crate::leakage::{Comparison, Concepts, Diagnostics, LeakRate};
 use crate::stats::Agreement;
 
 /// Everything a finished run shows.
@@ -32,6 +32,8 @@ pub struct Summary {
     pub seed: Option<u64>,
     /// Seeds under which the database has all of this, at least 1.
     pub n_seeds: usize,
+    /// The concepts that intervals speak of.
+    pub concepts: Concepts,
     /// One entry per condition (model file, sampling and wording), in the experiment's order.
     pub models: Vec<ModelSummary>,
     /// The mean over wordings of each model file and sampling that has several: its rates alone are of the mean.

@@ -92,7 +92,7 @@ pub fn clustered_agreement<T: Ord>(
             lower: value + interval.lower,
             upper: value + interval.upper,
         };
-        let of_share = || {
+        let of_share = |_| {
             let of = |end: f64| (end - chance) / beyond - value;
             let ends = share.interval.expect("there are clusters, as for kappa");
             Interval {

@@ -11,12 +11,17 @@ const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 #[derive(Debug, Clone)]
 pub struct Draws {
     state: u64,
+    /// The second of two normal numbers, which come in pairs.
+    normal: Option<f64>,
 }
 
 impl Draws {
     /// The sequence of a seed.
     pub fn new(seed: u64) -> Self {
-        Self { state: seed }
+        Self {
+            state: seed,
+            normal: None,
+        }
     }
 
     /// The next word.
@@ -31,6 +36,23 @@ impl Draws {
     /// Uniform from 0 to below 1.
     pub fn next_uniform(&mut self) -> f64 {
         (self.next_word() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Normal of mean 0 and variance 1: G. Marsaglia and T. A. Bray, "A Convenient Method for Generating Normal Variables",
+    /// SIAM Review 6(3), 1964.
+    pub fn next_normal(&mut self) -> f64 {
+        if let Some(normal) = self.normal.take() {
+            return normal;
+        }
+        loop {
+            let [x, y] = [(); 2].map(|()| 2.0 * self.next_uniform() - 1.0);
+            let square = x * x + y * y;
+            if 0.0 < square && square < 1.0 {
+                let scale = (-2.0 * square.ln() / square).sqrt();
+                self.normal = Some(scale * y);
+                return scale * x;
+            }
+        }
     }
 
     /// Puts things into a random order, each as likely as any other: R. Durstenfeld, "Algorithm 235: Random
@@ -58,6 +80,17 @@ mod tests {
             9_817_491_932_198_370_423,
         ];
         assert_eq!(words, expected);
+    }
+
+    /// Of 40,000 the mean is known to 0.005, the variance to 0.007 and the share beyond 1.96 to 0.0011.
+    #[test]
+    fn normal_numbers_are_normal() {
+        let mut draws = Draws::new(1);
+        let found: Vec<f64> = (0..40_000).map(|_| draws.next_normal()).collect();
+        let mean = |of: fn(f64) -> f64| found.iter().map(|it| of(*it)).sum::<f64>() / 40_000.0;
+        assert!(mean(|it| it).abs() < 0.02);
+        assert!((mean(|it| it * it) - 1.0).abs() < 0.03);
+        assert!((mean(|it| f64::from(u8::from(it.abs() > 1.96))) - 0.05).abs() < 0.0045);
     }
 
     #[test]

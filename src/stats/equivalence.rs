@@ -47,7 +47,7 @@ fn p_value(found: &PairedDifference, standard_error: f64, margin: f64) -> f64 {
     // clusters may deviate, as far as to 1; Wilson's u of n clusters is z² / (n + z²).
     let share = (distance / (1.0 - found.difference.abs())).min(1.0);
     let normal = Normal::new(0.0, 1.0).expect("a standard deviation of 1 is positive");
-    normal.sf((found.n_clusters as f64 * share / (1.0 - share)).sqrt())
+    normal.sf((found.n_agreeing as f64 * share / (1.0 - share)).sqrt())
 }
 
 #[cfg(test)]

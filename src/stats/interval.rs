@@ -29,9 +29,10 @@
 //! 22, 1927), with each cluster as a single observation: the most that values which agree within
 //! their cluster can be worth.
 
-use std::collections::BTreeMap;
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use super::normal::normal_quantile;
+use super::variance::{Clustering, Variance};
 
 /// A standard error up to this is a zero that rounding has blurred.
 ///
@@ -67,8 +68,11 @@ pub struct Interval {
 /// The mean of `values`, each from 0 to 1, where `values[i]` belongs to the cluster named `clusters[i]`.
 ///
 /// `level` is the coverage of the interval, between 0 and 1, such as 0.95. None without values.
-pub fn cluster_mean(values: &[f64], clusters: &[usize], level: f64) -> Option<ClusterMean> {
-    assert_eq!(values.len(), clusters.len(), "every value has its cluster");
+pub fn cluster_mean<'a>(
+    values: &[f64],
+    clusters: impl Into<Clustering<'a>>,
+    level: f64,
+) -> Option<ClusterMean> {
     let is_verdict = |value: &f64| (0.0..=1.0).contains(value);
     assert!(values.iter().all(is_verdict), "values are from 0 to 1");
     assert!(0.0 < level && level < 1.0, "a level is between 0 and 1");
@@ -79,9 +83,7 @@ pub fn cluster_mean(values: &[f64], clusters: &[usize], level: f64) -> Option<Cl
     Some(ClusterMean {
         mean: robust.mean,
         standard_error: robust.standard_error,
-        interval: robust.interval(level, || {
-            wilson_interval(robust.mean, robust.n_clusters, level)
-        }),
+        interval: robust.interval(level, |n| wilson_interval(robust.mean, n, level)),
         degrees_of_freedom: robust.degrees_of_freedom,
         n: values.len(),
         n_clusters: robust.n_clusters,
@@ -91,18 +93,17 @@ pub fn cluster_mean(values: &[f64], clusters: &[usize], level: f64) -> Option<Cl
 /// The mean of `values`, each from `-bound` to `bound`, as [`cluster_mean`].
 ///
 /// Where every cluster has the same mean, the interval is that of values which agree, as for differences.
-pub fn cluster_mean_about_zero(
+pub fn cluster_mean_about_zero<'a>(
     values: &[f64],
-    clusters: &[usize],
+    clusters: impl Into<Clustering<'a>>,
     bound: f64,
     level: f64,
 ) -> Option<ClusterMean> {
-    assert_eq!(values.len(), clusters.len(), "every value has its cluster");
     if values.is_empty() {
         return None;
     }
     let robust = robust_mean(values, clusters);
-    let without_variance = || agreement_interval(robust.mean, bound, robust.n_clusters, level);
+    let without_variance = |n| agreement_interval(robust.mean, bound, n, level);
     Some(ClusterMean {
         mean: robust.mean,
         standard_error: robust.standard_error,
@@ -121,67 +122,51 @@ pub(super) struct RobustMean {
     pub(super) standard_error: Option<f64>,
     pub(super) degrees_of_freedom: f64,
     pub(super) n_clusters: usize,
+    /// Observations where clusters agree: clusters, of two kinds the fewer.
+    pub(super) n_agreeing: usize,
 }
 
 impl RobustMean {
-    /// The interval by Student's t, or `without_variance` where all clusters agree; None with a single cluster.
+    /// The interval by Student's t, or `without_variance` of so many observations where all clusters agree; None with a
+    /// single cluster.
     pub(super) fn interval(
         &self,
         level: f64,
-        without_variance: impl FnOnce() -> Interval,
+        without_variance: impl FnOnce(usize) -> Interval,
     ) -> Option<Interval> {
         let standard_error = self.standard_error?;
         Some(if standard_error <= STANDARD_ERROR_ZERO {
-            without_variance()
+            without_variance(self.n_agreeing)
         } else {
             t_interval(self.mean, standard_error, self.degrees_of_freedom, level)
         })
     }
+
+    /// The two-sided p-value of a true mean of 0 by Student's t; None without a standard error above 0.
+    pub(super) fn p_value(&self) -> Option<f64> {
+        let standard_error = self.standard_error?;
+        (standard_error > STANDARD_ERROR_ZERO).then(|| {
+            let student = student(self.degrees_of_freedom);
+            2.0 * student.cdf(-(self.mean / standard_error).abs())
+        })
+    }
 }
 
-/// The mean of at least one value of any size, with the standard error CR2.
-pub(super) fn robust_mean(values: &[f64], clusters: &[usize]) -> RobustMean {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let mut of_clusters: BTreeMap<usize, (usize, f64)> = BTreeMap::new();
-    for (value, cluster) in values.iter().zip(clusters) {
-        let (size, residual) = of_clusters.entry(*cluster).or_default();
-        *size += 1;
-        *residual += value - mean;
-    }
-    let n = values.len() as f64;
-    let n_clusters = of_clusters.len();
-    let standard_error = (n_clusters > 1).then(|| {
-        let squares = of_clusters.values().map(|(size, residual)| {
-            let share = *size as f64 / n;
-            residual * residual / (1.0 - share)
-        });
-        squares.sum::<f64>().sqrt() / n
-    });
-    let sizes: Vec<usize> = of_clusters.values().map(|(size, _)| *size).collect();
+/// The mean of at least one value of any size, with its cluster-robust standard error.
+pub(super) fn robust_mean<'a>(values: &[f64], clustering: impl Into<Clustering<'a>>) -> RobustMean {
+    let clustering = clustering.into();
+    let Variance {
+        variance,
+        degrees_of_freedom,
+        n_agreeing,
+    } = clustering.variance(values);
     RobustMean {
-        mean,
-        standard_error,
-        degrees_of_freedom: degrees_of_freedom(&sizes),
-        n_clusters,
+        mean: values.iter().sum::<f64>() / values.len() as f64,
+        standard_error: variance.map(f64::sqrt),
+        degrees_of_freedom,
+        n_clusters: clustering.n_clusters(),
+        n_agreeing,
     }
-}
-
-/// Satterthwaite's degrees of freedom of the estimator CR2 of a mean over clusters of these sizes, each at least 1;
-/// 0 with a single cluster.
-pub fn degrees_of_freedom(cluster_sizes: &[usize]) -> f64 {
-    if cluster_sizes.len() < 2 {
-        return 0.0;
-    }
-    let n: usize = cluster_sizes.iter().sum();
-    let (mut squares, mut sum, mut sum_of_squares) = (0.0, 0.0, 0.0);
-    for size in cluster_sizes {
-        let share = *size as f64 / n as f64;
-        let term = share * share / (1.0 - share);
-        squares += share * share;
-        sum += term;
-        sum_of_squares += term * term;
-    }
-    1.0 / (squares + sum * sum - sum_of_squares)
 }
 
 fn t_interval(mean: f64, standard_error: f64, degrees_of_freedom: f64, level: f64) -> Interval {
@@ -194,9 +179,12 @@ fn t_interval(mean: f64, standard_error: f64, degrees_of_freedom: f64, level: f6
 
 /// The quantile of Student's t at `probability`, between 0 and 1.
 pub(super) fn t_quantile(probability: f64, degrees_of_freedom: f64) -> f64 {
-    let student = StudentsT::new(0.0, 1.0, degrees_of_freedom)
-        .expect("two clusters or more have a positive number of degrees of freedom");
-    student.inverse_cdf(probability)
+    student(degrees_of_freedom).inverse_cdf(probability)
+}
+
+fn student(degrees_of_freedom: f64) -> StudentsT {
+    StudentsT::new(0.0, 1.0, degrees_of_freedom)
+        .expect("two clusters or more have a positive number of degrees of freedom")
 }
 
 /// An interval around the mean of values that are the same in every cluster, so that no variance can be estimated.
@@ -215,9 +203,8 @@ pub(super) fn agreement_interval(mean: f64, bound: f64, n: usize, level: f64) ->
 
 /// The score interval of a proportion found in `n` observations; it stays within 0 to 1 but for rounding.
 fn wilson_interval(proportion: f64, n: usize, level: f64) -> Interval {
-    let normal = Normal::new(0.0, 1.0).expect("a standard deviation of 1 is positive");
     let n = n as f64;
-    let z2 = normal.inverse_cdf(0.5 + level / 2.0).powi(2);
+    let z2 = normal_quantile(0.5 + level / 2.0).powi(2);
     let centre = (proportion + z2 / (2.0 * n)) / (1.0 + z2 / n);
     let variance = proportion * (1.0 - proportion) / n + z2 / (4.0 * n * n);
     let half_width = (z2 * variance).sqrt() / (1.0 + z2 / n);
@@ -232,6 +219,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::stats::degrees_of_freedom;
 
     /// Checks mean, standard error, lower and upper end.
     fn check(values: &[f64], clusters: &[usize], expected: [f64; 4]) {

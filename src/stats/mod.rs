@@ -12,13 +12,14 @@ mod equivalence;
 mod heterogeneity;
 mod interval;
 mod multiple;
+mod normal;
 mod paired;
 mod permutation;
 mod power;
 mod sign_flip;
-mod simulation;
 mod trend;
 mod upper;
+mod variance;
 
 pub use agreement::{Agreement, ClusteredAgreement, Kappa, agreement, clustered_agreement};
 pub use components::{Observation, VarianceComponents, opposed_components, variance_components};
@@ -27,16 +28,12 @@ pub use draws::Draws;
 pub use drift::{Drift, MeanLogprobs, TopTokens, drift, kl_divergence, mean_logprobs};
 pub use equivalence::{EQUIVALENCE_LEVEL, Equivalence, equivalence};
 pub use heterogeneity::{Heterogeneity, heterogeneity};
-pub use interval::{
-    ClusterMean, Interval, cluster_mean, cluster_mean_about_zero, degrees_of_freedom,
-};
+pub use interval::{ClusterMean, Interval, cluster_mean, cluster_mean_about_zero};
 pub use multiple::holm;
+pub use normal::{normal_cdf, normal_quantile};
 pub use paired::{PairedDifference, paired_difference};
 pub use permutation::{N_PERMUTATIONS_MAX, Permutations, permutation_p_value};
 pub use power::detectable_difference;
 pub use sign_flip::{N_EXACT_MAX, PValue, SignFlips, sign_flip_p_value};
-pub use simulation::{
-    DIFFERENCE_MAX, SimulatedDesign, SimulatedPower, SimulatedShares, simulated_power,
-    simulated_shares,
-};
-pub use trend::{N_LEVELS_MIN, Step, Trend, trend};
+pub use trend::{N_LEVELS_MIN, Step, Trend, slope_weights, trend};
+pub use variance::{Clustering, Crossing, degrees_of_freedom};

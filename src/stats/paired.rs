@@ -7,10 +7,12 @@
 //! to Evals", arXiv 2411.00640, 2024, sections 2 and 4).
 //!
 //! Standard error and interval are those of `interval`, for the mean of the differences. The p-value
-//! comes from [`sign_flip_p_value`], which assumes no distribution.
+//! comes from [`sign_flip_p_value`], which assumes no distribution but one cluster for each prompt; where clusters cross,
+//! it comes from Student's t.
 
 use super::interval::{Interval, RobustMean, STANDARD_ERROR_ZERO, agreement_interval, robust_mean};
 use super::sign_flip::{PValue, SignFlips, sign_flip_p_value};
+use super::variance::Clustering;
 
 /// The mean difference between two conditions.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,6 +36,8 @@ pub struct PairedDifference {
     pub n: usize,
     /// Number of clusters, at least 1.
     pub n_clusters: usize,
+    /// Observations where clusters agree: clusters, of two kinds the fewer.
+    pub(super) n_agreeing: usize,
 }
 
 impl PairedDifference {
@@ -43,6 +47,7 @@ impl PairedDifference {
             standard_error: self.standard_error,
             degrees_of_freedom: self.degrees_of_freedom,
             n_clusters: self.n_clusters,
+            n_agreeing: self.n_agreeing,
         }
     }
 }
@@ -50,15 +55,14 @@ impl PairedDifference {
 /// The mean of `other[i] - base[i]`, each value from 0 to 1, where prompt i belongs to the cluster named `clusters[i]`.
 ///
 /// `level` is the coverage of the interval, between 0 and 1, such as 0.95. None without prompts.
-pub fn paired_difference(
+pub fn paired_difference<'a>(
     base: &[f64],
     other: &[f64],
-    clusters: &[usize],
+    clusters: impl Into<Clustering<'a>>,
     level: f64,
     flips: SignFlips,
 ) -> Option<PairedDifference> {
     assert_eq!(base.len(), other.len(), "every prompt has both values");
-    assert_eq!(base.len(), clusters.len(), "every prompt has its cluster");
     let is_rate = |value: &f64| (0.0..=1.0).contains(value);
     assert!(
         base.iter().chain(other).all(is_rate),
@@ -70,6 +74,7 @@ pub fn paired_difference(
     }
     let differences: Vec<f64> = other.iter().zip(base).map(|(o, b)| o - b).collect();
     let alone: Vec<usize> = (0..differences.len()).collect();
+    let clusters = clusters.into();
     let clustered = robust_mean(&differences, clusters);
     let naive = robust_mean(&differences, &alone);
     Some(PairedDifference {
@@ -79,17 +84,33 @@ pub fn paired_difference(
         interval: mean_interval(&clustered, 1.0, level),
         naive_interval: mean_interval(&naive, 1.0, level),
         design_effect: design_effect(&clustered, &naive),
-        p_value: sign_flip_p_value(&differences, clusters, flips),
+        p_value: p_value(&clustered, &differences, clusters, flips),
         n: differences.len(),
         n_clusters: clustered.n_clusters,
+        n_agreeing: clustered.n_agreeing,
     })
 }
 
 /// The interval around a mean of values from `-bound` to `bound`; None with a single cluster.
 pub(super) fn mean_interval(mean: &RobustMean, bound: f64, level: f64) -> Option<Interval> {
-    mean.interval(level, || {
-        agreement_interval(mean.mean, bound, mean.n_clusters, level)
-    })
+    mean.interval(level, |n| agreement_interval(mean.mean, bound, n, level))
+}
+
+/// By flipping the signs of clusters; where these are crossed, as no cluster can then be flipped by itself, by Student's t.
+pub(super) fn p_value(
+    mean: &RobustMean,
+    values: &[f64],
+    clustering: Clustering<'_>,
+    flips: SignFlips,
+) -> PValue {
+    let by_t = mean.p_value().filter(|_| clustering.is_crossed());
+    match by_t {
+        Some(value) => PValue {
+            value: value.max(f64::MIN_POSITIVE),
+            n_draws: None,
+        },
+        None => sign_flip_p_value(values, clustering.clusters(), flips),
+    }
 }
 
 /// How much larger clustering makes the variance of a mean (L. Kish, "Survey Sampling", 1965, section 8.2).

@@ -3,7 +3,8 @@
 //! Owns the smallest detectable difference: H. S. Bloom, "Minimum Detectable Effects: A Simple Way to
 //! Report the Statistical Power of Experimental Designs", Evaluation Review 19(5), 1995.
 
-use super::interval::{degrees_of_freedom, t_quantile};
+use super::interval::t_quantile;
+use super::variance::degrees_of_freedom;
 
 /// The true difference that a two-sided test at level `alpha` finds with probability `power`.
 ///

@@ -10,8 +10,9 @@
 
 use super::interval::{Interval, STANDARD_ERROR_ZERO, robust_mean};
 use super::multiple::holm;
-use super::paired::{PairedDifference, mean_interval, paired_difference};
-use super::sign_flip::{PValue, SignFlips, sign_flip_p_value};
+use super::paired::{PairedDifference, mean_interval, p_value, paired_difference};
+use super::sign_flip::{PValue, SignFlips};
+use super::variance::{Clustering, Crossing};
 
 /// The fewest different levels that show a trend; two are a difference.
 pub const N_LEVELS_MIN: usize = 3;
@@ -55,11 +56,13 @@ pub struct Step {
 /// The trend of `values[l][i]`, from 0 to 1: the value of prompt i at `levels[l]`, where prompt i belongs to the cluster
 /// named `clusters[i]`.
 ///
-/// `coverage` of the interval is between 0 and 1, such as 0.95. None without prompts or with too few different levels.
+/// `crossing` is that of sums over levels with these factors; None where no clusters cross. `coverage` of the interval is
+/// between 0 and 1, such as 0.95. None without prompts or with too few different levels.
 pub fn trend(
     levels: &[f64],
     values: &[Vec<f64>],
     clusters: &[usize],
+    crossing: impl Fn(&[f64]) -> Option<Crossing>,
     coverage: f64,
     flips: SignFlips,
 ) -> Option<Trend> {
@@ -70,24 +73,27 @@ pub fn trend(
     if clusters.is_empty() || n_levels < N_LEVELS_MIN {
         return None;
     }
-    let contrasts = polynomials(levels, n_levels).into_iter();
-    let mut contrasts = contrasts.map(|weights| contrast(&weights, values));
-    let line = contrasts
-        .next()
-        .expect("three different levels have a line");
-    let bends = contrasts.map(|values| sign_flip_p_value(&values, clusters, flips).value);
-    let distances = distances(levels);
-    let length = length(&distances);
-    let slopes: Vec<f64> = line.iter().map(|value| value / length).collect();
-    let mean = robust_mean(&slopes, clusters);
+    let tested = |weights: &[f64]| {
+        let values = contrast(weights, values);
+        let crossing = crossing(weights);
+        let clustering = Clustering::crossed(clusters, crossing.as_ref());
+        let mean = robust_mean(&values, clustering);
+        let p_value = p_value(&mean, &values, clustering, flips);
+        (mean, p_value)
+    };
+    // The first is the line itself.
+    let bends = polynomials(levels, n_levels).into_iter().skip(1);
+    let bends = bends.map(|weights| tested(&weights).1.value);
+    let weights = slope_weights(levels);
+    let (mean, p_value) = tested(&weights);
     // The steepest slope that values from 0 to 1 can have: 1 above the mean level and 0 below.
-    let above: f64 = distances.iter().filter(|distance| **distance > 0.0).sum();
-    let steps = steps(levels, values, clusters, coverage, flips);
+    let above: f64 = weights.iter().filter(|weight| **weight > 0.0).sum();
+    let steps = steps(levels, values, clusters, &crossing, coverage, flips);
     Some(Trend {
         slope: mean.mean,
         standard_error: mean.standard_error,
-        interval: mean_interval(&mean, above / length.powi(2), coverage),
-        p_value: sign_flip_p_value(&slopes, clusters, flips),
+        interval: mean_interval(&mean, above, coverage),
+        p_value,
         lack_of_fit_p_value: holm(&bends.collect::<Vec<_>>())
             .into_iter()
             .fold(1.0, f64::min),
@@ -97,6 +103,14 @@ pub fn trend(
         n: clusters.len(),
         n_clusters: mean.n_clusters,
     })
+}
+
+/// The factors of the values at levels whose sum is their least-squares slope; levels are not all the same.
+pub fn slope_weights(levels: &[f64]) -> Vec<f64> {
+    let distances = distances(levels);
+    let sum_of_squares = dot(&distances, &distances);
+    let weights = distances.iter();
+    weights.map(|distance| distance / sum_of_squares).collect()
 }
 
 /// Each level once, from the lowest on.
@@ -165,25 +179,32 @@ fn steps(
     levels: &[f64],
     values: &[Vec<f64>],
     clusters: &[usize],
+    crossing: impl Fn(&[f64]) -> Option<Crossing>,
     coverage: f64,
     flips: SignFlips,
 ) -> Vec<Step> {
-    let at = |level: f64| -> Vec<f64> {
-        let meant = levels.iter().zip(values).filter(|(it, _)| **it == level);
-        let meant: Vec<&Vec<f64>> = meant.map(|(_, values)| values).collect();
-        let mean = |prompt: usize| {
-            meant.iter().map(|values| values[prompt]).sum::<f64>() / meant.len() as f64
-        };
-        (0..clusters.len()).map(mean).collect()
+    let shares = |level: f64| -> Vec<f64> {
+        let meant = levels.iter().map(|it| f64::from(u8::from(*it == level)));
+        let n: f64 = meant.clone().sum();
+        meant.map(|it| it / n).collect()
     };
     let different = different(levels);
     let neighbours = different.windows(2).map(|pair| (pair[0], pair[1]));
     neighbours
         .filter_map(|(from, to)| {
+            let [lower, upper] = [from, to].map(shares);
+            let factors: Vec<f64> = upper.iter().zip(&lower).map(|(u, l)| u - l).collect();
+            let crossing = crossing(&factors);
+            let clustering = Clustering::crossed(clusters, crossing.as_ref());
+            let [base, other] = [lower, upper].map(|shares| {
+                // Rounding may lift a mean of ones above 1.
+                let means = contrast(&shares, values).into_iter();
+                means.map(|mean| mean.min(1.0)).collect::<Vec<_>>()
+            });
             Some(Step {
                 from,
                 to,
-                difference: paired_difference(&at(from), &at(to), clusters, coverage, flips)?,
+                difference: paired_difference(&base, &other, clustering, coverage, flips)?,
             })
         })
         .collect()
@@ -215,7 +236,7 @@ mod tests {
         clusters: &[usize],
         coverage: f64,
     ) -> Option<Trend> {
-        super::trend(levels, values, clusters, coverage, FLIPS)
+        super::trend(levels, values, clusters, |_| None, coverage, FLIPS)
     }
 
     fn made(n: i32, factor: i32) -> Vec<f64> {

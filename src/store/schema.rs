@@ -22,6 +22,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../db/migrations/0006_encoders.sql"),
     include_str!("../../db/migrations/0007_draws.sql"),
     include_str!("../../db/migrations/0008_wordings.sql"),
+    include_str!("../../db/migrations/0009_siblings.sql"),
 ];
 
 /// The kind of a database, by who made it.

@@ -4,16 +4,22 @@
 //! Owns the one way in which comparison, report and export read leaks, of repeats and exact ones.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use anyhow::{Context as _, ensure};
 use itertools::Itertools as _;
 
+use crate::experiment::generalises_concepts;
 use crate::leakage::{
-    ClusterUnit, Clusters, ConceptMatrix, LeakRate, Measure, PairEstimate, PairRates, PairSpread,
-    ScoredPair, TemplateSimilarities, estimates, leak_rates, mean_spreads, pair_rates,
+    ClusterUnit, Clusters, ConceptMatrix, Concepts, CrossedPair, LeakRate, PairEstimate,
+    PairSpread, ScoredPair, TemplateSimilarities, estimates, leak_rates, mean_spreads,
     pair_spreads, pooled, with_exact,
 };
 use crate::results::{LikelyText, PairPrompts};
-use crate::store::{EnumerationRowId, Store, StoredCondition, StoredExactLeak, StoredLeak};
+use crate::store::{
+    ConceptSimilarity, EnumerationRowId, ExperimentId, Store, StoredCondition, StoredExactLeak,
+    StoredLeak,
+};
 use crate::study::templates::templates;
 
 /// The estimates of one condition.
@@ -21,8 +27,6 @@ pub(crate) struct Estimates<'a> {
     pub(crate) set: &'a StoredCondition,
     /// By pair and repeat.
     pub(crate) pairs: Vec<PairEstimate>,
-    /// Of each pair one.
-    pub(crate) rates: PairRates,
     /// The prompts of each pair, by its place in the experiment.
     pub(crate) prompts: BTreeMap<usize, PairPrompts>,
     /// The repeats that a test prompt has at most, and those of a control prompt; 0 where rates are exact.
@@ -50,7 +54,17 @@ pub(crate) fn read_all<'a>(
 }
 
 impl<'a> Estimates<'a> {
+    /// The estimates of a condition, taking concepts for random where its experiment says so.
     pub(crate) fn read(store: &Store, set: &'a StoredCondition) -> anyhow::Result<Self> {
+        Self::read_generalised(store, set, is_generalised(store, set.key.experiment)?)
+    }
+
+    /// The same, taking concepts for random or not.
+    pub(crate) fn read_generalised(
+        store: &Store,
+        set: &'a StoredCondition,
+        are_random: bool,
+    ) -> anyhow::Result<Self> {
         let leaks = store.leaks(set.id)?;
         let exact = store.exact_leaks(set.id)?;
         let verdicts: Vec<ScoredPair> = leaks.iter().map(StoredLeak::scored_pair).collect();
@@ -74,6 +88,10 @@ impl<'a> Estimates<'a> {
         };
         let similarities = store.concept_similarities(set.id)?;
         let templates = templates(&prompts, &similarities, &has_siblings);
+        let pairs = match are_random {
+            true => generalised(set, pairs, &prompts, &similarities)?,
+            false => pairs,
+        };
         let n_repeats = [0, 1].map(|side| {
             let repeats = verdicts.iter().map(|it| (it.pair_idx, it.sides[side]));
             let by_pair = repeats.unique().counts_by(|(pair_idx, _)| pair_idx);
@@ -86,7 +104,6 @@ impl<'a> Estimates<'a> {
             n_repeats,
             spreads: pair_spreads(&pairs, texts),
             of_each: Vec::new(),
-            rates: pair_rates(&pairs, Measure::LeakRate),
             pairs,
             prompts,
             templates,
@@ -104,13 +121,11 @@ impl<'a> Estimates<'a> {
         let pairs: Vec<&[PairEstimate]> = of.iter().map(|it| &*it.pairs).collect();
         let templates: Vec<&[_]> = of.iter().map(|it| &*it.templates).collect();
         let spreads: Vec<&BTreeMap<_, _>> = of.iter().map(|it| &it.spreads).collect();
-        let pairs = pooled(&pairs);
         let of_each = of.iter().map(|it| leak_rates(&it.pairs, &[]));
         let prompts = of.iter().flat_map(|it| it.prompts.clone());
         let n_repeats = |side: usize| of.iter().map(|it| it.n_repeats[side]).max().unwrap_or(0);
         Self {
             set,
-            rates: pair_rates(&pairs, Measure::LeakRate),
             prompts: prompts.collect(),
             n_repeats: [0, 1].map(n_repeats),
             spreads: mean_spreads(&spreads),
@@ -119,7 +134,7 @@ impl<'a> Estimates<'a> {
             verdicts: Vec::new(),
             leaks: Vec::new(),
             exact: Vec::new(),
-            pairs,
+            pairs: pooled(&pairs),
         }
     }
 }
@@ -138,6 +153,79 @@ impl Estimates<'_> {
     pub(crate) fn matrix(&self) -> Option<ConceptMatrix> {
         let concepts = self.prompts.values().map(|pair| pair.concept.as_str());
         ConceptMatrix::new(&self.templates).map(|matrix| matrix.in_order_of(concepts))
+    }
+}
+
+/// True if the experiment says that intervals speak of other concepts too.
+pub(crate) fn is_generalised(store: &Store, experiment: ExperimentId) -> anyhow::Result<bool> {
+    let record = store.experiment_record(experiment)?;
+    let extended = record.extended_yaml.as_deref();
+    Ok(record
+        .yaml
+        .is_some_and(|yaml| generalises_concepts(&yaml, extended)))
+}
+
+/// The estimates of a stored condition with what they depend on where concepts are random.
+fn generalised(
+    set: &StoredCondition,
+    pairs: Vec<PairEstimate>,
+    prompts: &BTreeMap<usize, PairPrompts>,
+    similarities: &[ConceptSimilarity],
+) -> anyhow::Result<Vec<PairEstimate>> {
+    let concepts = prompts.values();
+    let concepts = concepts.map(|pair| (pair.pair_idx, pair.concept.as_str()));
+    crossed(pairs, &concepts.collect(), similarities).with_context(|| {
+        format!(
+            "concepts of {} cannot be generalised over\n\
+             hint: `seep score --experiment {}` stores what it takes",
+            set.label, set.experiment_name
+        )
+    })
+}
+
+/// The estimates with what they depend on where concepts are random.
+///
+/// # Errors
+/// Where the comparison with each sibling is missing.
+pub(crate) fn crossed(
+    pairs: Vec<PairEstimate>,
+    concepts: &BTreeMap<usize, &str>,
+    similarities: &[ConceptSimilarity],
+) -> anyhow::Result<Vec<PairEstimate>> {
+    let number = |pair_idx: usize| concepts.get(&pair_idx).copied().map(CrossedPair::number);
+    let siblings = similarities.iter().filter_map(|it| {
+        let figures = it.figures?;
+        Some((it.pair_idx, (number(it.held_pair_idx)?, figures)))
+    });
+    let mut siblings = siblings.into_group_map();
+    let of_pairs = concepts.keys().filter_map(|pair_idx| {
+        let crossed = CrossedPair {
+            concept: number(*pair_idx)?,
+            siblings: siblings.remove(pair_idx).unwrap_or_default(),
+        };
+        Some((*pair_idx, Arc::new(crossed)))
+    });
+    let of_pairs: BTreeMap<usize, Arc<CrossedPair>> = of_pairs.collect();
+    let pairs = pairs.into_iter().map(|pair| {
+        let crossed = of_pairs.get(&pair.pair_idx).cloned();
+        let has_siblings = pair.specific.is_some_and(|it| it.siblings.is_some());
+        let is_whole = crossed.as_ref().is_some_and(|it| !it.siblings.is_empty());
+        ensure!(
+            is_whole || !has_siblings,
+            "the comparison with each sibling is not stored"
+        );
+        Ok(PairEstimate { crossed, ..pair })
+    });
+    pairs.collect()
+}
+
+/// The concepts of conditions, as far as their figures tell.
+pub(crate) fn concepts_of(conditions: &[Estimates<'_>]) -> Concepts {
+    let pairs = conditions.iter().flat_map(|it| it.prompts.values());
+    let mut estimates = conditions.iter().flat_map(|it| &it.pairs);
+    Concepts {
+        n: pairs.map(|pair| &pair.concept).unique().count(),
+        are_random: estimates.all(|pair| pair.crossed.is_some()),
     }
 }
 

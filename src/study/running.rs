@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::experiment::{Experiment, Preset};
 use crate::leakage::{
-    Clusters, Measure, Metric, PairEstimate, RateKind, Rounding, compare_with_base,
+    Clusters, Concepts, Measure, Metric, PairEstimate, RateKind, Rounding, compare_with_base,
 };
 use crate::llama::{self, Backend};
 use crate::machine;
@@ -26,7 +26,7 @@ use crate::study::models::wanted::look_up;
 use crate::study::prompt_date::PromptDate;
 use crate::study::scoring::encoders::{ByEncoder, joined};
 use crate::study::scoring::encoding::{Encoding, similarity_text};
-use crate::study::scoring::evidence::Subject;
+use crate::study::scoring::evidence::{Subject, concepts_of_subjects};
 use crate::study::scoring::means::ForMeans;
 use crate::study::scoring::scorer::{Scored, Scorer};
 use crate::study::seeds::n_seeds_of;
@@ -200,7 +200,10 @@ impl Steps<'_> {
             metric: METRIC,
             rounding: Rounding::PUBLISHED,
         };
-        let mut summary = self.new_summary(store, &scorer);
+        let mut summary = Summary {
+            concepts: concepts_of_subjects(subjects.iter()),
+            ..self.new_summary(store, &scorer)
+        };
         let mut bases: Vec<(&Prepared, Vec<PairEstimate>)> = Vec::new();
         let mut verdicts = Vec::new();
         let mut for_means = ForMeans::default();
@@ -280,6 +283,10 @@ impl Steps<'_> {
             seed: Some(experiment.seed()),
             n_seeds: 1,
             enumeration: experiment.enumeration(),
+            concepts: Concepts {
+                n: 0,
+                are_random: false,
+            },
             models: Vec::new(),
             wording_means: Vec::new(),
             drifts: Vec::new(),

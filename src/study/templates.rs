@@ -82,6 +82,7 @@ mod tests {
             held_pair_idx,
             n_texts: 1,
             similarity: (10 * pair_idx + held_pair_idx) as f64,
+            figures: None,
         })
         .collect()
     }

@@ -62,12 +62,17 @@ impl WithMeans {
         }
     }
 
-    /// The estimates of each.
-    pub(crate) fn read(&self, store: &Store) -> anyhow::Result<Vec<Estimates<'_>>> {
+    /// The estimates of each; concepts are taken for random where the experiment says so or `is_generalised`.
+    pub(crate) fn read(
+        &self,
+        store: &Store,
+        is_generalised: bool,
+    ) -> anyhow::Result<Vec<Estimates<'_>>> {
+        let read = |set| read(store, set, is_generalised);
         let mut found: Vec<Estimates<'_>> = Vec::new();
         for (set, of) in self.sets.iter().zip(&self.of) {
             let estimates = match &of[..] {
-                [] => Estimates::read(store, set)?,
+                [] => read(set)?,
                 of => Estimates::mean(&of.iter().map(|&idx| &found[idx]).collect::<Vec<_>>(), set),
             };
             found.push(estimates);
@@ -84,14 +89,20 @@ impl WithMeans {
         }
     }
 
-    /// The estimates of the one at a place.
-    pub(crate) fn read_one(&self, store: &Store, place: usize) -> anyhow::Result<Estimates<'_>> {
+    /// The estimates of the one at a place, as [`Self::read`].
+    pub(crate) fn read_one(
+        &self,
+        store: &Store,
+        place: usize,
+        is_generalised: bool,
+    ) -> anyhow::Result<Estimates<'_>> {
+        let read = |set| read(store, set, is_generalised);
         let set = &self.sets[place];
         let of = self.of[place].iter();
-        let of = of.map(|&idx| Estimates::read(store, &self.sets[idx]));
+        let of = of.map(|&idx| read(&self.sets[idx]));
         let of = of.collect::<anyhow::Result<Vec<_>>>()?;
         match &of[..] {
-            [] => Estimates::read(store, set),
+            [] => read(set),
             of => Ok(Estimates::mean(&of.iter().collect::<Vec<_>>(), set)),
         }
     }
@@ -100,6 +111,18 @@ impl WithMeans {
     pub(crate) fn mean_over(&self, idx: usize) -> Vec<String> {
         let of = self.of[idx].iter();
         of.map(|&idx| self.sets[idx].wording.clone()).collect()
+    }
+}
+
+/// The estimates of a condition; concepts are taken for random where the experiment says so or `is_generalised`.
+fn read<'a>(
+    store: &Store,
+    set: &'a StoredCondition,
+    is_generalised: bool,
+) -> anyhow::Result<Estimates<'a>> {
+    match is_generalised {
+        true => Estimates::read_generalised(store, set, true),
+        false => Estimates::read(store, set),
     }
 }
 

@@ -174,6 +174,7 @@ impl Filling {
                     } else {
                         0.1
                     },
+                    figures: None,
                 })
             })
         });

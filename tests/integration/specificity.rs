@@ -130,3 +130,79 @@ fn fillers_say_what_any_modifier_does() {
         "{table}"
     );
 }
+
+/// The ends of an interval.
+fn interval(of: &Value, name: &str) -> [f64; 2] {
+    let interval = &of[name];
+    ["lower", "upper"].map(|end| number(interval, end))
+}
+
+/// The flag and the key of the experiment say the same to all commands.
+#[test]
+fn concepts_are_fixed_unless_they_are_generalised_over() {
+    let env = TestEnv::with_tiny_models();
+    let text = experiment(5).text();
+    env.write("x.yaml", &text);
+    env.write("g.yaml", &format!("{text}generalise: concepts\n"));
+    let run = |arguments: &str| {
+        env.seep(&format!("run {arguments} --format json"))
+            .ok()
+            .json()
+    };
+    let fixed = run("x.yaml");
+    assert_eq!(
+        fixed["concepts"],
+        serde_json::json!({"n": 4, "are": "fixed"})
+    );
+    let random = run("x.yaml --generalise concepts");
+    assert_eq!(random["concepts"]["are"], "random");
+    assert_eq!(
+        run("g.yaml --db g.sqlite")["leak_rates"],
+        random["leak_rates"]
+    );
+    let rate = |run: &Value| interval(&run["leak_rates"][0], "interval");
+    let width = |[lower, upper]: [f64; 2]| upper - lower;
+    assert!(width(rate(&random)) >= width(rate(&fixed)));
+    let scored = |arguments: &str| {
+        let scored = env.seep(&format!("score {arguments} --format json")).ok();
+        scored.json()[0]["leak_rates"].clone()
+    };
+    assert_eq!(scored("--generalise concepts"), random["leak_rates"]);
+    assert_eq!(scored("--db g.sqlite"), random["leak_rates"]);
+    let said = env.seep("run g.yaml --db g.sqlite").ok().stdout;
+    assert!(
+        said.contains("for other concepts like the 4 here"),
+        "{said}"
+    );
+    let said = env.seep("run x.yaml").ok().stdout;
+    assert!(said.contains("for other prompts with these 4 concepts, not for other concepts."));
+    env.seep("report -o page.html --generalise concepts").ok();
+    let page = std::fs::read_to_string(env.path("page.html")).unwrap();
+    assert!(page.contains("for other concepts like the 4 here"));
+}
+
+#[test]
+fn differences_of_generalised_concepts_are_tested_by_t() {
+    let env = TestEnv::with_tiny_models();
+    env.write("x.yaml", &experiment(5).text());
+    env.seep("run x.yaml").ok();
+    let compare = |flag: &str| env.seep(&format!("compare a b {flag}")).ok();
+    let (fixed, random) = (compare("").stdout, compare("--generalise concepts").stdout);
+    assert!(fixed.contains("p: by all sign flips"), "{fixed}");
+    assert!(random.contains("p: by Student's t"), "{random}");
+    let json = |flag: &str| compare(&format!("--format json {flag}")).json();
+    let (fixed, random) = (json(""), json("--generalise concepts"));
+    let difference = |of: &Value| number(&of["comparisons"][0], "points");
+    assert_eq!(difference(&fixed), difference(&random));
+    assert_eq!(random["concepts"]["are"], "random");
+    // An earlier version stored no comparison with each sibling.
+    let database = rusqlite::Connection::open(env.path(DB)).unwrap();
+    let forget = "UPDATE concept_similarities SET placebo = NULL";
+    assert!(database.execute(forget, []).unwrap() > 0);
+    let refused = env.seep("compare a b --generalise concepts").with_code(2);
+    let expected = "hint: `seep score --experiment";
+    assert!(refused.stderr.contains(expected), "{}", refused.stderr);
+    compare("");
+    env.seep("score").ok();
+    compare("--generalise concepts");
+}

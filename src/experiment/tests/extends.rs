@@ -72,7 +72,7 @@ fn problems_name_the_file_they_are_in() {
      --> base.yaml:2:1
       |
     2 | qestion: >
-      | ^^^^^^^ expected one of: name, question, prompt, prompts, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, concepts, concept_families, fillers, templates, pairs, extends
+      | ^^^^^^^ expected one of: name, question, prompt, prompts, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, generalise, concepts, concept_families, fillers, templates, pairs, extends
       |
       = hint: did you mean `question`?
 
@@ -149,7 +149,7 @@ fn a_misspelt_extends_is_the_only_problem() {
      --> x.yaml:3:1
       |
     3 | extend: base.yaml
-      | ^^^^^^ expected one of: name, question, prompt, prompts, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, concepts, concept_families, fillers, templates, pairs, extends
+      | ^^^^^^ expected one of: name, question, prompt, prompts, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, generalise, concepts, concept_families, fillers, templates, pairs, extends
       |
       = hint: did you mean `extends`?
 

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::{Files, GOOD, load, wrong};
+use crate::experiment::generalises_concepts;
 
 /// The good file with ten mistakes.
 fn many_mistakes() -> String {
@@ -170,7 +171,7 @@ fn files_of_another_shape_are_refused() {
      --> x.yaml:1:1
       |
     1 | "\u001b[31m": 1
-      | ^^^^^^^^^^^^ expected one of: name, question, prompt, prompts, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, concepts, concept_families, fillers, templates, pairs, extends
+      | ^^^^^^^^^^^^ expected one of: name, question, prompt, prompts, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, generalise, concepts, concept_families, fillers, templates, pairs, extends
 
     error: missing keys `name`, `question`, `prompt`, `sampling`, `models`, `embedding_model` at the top level
      --> x.yaml:1:1
@@ -245,4 +246,42 @@ fn dates() {
         let shown = wrong(encoder, &with(date));
         assert!(shown.starts_with("error: `date` is no date\n"), "{shown}");
     }
+}
+
+#[test]
+fn concepts_may_be_generalised_over() {
+    let encoder = "embedding_model: all-minilm-l6-v2";
+    let with = |word: &str| GOOD.replace(encoder, &format!("{encoder}\ngeneralise: {word}"));
+    let (yes, no) = (with("concepts"), GOOD);
+    assert!(load(&yes).unwrap().generalises_concepts());
+    assert!(!load(no).unwrap().generalises_concepts());
+    // As it is read again from the database.
+    let extending = "extends: x.yaml\nname: other\n";
+    for (text, extended, expected) in [
+        (yes.as_str(), None, true),
+        (no, None, false),
+        (extending, Some(yes.as_str()), true),
+        (extending, Some(no), false),
+    ] {
+        assert_eq!(generalises_concepts(text, extended), expected);
+    }
+    let wrong = |word: &str| wrong(encoder, &format!("{encoder}\ngeneralise: {word}"));
+    insta::assert_snapshot!(wrong("templates"), @r"
+    error: `generalise` is `templates`
+      --> x.yaml:24:13
+       |
+    24 | generalise: templates
+       |             ^^^^^^^^^ expected `concepts`
+       |
+       = hint: leave `generalise` out where intervals are for these very concepts
+    ");
+    insta::assert_snapshot!(wrong("[concepts]"), @r"
+    error: `generalise` has the wrong type
+      --> x.yaml:24:13
+       |
+    24 | generalise: [concepts]
+       |             ^^^^^^^^^^ expected the word `concepts`, found a list
+       |
+       = hint: for example `generalise: concepts`
+    ");
 }

@@ -251,7 +251,7 @@ fn items_of_embedding_models() {
       --> x.yaml:23:1
        |
     23 | embeding_models: [a.gguf, b]
-       | ^^^^^^^^^^^^^^^ expected one of: name, question, prompt, prompts, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, concepts, concept_families, fillers, templates, pairs, extends
+       | ^^^^^^^^^^^^^^^ expected one of: name, question, prompt, prompts, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, generalise, concepts, concept_families, fillers, templates, pairs, extends
        |
        = hint: did you mean `embedding_models`?
     ");

@@ -448,7 +448,7 @@ fn top_level() {
       --> x.yaml:24:1
        |
     24 | colours: [red, blue]
-       | ^^^^^^^ expected one of: name, question, prompt, prompts, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, concepts, concept_families, fillers, templates, pairs, extends
+       | ^^^^^^^ expected one of: name, question, prompt, prompts, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, generalise, concepts, concept_families, fillers, templates, pairs, extends
     ");
     insta::assert_snapshot!(wrong("name: small", "name: small\nrepeats: 3"), @r"
     error: unknown key `repeats`

@@ -9,7 +9,9 @@ use serde::Serialize;
 use super::conclusions::{Conclusion, conclusions_words, similarity_name};
 use super::words::difference_words;
 use crate::leakage::{Comparison, Flips, LevelContrast, Measure, RepeatFlips, SpreadDifference};
-use crate::report::objects::{BoundsObject, EnumerationObject, IntervalObject, listed};
+use crate::report::objects::{
+    BoundsObject, ConceptsObject, EnumerationObject, IntervalObject, listed,
+};
 use crate::report::specific_object::SpecificObject;
 use crate::results::{
     ChangedSide, ChangedText, ComparisonReport, Condition, ConditionComparison, DriftSummary,
@@ -26,6 +28,7 @@ struct Document<'a> {
     embedding_model: &'a str,
     seed: u64,
     cluster_unit: &'a str,
+    concepts: ConceptsObject,
     flip_seed: u64,
     /// `repeats` or `exact`.
     rates: &'static str,
@@ -304,6 +307,7 @@ pub fn comparison_json(report: &ComparisonReport) -> String {
         embedding_model: &report.embedding_model,
         seed: report.seed,
         cluster_unit: &report.unit,
+        concepts: report.concepts.into(),
         flip_seed: report.flip_seed,
         rates: match report.enumeration {
             Some(_) => "exact",

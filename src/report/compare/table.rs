@@ -11,7 +11,9 @@ use super::words::{
 };
 use crate::generation::EnumerationParams;
 use crate::leakage::{Flips, Leak, Measure, RepeatFlips, SpecificComparison};
-use crate::report::columns::{kappa_text, p_value_text, plain_table, points, range};
+use crate::report::columns::{
+    concepts_words, kappa_text, p_value_text, plain_table, points, range,
+};
 use crate::report::drift::drift_table;
 use crate::report::specific::{self, SPECIFIC_COLUMNS, specific_cells};
 use crate::report::wordings::mean_note;
@@ -231,7 +233,13 @@ fn category_table(report: &ComparisonReport) -> Option<String> {
     ];
     (!rows.is_empty()).then(|| {
         let table = plain_table(&columns, rows, &|column_idx| column_idx > 1);
-        format!("{table}\n{CATEGORY_LEGEND}")
+        let concepts = match report.concepts.are_random {
+            true => {
+                "\nThat test takes concepts as they are: it is for these concepts, not for others."
+            }
+            false => "",
+        };
+        format!("{table}\n{CATEGORY_LEGEND}{concepts}")
     })
 }
 
@@ -334,15 +342,21 @@ fn difference_legend(report: &ComparisonReport) -> String {
             "{n} random sign flips of clusters (all, where at most {N_EXACT_MAX} clusters differ)"
         )
     });
+    let p_value = match report.concepts.are_random {
+        true => "Student's t, as in the interval".to_owned(),
+        false => flips,
+    };
     let pairing = match report.enumeration {
         Some(_) => "Prompts are paired",
         None => "Repeats are averaged first, then prompts are paired",
     };
     let mut text = format!(
         "{pairing}; prompts that share a {} are one cluster.\n\
-         p: by {flips}.\n\
+         {}\n\
+         p: by {p_value}.\n\
          The naive interval takes all prompts for independent; the design effect is how much larger the variance is than that.",
-        report.unit
+        report.unit,
+        concepts_words(report.concepts)
     );
     let n_clusters = found().map(|found| found.n_clusters).min();
     if let Some(few) = n_clusters.and_then(|n| few_clusters_words(n, &report.unit)) {

@@ -6,8 +6,8 @@ use super::words::{certain_words, few_clusters_words, trend_words};
 use super::*;
 use crate::generation::EnumerationParams;
 use crate::leakage::{
-    Bounds, Claim, Comparison, ConditionRate, ExactRate, Flips, Leak, LeakTrend, LevelContrast,
-    Measure, RepeatFlips,
+    Bounds, Claim, Comparison, Concepts, ConditionRate, ExactRate, Flips, Leak, LeakTrend,
+    LevelContrast, Measure, RepeatFlips,
 };
 use crate::report::columns::{p_value_text, points};
 use crate::results::{
@@ -198,6 +198,10 @@ fn ladder() -> ComparisonReport {
         embedding_model: "minilm".to_owned(),
         seed: 1,
         unit: "control prompt".to_owned(),
+        concepts: Concepts {
+            n: 11,
+            are_random: false,
+        },
         flip_seed: 1,
         enumeration: None,
         numerics_note: None,
@@ -252,6 +256,7 @@ fn a_ladder_as_a_table() {
     qwen:Q4_K_M           +0.0    -3.0 to +2.9   0.970    0.970       709         27            1.75     -2.0 to +1.9
     qwen:Q2_K             +6.5   +1.4 to +11.6   0.012    0.025       709         27            1.75    +2.4 to +10.6
     Repeats are averaged first, then prompts are paired; prompts that share a control prompt are one cluster.
+    Concepts are fixed: intervals are for other prompts with these 11 concepts, not for other concepts.
     p: by 99999 random sign flips of clusters (all, where at most 16 clusters differ).
     The naive interval takes all prompts for independent; the design effect is how much larger the variance is than that.
 
@@ -315,6 +320,7 @@ fn two_conditions_without_anything_in_common_as_a_table() {
     ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
     qwen:Q2_K               none            none   none     none      none       none            none             none
     Repeats are averaged first, then prompts are paired; prompts that share a control prompt are one cluster.
+    Concepts are fixed: intervals are for other prompts with these 11 concepts, not for other concepts.
     p: by all sign flips of clusters.
     The naive interval takes all prompts for independent; the design effect is how much larger the variance is than that.
 

@@ -189,7 +189,10 @@ fn by_category_words(found: &ConditionComparison) -> Option<String> {
     };
     let by_category = found.by_category.as_ref()?;
     let test = by_category.test?;
-    let p_value = p_value_text(test.holm_p_value);
+    let mut p_value = p_value_text(test.holm_p_value);
+    if test.is_for_these_concepts {
+        p_value += ", for these very concepts";
+    }
     if !test.depends() {
         return Some(format!(
             " There is no sign that the difference of {figure} depends on the category (Holm p {p_value})."

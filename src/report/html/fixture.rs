@@ -2,9 +2,9 @@
 
 use crate::generation::EnumerationParams;
 use crate::leakage::{
-    Bounds, Comparison, ConceptMatrix, Diversity, ExactLeak, ExactPair, Figure, Flips, Leak,
-    LeakRate, LeakTrend, Measure, PairEstimate, RepeatFlips, ScoredPair, SiblingFigures, Specific,
-    SpecificComparison, SpecificRate, TemplateSimilarities, leak_rates,
+    Bounds, Comparison, ConceptMatrix, Concepts, Diversity, ExactLeak, ExactPair, Figure, Flips,
+    Leak, LeakRate, LeakTrend, Measure, PairEstimate, RepeatFlips, ScoredPair, SiblingFigures,
+    Specific, SpecificComparison, SpecificRate, TemplateSimilarities, leak_rates,
 };
 use crate::results::*;
 use crate::stats::{Drift, Interval, PValue};
@@ -448,6 +448,10 @@ fn data_without_matrices() -> ReportData {
         enumeration: None,
         numerics_note: None,
         cluster_unit: "control prompt".to_owned(),
+        concepts: Concepts {
+            n: 11,
+            are_random: false,
+        },
         conditions: conditions(),
         comparisons: vec![BaseComparisons {
             base_idx: 0,

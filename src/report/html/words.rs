@@ -5,7 +5,7 @@
 
 use crate::generation::{EnumerationParams, joined_label};
 use crate::leakage::LeakRate;
-use crate::report::columns::{certain_text, kappa_text, rate_text};
+use crate::report::columns::{certain_text, concepts_words, kappa_text, rate_text};
 use crate::report::compare::conclusions::{
     conclusions_words, other_difference_words, similarity_name,
 };
@@ -190,9 +190,10 @@ fn caution_sentences(data: &ReportData) -> Vec<String> {
     if let (Some(seed), None) = (data.seed, data.enumeration) {
         sentences.push(seen_words(data.n_seeds, seed, &data.experiment.name));
     }
-    sentences.push(
-        "The intervals speak of prompts like these, of the concepts, models and sampling values of this experiment, and of nothing else.".to_owned(),
-    );
+    sentences.push(format!(
+        "The intervals speak of prompts like these, of the models and sampling values of this experiment, and of nothing else. {}",
+        concepts_words(data.concepts)
+    ));
     if data.enumeration.is_some() {
         sentences.push("Continuations were enumerated: a rate is that of these prompts and has no luck of draws in it but what the draws of uncovered tails add; what was not enumerated is in what is certain. The intervals are for the choice of prompts alone.".to_owned());
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::rows::{Cell, Row, answer, rows};
 use super::table::column_names;
-use crate::report::objects::IntervalObject;
+use crate::report::objects::{ConceptsObject, IntervalObject};
 use crate::results::{Replication, ReplicationColumn};
 
 #[derive(Serialize)]
@@ -15,6 +15,8 @@ struct Document<'a> {
     metric: &'a str,
     embedding_model: &'a str,
     cluster_unit: &'a str,
+    /// The concepts that intervals speak of; null without any comparison.
+    concepts: Option<ConceptsObject>,
     n_pairs: usize,
     columns: Vec<ColumnObject<'a>>,
     conclusions: Vec<ConclusionObject<'a>>,
@@ -68,6 +70,7 @@ pub fn replication_json(found: &Replication) -> String {
         metric: &found.metric,
         embedding_model: &found.embedding_model,
         cluster_unit: &found.unit,
+        concepts: found.concepts().map(ConceptsObject::from),
         n_pairs: found.n_pairs,
         columns: columns
             .map(|(column, name)| column_object(column, name))

@@ -5,7 +5,7 @@
 use itertools::Itertools as _;
 
 use super::rows::{Cell, Row, Verdict, answer, rows};
-use crate::report::columns::{plain_table, points, points_range};
+use crate::report::columns::{concepts_words, plain_table, points, points_range};
 use crate::report::compare::conclusions::similarity_name;
 use crate::results::{Replication, ReplicationColumn};
 
@@ -19,10 +19,17 @@ pub fn replication_table(found: &Replication) -> String {
     let rows = rows(found);
     let parts = [
         heading(found),
-        format!("{}\n{LEGEND}", table(found, &rows)),
+        format!("{}\n{LEGEND}{}", table(found, &rows), concepts(found)),
         answer(&rows, found.columns.len()).join("\n"),
     ];
     parts.join("\n\n") + "\n"
+}
+
+/// The concepts that intervals speak of, on a line of its own.
+fn concepts(found: &Replication) -> String {
+    found.concepts().map_or_else(String::new, |concepts| {
+        format!("\n{}", concepts_words(concepts))
+    })
 }
 
 fn heading(found: &Replication) -> String {

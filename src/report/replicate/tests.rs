@@ -3,7 +3,8 @@
 use super::rows::{Standing, rows};
 use super::*;
 use crate::leakage::{
-    Claim, Comparison, ConditionRate, Figure, Measure, Origin, SpecificComparison, SpecificRate,
+    Claim, Comparison, Concepts, ConditionRate, Figure, Measure, Origin, SpecificComparison,
+    SpecificRate,
 };
 use crate::results::{
     ComparisonReport, Condition, ConditionComparison, ReplicatedGroup, Replication,
@@ -98,6 +99,10 @@ fn report(specificities: [f64; 2], specificity: f64, leak_rate: f64) -> Comparis
         embedding_model: "encoder".to_owned(),
         seed: 1,
         unit: "control prompt".to_owned(),
+        concepts: Concepts {
+            n: 3,
+            are_random: false,
+        },
         flip_seed: 1,
         enumeration: None,
         numerics_note: None,

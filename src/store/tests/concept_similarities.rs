@@ -1,5 +1,6 @@
 //! Concept similarities: what is read back, what is replaced, what is refused.
 
+use crate::leakage::SiblingFigures;
 use crate::store::fixture::Fixture;
 use crate::store::{ConceptSimilarity, ConditionId, Store};
 
@@ -9,6 +10,15 @@ fn similarity(pair_idx: usize, held_pair_idx: usize, similarity: f64) -> Concept
         held_pair_idx,
         n_texts: 2,
         similarity,
+        figures: (pair_idx != held_pair_idx).then_some(SiblingFigures {
+            n_siblings: 1,
+            n_texts: 2,
+            placebo: 0.5,
+            repetition: -0.25,
+            specificity: 0.75,
+            specificity_repetition: 0.125,
+            sibling_echo: 0.0,
+        }),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::results::{
 use crate::stats::SignFlips;
 use crate::store::{DriftSide, Store, StoredCondition, StoredLeak, WordingId};
 use crate::study::drifting::{self, Side};
-use crate::study::estimates::{Estimates, clusters, likely_texts};
+use crate::study::estimates::{Estimates, clusters, concepts_of, likely_texts};
 use crate::study::selecting::{
     self, Base, Name, Selection, against, condition_name, numerics_note, other_similarities,
 };
@@ -55,6 +55,8 @@ pub struct Comparing {
     pub selection: Selection,
     /// The bond between prompts that are not independent of each other.
     pub unit: ClusterUnit,
+    /// Let intervals speak of other concepts too, whatever the experiment says.
+    pub generalises_concepts: bool,
     /// Prompts shown of those that changed most.
     pub n_flips: usize,
     /// The largest difference in points that counts as none, above 0; that of the experiment unless given.
@@ -68,6 +70,7 @@ impl Comparing {
             conditions: conditions.iter().map(|&name| name.to_owned()).collect(),
             selection: Selection::default(),
             unit: ClusterUnit::default(),
+            generalises_concepts: false,
             n_flips: 0,
             margin: None,
         }
@@ -105,7 +108,7 @@ fn assemble(
         "`{}` has no wording that the others have\nhint: name conditions of the same wording",
         comparing.conditions[0]
     );
-    let conditions = with_means.read(store)?;
+    let conditions = with_means.read(store, comparing.generalises_concepts)?;
     let (unit, n_flips, margin) = (comparing.unit, comparing.n_flips, comparing.margin);
     let mut report = report_of(
         store,
@@ -119,7 +122,7 @@ fn assemble(
     let clusters = clusters(&conditions, unit);
     for others in other_similarities(stored, sets) {
         let with_means = WithMeans::of(&others);
-        let others = with_means.read(store)?;
+        let others = with_means.read(store, comparing.generalises_concepts)?;
         let agreements = agreements_with(&conditions, &others);
         report.agreements.extend(agreements);
         let found = compare_others(&with_means, &others, &bases, &clusters, tests);
@@ -178,6 +181,7 @@ pub(crate) fn report_of(
         embedding_model: set.embedding_model.clone(),
         seed: set.key.seed,
         unit: cluster_unit(unit).to_owned(),
+        concepts: concepts_of(conditions),
         flip_seed: FLIPS.seed,
         enumeration: set.key.enumeration(),
         numerics_note: numerics_note(&sets),
@@ -303,7 +307,7 @@ fn condition(
         sha256: set.model_sha256.clone(),
         bits_per_weight: set.bits_per_weight,
         requantized_from: set.requantized_from.clone(),
-        rate: condition_rate(&found.rates, clusters)?,
+        rate: condition_rate(&found.pairs, clusters)?,
         wording: set.wording.clone(),
         mean_over,
         n_repeats: found.n_repeats[0],

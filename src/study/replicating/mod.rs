@@ -14,7 +14,7 @@ use crate::leakage::ClusterUnit;
 use crate::results::{ComparisonReport, ReplicatedGroup, Replication};
 use crate::store::{Store, StoredCondition};
 use crate::study::comparing::{cluster_unit, report_of};
-use crate::study::estimates::Estimates;
+use crate::study::estimates::{Estimates, is_generalised};
 use crate::study::selecting::{self, Selection, bases, condition_name};
 use crate::study::session::Session;
 use crate::study::wordings::WithMeans;
@@ -28,6 +28,8 @@ pub struct Replicating {
     pub base: Option<String>,
     /// The bond between prompts that are not independent of each other.
     pub unit: ClusterUnit,
+    /// Let intervals speak of other concepts too, whatever the experiment says.
+    pub generalises_concepts: bool,
     /// Databases of other machines, which stay as they are.
     pub others: Vec<PathBuf>,
 }
@@ -53,7 +55,8 @@ impl Session {
         let columns = columns.found;
         let conditions: Vec<Conditions<'_>> = columns.iter().map(Conditions::of).collect();
         let groups = groups(&conditions, replicating.base.as_deref())?.into_iter();
-        let groups = groups.map(|named| group(&conditions, &named, replicating.unit));
+        let (unit, are_random) = (replicating.unit, are_random(&columns, replicating)?);
+        let groups = groups.map(|named| group(&conditions, &named, unit, are_random));
         Ok(Replication {
             experiment: reference.experiment_name.clone(),
             metric: reference.key.metric.clone(),
@@ -93,13 +96,23 @@ impl<'c> Conditions<'c> {
     }
 
     /// Those of these names that are there.
-    fn read(&self, names: &[Named]) -> anyhow::Result<Vec<Estimates<'_>>> {
+    fn read(&self, names: &[Named], are_random: bool) -> anyhow::Result<Vec<Estimates<'_>>> {
         let places = names.iter();
         let places = places.filter_map(|named| self.names.iter().position(|it| it == named));
         places
-            .map(|place| self.with_means.read_one(self.store, place))
+            .map(|place| self.with_means.read_one(self.store, place, are_random))
             .collect()
     }
+}
+
+/// True if concepts are taken for random in all columns: the same question is asked in each.
+fn are_random(columns: &[Column<'_>], replicating: &Replicating) -> anyhow::Result<bool> {
+    let sets = columns
+        .iter()
+        .flat_map(|it| it.sets.iter().map(|set| (it.store, set)));
+    let says = sets.map(|(store, set)| is_generalised(store, set.key.experiment));
+    let says = says.collect::<anyhow::Result<Vec<bool>>>()?;
+    Ok(replicating.generalises_concepts || says.contains(&true))
 }
 
 /// The names of each base and of what is compared with it, then those of conditions that nothing is compared with; of the
@@ -127,6 +140,7 @@ fn group(
     columns: &[Conditions<'_>],
     names: &[Named],
     unit: ClusterUnit,
+    are_random: bool,
 ) -> anyhow::Result<ReplicatedGroup> {
     let mut reports = Vec::new();
     let mut whole: Vec<Vec<Estimates<'_>>> = Vec::new();
@@ -135,7 +149,7 @@ fn group(
             reports.push(None);
             continue;
         }
-        let found = column.read(names)?;
+        let found = column.read(names, are_random)?;
         reports.push(Some(report(column.store, &found, unit)?));
         if found.len() == names.len() {
             whole.push(found);

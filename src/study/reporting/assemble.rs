@@ -25,7 +25,7 @@ use crate::study::comparing::{
     condition_comparison, tests, trends,
 };
 use crate::study::drifting::model_drift;
-use crate::study::estimates::{Estimates, clusters, likely_texts, prompts};
+use crate::study::estimates::{Estimates, clusters, concepts_of, likely_texts, prompts};
 use crate::study::seeds::n_seeds;
 use crate::study::selecting::{bases, condition_name, numerics_note, other_similarities};
 use crate::study::session::Session;
@@ -43,7 +43,7 @@ pub(crate) fn assemble(
     reporting: &Reporting,
 ) -> anyhow::Result<ReportData> {
     let with_means = WithMeans::of(sets);
-    let found = with_means.read(store)?;
+    let found = with_means.read(store, reporting.generalises_concepts)?;
     let clusters = clusters(&found, reporting.unit);
     let matrices: Vec<Option<ConceptMatrix>> = found.iter().map(Estimates::matrix).collect();
     let conditions = found.iter().zip(&matrices).enumerate();
@@ -52,7 +52,9 @@ pub(crate) fn assemble(
     });
     let others = other_similarities(stored, sets);
     let others: Vec<WithMeans> = others.iter().map(|sets| WithMeans::of(sets)).collect();
-    let others = others.iter().map(|sets| Ok((sets, sets.read(store)?)));
+    let others = others
+        .iter()
+        .map(|sets| Ok((sets, sets.read(store, reporting.generalises_concepts)?)));
     let others = others.collect::<anyhow::Result<Vec<_>>>()?;
     let first = sets[0];
     let experiment = experiment(store, first)?;
@@ -69,6 +71,7 @@ pub(crate) fn assemble(
         enumeration: first.key.enumeration(),
         numerics_note: numerics_note(sets),
         cluster_unit: cluster_unit(reporting.unit).to_owned(),
+        concepts: concepts_of(&found),
         conditions: conditions.collect::<anyhow::Result<_>>()?,
         comparisons: comparisons(
             store,

@@ -22,6 +22,8 @@ pub struct Reporting {
     pub base: Option<String>,
     /// The bond between prompts that are not independent of each other.
     pub unit: ClusterUnit,
+    /// Let intervals speak of other concepts too, whatever the experiment says.
+    pub generalises_concepts: bool,
 }
 
 impl Session {

@@ -2,10 +2,13 @@
 //!
 //! Owns the two forms of evidence, one for each method. What comes of them, `scorer` says.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use itertools::Itertools as _;
 
 use crate::experiment::{Experiment, PromptPair};
 use crate::generation::{EnumerationParams, Method, RequestId};
+use crate::leakage::Concepts;
 use crate::store::{
     Comparison, FillerGeneration, ModelId, NumericsId, SamplingId, Source, Store, StoredEnumeration,
 };
@@ -57,6 +60,18 @@ pub(crate) struct Subject {
     pub(crate) evidence: Evidence,
     /// True if more is stored of the condition than is scored.
     pub(crate) is_partial: bool,
+    /// True if intervals speak of other concepts too.
+    pub(crate) generalises_concepts: bool,
+}
+
+/// The concepts of conditions of one experiment.
+pub(crate) fn concepts_of_subjects<'s>(subjects: impl Iterator<Item = &'s Subject>) -> Concepts {
+    let subjects: Vec<&Subject> = subjects.collect();
+    let concepts = subjects.iter().flat_map(|it| it.concepts().into_values());
+    Concepts {
+        n: concepts.unique().count(),
+        are_random: subjects.iter().any(|it| it.generalises_concepts),
+    }
 }
 
 impl Subject {
@@ -96,7 +111,22 @@ impl Subject {
             label: planned.prepared.label(),
             evidence,
             is_partial,
+            generalises_concepts: experiment.generalises_concepts(),
         })
+    }
+
+    /// The concept of each pair, by its place in the experiment.
+    pub(crate) fn concepts(&self) -> BTreeMap<usize, &str> {
+        let of_repeats = self.comparisons().iter();
+        let of_repeats = of_repeats.map(|it| (it.pair_idx, it.concept.as_str()));
+        let of_exact = match &self.evidence {
+            Evidence::Repeats(_) => &[][..],
+            Evidence::Exact(continuations) => &continuations.pairs,
+        };
+        let of_exact = of_exact
+            .iter()
+            .map(|it| (it.pair.pair_idx, it.pair.concept.as_str()));
+        of_repeats.chain(of_exact).collect()
     }
 
     /// The generations that are compared; none where continuations were enumerated.

@@ -260,15 +260,18 @@ fn grouped(members: &[&PairTexts<'_>], group: &Group<'_>, is_alone: bool) -> Gro
         return grouped;
     }
     let similarities = group.mean_similarities();
-    for (measured, row) in members.iter().zip(&similarities) {
-        let cells = members.iter().zip(row);
+    let rows = members.iter().zip(&similarities).zip(group.by_sibling());
+    for ((measured, row), siblings) in rows {
+        let of = |place: usize| siblings.iter().find(|(sibling, _)| *sibling == place);
+        let cells = members.iter().zip(row).enumerate();
         grouped
             .similarities
-            .extend(cells.map(|(held, &similarity)| ConceptSimilarity {
+            .extend(cells.map(|(place, (held, &similarity))| ConceptSimilarity {
                 pair_idx: measured.pair_idx,
                 held_pair_idx: held.pair_idx,
                 n_texts: held.test.len(),
                 similarity,
+                figures: of(place).map(|(_, figures)| *figures),
             }));
     }
     grouped.templates.push(TemplateSimilarities {

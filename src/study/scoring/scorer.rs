@@ -14,6 +14,7 @@ use crate::leakage::{
 };
 use crate::results::{Example, SimilarText, Texts};
 use crate::store::{Comparison, ConditionId, ConditionKey, NewLeak, Store};
+use crate::study::estimates::crossed;
 
 /// Leaks shown for each model.
 const N_EXAMPLES: usize = 3;
@@ -73,7 +74,7 @@ impl Scorer<'_> {
         let condition = store.register_condition(&key)?;
         store.save_exact_leaks(condition, &compared.new_leaks())?;
         save_grouped(store, condition, &grouped, subject.is_partial)?;
-        let pairs = with_specifics(compared.estimates(), &grouped);
+        let pairs = with_specifics(compared.estimates(), &grouped, subject)?;
         Ok(Scored {
             leak_rates: leak_rates(&pairs, &grouped.templates),
             diagnostics: Vec::new(),
@@ -105,7 +106,7 @@ impl Scorer<'_> {
             &fillers_of_repeats(&repeats.fillers),
         )?;
         save_grouped(store, condition, &grouped, subject.is_partial)?;
-        let pairs = with_specifics(estimates(&scored), &grouped);
+        let pairs = with_specifics(estimates(&scored), &grouped, subject)?;
         let places = striking_leaks(&pairs, N_EXAMPLES).into_iter();
         let examples =
             places.map(|place| example(&subject.label, &comparisons[place], &scored[place]));
@@ -180,13 +181,20 @@ fn save_grouped(
     Ok(())
 }
 
-/// Each estimate with its comparisons with other concepts.
-fn with_specifics(pairs: Vec<PairEstimate>, grouped: &Grouped) -> Vec<PairEstimate> {
+/// Each estimate with its comparisons with other concepts, and what it depends on where these are random.
+fn with_specifics(
+    pairs: Vec<PairEstimate>,
+    grouped: &Grouped,
+    subject: &Subject,
+) -> anyhow::Result<Vec<PairEstimate>> {
     let pairs = pairs.into_iter().map(|pair| {
         let specific = grouped.specifics.get(&pair.key()).copied();
         pair.with_specific(specific)
     });
-    pairs.collect()
+    match subject.generalises_concepts {
+        true => crossed(pairs.collect(), &subject.concepts(), &grouped.similarities),
+        false => Ok(pairs.collect()),
+    }
 }
 
 /// Returns the other causes that the verdicts may have; each verdict stands beside its comparison.

@@ -11,7 +11,7 @@ use itertools::Itertools as _;
 
 use super::encoders::{ByEncoder, joined};
 use super::encoding::{Encoding, similarity_text};
-use super::evidence::{Evidence, Repeats, Subject};
+use super::evidence::{Evidence, Repeats, Subject, concepts_of_subjects};
 use super::means::ForMeans;
 use super::scorer::{Scored, Scorer};
 use crate::generation::sampling_labels;
@@ -22,6 +22,7 @@ use crate::store::{
     ComparedModel, ComparedText, Comparison, IMPORTED_SEED, Source, Store, StoredExperiment,
 };
 use crate::study::asking::register_model;
+use crate::study::estimates::is_generalised;
 use crate::study::models::encoder::{
     EncoderFile, EncoderUse, open_encoder_for, refuse_same, stored_encoder, wanted_encoder,
 };
@@ -79,6 +80,8 @@ pub struct Scoring {
     pub layer: Option<u32>,
     /// How similarities are rounded before they are compared.
     pub rounding: Rounding,
+    /// Let intervals speak of other concepts too, whatever the experiments say.
+    pub generalises_concepts: bool,
 }
 
 impl Session {
@@ -88,7 +91,7 @@ impl Session {
     /// Where nothing is stored, and [`Interrupted`](crate::study::Interrupted).
     pub fn score(&self, db: &Path, scoring: &Scoring) -> anyhow::Result<Vec<Summary>> {
         let mut store = Store::open_existing(db)?;
-        let scorable = scorable(&store, scoring.experiment.as_deref())?;
+        let scorable = scorable(&store, scoring)?;
         let call = Call {
             scoring,
             session: self,
@@ -116,13 +119,16 @@ impl Session {
 }
 
 /// The experiments that are meant and have something to compare, by experiment and seed.
-fn scorable(store: &Store, name: Option<&str>) -> anyhow::Result<Vec<Scorable>> {
+fn scorable(store: &Store, scoring: &Scoring) -> anyhow::Result<Vec<Scorable>> {
     let mut found: Vec<Scorable> = Vec::new();
-    for experiment in selecting::experiments_named(store, name)? {
+    for experiment in selecting::experiments_named(store, scoring.experiment.as_deref())? {
+        let are_random = scoring.generalises_concepts || is_generalised(store, experiment.id)?;
         let models = store.compared_models(experiment.id)?.into_iter();
         let by_seed = models.into_group_map_by(|model| model.source.seed);
         for (seed, models) in by_seed.into_iter().sorted_by_key(|(seed, _)| *seed) {
-            let models = models.into_iter().map(|model| subject(store, model));
+            let models = models
+                .into_iter()
+                .map(|model| subject(store, model, are_random));
             found.push(Scorable {
                 experiment: experiment.clone(),
                 seed,
@@ -138,7 +144,11 @@ fn scorable(store: &Store, name: Option<&str>) -> anyhow::Result<Vec<Scorable>> 
     Ok(found)
 }
 
-fn subject(store: &Store, model: ComparedModel) -> anyhow::Result<(ComparedModel, Subject)> {
+fn subject(
+    store: &Store,
+    model: ComparedModel,
+    generalises_concepts: bool,
+) -> anyhow::Result<(ComparedModel, Subject)> {
     let subject = Subject {
         source: model.source,
         label: format!("{} {}", model.label, model.quantization),
@@ -147,6 +157,7 @@ fn subject(store: &Store, model: ComparedModel) -> anyhow::Result<(ComparedModel
             fillers: store.filler_generations(&model.source)?,
         }),
         is_partial: false,
+        generalises_concepts,
     };
     Ok((model, subject))
 }
@@ -354,6 +365,7 @@ fn new_summary(scorer: &Scorer<'_>, store: &Store, scorable: &Scorable) -> Summa
         n_control_repeats: n_of(|found| &found.control),
         seed: (!is_unknown).then_some(scorable.seed),
         n_seeds: 1,
+        concepts: concepts_of_subjects(scorable.models.iter().map(|(_, subject)| subject)),
         models: Vec::new(),
         wording_means: Vec::new(),
         enumeration: None,

@@ -151,6 +151,7 @@ fn by_category(found: Comparison, holm_p_value: f64) -> Comparison {
                     n_categories: 2,
                 },
                 holm_p_value,
+                is_for_these_concepts: false,
             }),
         }),
         ..found

@@ -4,7 +4,7 @@
 //! which bits per weight cannot tell apart.
 
 use super::parts::{
-    METHOD, dashed_words, figure_text, has_sweep, n_words, overall_rates, series, specific_rates,
+    dashed_words, figure_text, has_sweep, method, n_words, overall_rates, series, specific_rates,
     star_words, starred,
 };
 use super::rate::rates_table;
@@ -82,8 +82,9 @@ pub(super) fn leak_rate(data: &ReportData) -> Option<Chart> {
         })
     });
     let marks: Vec<Mark<'_>> = marks.collect();
+    let method = method(data);
     let caption = format!(
-        "Mean Leak-Rate in percent of each model file against its measured bits per weight. {} {}. {METHOD} {LINES}{}",
+        "Mean Leak-Rate in percent of each model file against its measured bits per weight. {} {}. {method} {LINES}{}",
         dashed_words(data),
         n_words(data),
         star_words(marks.iter().map(|mark| mark.condition))

@@ -5,7 +5,7 @@
 use super::parts::{has_specific, p_text, points, range};
 use super::{Chart, Table};
 use crate::leakage::{Comparison, Flips, Measure};
-use crate::report::columns::p_value_text;
+use crate::report::columns::{concepts_words, p_value_text};
 use crate::report::figure::{BarRow, Bars, DotRow, Dots, Figure, Scale, bars, dots};
 use crate::report::html::words::count;
 use crate::report::text::visible;
@@ -119,6 +119,11 @@ fn forest_caption(data: &ReportData, measure: Measure) -> String {
     let flips = n_draws.map_or("all sign flips of clusters".to_owned(), |n| {
         format!("{n} random sign flips of clusters, seed {} (all, where at most {N_EXACT_MAX} clusters differ)", data.making.flip_seed)
     });
+    let concepts = concepts_words(data.concepts);
+    let p_value = match data.concepts.are_random {
+        true => "Student’s t".to_owned(),
+        false => flips,
+    };
     let counts = |count: fn(&Comparison) -> usize| found().map(count).collect::<Vec<_>>();
     let prompts = range(counts(|it| it.n_prompts).into_iter(), "prompt pair");
     let clusters = range(counts(|it| it.n_clusters).into_iter(), "cluster");
@@ -141,7 +146,7 @@ fn forest_caption(data: &ReportData, measure: Measure) -> String {
     };
     format!(
         "Difference of {} to the base in percentage points, prompt by prompt: {how}. n = {prompts} {have}, in {clusters}; \
-         prompts that share a {} are one cluster. Intervals: 95 %, cluster-robust standard errors (CR2), Student’s t with Satterthwaite’s degrees of freedom. p: by {flips}, corrected after Holm over the comparisons with one base. {says}",
+         prompts that share a {} are one cluster. Intervals: 95 %, cluster-robust standard errors (CR2), Student’s t with Satterthwaite’s degrees of freedom. {concepts} p: by {p_value}, corrected after Holm over the comparisons with one base. {says}",
         Looks::of(measure).subject,
         data.cluster_unit
     )

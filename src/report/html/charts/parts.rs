@@ -5,14 +5,19 @@ use std::collections::BTreeSet;
 use itertools::Itertools as _;
 
 use crate::leakage::{LeakRate, Measure, SpecificRate};
-use crate::report::columns::{self, p_value_text};
+use crate::report::columns::{self, concepts_words, p_value_text};
 use crate::report::html::words::{count, enumeration_words};
 use crate::report::specific::range_of;
 use crate::report::text::visible;
 use crate::results::{ReportCondition, ReportData};
 
 /// How the intervals of rates are made; the source is in `stats`.
-pub(super) const METHOD: &str = "Intervals: 95 %, cluster-robust standard errors (CR2), Student’s t with Satterthwaite’s degrees of freedom; all pairs that share a control prompt are one cluster.";
+const METHOD: &str = "Intervals: 95 %, cluster-robust standard errors (CR2), Student’s t with Satterthwaite’s degrees of freedom; all pairs that share a control prompt are one cluster.";
+
+/// Says how intervals are computed and what they are for.
+pub(super) fn method(data: &ReportData) -> String {
+    format!("{METHOD} {}", concepts_words(data.concepts))
+}
 
 /// Returns the counts of the rates, such as `n = 1980 verdicts of 396 prompt pairs in each condition, in 76 clusters`.
 pub(super) fn n_words(data: &ReportData) -> String {

@@ -3,7 +3,7 @@
 //! Owns what they show and what is said under them.
 
 use super::parts::{
-    METHOD, categories, dashed_words, fifty_words, has_sweep, n_words, overall_rates, series,
+    categories, dashed_words, fifty_words, has_sweep, method, n_words, overall_rates, series,
     star_words, starred,
 };
 use super::{Chart, Table};
@@ -30,8 +30,9 @@ pub(super) fn by_condition(data: &ReportData) -> Option<Chart> {
         series: Vec::new(),
         groups: vec![(String::new(), rows)],
     };
+    let method = method(data);
     let caption = format!(
-        "Mean Leak-Rate in percent by condition, with its interval in parentheses. {} {}. {METHOD}",
+        "Mean Leak-Rate in percent by condition, with its interval in parentheses. {} {}. {method}",
         dashed_words(data),
         n_words(data)
     );
@@ -115,8 +116,9 @@ pub(super) fn by_category(data: &ReportData) -> Option<Chart> {
         series: Vec::new(),
         groups,
     };
+    let method = method(data);
     let caption = format!(
-        "Mean Leak-Rate in percent by category and condition, with its interval in parentheses. {} {}. {METHOD} \
+        "Mean Leak-Rate in percent by category and condition, with its interval in parentheses. {} {}. {method} \
          Fewer clusters lie behind a category than behind all together.",
         dashed_words(data),
         n_words(data)
@@ -199,8 +201,9 @@ pub(super) fn grid_of_sizes(data: &ReportData) -> Option<Chart> {
         cells: cells.collect(),
     };
     let table = grid_table(&plot);
+    let method = method(data);
     let caption = format!(
-        "Mean Leak-Rate in percent, and below it its interval, by model (smallest first) and label of quantization (most bits per weight first); blue is above 50 %, orange below, and a dash is a condition that was not run. {} {}. {METHOD}{}",
+        "Mean Leak-Rate in percent, and below it its interval, by model (smallest first) and label of quantization (most bits per weight first); blue is above 50 %, orange below, and a dash is a condition that was not run. {} {}. {method}{}",
         fifty_words(data, "The rate of 50 %"),
         n_words(data),
         star_words(conditions.iter().map(|(condition, _)| *condition))

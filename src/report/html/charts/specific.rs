@@ -5,7 +5,7 @@
 use itertools::Itertools as _;
 
 use super::parts::{
-    METHOD, categories, figure_text, p_text, range, short_names, specific_rates, star_words,
+    categories, figure_text, method, p_text, range, short_names, specific_rates, star_words,
 };
 use super::{Chart, Table};
 use crate::leakage::{Measure, PERMUTATIONS, SpecificRate};
@@ -43,9 +43,10 @@ pub(super) fn specificity(data: &ReportData) -> Option<Chart> {
             numbers: figure_text(row.rate, Measure::Specificity),
         }),
     };
+    let method = method(data);
     let caption = format!(
         "Specificity: how often a generation is closer to the concept of its own prompt than generations for other concepts in the same template are, in percent, \
-         with its interval in parentheses. The dashed line at 50 % is no leakage: it does not matter which concept is in the prompt. {}. {METHOD}{}{}",
+         with its interval in parentheses. The dashed line at 50 % is no leakage: it does not matter which concept is in the prompt. {}. {method}{}{}",
         n_words(data, &groups),
         p_words(&groups),
         named_words(data)
@@ -76,11 +77,12 @@ pub(super) fn parts_of_leak_rate(data: &ReportData) -> Option<Chart> {
             numbers: sum_text(row.rate),
         }),
     };
+    let method = method(data);
     let caption = format!(
         "Mean Leak-Rate = placebo + repetition + association, of the pairs that have siblings. Placebo: the same comparison with the control for generations whose \
          prompt held another concept, so it is no leakage. Repetition: what is added where a generation holds the concept or restates the prompt. Association: \
          what else this very concept adds. Each part begins where the one above it ends, and one to the left is negative; rounded parts need not add up exactly. \
-         Intervals are in the table. {}. {METHOD}{}",
+         Intervals are in the table. {}. {method}{}",
         n_words(data, &groups),
         named_words(data)
     );
