@@ -263,7 +263,7 @@ pub enum ClusterUnit {
     Template,
 }
 
-/// What intervals speak of besides prompts.
+/// The things that intervals speak of besides prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Generalise {
     /// Other concepts too.

@@ -40,7 +40,7 @@ struct ComponentsRow {
     measure: &'static str,
     template: f64,
     control_draws: f64,
-    /// What concepts share is found as a part of prompts too.
+    /// The part that concepts share is found as a part of prompts too.
     prompt: f64,
     test_draws: f64,
     concept: f64,

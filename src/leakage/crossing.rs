@@ -5,30 +5,13 @@
 //! concepts.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::estimate::PairEstimate;
+use super::estimate::{CrossedPair, PairEstimate};
 use super::measure::Measure;
 use super::specificity::SiblingFigures;
 use crate::stats::Crossing;
 
-/// The concepts that the figures of a pair depend on, over its repeats.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CrossedPair {
-    /// The number of its own concept, the same under all conditions.
-    pub concept: usize,
-    /// The numbers of its siblings' concepts, with the comparison with each.
-    pub siblings: Vec<(usize, SiblingFigures)>,
-}
-
 impl CrossedPair {
-    /// The number of a concept, by its name alone, so that it is the same under all conditions.
-    pub fn number(concept: &str) -> usize {
-        let mut hasher = DefaultHasher::new();
-        concept.hash(&mut hasher);
-        hasher.finish() as usize
-    }
-
     /// The change of a measure where the sibling of a concept is left out; None where no other is left.
     fn changes(&self, measure: Measure) -> Vec<(usize, Option<f64>)> {
         if measure == Measure::LeakRate {

@@ -4,12 +4,12 @@
 //! enumerated continuations one for each pair, with what is certain of it.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use super::crossing::CrossedPair;
 use super::exact::ExactLeak;
 use super::leak::Leak;
-use super::specificity::Specific;
+use super::specificity::{SiblingFigures, Specific};
 
 /// One repeat of a test prompt, compared with one of its control prompt.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +59,24 @@ pub struct ExactPair {
     pub control_prompt_idx: usize,
     /// The comparison.
     pub leak: ExactLeak,
+}
+
+/// The concepts that the figures of a pair depend on, over its repeats.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrossedPair {
+    /// The number of its own concept, the same under all conditions.
+    pub concept: usize,
+    /// The numbers of its siblings' concepts, with the comparison with each.
+    pub siblings: Vec<(usize, SiblingFigures)>,
+}
+
+impl CrossedPair {
+    /// The number of a concept, by its name alone, so that it is the same under all conditions.
+    pub fn number(concept: &str) -> usize {
+        let mut hasher = DefaultHasher::new();
+        concept.hash(&mut hasher);
+        hasher.finish() as usize
+    }
 }
 
 /// How probably a pair leaks.

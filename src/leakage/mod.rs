@@ -49,7 +49,6 @@ pub use comparison::{
     PairRates, SpecificComparison, Tests, compare_measures, compare_with_base, condition_rate,
     metric_agreement, pair_rates,
 };
-pub use crossing::CrossedPair;
 pub use design::{BestNumbers, Components, Design, RowCosts};
 pub use detection::{
     Detectable, POWER, PRIORS, concept_component, detectable, difference_components,
@@ -57,7 +56,7 @@ pub use detection::{
 pub use diagnostics::{DiagnosedPair, Diagnostics, Flaw, FlawCount, Side, diagnostics};
 pub use diversity::{Diversity, diversity};
 pub use echo::echoes;
-pub use estimate::{ExactPair, PairEstimate, ScoredPair, estimates};
+pub use estimate::{CrossedPair, ExactPair, PairEstimate, ScoredPair, estimates};
 pub use exact::{
     ExactLeak, LeakingText, TextDistribution, WeightedText, exact_leak, leaking_texts,
     scale_and_part,

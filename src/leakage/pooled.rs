@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use itertools::Itertools as _;
 
-use super::crossing::CrossedPair;
-use super::estimate::PairEstimate;
+use super::estimate::{CrossedPair, PairEstimate};
 use super::specificity::{SiblingFigures, Specific, mean};
 
 /// The estimates that a value must be known of, for its mean to be known.

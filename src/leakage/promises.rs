@@ -103,7 +103,7 @@ struct Sums {
     n: f64,
 }
 
-/// What was found in one experiment: by check, and the means where nothing depends on the concept.
+/// The findings in one experiment: by check, and the means where nothing depends on the concept.
 type Found = ([Option<bool>; CHECKS.len()], [f64; 2]);
 
 /// The shares among `n_simulations` experiments, each with four conditions of which the last differs, and one in which

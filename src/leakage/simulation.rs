@@ -12,8 +12,7 @@
 
 use std::sync::Arc;
 
-use super::crossing::CrossedPair;
-use super::estimate::PairEstimate;
+use super::estimate::{CrossedPair, PairEstimate};
 use super::specificity::{SiblingFigures, Specific};
 use crate::stats::{Draws, normal_cdf, normal_quantile};
 
@@ -146,7 +145,7 @@ impl SimulatedDesign {
         self.concepts != ConceptEffects::Absent
     }
 
-    /// What all conditions have in common.
+    /// The parts that all conditions have in common.
     pub(super) fn common(&self, draws: &mut Draws) -> Parts {
         let concept = if self.has_concepts() { CONCEPT[0] } else { 0.0 };
         self.parts([TEMPLATE[0], PROMPT[0] - concept, concept], draws)

@@ -163,7 +163,7 @@ pub fn degrees_of_freedom(cluster_sizes: &[usize]) -> f64 {
 struct Jackknife {
     sum: f64,
     n: f64,
-    /// What leaving out takes from sum and number, by cluster and second cluster.
+    /// The amount that leaving out takes from sum and number, by cluster and second cluster.
     taken: BTreeMap<(usize, usize), [f64; 2]>,
 }
 
