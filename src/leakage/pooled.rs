@@ -165,6 +165,28 @@ mod tests {
         assert_eq!(pooled(&[]), []);
     }
 
+    #[test]
+    fn concepts_are_random_in_a_mean_where_they_are_in_all_of_which_it_is() {
+        let crossed = |specificity: f64| {
+            let pair = estimate(0, 0, 1.0, specificity);
+            let figures = pair.specific.unwrap().siblings.unwrap();
+            let crossed = CrossedPair {
+                concept: 7,
+                siblings: vec![(9, figures)],
+            };
+            [PairEstimate {
+                crossed: Some(Arc::new(crossed)),
+                ..pair
+            }]
+        };
+        let found = pooled(&[&crossed(0.25), &crossed(0.75)]);
+        let of_pair = found[0].crossed.as_ref().unwrap();
+        let (sibling, figures) = of_pair.siblings[0];
+        assert_eq!((of_pair.concept, sibling, figures.specificity), (7, 9, 0.5));
+        let fixed = [estimate(0, 0, 1.0, 0.5)];
+        assert_eq!(pooled(&[&crossed(0.25), &fixed])[0].crossed, None);
+    }
+
     /// With one seed nothing is pooled but repeats, which every figure does.
     #[test]
     fn one_seed_alone_keeps_its_values() {

@@ -164,11 +164,9 @@ fn checked(design: &SimulatedDesign, treatments: &[bool], draws: &mut Draws) -> 
     let [base, other] = [BASE, OTHER].map(|[leak_rate, it]| SimulatedDesign::means(leak_rate, it));
     let common = design.common(draws);
     let conditions = [base, base, base, other].map(|it| design.condition(&common, it, draws));
-    let answers = conditions.each_ref().map(|it| {
-        design
-            .answers(it, true, treatments.contains(&true), draws)
-            .pairs
-    });
+    let is_crossed = treatments.contains(&true);
+    let mut answer = |it| design.answers(it, true, is_crossed, draws).pairs;
+    let answers = conditions.each_ref().map(&mut answer);
     let truths = conditions.each_ref().map(|it| design.truth(it));
     let (p_value, null) = null_findings(design, draws);
     let seed = draws.next_word();
@@ -268,8 +266,10 @@ fn null_findings(design: &SimulatedDesign, draws: &mut Draws) -> (Option<bool>, 
     // A share of 10 in 200, told from 11 in 200.
     let is_rejected = p_value.map(|p_value| p_value.value < 0.0525);
     let of = |measure| mean(&pairs, measure).map_or(0.0, |figure| figure.value);
-    let null = [Measure::LeakRate, Measure::Specificity].map(of);
-    (is_rejected, null)
+    (
+        is_rejected,
+        [Measure::LeakRate, Measure::Specificity].map(of),
+    )
 }
 
 fn trend(
@@ -309,19 +309,16 @@ fn differs_by_category(
 
 /// The mean of a measure over the pairs that have it.
 fn mean(pairs: &[PairEstimate], measure: Measure) -> Option<Figure> {
-    let pairs: Vec<&PairEstimate> = pairs
-        .iter()
-        .filter(|pair| measure.value(pair).is_some())
-        .collect();
+    let has_it = |pair: &&PairEstimate| measure.value(pair).is_some();
+    let pairs: Vec<&PairEstimate> = pairs.iter().filter(has_it).collect();
     let clusters: Vec<usize> = pairs.iter().map(|pair| pair.control_prompt_idx).collect();
     mean_of(&pairs, &clusters, measure)
 }
 
 fn clusters(pairs: &[PairEstimate]) -> Clusters {
     let clusters = pairs.iter();
-    clusters
-        .map(|pair| (pair.pair_idx, pair.control_prompt_idx))
-        .collect()
+    let clusters = clusters.map(|pair| (pair.pair_idx, pair.control_prompt_idx));
+    clusters.collect()
 }
 
 /// The tests of a p-value, without a margin and without categories.
@@ -495,110 +492,4 @@ fn differing(measure: Measure, difference: f64) -> Option<Means> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::leakage::compare_measures;
-
-    fn design(n_templates: usize, concepts: ConceptEffects) -> SimulatedDesign {
-        SimulatedDesign {
-            templates: SimulatedDesign::crossed(n_templates, 6),
-            n_repeats: Some([2, 2]),
-            concepts,
-        }
-    }
-
-    /// True if a share of `n` experiments is within four binomial standard errors of the true one: 1 in 16,000 is not.
-    fn is_near(share: f64, truth: f64, n: u32) -> bool {
-        (share - truth).abs() <= 4.0 * (truth * (1.0 - truth) / f64::from(n)).sqrt()
-    }
-
-    #[test]
-    fn promises_are_kept_where_concepts_are_alike() {
-        let n = 300;
-        let found =
-            kept_promises(&design(12, ConceptEffects::Absent), &[false], n, 1).swap_remove(0);
-        for (check, share) in CHECKS.iter().zip(&found.shares) {
-            let share = share.unwrap();
-            match check {
-                Check::Covers(_) => assert!(is_near(share, 0.95, n), "{check:?}: {share}"),
-                Check::Rejects(_) => assert!(share <= 0.1, "{check:?}: {share}"),
-            }
-        }
-        assert!((found.null_specificity - 50.0).abs() < 0.3, "{found:?}");
-        assert!((found.null_leak_rate - 58.0).abs() < 2.5, "{found:?}");
-    }
-
-    #[test]
-    fn other_concepts_are_covered_where_they_are_generalised_over_and_not_where_they_are_fixed() {
-        let n = 200;
-        let design = SimulatedDesign {
-            n_repeats: None,
-            ..design(30, ConceptEffects::OfAll)
-        };
-        let found = kept_promises(&design, &[false, true], n, 2);
-        let difference = CHECKS
-            .iter()
-            .position(|it| *it == Check::Covers("Δ specificity"));
-        let [fixed, generalised] = [0, 1].map(|it| found[it].shares[difference.unwrap()].unwrap());
-        assert!(fixed < 0.7, "{fixed}");
-        assert!(is_near(generalised, 0.95, n), "{generalised}");
-    }
-
-    /// As they were measured; the mean of 150 experiments is known to a tenth.
-    #[test]
-    fn differences_vary_as_was_measured() {
-        let design = SimulatedDesign {
-            templates: SimulatedDesign::crossed(32, 11),
-            n_repeats: Some([5, 5]),
-            concepts: ConceptEffects::OfAll,
-        };
-        let (found, concept) = simulated_components(&design, Measure::LeakRate, 40, 1);
-        let near = |found: f64, measured: f64| (found / measured - 1.0).abs() < 0.15;
-        assert!(
-            near(found.cluster_repeat, 0.101) && near(found.residual, 0.299),
-            "{found:?}"
-        );
-        assert!((0.0..0.02).contains(&found.cluster), "{found:?}");
-        assert!((0.005..0.02).contains(&found.prompt), "{found:?}");
-        assert!((0.0..0.01).contains(&concept), "{concept}");
-    }
-
-    #[test]
-    fn a_plan_keeps_its_promise() {
-        let design = design(16, ConceptEffects::Absent);
-        let found = plan_promise(&design, &design, Measure::Specificity, [10, 40], 3).unwrap();
-        assert!((found.power - 0.8).abs() < 0.12, "{found:?}");
-    }
-
-    #[test]
-    fn swapped_conditions_negate_every_difference() {
-        let design = design(8, ConceptEffects::Absent);
-        for are_crossed in [false, true] {
-            let mut draws = Draws::new(3);
-            let common = design.common(&mut draws);
-            let other = SimulatedDesign::means(0.7, 0.65);
-            let [base, other] = [base_means(), other].map(|means| {
-                let condition = design.condition(&common, means, &mut draws);
-                design
-                    .answers(&condition, true, are_crossed, &mut draws)
-                    .pairs
-            });
-            let (clusters, tests) = (clusters(&base), without_margin(1));
-            let there = compare_measures(&base, &[&other], &clusters, tests).swap_remove(0);
-            let back = compare_measures(&other, &[&base], &clusters, tests).swap_remove(0);
-            let mut both = vec![(there.leak_rate.unwrap(), back.leak_rate.unwrap())];
-            let back = back.specific.unwrap();
-            for (measure, there) in there.specific.unwrap().all() {
-                both.push((there.clone(), back.by(measure).clone()));
-            }
-            assert_eq!(both.len(), 1 + Measure::COMPARED.len());
-            for (there, back) in both {
-                assert!((there.difference + back.difference).abs() < 1e-9);
-                assert!((there.p_value.value - back.p_value.value).abs() < 1e-9);
-                let (there, back) = (there.interval.unwrap(), back.interval.unwrap());
-                assert!((there.lower + back.upper).abs() < 1e-9);
-                assert!((there.upper + back.lower).abs() < 1e-9);
-            }
-        }
-    }
-}
+mod tests;

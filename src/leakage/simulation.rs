@@ -30,9 +30,6 @@ const SEEN: f64 = 0.043;
 /// The variance of the difference of two texts as a concept sees them.
 const DRAWS: f64 = 2.0 * (TEXT + SEEN);
 
-/// The categories of templates, which take turns.
-const CATEGORIES: [&str; 2] = ["one", "other"];
-
 /// How concepts differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConceptEffects {
@@ -248,8 +245,8 @@ impl SimulatedDesign {
 
     /// The repeats of the prompts that are compared in a verdict.
     fn sides(&self, verdict: u32) -> [u32; 2] {
-        self.n_repeats
-            .map_or([0; 2], |numbers| numbers.map(|n| verdict % n as u32))
+        let numbers = self.n_repeats.unwrap_or([1; 2]);
+        numbers.map(|n| verdict % n as u32)
     }
 
     /// The answers under a condition: an estimate for each row, or one for each pair where `are_averaged`; with what
@@ -462,7 +459,7 @@ fn estimate(pair_idx: usize, repeat_idx: u32, template: usize, row: &Row) -> Pai
         pair_idx,
         repeat_idx,
         sides: [repeat_idx; 2],
-        category: CATEGORIES[template % CATEGORIES.len()].to_owned(),
+        category: (template % 2).to_string(),
         control_prompt_idx: template,
         leak_probability: row.leak,
         tie_probability: 0.0,

@@ -97,6 +97,40 @@ fn each_column_is_the_comparison_of_its_seed() {
     }
 }
 
+/// The columns and what is pooled of them speak of other concepts where they are asked to.
+#[test]
+fn concepts_are_generalised_over_in_each_column_and_in_what_is_pooled() {
+    let env = with_seeds(&[1, 2]);
+    let [fixed, random] = ["", "--generalise concepts"].map(|flag| document(&env, flag));
+    assert_eq!(fixed["concepts"]["are"], "fixed");
+    assert_eq!(random["concepts"]["are"], "random");
+    let compared = env.seep("compare a b --seed 2 --generalise concepts --format json");
+    let compared = compared.ok().json();
+    let by = difference(&random, "mean_leak_rate");
+    let expected = &compared["comparisons"][0]["difference"]["interval"];
+    assert_eq!(&by["columns"][1]["interval"], expected);
+    let pooled = |found: &Value| -> Vec<Value> {
+        let conclusions = found["conclusions"].as_array().unwrap().iter();
+        conclusions.map(|it| it["pooled"].clone()).collect()
+    };
+    let [fixed, random] = [fixed, random].map(|found| pooled(&found));
+    assert_ne!(fixed, random);
+    for (fixed, random) in fixed.iter().zip(&random) {
+        let width = |of: &Value| {
+            let [lower, upper] =
+                ["lower", "upper"].map(|end| of["interval"][end].as_f64().unwrap());
+            upper - lower
+        };
+        assert_eq!(value(fixed), value(random));
+        assert!(width(random) >= width(fixed), "{random} {fixed}");
+    }
+    let table = replicate(&env, "--generalise concepts").ok().stdout;
+    assert!(
+        table.contains("for other concepts like the 3 here"),
+        "{table}"
+    );
+}
+
 /// With as many repeats under each seed the pooled difference is the mean of the differences.
 #[test]
 fn three_seeds_are_pooled_pair_by_pair() {

@@ -184,7 +184,7 @@ fn concepts_are_fixed_unless_they_are_generalised_over() {
 #[test]
 fn differences_of_generalised_concepts_are_tested_by_t() {
     let env = TestEnv::with_tiny_models();
-    env.write("x.yaml", &experiment(5).text());
+    env.experiment(&experiment(5).models(&["a.gguf", "b.gguf"]));
     env.seep("run x.yaml").ok();
     let compare = |flag: &str| env.seep(&format!("compare a b {flag}")).ok();
     let (fixed, random) = (compare("").stdout, compare("--generalise concepts").stdout);
@@ -192,7 +192,7 @@ fn differences_of_generalised_concepts_are_tested_by_t() {
     assert!(random.contains("p: by Student's t"), "{random}");
     let json = |flag: &str| compare(&format!("--format json {flag}")).json();
     let (fixed, random) = (json(""), json("--generalise concepts"));
-    let difference = |of: &Value| number(&of["comparisons"][0], "points");
+    let difference = |of: &Value| number(&of["comparisons"][0]["difference"], "points");
     assert_eq!(difference(&fixed), difference(&random));
     assert_eq!(random["concepts"]["are"], "random");
     // An earlier version stored no comparison with each sibling.

@@ -455,7 +455,7 @@ fn top_level() {
      --> x.yaml:2:1
       |
     2 | repeats: 3
-      | ^^^^^^^ expected one of: name, question, prompt, prompts, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, concepts, concept_families, fillers, templates, pairs, extends
+      | ^^^^^^^ expected one of: name, question, prompt, prompts, sampling, models, embedding_model, embedding_models, gpu_layers, date, margin, generalise, concepts, concept_families, fillers, templates, pairs, extends
       |
       = hint: `repeats` belongs under `sampling`
     ");

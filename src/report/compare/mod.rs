@@ -3,6 +3,7 @@
 //! Owns `ComparisonReport`, plain data that the command puts together, and its two renderings. It reads no database
 //! and computes no statistic.
 
+mod categories;
 mod cells;
 pub(super) mod conclusions;
 mod json;

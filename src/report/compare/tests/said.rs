@@ -167,7 +167,14 @@ fn a_difference_that_depends_on_the_category_is_told_by_it() {
     assert!(depends.ends_with(expected), "{depends}");
     let expected = " There is no sign that the difference of specificity depends on the category (Holm p 0.300).";
     assert!(not.ends_with(expected), "{not}");
+    let mut these = by_category(none(), 0.3);
+    let test = these.by_category.as_mut().unwrap().test.as_mut();
+    test.unwrap().is_for_these_concepts = true;
+    let these = said(none(), Some([these, none(), none()]), 2);
+    let expected = "(Holm p 0.300, for these very concepts).";
+    assert!(these.ends_with(expected), "{these}");
     let mut report = ladder();
+    report.concepts.are_random = true;
     let found = report.comparisons[0].comparison.take().unwrap();
     report.comparisons[0].comparison = Some(by_category(found, 0.04));
     let table = comparison_table(&report);
@@ -175,6 +182,7 @@ fn a_difference_that_depends_on_the_category_is_told_by_it() {
         "qwen:Q4_K_M         color-to-other   +12.9 (+9.9 to +15.9)               none          none       709         27",
         "                    Holm p                           0.040               none          none",
         "The difference of the Mean Leak-Rate depends on the category (Holm p 0.040): +12.9 in color-to-other,",
+        "That test takes concepts as they are: it is for these concepts, not for others.",
     ] {
         assert!(table.contains(expected), "{expected:?} is not in\n{table}");
     }
