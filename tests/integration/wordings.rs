@@ -215,7 +215,10 @@ fn like_is_compared_with_like() {
 fn wordings_and_their_means_are_replicated() {
     let env = ran(&[PLAIN, BRIEF]);
     env.seep("run x.yaml --seed 2").ok();
-    let found = env.seep("replicate tiny --base a:F32 --format json").ok().json();
+    let found = env
+        .seep("replicate tiny --base a:F32 --format json")
+        .ok()
+        .json();
     let rows = items(&found["conclusions"]).iter();
     let rows = rows.filter(|it| it["figure"] == "mean_leak_rate" && it["base"].is_string());
     let rows: Vec<&Value> = rows.collect();
