@@ -90,10 +90,10 @@ pub struct ExperimentArgs {
     /// Only N test prompts, spread evenly over templates and concepts, with their controls.
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Repeats of each prompt, instead of the experiment's number.
+    /// Repeats of each test prompt, instead of the experiment's number; those of controls change in the same ratio.
     #[arg(long, value_name = "N")]
     pub repeats: Option<u32>,
-    /// Repeats of each control prompt, instead of the experiment's number; as many as of test prompts unless either is given.
+    /// Repeats of each control prompt, instead of the experiment's number.
     #[arg(long, value_name = "N")]
     pub control_repeats: Option<u32>,
     /// Seed of the draws, instead of the experiment's.

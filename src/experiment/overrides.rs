@@ -86,6 +86,7 @@ impl Experiment {
             if !(1..=REPEATS_MAX).contains(&n_repeats) {
                 return Err(OverrideError::Repeats(n_repeats));
             }
+            self.n_control_repeats = self.control_repeats_beside(n_repeats);
             self.n_repeats = n_repeats;
         }
         if let Some(n_repeats) = overrides.control_repeats {
@@ -103,6 +104,18 @@ impl Experiment {
             None => {}
         }
         Ok(self)
+    }
+
+    /// The control repeats that go with other repeats in the same ratio as now; where none is a whole number, those of now.
+    fn control_repeats_beside(&self, n_repeats: u32) -> Option<u32> {
+        let now = self.n_control_repeats?;
+        let (control, test) = (u64::from(now), u64::from(self.n_repeats));
+        let wanted = control * u64::from(n_repeats);
+        let in_ratio = wanted.is_multiple_of(test).then_some(wanted / test);
+        let in_ratio = in_ratio.and_then(|wanted| u32::try_from(wanted).ok());
+        in_ratio
+            .filter(|wanted| *wanted <= REPEATS_MAX)
+            .or(Some(now))
     }
 
     fn set_control_repeats(&mut self, n_repeats: u32) -> Result<(), OverrideError> {

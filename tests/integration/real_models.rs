@@ -23,7 +23,7 @@ use crate::harness::{TestEnv, checkout_shelf};
 use crate::record::{Rows, assert_part, assert_same};
 
 /// Enough prompts and repeats for two groups, so that an interruption falls between them.
-const WHOLE: &str = "--limit 16 --repeats 20";
+const WHOLE: &str = "--limit 16 --repeats 20 --control-repeats 20";
 const COSINE_MIN: f64 = 0.9999;
 
 /// Real models take both cores and some memory, and llama.cpp is initialised once, so one test has them at a time.

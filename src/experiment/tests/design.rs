@@ -156,3 +156,18 @@ fn shipped_designs_are_even() {
     }
     assert_eq!(shipped("suite/all.yaml").pairs().len(), 2160);
 }
+
+#[test]
+fn other_repeats_keep_the_ratio_of_controls() {
+    let counts = |control: &str, repeats: u32| {
+        let text = GOOD.replace("repeats: 5", &format!("repeats: 5\n  {control}"));
+        let overrides = Overrides {
+            repeats: Some(repeats),
+            ..Overrides::default()
+        };
+        let experiment = load(&text).unwrap().with_overrides(&overrides);
+        experiment.map(|it| (it.repeat_counts().test, it.repeat_counts().control))
+    };
+    assert_eq!(counts("control_repeats: 15", 2).unwrap(), (2, 6));
+    assert_eq!(counts("control_repeats: 1", 10).unwrap(), (10, 2));
+}

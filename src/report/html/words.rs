@@ -188,7 +188,9 @@ fn caution_sentences(data: &ReportData) -> Vec<String> {
     let mut sentences = Vec::new();
     // Continuations that are enumerated hang on no draw but those of tails.
     if let (Some(seed), None) = (data.seed, data.enumeration) {
-        sentences.push(seen_words(data.n_seeds, seed, &data.experiment.name));
+        // The page shows no marks of code.
+        let seen = seen_words(data.n_seeds, seed, &data.experiment.name);
+        sentences.push(seen.replace('`', ""));
     }
     sentences.push(format!(
         "The intervals speak of prompts like these, of the models and sampling values of this experiment, and of nothing else. {}",
