@@ -23,7 +23,7 @@ use crate::harness::{TestEnv, checkout_shelf};
 use crate::record::{Rows, assert_part, assert_same};
 
 /// Enough prompts and repeats for two groups, so that an interruption falls between them.
-const WHOLE: &str = "--limit 16 --repeats 20 --control-repeats 20";
+const WHOLE: &str = "--limit 16 --repeats 20";
 const COSINE_MIN: f64 = 0.9999;
 
 /// Real models take both cores and some memory, and llama.cpp is initialised once, so one test has them at a time.
@@ -65,9 +65,9 @@ impl Colors {
         fetch("smollm2-135m-instruct", "Q4_1");
         fetch("all-minilm-l6-v2", "F32");
         let env = TestEnv::empty();
-        let colors = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/colors.yaml");
+        let colors = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/colors-full.yaml");
         let text = format!(
-            "name: colors-small\nextends: {}\nmodels:\n  - {{name: smollm2-135m-instruct, quantizations: [Q4_1]}}\n",
+            "name: colors-small\nextends: {}\nconcepts: [yellow, red, purple, green, blue, pink, black, white, brown, orange, gray]\nconcept_families: {{}}\nmodels:\n  - {{name: smollm2-135m-instruct, quantizations: [Q4_1]}}\n",
             colors.display()
         );
         env.write("x.yaml", &text);
