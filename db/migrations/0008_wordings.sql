@@ -43,7 +43,8 @@ CREATE UNIQUE INDEX conditions_by_key ON conditions (
     ifnull(max_rows_per_prompt, 0), ifnull(n_tail_draws, 0), numerics_id, embedding_model_id, signature
 );
 
--- The wording is in the primary key, so the table is made anew.
+-- The wording is in the primary key, so the table is made anew. It stands among the columns of that key, which come first:
+-- else `PRAGMA integrity_check` of SQLite 3.40 takes columns for others in a table without row ids.
 CREATE TABLE old_run_models AS SELECT * FROM run_models;
 
 DROP TABLE run_models;
@@ -52,6 +53,7 @@ CREATE TABLE run_models (
     run_id               INTEGER NOT NULL REFERENCES runs (id),
     model_id             INTEGER NOT NULL REFERENCES models (id),
     sampling_id          INTEGER NOT NULL REFERENCES samplings (id),
+    wording_id           INTEGER NOT NULL DEFAULT 0 REFERENCES wordings (id),
     sampling_label       TEXT NOT NULL,
     preset               TEXT,
     schedule             TEXT NOT NULL,
@@ -73,11 +75,15 @@ CREATE TABLE run_models (
     sample_ms            INTEGER NOT NULL CHECK (sample_ms >= 0),
     total_ms             INTEGER NOT NULL CHECK (total_ms >= 0),
     numerics_id          INTEGER REFERENCES numerics (id),
-    wording_id           INTEGER NOT NULL DEFAULT 0 REFERENCES wordings (id),
     PRIMARY KEY (run_id, model_id, sampling_id, wording_id)
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO run_models SELECT old_run_models.*, 0 FROM old_run_models;
+INSERT INTO run_models
+SELECT
+    run_id, model_id, sampling_id, 0, sampling_label, preset, schedule, backend, device, n_gpu_layers, tokenizer, determinism,
+    logit_difference_max, n_generated, n_reused, n_failed, n_prefill_tokens, n_decode_rows, n_padding_rows, self_check_ms,
+    prefill_ms, decode_ms, sample_ms, total_ms, numerics_id
+FROM old_run_models;
 
 DROP TABLE old_run_models;
 

@@ -231,6 +231,26 @@ mod tests {
         rows.unwrap().map(Result::unwrap).collect()
     }
 
+    /// Else `PRAGMA integrity_check` of SQLite 3.40, which many systems have, says of a healthy table without row ids that
+    /// values are missing.
+    #[test]
+    fn a_primary_key_comes_first_in_tables_without_row_ids() {
+        let connection = migrated(MIGRATIONS);
+        let tables = strings(
+            &connection,
+            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND wr",
+        );
+        assert!(tables.contains("leaks"));
+        for table in tables {
+            let sql = format!(
+                "SELECT count(*) FROM pragma_table_info('{table}') WHERE pk > 0 AND cid >=
+                     (SELECT count(*) FROM pragma_table_info('{table}') WHERE pk > 0)"
+            );
+            let n_behind: i64 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+            assert_eq!(n_behind, 0, "{table}");
+        }
+    }
+
     #[test]
     fn every_column_is_documented() {
         let connection = migrated(MIGRATIONS);
