@@ -77,8 +77,7 @@ pub enum StopRule {
 
 /// The numbers of generations of test and of control prompts, of which one divides the other.
 ///
-/// Verdict k of a pair compares the test generation k modulo `test` with the control generation k modulo `control`, up to
-/// the larger of both numbers: each generation of a prompt counts equally often.
+/// Each generation counts equally often in the verdicts of a pair: see [`RepeatCounts::verdicts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RepeatCounts {
     /// Of each test prompt, at least 1.
@@ -88,11 +87,35 @@ pub struct RepeatCounts {
 }
 
 impl RepeatCounts {
-    /// Each generation beside the one of the same number, however many there are.
-    pub const EQUAL: Self = Self {
-        test: u32::MAX,
-        control: u32::MAX,
-    };
+    /// The most rounds of verdicts: beyond these, more comparisons of the same generations hardly narrow an interval.
+    const ROUNDS_MAX: u32 = 5;
+
+    /// As many of both.
+    pub fn equal(n: u32) -> Self {
+        Self {
+            test: n,
+            control: n,
+        }
+    }
+
+    /// Which test and which control generation each verdict of a pair compares, both from 0.
+    ///
+    /// In the first round verdict k compares the test generation k modulo `test` with the control generation k modulo
+    /// `control`, as many as there are of the more frequent kind: of equal numbers, generations of the same number, as
+    /// published rates do. Each further round shifts the control generations by one, until every generation met every
+    /// one or there were five rounds. The mean over all rounds estimates the same as that over the first, with less luck.
+    pub fn verdicts(self) -> impl Iterator<Item = [u32; 2]> {
+        let n_of_round = self.test.max(self.control);
+        (0..self.n_verdicts()).map(move |verdict| {
+            let (round, k) = (verdict / n_of_round, verdict % n_of_round);
+            [k % self.test, (k + round) % self.control]
+        })
+    }
+
+    /// How many these are.
+    pub fn n_verdicts(self) -> u32 {
+        self.test.max(self.control) * self.test.min(self.control).min(Self::ROUNDS_MAX)
+    }
 
     /// The larger number less what keeps it from being a multiple of the smaller one.
     pub fn rounded_down(self) -> Self {
@@ -273,6 +296,8 @@ impl Answer for Enumeration {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn context(draws: DrawMethod) -> RequestContext {
@@ -291,6 +316,26 @@ mod tests {
             seed: u64::MAX,
             schedule: "strict-pad8-vbf16".to_owned(),
         }
+    }
+
+    /// Of few repeats every test generation meets every control generation, of many each meets as many.
+    #[test]
+    fn verdicts_compare_each_generation_equally_often_and_no_two_twice() {
+        for (test, control, n_each) in [(5, 5, 5), (5, 15, 15), (4, 2, 2), (1, 3, 3), (10, 10, 5)] {
+            let counts = RepeatCounts { test, control };
+            let verdicts: Vec<[u32; 2]> = counts.verdicts().collect();
+            assert_eq!(verdicts.len(), counts.n_verdicts() as usize);
+            let distinct: HashSet<[u32; 2]> = verdicts.iter().copied().collect();
+            assert_eq!(distinct.len(), verdicts.len());
+            for (side, n, n_each) in [(0, test, n_each), (1, control, n_each * test / control)] {
+                for repeat in 0..n {
+                    let found = verdicts.iter().filter(|verdict| verdict[side] == repeat);
+                    assert_eq!(found.count(), n_each as usize, "{test} {control}");
+                }
+            }
+        }
+        let first: Vec<[u32; 2]> = RepeatCounts::equal(3).verdicts().take(4).collect();
+        assert_eq!(first, [[0, 0], [1, 1], [2, 2], [0, 1]]);
     }
 
     /// SHA-256 of the lines as builds before schema 7 wrote them, by Python's `hashlib`: what they stored is found again.

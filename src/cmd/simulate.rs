@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Status;
 use super::output::print;
 use crate::cli::{Format, SimulateArgs};
+use crate::generation::RepeatCounts;
 use crate::leakage::{
     CHECKS, Check, ConceptEffects, KeptPromises, Measure, SimulatedDesign, kept_promises,
     plan_promise, simulated_components,
@@ -23,7 +24,7 @@ const N_FOR_COMPONENTS: u32 = 400;
 struct Named {
     name: &'static str,
     templates: Vec<Vec<usize>>,
-    n_repeats: Option<[usize; 2]>,
+    n_repeats: Option<RepeatCounts>,
 }
 
 #[derive(Serialize)]
@@ -43,6 +44,7 @@ struct ComponentsRow {
     /// The part that concepts share is found as a part of prompts too.
     prompt: f64,
     test_draws: f64,
+    single_comparisons: f64,
     concept: f64,
 }
 
@@ -95,10 +97,11 @@ fn designs() -> Vec<Named> {
     let few = [15, 11, 10, 10, 1, 1, 1].map(|n_concepts| crossed(1, n_concepts));
     let published = [crossed(20, 33), few.concat()].concat();
     let blocks = SimulatedDesign::blocks_of_three;
-    let five = Some([5, 5]);
+    let five = Some(RepeatCounts::equal(5));
+    let ten = Some(RepeatCounts::equal(10));
     vec![
         named("32 x 11", crossed(32, 11), five),
-        named("110 x 3 of 11", blocks(), Some([5, 15])),
+        named("110 x 3 of 11", blocks(), ten),
         named("published", published, five),
         named("8 x 11", crossed(8, 11), five),
         named("12 x 11", crossed(12, 11), five),
@@ -142,6 +145,7 @@ fn components(measured: &Named, args: &SimulateArgs) -> Vec<ComponentsRow> {
             control_draws: found.cluster_repeat,
             prompt: found.prompt,
             test_draws: found.residual,
+            single_comparisons: found.interaction,
             concept,
         }
     });
@@ -264,6 +268,7 @@ fn components_table(rows: &[ComponentsRow]) -> String {
         "control draws",
         "prompt",
         "test draws",
+        "single comparisons",
         "of prompt: concept",
     ];
     let rows = rows.iter().map(|row| {
@@ -272,6 +277,7 @@ fn components_table(rows: &[ComponentsRow]) -> String {
             row.control_draws,
             row.prompt,
             row.test_draws,
+            row.single_comparisons,
             row.concept,
         ];
         let cells = figures.map(|figure| format!("{figure:.4}"));

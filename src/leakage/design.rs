@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::measure::Measure;
-use crate::stats::VarianceComponents;
+use crate::generation::RepeatCounts;
+use crate::stats::{Repeats, VarianceComponents};
 
 /// Repeats of test prompts that are tried.
 const TESTS_MAX: u32 = 40;
@@ -29,8 +30,8 @@ pub struct Design {
     pub templates: Vec<usize>,
     /// The test prompts of each other control.
     pub others: Vec<usize>,
-    /// The repeats of each test and of each control prompt, of which one number divides the other.
-    pub n_repeats: [u32; 2],
+    /// The repeats of each test and of each control prompt.
+    pub n_repeats: RepeatCounts,
 }
 
 /// The best numbers for the Leak-Rate, each with the others as they are, not rounded; None where any number is as good.
@@ -59,7 +60,7 @@ impl Design {
     /// Rows that are evaluated.
     pub fn rows(&self, costs: RowCosts) -> f64 {
         let of = |n_repeats: f64| costs.prompt + n_repeats * costs.draw;
-        let [n_test, n_control] = self.repeats();
+        let [n_test, n_control] = self.n_repeats.both();
         let clusters = self.templates.iter().chain(&self.others);
         let rows = clusters.map(|size| *size as f64 * of(n_test) + of(n_control));
         rows.sum()
@@ -70,7 +71,7 @@ impl Design {
         self.templates.iter().sum::<usize>() as f64 / self.templates.len() as f64
     }
 
-    fn with_repeats(&self, n_repeats: [u32; 2]) -> Self {
+    fn with_repeats(&self, n_repeats: RepeatCounts) -> Self {
         Self {
             n_repeats,
             ..self.clone()
@@ -78,8 +79,8 @@ impl Design {
     }
 
     /// The repeats as numbers to reckon with.
-    pub fn repeats(&self) -> [f64; 2] {
-        self.n_repeats.map(f64::from)
+    pub fn repeats(&self) -> Repeats {
+        self.n_repeats.into()
     }
 
     /// Components that were found in this design, as they are in another one.
@@ -98,6 +99,7 @@ impl Design {
         };
         VarianceComponents {
             residual: part * components.residual,
+            interaction: part * components.interaction,
             ..*components
         }
     }
@@ -128,7 +130,7 @@ impl Design {
         n_concepts_max: usize,
     ) -> Self {
         let most = self.rows(costs);
-        let of_concepts = |repeats: [u32; 2]| {
+        let of_concepts = |repeats: RepeatCounts| {
             (2..=n_concepts_max).filter_map(move |n_concepts| {
                 let one = |n_templates: usize| Self {
                     templates: vec![n_concepts; n_templates],
@@ -153,7 +155,7 @@ impl Design {
 
     /// The best numbers by formulas, for the Leak-Rate with these components.
     pub fn best_numbers(&self, found: &VarianceComponents, costs: RowCosts) -> BestNumbers {
-        let [n_test, n_control] = self.repeats();
+        let [n_test, n_control] = self.n_repeats.both();
         let of = |n_repeats: f64| costs.prompt + n_repeats * costs.draw;
         let n_concepts = self.n_concepts();
         let control = found.cluster_repeat + found.prompt_control / n_concepts;
@@ -169,11 +171,28 @@ impl Design {
 }
 
 /// All numbers of repeats of which one divides the other.
-fn repeat_counts() -> impl Iterator<Item = [u32; 2]> {
-    let both =
-        (1..=TESTS_MAX).flat_map(|test| (1..=CONTROLS_MAX).map(move |control| (test, control)));
-    both.filter(|(test, control)| test % control == 0 || control % test == 0)
-        .map(|(test, control)| [test, control])
+fn repeat_counts() -> impl Iterator<Item = RepeatCounts> {
+    let counts = (1..=TESTS_MAX)
+        .flat_map(|test| (1..=CONTROLS_MAX).map(move |control| RepeatCounts { test, control }));
+    counts.filter(|counts| counts.divide())
+}
+
+impl RepeatCounts {
+    /// Both numbers, to reckon with.
+    fn both(self) -> [f64; 2] {
+        [self.test, self.control].map(f64::from)
+    }
+}
+
+impl From<RepeatCounts> for Repeats {
+    fn from(counts: RepeatCounts) -> Self {
+        let [test, control] = counts.both();
+        Self {
+            test,
+            control,
+            compared: counts.n_verdicts().into(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -193,6 +212,7 @@ mod tests {
             prompt: 100.0,
             prompt_control: 0.0,
             residual: 2990.0,
+            interaction: 0.0,
         }
     }
 
@@ -200,7 +220,7 @@ mod tests {
         Design {
             templates: vec![n_concepts; n_templates],
             others: Vec::new(),
-            n_repeats: [test, control],
+            n_repeats: RepeatCounts { test, control },
         }
     }
 
@@ -227,7 +247,7 @@ mod tests {
         let repeats = present.with_best_repeats(&known, COSTS);
         assert!(repeats.rows(COSTS) <= present.rows(COSTS));
         let numbers = repeats.best_numbers(&components(), COSTS);
-        let ratio = repeats.repeats()[1] / repeats.repeats()[0];
+        let ratio = repeats.repeats().control / repeats.repeats().test;
         let expected = numbers.control_ratio.unwrap();
         assert!((expected - 11.0 * (1010.0f64 / 2990.0).sqrt()).abs() < 1e-9);
         // Three and twenty-seven: whole numbers of which one divides the other.
@@ -237,7 +257,7 @@ mod tests {
         let numbers = best.best_numbers(&components(), COSTS);
         let (found, expected) = (best.n_concepts(), numbers.concepts.unwrap());
         assert!((found - expected).abs() < 1.5, "{found} {expected}");
-        let (found, expected) = (best.repeats()[0], numbers.repeats.unwrap());
+        let (found, expected) = (best.repeats().test, numbers.repeats.unwrap());
         assert!((found - expected).abs() < 4.0, "{found} {expected}");
         let variance = |design: &Design| present.badness(design, &known);
         assert!(variance(&best) <= variance(&repeats));
@@ -255,7 +275,7 @@ mod tests {
         )]
         .into();
         let best = design(32, 3, 5, 15).with_best_repeats(&known, COSTS);
-        assert_eq!(best.n_repeats[1], 1);
-        assert!(best.n_repeats[0] > 5);
+        assert_eq!(best.n_repeats.control, 1);
+        assert!(best.n_repeats.test > 5);
     }
 }

@@ -9,8 +9,8 @@ use super::estimate::{PairEstimate, in_both};
 use super::figure::LEVEL;
 use super::measure::Measure;
 use crate::stats::{
-    Observation, VarianceComponents, crossed_component, detectable_difference, opposed_components,
-    variance_components,
+    Observation, Repeats, VarianceComponents, crossed_component, detectable_difference,
+    opposed_components, variance_components,
 };
 
 /// The power of which is spoken: the probability to find a difference of that size.
@@ -33,6 +33,7 @@ pub const PRIORS: [(Measure, VarianceComponents); 3] = [
             prompt: 839.0,
             prompt_control: 0.0,
             residual: 2916.0,
+            interaction: 0.0,
         },
     ),
     (
@@ -44,6 +45,7 @@ pub const PRIORS: [(Measure, VarianceComponents); 3] = [
             prompt: 640.0,
             prompt_control: 0.0,
             residual: 1519.0,
+            interaction: 0.0,
         },
     ),
     (
@@ -55,6 +57,7 @@ pub const PRIORS: [(Measure, VarianceComponents); 3] = [
             prompt: 688.0,
             prompt_control: 0.0,
             residual: 1927.0,
+            interaction: 0.0,
         },
     ),
 ];
@@ -137,11 +140,11 @@ fn differences(
 /// Returns the smallest difference that a design with clusters of these sizes can find in one of `n_comparisons`
 /// comparisons with the same base.
 ///
-/// `n_repeats` are those of test and of control prompts. There is at least one prompt, repeat and comparison.
+/// There is at least one prompt and comparison.
 pub fn detectable(
     components: &VarianceComponents,
     cluster_sizes: &[usize],
-    n_repeats: [f64; 2],
+    n_repeats: Repeats,
     n_comparisons: usize,
 ) -> Detectable {
     let standard_error = components.variance(cluster_sizes, n_repeats).sqrt();
@@ -229,7 +232,7 @@ mod tests {
     #[test]
     fn the_prior_promises_what_scipy_finds() {
         let sizes = [vec![33; 20], vec![15, 11, 10, 10, 1, 1, 1]].concat();
-        let found = detectable(&PRIORS[0].1, &sizes, [5.0; 2], 3);
+        let found = detectable(&PRIORS[0].1, &sizes, Repeats::matched(5.0), 3);
         assert!(
             (found.standard_error - 4.834444921500075).abs() < 1e-9,
             "{found:?}"
@@ -238,7 +241,13 @@ mod tests {
             (found.points.unwrap() - 16.701422247759005).abs() < 1e-9,
             "{found:?}"
         );
-        assert_eq!(detectable(&PRIORS[0].1, &[7], [5.0; 2], 1).points, None);
-        assert_eq!(detectable(&PRIORS[0].1, &[1; 6], [1.0; 2], 1).points, None);
+        assert_eq!(
+            detectable(&PRIORS[0].1, &[7], Repeats::matched(5.0), 1).points,
+            None
+        );
+        assert_eq!(
+            detectable(&PRIORS[0].1, &[1; 6], Repeats::matched(1.0), 1).points,
+            None
+        );
     }
 }

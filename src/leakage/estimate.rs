@@ -185,13 +185,19 @@ pub(super) mod tests {
     use itertools::Itertools as _;
 
     use super::*;
+    use crate::generation::RepeatCounts;
     use crate::leakage::Rounding;
     use crate::leakage::exact::{TextDistribution, WeightedText, exact_leak};
 
-    /// The mean verdict on the generations of a test prompt and of its control, `x > y`, each number modulo those that there are.
+    fn counts(tests: &[usize], controls: &[usize]) -> RepeatCounts {
+        let [test, control] = [tests, controls].map(|side| side.len() as u32);
+        RepeatCounts { test, control }
+    }
+
+    /// The mean verdict on the generations of a test prompt and of its control, `x > y`.
     fn paired_mean(tests: &[usize], controls: &[usize]) -> f64 {
-        let verdicts = (0..tests.len().max(controls.len())).map(|k| {
-            match tests[k % tests.len()].cmp(&controls[k % controls.len()]) {
+        let verdicts = counts(tests, controls).verdicts().map(|[test, control]| {
+            match tests[test as usize].cmp(&controls[control as usize]) {
                 Ordering::Greater => 1.0,
                 Ordering::Equal => 0.5,
                 Ordering::Less => 0.0,
@@ -237,7 +243,7 @@ pub(super) mod tests {
             assert!((mean - probability).abs() < 1e-12, "{mean}");
             let expected = of_control / control as f64
                 + of_test / test as f64
-                + rest / test.max(control) as f64;
+                + rest / (test * control) as f64;
             assert!(
                 (variance - expected).abs() < 1e-12,
                 "{variance} is not {expected}"

@@ -5,7 +5,7 @@
 //! A. Dutta et al., "Accuracy is Not All You Need" (arXiv 2407.09141, 2024).
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::hash::Hash;
 
 use itertools::Itertools as _;
 
@@ -15,7 +15,7 @@ use super::estimate::{PairEstimate, ScoredPair, in_both};
 use super::leak::Leak;
 use crate::stats::Interval;
 
-/// How the verdicts of one condition became those of another, in repeats of prompt pairs.
+/// How the verdicts of one condition became those of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Flips {
     /// From leak to no leak.
@@ -26,15 +26,6 @@ pub struct Flips {
     pub n_ties_changed: usize,
     /// The same verdict.
     pub n_unchanged: usize,
-}
-
-/// The flips of one repeat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RepeatFlips {
-    /// The repeat, from 0.
-    pub repeat_idx: u32,
-    /// Its flips.
-    pub flips: Flips,
 }
 
 /// A pair whose leak probability is another one under another condition.
@@ -56,16 +47,6 @@ impl Flips {
         self.n_to_no_leak + self.n_to_leak + self.n_ties_changed + self.n_unchanged
     }
 
-    /// The flips of all repeats together.
-    pub fn total(repeats: &[RepeatFlips]) -> Self {
-        repeats.iter().fold(Self::default(), |sum, repeat| Self {
-            n_to_no_leak: sum.n_to_no_leak + repeat.flips.n_to_no_leak,
-            n_to_leak: sum.n_to_leak + repeat.flips.n_to_leak,
-            n_ties_changed: sum.n_ties_changed + repeat.flips.n_ties_changed,
-            n_unchanged: sum.n_unchanged + repeat.flips.n_unchanged,
-        })
-    }
-
     fn count(&mut self, from: Leak, to: Leak) {
         *match (from, to) {
             (from, to) if from == to => &mut self.n_unchanged,
@@ -76,19 +57,15 @@ impl Flips {
     }
 }
 
-/// The flips from `base` to `other`, by repeat: each repeat of a pair is compared with the same repeat.
-pub fn count_flips(base: &[ScoredPair], other: &[ScoredPair]) -> Vec<RepeatFlips> {
-    let mut repeats: BTreeMap<u32, Flips> = BTreeMap::new();
+/// The flips from `base` to `other`: each verdict on a pair is compared with that on the same repeats of its prompts.
+pub fn count_flips(base: &[ScoredPair], other: &[ScoredPair]) -> Flips {
+    let mut flips = Flips::default();
     let both = in_both(base, other, ScoredPair::key).into_iter();
     // Not where the repeats of one condition are paired otherwise.
     for (from, to) in both.filter(|(from, to)| from.sides == to.sides) {
-        let flips = repeats.entry(from.repeat_idx).or_default();
         flips.count(from.leak, to.leak);
     }
-    let repeats = repeats.into_iter();
-    repeats
-        .map(|(repeat_idx, flips)| RepeatFlips { repeat_idx, flips })
-        .collect()
+    flips
 }
 
 /// The share of different verdicts among any two repeats of the same pair that share no generation, 0 to 1: what sampling
@@ -96,16 +73,26 @@ pub fn count_flips(base: &[ScoredPair], other: &[ScoredPair]) -> Vec<RepeatFlips
 ///
 /// None where no pair has two repeats of both prompts.
 pub fn repeat_disagreement(pairs: &[ScoredPair]) -> Option<f64> {
-    let by_pair = pairs.iter().into_group_map_by(|pair| pair.pair_idx);
-    let any_two = by_pair
-        .values()
-        .flat_map(|of| of.iter().tuple_combinations());
-    let (mut n_different, mut n) = (0, 0);
-    for (a, b) in any_two.filter(|(a, b)| a.sides[0] != b.sides[0] && a.sides[1] != b.sides[1]) {
-        n += 1;
-        n_different += usize::from(a.leak != b.leak);
-    }
+    let all = any_two(pairs, |pair| pair.pair_idx);
+    // No two share both.
+    let of_test = any_two(pairs, |pair| (pair.pair_idx, pair.sides[0]));
+    let of_control = any_two(pairs, |pair| (pair.pair_idx, pair.sides[1]));
+    let [n_different, n] = [0, 1].map(|it| all[it] - of_test[it] - of_control[it]);
     (n > 0).then(|| n_different as f64 / n as f64)
+}
+
+/// How many combinations of two verdicts that agree in `key` have different verdicts, and how many there are.
+fn any_two<K: Hash + Eq>(pairs: &[ScoredPair], key: impl Fn(&ScoredPair) -> K) -> [usize; 2] {
+    let n_of_two = |n: usize| n * n.saturating_sub(1) / 2;
+    let counts = pairs.iter().counts_by(|pair| (key(pair), pair.leak));
+    let n_equal: usize = counts.into_values().map(n_of_two).sum();
+    let n: usize = pairs
+        .iter()
+        .counts_by(key)
+        .into_values()
+        .map(n_of_two)
+        .sum();
+    [n - n_equal, n]
 }
 
 /// At most `n_max` pairs whose leak probability changed, those that changed most and in one direction first.
@@ -199,34 +186,26 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn flips_are_counted_by_repeat_and_direction() {
+    fn flips_are_counted_by_direction() {
         let (base, other) = (
             verdicts(&["LLT", "NNL", "NT"]),
             verdicts(&["NLL", "LNT", "LT", "L"]),
         );
-        let repeats = count_flips(&base, &other);
-        let counts: Vec<_> = repeats
-            .iter()
-            .map(|repeat| {
-                let flips = repeat.flips;
-                (
-                    repeat.repeat_idx,
-                    flips.n_to_no_leak,
-                    flips.n_to_leak,
-                    flips.n_ties_changed,
-                    flips.n_unchanged,
-                )
-            })
-            .collect();
-        assert_eq!(counts, [(0, 1, 2, 0, 0), (1, 0, 0, 0, 3), (2, 0, 0, 2, 0)]);
-        let total = Flips::total(&repeats);
-        assert_eq!((total.n(), total.n_ties_changed), (8, 2));
-        let back = Flips::total(&count_flips(&other, &base));
-        assert_eq!(
-            (back.n_to_leak, back.n_to_no_leak),
-            (total.n_to_no_leak, total.n_to_leak)
-        );
-        assert_eq!(count_flips(&base, &[]), []);
+        let there = Flips {
+            n_to_no_leak: 1,
+            n_to_leak: 2,
+            n_ties_changed: 2,
+            n_unchanged: 3,
+        };
+        assert_eq!(count_flips(&base, &other), there);
+        assert_eq!(there.n(), 8);
+        let back = Flips {
+            n_to_no_leak: 2,
+            n_to_leak: 1,
+            ..there
+        };
+        assert_eq!(count_flips(&other, &base), back);
+        assert_eq!(count_flips(&base, &[]), Flips::default());
     }
 
     #[test]

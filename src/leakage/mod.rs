@@ -62,7 +62,7 @@ pub use exact::{
     scale_and_part,
 };
 pub use figure::Figure;
-pub use flips::{ChangedPair, Flips, RepeatFlips, changed_pairs, count_flips, repeat_disagreement};
+pub use flips::{ChangedPair, Flips, changed_pairs, count_flips, repeat_disagreement};
 pub use group::{ComparedRepeats, Group, GroupText, HeldPrompt, MeasuredConcept};
 pub use judges::{Choice, JudgeAgreement, JudgedItem, JudgedRate, judge_agreement};
 pub use kind::{ClusterUnit, Concepts, RateKind};

@@ -15,6 +15,7 @@ use super::measure::Measure;
 use super::simulation::{Answers, ConceptEffects, Condition, Means, SimulatedDesign, Truth};
 use super::specific_rate::mean_of;
 use super::trends::{LeakTrend, leak_trends};
+use crate::generation::RepeatCounts;
 use crate::stats::{
     Draws, Interval, Permutations, SignFlips, VarianceComponents, permutation_p_value,
     slope_weights,
@@ -368,10 +369,11 @@ pub fn simulated_components(
             found.prompt,
             found.prompt_control,
             found.residual,
+            found.interaction,
             of_concepts,
         ]
     });
-    let found: Vec<[f64; 6]> = found.collect();
+    let found: Vec<[f64; 7]> = found.collect();
     // Squared points are ten thousandths.
     let mean = |of: usize| {
         found.iter().map(|it| it[of]).sum::<f64>() / f64::from(n_simulations) / 10_000.0
@@ -382,8 +384,9 @@ pub fn simulated_components(
         prompt: mean(2),
         prompt_control: mean(3),
         residual: mean(4),
+        interaction: mean(5),
     };
-    (components, mean(5))
+    (components, mean(6))
 }
 
 /// The mean product of the differences, whose true mean is 0, of two pairs of the same concept in different templates.
@@ -442,9 +445,7 @@ pub fn plan_promise(
     seed: u64,
 ) -> Option<PlanPromise> {
     let sizes: Vec<usize> = planned.templates.iter().map(Vec::len).collect();
-    let n_repeats = planned
-        .n_repeats
-        .map_or([1.0; 2], |it| it.map(|n| n as f64));
+    let n_repeats = planned.n_repeats.unwrap_or(RepeatCounts::equal(1)).into();
     let plans = (0..n_plans).into_par_iter().map(|plan| {
         let mut draws = Draws::new(seed.wrapping_mul(1_000_003).wrapping_add(plan.into()));
         let [base, other] = pair_of_conditions(stored, [base_means(); 2], false, &mut draws);

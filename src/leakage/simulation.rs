@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::estimate::{CrossedPair, PairEstimate};
 use super::specificity::{SiblingFigures, Specific};
+use crate::generation::RepeatCounts;
 use crate::stats::{Draws, normal_cdf, normal_quantile};
 
 /// The variance of the part of templates: common to conditions, and of each condition.
@@ -46,8 +47,8 @@ pub enum ConceptEffects {
 pub struct SimulatedDesign {
     /// The concepts of each template, which has a control prompt of its own.
     pub templates: Vec<Vec<usize>>,
-    /// Repeats of test and of control prompts, each at least 1; None where probabilities are exact.
-    pub n_repeats: Option<[usize; 2]>,
+    /// Repeats of test and of control prompts; None where probabilities are exact.
+    pub n_repeats: Option<RepeatCounts>,
     /// How concepts differ.
     pub concepts: ConceptEffects,
 }
@@ -243,10 +244,9 @@ impl SimulatedDesign {
         }
     }
 
-    /// The repeats of the prompts that are compared in a verdict.
-    fn sides(&self, verdict: u32) -> [u32; 2] {
-        let numbers = self.n_repeats.unwrap_or([1; 2]);
-        numbers.map(|n| verdict % n as u32)
+    /// The repeats that each verdict compares; one where probabilities are exact.
+    fn verdicts(&self) -> impl Iterator<Item = [u32; 2]> {
+        self.n_repeats.unwrap_or(RepeatCounts::equal(1)).verdicts()
     }
 
     /// The answers under a condition: an estimate for each row, or one for each pair where `are_averaged`; with what
@@ -269,15 +269,18 @@ impl SimulatedDesign {
                 None => Seen::exact(condition, template, concepts),
             };
             for pair in 0..concepts.len() {
-                let rows = seen.rows(pair);
+                let rows = seen.rows(pair, self.verdicts());
                 let mean = averaged(&rows);
                 let crossed = are_crossed.then(|| Arc::new(crossed(concepts, pair, &mean)));
                 let rows = if are_averaged { vec![mean] } else { rows };
-                let estimates = (0..).zip(rows).map(|(repeat_idx, row)| PairEstimate {
-                    sides: self.sides(repeat_idx),
-                    crossed: crossed.clone(),
-                    ..estimate(first_pair + pair, repeat_idx, template, &row)
-                });
+                let verdicts = (0..).zip(self.verdicts());
+                let estimates = verdicts
+                    .zip(rows)
+                    .map(|((repeat_idx, sides), row)| PairEstimate {
+                        sides,
+                        crossed: crossed.clone(),
+                        ..estimate(first_pair + pair, repeat_idx, template, &row)
+                    });
                 answers.pairs.extend(estimates);
             }
             first_pair += concepts.len();
@@ -343,7 +346,7 @@ impl Seen {
         condition: &Condition,
         template: usize,
         concepts: &[usize],
-        [n_tests, n_controls]: [usize; 2],
+        n_repeats: RepeatCounts,
         draws: &mut Draws,
     ) -> Self {
         let (of_text, of_seen) = (TEXT.sqrt(), (12.0 * SEEN).sqrt());
@@ -353,7 +356,7 @@ impl Seen {
             let seen = (0..n_concepts).map(|_| text + of_seen * (draws.next_uniform() - 0.5));
             seen.collect()
         };
-        let controls = (0..n_controls).map(|_| text(0.0)).collect();
+        let controls = (0..n_repeats.control).map(|_| text(0.0)).collect();
         let tests = concepts.iter().enumerate().map(|(place, concept)| {
             let [any, own] = condition.means_of(template, place, *concept);
             let test = |_| {
@@ -361,7 +364,7 @@ impl Seen {
                 seen[place] += own;
                 seen
             };
-            (0..n_tests).map(test).collect()
+            (0..n_repeats.test).map(test).collect()
         });
         Self::Drawn {
             tests: tests.collect(),
@@ -375,8 +378,8 @@ impl Seen {
         Self::Exact(means.collect())
     }
 
-    /// The rows of a pair: test and control texts in turn, as many as there are of the more frequent kind.
-    fn rows(&self, pair: usize) -> Vec<Row> {
+    /// The rows of a pair: for each verdict the test and the control text that it compares.
+    fn rows(&self, pair: usize, verdicts: impl Iterator<Item = [u32; 2]>) -> Vec<Row> {
         match self {
             Self::Exact(means) => {
                 let sd = DRAWS.sqrt();
@@ -397,9 +400,9 @@ impl Seen {
                         siblings.map(|of| above(text[pair], of, pair)).collect()
                     })
                     .collect();
-                let row = |row: usize| {
-                    let control = controls[row % controls.len()][pair];
-                    let test = row % own.len();
+                let row = |[test, control]: [u32; 2]| {
+                    let control = controls[control as usize][pair];
+                    let test = test as usize;
                     let leaks = |held: &[Vec<f64>]| f64::from(u8::from(held[test][pair] > control));
                     let siblings = others(tests, pair).zip(&specific[test]);
                     Row {
@@ -407,7 +410,7 @@ impl Seen {
                         siblings: siblings.map(|(of, above)| [leaks(of), *above]).collect(),
                     }
                 };
-                (0..own.len().max(controls.len())).map(row).collect()
+                verdicts.map(row).collect()
             }
         }
     }
@@ -503,98 +506,4 @@ fn crossed(concepts: &[usize], pair: usize, mean: &Row) -> CrossedPair {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::leakage::Measure;
-
-    /// The true values, and the means over many experiments with drawn texts and with exact probabilities.
-    fn values(concepts: ConceptEffects) -> [[f64; 3]; 3] {
-        let design = |n_repeats| SimulatedDesign {
-            templates: SimulatedDesign::crossed(10, 5),
-            n_repeats,
-            concepts,
-        };
-        let measures = [
-            Measure::LeakRate,
-            Measure::SpecificLeakage,
-            Measure::Specificity,
-        ];
-        let means = SimulatedDesign::means(0.6, 0.55);
-        let mut draws = Draws::new(1);
-        let n = 300;
-        let mut sums = [[0.0; 3]; 3];
-        for _ in 0..n {
-            let drawn = design(Some([2, 3]));
-            let common = drawn.common(&mut draws);
-            let condition = drawn.condition(&common, means, &mut draws);
-            let truth = drawn.truth(&condition);
-            let truth = [truth.leak_rate, truth.specific_leakage, truth.specificity];
-            let by = |design: &SimulatedDesign, draws: &mut Draws| {
-                let pairs = design.answers(&condition, true, false, draws).pairs;
-                let mean = |measure: Measure| {
-                    let values = pairs.iter().filter_map(|pair| measure.value(pair));
-                    values.sum::<f64>() / pairs.len() as f64
-                };
-                measures.map(mean)
-            };
-            let found = [truth, by(&drawn, &mut draws), by(&design(None), &mut draws)];
-            for (sums, found) in sums.iter_mut().zip(found) {
-                for (sum, found) in sums.iter_mut().zip(found) {
-                    *sum += found / f64::from(n);
-                }
-            }
-        }
-        sums
-    }
-
-    #[test]
-    fn true_values_are_those_that_experiments_have_on_average() {
-        for concepts in [
-            ConceptEffects::Absent,
-            ConceptEffects::OfThese,
-            ConceptEffects::OfAll,
-        ] {
-            let [truth, drawn, exact] = values(concepts);
-            for ((truth, drawn), exact) in truth.iter().zip(drawn).zip(exact) {
-                // Five standard errors of the Leak-Rate of all experiments.
-                assert!(
-                    (truth - drawn).abs() < 0.015,
-                    "{concepts:?}: {truth} {drawn}"
-                );
-                assert!(
-                    (truth - exact).abs() < 0.015,
-                    "{concepts:?}: {truth} {exact}"
-                );
-            }
-        }
-    }
-
-    /// Means that are asked for are the true ones.
-    #[test]
-    fn means_are_those_asked_for() {
-        let design = SimulatedDesign {
-            templates: SimulatedDesign::blocks_of_three(),
-            n_repeats: None,
-            concepts: ConceptEffects::Absent,
-        };
-        let mut draws = Draws::new(1);
-        let common = design.common(&mut draws);
-        let means = SimulatedDesign::means(0.62, 0.57);
-        let truth = design.truth(&design.condition(&common, means, &mut draws));
-        assert!((truth.leak_rate - 0.62).abs() < 1e-9);
-        assert!((truth.specificity - 0.57).abs() < 1e-9);
-    }
-
-    #[test]
-    fn every_two_concepts_meet_equally_often_in_blocks() {
-        let blocks = SimulatedDesign::blocks_of_three();
-        let meet = |a: usize, b: usize| {
-            let both = |block: &&Vec<usize>| block.contains(&a) && block.contains(&b);
-            blocks.iter().filter(both).count()
-        };
-        assert_eq!(blocks.len(), 110);
-        for (a, b) in (0..11).flat_map(|a| (0..a).map(move |b| (a, b))) {
-            assert_eq!(meet(a, b), 6, "{a} {b}");
-        }
-    }
-}
+mod tests;

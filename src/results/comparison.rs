@@ -3,7 +3,7 @@
 use super::{DriftSummary, LikelyText, PairPrompts};
 use crate::generation::EnumerationParams;
 use crate::leakage::{
-    Claim, Comparison, Concepts, ConditionRate, ExactRate, Leak, LeakTrend, Measure, RepeatFlips,
+    Claim, Comparison, Concepts, ConditionRate, ExactRate, Flips, Leak, LeakTrend, Measure,
     SpecificComparison, SpecificRate, SpreadDifference,
 };
 use crate::stats::Interval;
@@ -112,8 +112,8 @@ pub struct ConditionComparison {
     pub spread: Option<SpreadDifference>,
     /// How far the next-token distributions lie apart; None where they are not stored.
     pub drift: Option<DriftSummary>,
-    /// The flips of the base's verdicts, by repeat; empty where continuations were enumerated.
-    pub flips: Vec<RepeatFlips>,
+    /// The flips of the base's verdicts; none where continuations were enumerated.
+    pub flips: Flips,
     /// The pairs that changed most, at most one of each cluster.
     pub changed: Vec<ChangedText>,
     /// The same difference by other metrics and encoders that the database has.

@@ -1,10 +1,10 @@
 //! The causes by which clustered, repeated measurements vary, so that a design not yet run can be judged.
 //!
-//! Owns five variance components and the standard error that a design would have with them. A value
+//! Owns six variance components and the standard error that a design would have with them. A value
 //! belongs to a cluster, to a prompt within it and to a repeat of that prompt and one of the control, and is taken as the
 //! sum of a constant and of independent effects of the cluster, of the control's repeat within the cluster (prompts that
-//! share a control prompt share its generations), of the prompt, of the prompt's repeat, and of the control's repeat as
-//! this prompt is compared with it.
+//! share a control prompt share its generations), of the prompt, of the prompt's repeat, of the control's repeat as
+//! this prompt is compared with it, and of both repeats together.
 //!
 //! The components are found from the mean product of two values' deviations from the mean of all, over
 //! the pairs that share their prompt and one of both repeats, their prompt only, their cluster and control's repeat, their
@@ -46,6 +46,30 @@ pub struct VarianceComponents {
     pub prompt_control: f64,
     /// Of a prompt's repeats, and of single values where these cannot be told apart.
     pub residual: f64,
+    /// Of single values: of a prompt's repeat and one of the control together.
+    pub interaction: f64,
+}
+
+/// Numbers of draws that the mean of a prompt's values is over, each at least 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Repeats {
+    /// Repeats of the prompt.
+    pub test: f64,
+    /// Repeats of its control.
+    pub control: f64,
+    /// Values: two repeats each.
+    pub compared: f64,
+}
+
+impl Repeats {
+    /// So many of both, compared one by one.
+    pub fn matched(n: f64) -> Self {
+        Self {
+            test: n,
+            control: n,
+            compared: n,
+        }
+    }
 }
 
 /// Number of pairs of values, and the sum of the products of each two.
@@ -134,10 +158,11 @@ pub fn opposed_components(observations: &[Observation]) -> Option<VarianceCompon
         let distinct: BTreeSet<_> = observations.iter().map(key).collect();
         distinct.len() as f64 / prompts.len() as f64
     };
-    let n_repeats = [
-        n_each(|o| (o.prompt, o.repeat)),
-        n_each(|o| (o.prompt, o.control_repeat)),
-    ];
+    let n_repeats = Repeats {
+        test: n_each(|o| (o.prompt, o.repeat)),
+        control: n_each(|o| (o.prompt, o.control_repeat)),
+        compared: observations.len() as f64 / prompts.len() as f64,
+    };
     let cut = components.variance(&sizes, n_repeats);
     let found = uncut.variance(&sizes, n_repeats).max(0.0);
     Some(if found < cut {
@@ -185,13 +210,14 @@ impl Unshared {
     fn uncut(&self) -> VarianceComponents {
         let prompt_and_residual = self.repeat.unwrap_or(self.cluster);
         let cluster_repeat = self.cluster - prompt_and_residual;
-        let (draws, prompt_control) = self.draws(cluster_repeat);
+        let [prompt_control, residual, interaction] = self.draws(cluster_repeat);
         VarianceComponents {
             cluster: self.nothing - self.cluster,
             cluster_repeat,
-            prompt: prompt_and_residual - draws,
+            prompt: prompt_and_residual - prompt_control - residual - interaction,
             prompt_control,
-            residual: draws - prompt_control,
+            residual,
+            interaction,
         }
     }
 
@@ -199,32 +225,38 @@ impl Unshared {
     fn within(&self, within: f64) -> VarianceComponents {
         let prompt_and_residual = self.repeat.map_or(within, |found| found.min(within));
         let cluster_repeat = within - prompt_and_residual;
-        let (draws, prompt_control) = self.draws(cluster_repeat);
-        let draws = draws.clamp(0.0, prompt_and_residual);
-        let prompt_control = prompt_control.clamp(0.0, draws);
+        let draws = self.draws(cluster_repeat);
+        let all = draws.iter().sum::<f64>().clamp(0.0, prompt_and_residual);
+        let prompt_control = draws[0].clamp(0.0, all);
+        let residual = draws[1].clamp(0.0, all - prompt_control);
         VarianceComponents {
             cluster: 0.0,
             cluster_repeat,
-            prompt: prompt_and_residual - draws,
+            prompt: prompt_and_residual - all,
             prompt_control,
-            residual: draws - prompt_control,
+            residual,
+            interaction: all - prompt_control - residual,
         }
     }
 
-    /// The part of draws besides the control's in all prompts of a cluster, and of it the control's in a single prompt.
-    fn draws(&self, cluster_repeat: f64) -> (f64, f64) {
+    /// The components of draws besides the control's in all prompts of a cluster: of the control's in a single prompt,
+    /// of the prompt's, and of both together.
+    fn draws(&self, cluster_repeat: f64) -> [f64; 3] {
         match (self.prompt, self.test, self.control) {
-            (Some(prompt), Some(test), _) => {
-                let draws = prompt - cluster_repeat;
-                (draws, draws - (prompt - test))
-            }
+            (Some(prompt), Some(test), Some(control)) => [
+                prompt - cluster_repeat - control,
+                prompt - test,
+                control - (prompt - test),
+            ],
+            (Some(prompt), Some(test), None) => [test - cluster_repeat, prompt - test, 0.0],
             (Some(prompt), None, own) => {
                 let draws = prompt - cluster_repeat;
-                (draws, own.map_or(0.0, |own| draws - own))
+                let own = own.unwrap_or(draws);
+                [draws - own, own, 0.0]
             }
             // Of one repeat of the prompt its luck is a part of the prompt, of one of the control its luck too.
-            (None, Some(test), _) => (test - cluster_repeat, test - cluster_repeat),
-            (None, None, own) => (own.unwrap_or(0.0), 0.0),
+            (None, Some(test), _) => [test - cluster_repeat, 0.0, 0.0],
+            (None, None, own) => [0.0, own.unwrap_or(0.0), 0.0],
         }
     }
 }
@@ -255,6 +287,7 @@ impl VarianceComponents {
             prompt: part * self.prompt,
             prompt_control: part * self.prompt_control,
             residual: part * self.residual,
+            interaction: part * self.interaction,
         }
     }
 
@@ -264,26 +297,27 @@ impl VarianceComponents {
     pub fn standard_error(&self, cluster_sizes: &[usize], n_repeats: u32) -> f64 {
         let n: usize = cluster_sizes.iter().sum();
         assert!(n > 0 && n_repeats > 0, "a design measures something");
-        self.variance(cluster_sizes, [f64::from(n_repeats); 2])
+        self.variance(cluster_sizes, Repeats::matched(n_repeats.into()))
             .sqrt()
     }
 
     /// The variance of that mean with so many repeats of each prompt and of each control.
-    pub fn variance(&self, cluster_sizes: &[usize], n_repeats: [f64; 2]) -> f64 {
+    pub fn variance(&self, cluster_sizes: &[usize], n_repeats: Repeats) -> f64 {
         self.parts(cluster_sizes, n_repeats).sum()
     }
 
     /// The part of each component in that variance.
-    pub fn parts(&self, cluster_sizes: &[usize], n_repeats: [f64; 2]) -> Self {
+    pub fn parts(&self, cluster_sizes: &[usize], n_repeats: Repeats) -> Self {
         let n = cluster_sizes.iter().sum::<usize>() as f64;
         let squares = cluster_sizes.iter().map(|size| (*size as f64 / n).powi(2));
-        let (of_clusters, [n_test, n_control]) = (squares.sum::<f64>(), n_repeats);
+        let of_clusters = squares.sum::<f64>();
         Self {
             cluster: self.cluster * of_clusters,
-            cluster_repeat: self.cluster_repeat * of_clusters / n_control,
+            cluster_repeat: self.cluster_repeat * of_clusters / n_repeats.control,
             prompt: self.prompt / n,
-            prompt_control: self.prompt_control / n_control / n,
-            residual: self.residual / n_test / n,
+            prompt_control: self.prompt_control / n_repeats.control / n,
+            residual: self.residual / n_repeats.test / n,
+            interaction: self.interaction / n_repeats.compared / n,
         }
     }
 
@@ -296,12 +330,14 @@ impl VarianceComponents {
             prompt: mean(|it| it.prompt),
             prompt_control: mean(|it| it.prompt_control),
             residual: mean(|it| it.residual),
+            interaction: mean(|it| it.interaction),
         }
     }
 
     /// The sum of all components: the variance of a value.
     pub fn sum(&self) -> f64 {
-        self.cluster + self.cluster_repeat + self.prompt + self.prompt_control + self.residual
+        let of_prompts = self.prompt + self.prompt_control + self.residual + self.interaction;
+        self.cluster + self.cluster_repeat + of_prompts
     }
 }
 
@@ -315,7 +351,7 @@ pub(super) mod tests {
             found.cluster,
             found.cluster_repeat,
             found.prompt,
-            found.prompt_control + found.residual,
+            found.prompt_control + found.residual + found.interaction,
         ];
         for (a, b) in found.into_iter().zip(expected) {
             assert!((a - b).abs() < tolerance, "{found:?} is not {expected:?}");
@@ -494,6 +530,7 @@ pub(super) mod tests {
             prompt: 0.02,
             prompt_control: 0.0,
             residual: 0.2,
+            interaction: 0.0,
         };
         let sizes = [9, 1, 4, 4, 2];
         let expected = components.standard_error(&sizes, 3);

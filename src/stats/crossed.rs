@@ -95,10 +95,11 @@ mod tests {
             prompt: 0.7,
             prompt_control: 0.4,
             residual: 1.2,
+            interaction: 0.9,
         };
         let mut draws = Draws::new(11);
         let mut effect = |variance: f64| (12.0 * variance).sqrt() * (draws.next_uniform() - 0.5);
-        let (n, mut sums, mut of_part) = (60, [0.0; 5], 0.0);
+        let (n, mut sums, mut of_part) = (60, [0.0; 6], 0.0);
         for _ in 0..n {
             let parts: Vec<f64> = (0..6).map(|_| effect(0.6)).collect();
             let mut observations = Vec::new();
@@ -110,17 +111,14 @@ mod tests {
                     let own = of_cluster + of_part + effect(known.prompt);
                     let tests = [effect(known.residual), effect(known.residual)];
                     for (control_repeat, control) in (0..).zip(&controls) {
-                        let repeat = control_repeat % 2;
-                        observations.push(Observation {
+                        let control = own + control + effect(known.prompt_control);
+                        observations.extend((0..).zip(tests).map(|(repeat, test)| Observation {
                             cluster,
                             prompt,
                             repeat,
                             control_repeat,
-                            value: own
-                                + control
-                                + tests[repeat as usize]
-                                + effect(known.prompt_control),
-                        });
+                            value: control + test + effect(known.interaction),
+                        }));
                     }
                 }
             }
@@ -131,6 +129,7 @@ mod tests {
                 found.prompt,
                 found.prompt_control,
                 found.residual,
+                found.interaction,
             ];
             sums.iter_mut()
                 .zip(found)
@@ -145,6 +144,7 @@ mod tests {
             1.3,
             known.prompt_control,
             known.residual,
+            known.interaction,
         ];
         for (found, expected) in means.into_iter().zip(expected).skip(1) {
             assert!((found / expected - 1.0).abs() < 0.12, "{means:?}");

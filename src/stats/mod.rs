@@ -22,7 +22,9 @@ mod upper;
 mod variance;
 
 pub use agreement::{Agreement, ClusteredAgreement, Kappa, agreement, clustered_agreement};
-pub use components::{Observation, VarianceComponents, opposed_components, variance_components};
+pub use components::{
+    Observation, Repeats, VarianceComponents, opposed_components, variance_components,
+};
 pub use crossed::crossed_component;
 pub use draws::Draws;
 pub use drift::{Drift, MeanLogprobs, TopTokens, drift, kl_divergence, mean_logprobs};

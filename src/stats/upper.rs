@@ -4,7 +4,7 @@
 
 use statrs::distribution::{ChiSquared, ContinuousCDF as _};
 
-use super::components::VarianceComponents;
+use super::components::{Repeats, VarianceComponents};
 
 /// The level of the limits.
 const LEVEL: f64 = 0.8;
@@ -17,11 +17,11 @@ impl VarianceComponents {
     /// of what their values vary by without them (F. E. Satterthwaite, "An Approximate Distribution of Estimates of Variance
     /// Components", Biometrics Bulletin 2(6), 1946). Draws are then less, so that the design in which they were found keeps
     /// its standard error where it can. None where nothing was found as zero.
-    pub fn bounded(&self, cluster_sizes: &[usize], n_repeats: [f64; 2]) -> Option<Self> {
+    pub fn bounded(&self, cluster_sizes: &[usize], n_repeats: Repeats) -> Option<Self> {
         let n_clusters = cluster_sizes.len() as f64;
         let n = cluster_sizes.iter().sum::<usize>() as f64;
-        let [n_test, n_control] = n_repeats;
-        let of_prompt = self.residual / n_test + self.prompt_control / n_control;
+        let of_test = self.residual / n_repeats.test + self.interaction / n_repeats.compared;
+        let of_prompt = of_test + self.prompt_control / n_repeats.control;
         let mut bounded = *self;
         if self.prompt <= 0.0 {
             bounded.prompt = of_prompt * excess(n - n_clusters);
@@ -29,8 +29,8 @@ impl VarianceComponents {
         if self.cluster <= 0.0 {
             let sizes = cluster_sizes.iter().map(|size| 1.0 / *size as f64);
             let mean_part = sizes.sum::<f64>() / n_clusters;
-            let of_cluster =
-                self.cluster_repeat / n_control + (self.prompt + of_prompt) * mean_part;
+            let of_draws = self.cluster_repeat / n_repeats.control;
+            let of_cluster = of_draws + (self.prompt + of_prompt) * mean_part;
             bounded.cluster = of_cluster * excess(n_clusters - 1.0);
         }
         if bounded == *self {
@@ -53,6 +53,7 @@ impl VarianceComponents {
             cluster_repeat: part * bounded.cluster_repeat,
             prompt_control: part * bounded.prompt_control,
             residual: part * bounded.residual,
+            interaction: part * bounded.interaction,
             ..bounded
         })
     }
@@ -104,9 +105,13 @@ mod tests {
             prompt: 1.0,
             prompt_control: 0.0,
             residual: 0.0,
+            interaction: 0.0,
         };
         let sizes = vec![n_prompts; n_clusters];
-        let limit = alone.bounded(&sizes, [1.0; 2]).unwrap().cluster;
+        let limit = alone
+            .bounded(&sizes, Repeats::matched(1.0))
+            .unwrap()
+            .cluster;
         let mut draws = Draws::new(5);
         let mut normal = |variance: f64| {
             let sum: f64 = (0..12).map(|_| draws.next_uniform()).sum();
@@ -143,10 +148,11 @@ mod tests {
             prompt: 0.0,
             prompt_control: 0.0,
             residual: 2916.0,
+            interaction: 0.0,
         };
         let sizes = [11; 32];
-        let bounded = found.bounded(&sizes, [5.0; 2]).unwrap();
-        let variance = |of: &VarianceComponents, n: f64| of.variance(&sizes, [n; 2]);
+        let bounded = found.bounded(&sizes, Repeats::matched(5.0)).unwrap();
+        let variance = |of: &VarianceComponents, n: f64| of.variance(&sizes, Repeats::matched(n));
         assert!((variance(&bounded, 5.0) / variance(&found, 5.0) - 1.0).abs() < 1e-9);
         assert_eq!(variance(&found, f64::INFINITY), 0.0);
         let left = variance(&bounded, f64::INFINITY).sqrt();
@@ -156,6 +162,6 @@ mod tests {
             prompt: 1.0,
             ..found
         };
-        assert_eq!(known.bounded(&sizes, [5.0; 2]), None);
+        assert_eq!(known.bounded(&sizes, Repeats::matched(5.0)), None);
     }
 }

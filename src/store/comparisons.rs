@@ -73,7 +73,7 @@ pub struct ComparedModel {
 pub struct Comparison {
     /// The pair's place in the experiment, from 0.
     pub pair_idx: usize,
-    /// Which verdict of the pair it gives, from 0: the larger one of the numbers of its two generations.
+    /// Which verdict of the pair it gives, from 0.
     pub repeat_idx: u32,
     /// The concept.
     pub concept: String,
@@ -124,29 +124,36 @@ pub(super) const ANSWERS: &str = "
     WHERE generations.model_id = ?2 AND samplings.id = ?3 AND seed = ?4 AND numerics_id = ?5
     GROUP BY sent.prompt_id, repeat_idx";
 
-/// The pairs of these generations in the experiment ?1, of test prompts up to ?7 and of control prompts up to ?8 of which
-/// one divides the other, or those that were imported together.
+/// The pairs of these generations in the experiment ?1 by the verdicts ?7, a JSON array of the repeats of test and control
+/// prompt that each compares, or those that were imported together.
 const COMPARED: &str = "
     SELECT pair_idx, repeat_idx, repeat_idx AS test_repeat_idx, repeat_idx AS control_repeat_idx, test_generation_id,
         control_generation_id
     FROM imported_pairs WHERE experiment_id = ?1 AND model_id = ?2 AND ?3 = 0 AND ?4 = 0 AND ?5 = 0 AND ?6 = 0
     UNION ALL
-    SELECT pair_idx, max(test.repeat_idx, control.repeat_idx), test.repeat_idx, control.repeat_idx, test.id, control.id
+    SELECT pair_idx, verdict_idx, test.repeat_idx, control.repeat_idx, test.id, control.id
     FROM experiment_pairs
-        JOIN answers AS test ON test.prompt_id = test_prompt_id
-        JOIN answers AS control ON control.prompt_id = control_prompt_id
-            AND control.repeat_idx % min(?7, ?8) = test.repeat_idx % min(?7, ?8)
-    WHERE experiment_id = ?1 AND test.repeat_idx < ?7 AND control.repeat_idx < ?8";
+        CROSS JOIN verdicts
+        CROSS JOIN answers AS test ON test.prompt_id = test_prompt_id AND test.repeat_idx = verdicts.test
+        CROSS JOIN answers AS control ON control.prompt_id = control_prompt_id AND control.repeat_idx = verdicts.control
+    WHERE experiment_id = ?1";
 
-/// How many prompts of the experiment ?1 have how many answers: test prompts that are no controls, and controls that are
-/// no test prompts. The commonest numbers first, the larger one of equally common ones.
+/// The answers and the verdicts of [`COMPARED`].
+const GIVEN: &str = "
+    answers AS MATERIALIZED ({ANSWERS}),
+    verdicts AS MATERIALIZED (SELECT key AS verdict_idx, value ->> 0 AS test, value ->> 1 AS control FROM json_each(?7))";
+
+/// How many prompts of the experiment ?1 have how many answers: test prompts that are no controls, controls that are no
+/// test prompts, and those that are both, which NULL marks. The commonest numbers first, the larger one of equally common ones.
 const STORED_REPEATS: &str = "
     WITH answers AS MATERIALIZED ({ANSWERS}),
         tests AS (SELECT DISTINCT test_prompt_id AS prompt_id FROM experiment_pairs WHERE experiment_id = ?1),
         controls AS (SELECT DISTINCT control_prompt_id AS prompt_id FROM experiment_pairs WHERE experiment_id = ?1),
         counts AS (
-            SELECT prompt_id IN controls AS is_control, count(*) AS n_repeats FROM answers
-            WHERE (prompt_id IN tests) <> (prompt_id IN controls)
+            SELECT
+                CASE WHEN (prompt_id IN tests) <> (prompt_id IN controls) THEN prompt_id IN controls END AS is_control,
+                count(*) AS n_repeats
+            FROM answers WHERE prompt_id IN tests OR prompt_id IN controls
             GROUP BY prompt_id
         )
     SELECT is_control, n_repeats FROM counts GROUP BY is_control, n_repeats ORDER BY count(*) DESC, n_repeats DESC";
@@ -174,12 +181,12 @@ impl Source {
         )
     }
 
-    /// The values ?1 to ?8 of [`COMPARED`].
+    /// The values ?1 to ?7 of [`COMPARED`].
     fn key_with(&self, counts: RepeatCounts) -> impl Params {
         let (experiment, model, sampling, seed, numerics, wording) = self.key();
-        let RepeatCounts { test, control } = counts;
+        let verdicts = serde_json::json!(counts.verdicts().collect::<Vec<_>>()).to_string();
         (
-            experiment, model, sampling, seed, numerics, wording, test, control,
+            experiment, model, sampling, seed, numerics, wording, verdicts,
         )
     }
 }
@@ -272,7 +279,7 @@ impl Store {
     }
 
     /// The numbers of repeats that most test and most control prompts of a condition have, the larger one rounded down to
-    /// a multiple of the smaller one; where they are the same, [`RepeatCounts::EQUAL`].
+    /// a multiple of the smaller one; where all are imported, one of each.
     ///
     /// # Errors
     /// An error of SQLite.
@@ -280,15 +287,12 @@ impl Store {
         self.read("count repeats", |view| {
             let mut select = view.prepare_cached(&STORED_REPEATS.replace("{ANSWERS}", ANSWERS))?;
             let rows = select.query_map(source.key(), |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let rows: Vec<(bool, u32)> = rows.collect::<Result<_, _>>()?;
-            let commonest = |is_control| rows.iter().find(|row| row.0 == is_control);
-            let found = commonest(false).zip(commonest(true));
-            Ok(match found {
-                Some((&(_, test), &(_, control))) if test != control => {
-                    RepeatCounts { test, control }.rounded_down()
-                }
-                _ => RepeatCounts::EQUAL,
-            })
+            let rows: Vec<(Option<bool>, u32)> = rows.collect::<Result<_, _>>()?;
+            let commonest = |is_control| rows.iter().find(|row| row.0 == Some(is_control));
+            let n_of_all = rows.first().map_or(1, |row| row.1);
+            let n_of = |is_control| commonest(is_control).map_or(n_of_all, |row| row.1);
+            let (test, control) = (n_of(false), n_of(true));
+            Ok(RepeatCounts { test, control }.rounded_down())
         })
     }
 
@@ -299,10 +303,14 @@ impl Store {
     pub fn n_of_equal_repeats(&self, source: &Source) -> Result<usize, StoreError> {
         self.read("count generations to compare", |view| {
             let mut select = view.prepare_cached(&format!(
-                "WITH answers AS MATERIALIZED ({ANSWERS}) SELECT count(*) FROM ({COMPARED})"
+                "WITH answers AS MATERIALIZED ({ANSWERS})
+                 SELECT count(*) FROM experiment_pairs
+                     JOIN answers AS test ON test.prompt_id = test_prompt_id
+                     JOIN answers AS control ON control.prompt_id = control_prompt_id
+                         AND control.repeat_idx = test.repeat_idx
+                 WHERE experiment_id = ?1"
             ))?;
-            let key = source.key_with(RepeatCounts::EQUAL);
-            unsigned(select.query_row(key, |row| row.get(0))?)
+            unsigned(select.query_row(source.key(), |row| row.get(0))?)
         })
     }
 
@@ -316,8 +324,9 @@ impl Store {
         counts: RepeatCounts,
     ) -> Result<Vec<Comparison>, StoreError> {
         self.read("read generations to compare", |view| {
+            let given = GIVEN.replace("{ANSWERS}", ANSWERS);
             let mut select = view.prepare_cached(&format!(
-                "WITH answers AS MATERIALIZED ({ANSWERS})
+                "WITH {given}
                  SELECT compared.*, concept, category, template_id, concept_family, test_prompt, control_prompt, control_prompt_id,
                      test.text AS test_text, control.text AS control_text,
                      test.stop_reason AS test_stop_reason, control.stop_reason AS control_stop_reason

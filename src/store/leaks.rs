@@ -158,7 +158,8 @@ impl Store {
             let mut select = view.prepare_cached(
                 "SELECT leaks.*, concept, category, template_id, test_prompt, control_prompt, control_prompt_id,
                      test.text AS test_generation, control.text AS control_generation,
-                     test.repeat_idx AS test_repeat_idx, control.repeat_idx AS control_repeat_idx,
+                     iif(test.import_id IS NULL, test.repeat_idx, leaks.repeat_idx) AS test_repeat_idx,
+                     iif(control.import_id IS NULL, control.repeat_idx, leaks.repeat_idx) AS control_repeat_idx,
                      ifnull(test.stop_reason = ?2, 0) AS is_test_cut_off,
                      ifnull(control.stop_reason = ?2, 0) AS is_control_cut_off
                  FROM conditions
@@ -222,14 +223,11 @@ pub(super) fn check_pairs(
 }
 
 fn stored_leak(row: &Row<'_>) -> Result<StoredLeak, Failure> {
-    let repeat_idx = row.get("repeat_idx")?;
-    let sides: [u32; 2] = [row.get("test_repeat_idx")?, row.get("control_repeat_idx")?];
-    let is_of_both = sides.into_iter().max() == Some(repeat_idx);
     Ok(StoredLeak {
         pair_idx: unsigned(row.get("pair_idx")?)?,
-        repeat_idx,
-        // A verdict has the larger number of both, unless its generations were numbered by themselves.
-        sides: if is_of_both { sides } else { [repeat_idx; 2] },
+        repeat_idx: row.get("repeat_idx")?,
+        // Imported generations are numbered by themselves.
+        sides: [row.get("test_repeat_idx")?, row.get("control_repeat_idx")?],
         are_cut_off: [row.get("is_test_cut_off")?, row.get("is_control_cut_off")?],
         concept: row.get("concept")?,
         category: row.get("category")?,

@@ -35,8 +35,8 @@ fn experiments_and_runs_are_listed() {
         line.split_whitespace().map(str::to_owned).collect()
     };
     let experiment = words("tiny");
-    // Four filled templates and the pair, five times, of two models.
-    assert_eq!(experiment[2..5], ["5", "2", "50"]);
+    // Four filled templates and the pair, each of five generations with each of the control's five, of two models.
+    assert_eq!(experiment[2..5], ["5", "2", "250"]);
     let runs: Vec<&str> = listed
         .stdout
         .lines()
@@ -89,7 +89,7 @@ fn pairs_are_shown_with_both_models() {
         .lines()
         .filter_map(|line| line.trim_start().split_once(" x  "));
     let total: u32 = counts.map(|(count, _)| count.parse::<u32>().unwrap()).sum();
-    assert_eq!(total, 5 * 5 * 2);
+    assert_eq!(total, 5 * 25 * 2);
 }
 
 #[test]

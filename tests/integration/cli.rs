@@ -133,7 +133,7 @@ fn json_is_one_document_with_the_figures_of_the_database() {
             assert!(bounds[0] <= mean && mean <= bounds[1], "{rate}");
         }
     }
-    assert_eq!(rates[0]["n_pairs"], 17 * 5);
+    assert_eq!(rates[0]["n_pairs"], 17 * 25);
     assert_eq!(document["database"], DB);
     assert_eq!(
         document["run_id"],
@@ -187,14 +187,14 @@ fn plan_counts_and_makes_nothing() {
     assert_eq!(cost(&plan)["seconds_from"], "run 2");
     assert_eq!(comparison(&plan)["basis"], "stored");
     assert_eq!(comparison(&plan)["siblings_basis"], "stored");
-    assert_eq!(comparison(&plan)["n_stored"], 17 * 5);
+    assert_eq!(comparison(&plan)["n_stored"], 17 * 25);
     let plan = env.seep("plan x.yaml").ok();
     for expected in [
         "Time 0.0 s, without loading",
         "found with a power of 80 %",
         "17 prompt pairs, 22 distinct prompts",
         "\n4 templates x 4 of 4 concepts, each concept 4 times, each pair of concepts together 4 times\n",
-        "85 stored verdicts each",
+        "425 stored verdicts each",
         "over 16 of 17 pairs, which have siblings",
     ] {
         assert!(plan.stdout.contains(expected), "{}", plan.stdout);

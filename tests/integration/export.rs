@@ -281,8 +281,8 @@ fn columns_are_chosen_and_experiments_told_apart() {
     let chosen = env
         .seep("export --table leaks --columns concept,leak --experiment other -o leaks.csv")
         .ok();
-    // 3 filled templates and the pair, five times, of one model.
-    assert_eq!(chosen.stderr, "leaks.csv: 20 rows of leaks\n");
+    // 3 filled templates and the pair, each of five generations with each of the control's five, of one model.
+    assert_eq!(chosen.stderr, "leaks.csv: 100 rows of leaks\n");
     let text = std::fs::read_to_string(env.path("leaks.csv")).unwrap();
     assert_eq!(text.lines().next(), Some("concept,leak"));
     let mut concepts: Vec<&str> = text

@@ -228,10 +228,10 @@ impl Filling {
         self.store
             .register_rendered_prompts(model, &rendered)
             .unwrap();
-        let requests: Vec<_> = tokens
-            .iter()
-            .map(|tokens| context.request(Arc::clone(tokens), 0))
-            .collect();
+        // A verdict is about any two of these, and says which by their numbers.
+        let requests = tokens.iter().zip(0..);
+        let requests = requests.map(|(tokens, n)| context.request(Arc::clone(tokens), n));
+        let requests: Vec<_> = requests.collect();
         let generations: Vec<Generation> = requests
             .iter()
             .enumerate()

@@ -63,7 +63,7 @@ fn everything_is_made_and_recorded() {
         assert!(logprobs.iter().all(|logprob| *logprob <= 0.0), "{row:?}");
     }
     // 16 filled templates and the pair.
-    assert_eq!(record.value::<u32>("SELECT count(*) FROM leaks"), 17 * 5);
+    assert_eq!(record.value::<u32>("SELECT count(*) FROM leaks"), 17 * 25);
     let yaml: String = record.value("SELECT yaml FROM experiments");
     assert_eq!(yaml, small().text());
     let shown = ran.stderr.lines().filter(|line| line.starts_with("a F32"));
@@ -306,7 +306,7 @@ fn fillers_are_generated_and_are_no_pairs() {
     let record = env.record("db/seep.sqlite");
     record.check_integrity();
     assert_eq!(record.rows().len(), 12 * 5);
-    assert_eq!(record.value::<i64>("SELECT count(*) FROM leaks"), 5 * 5);
+    assert_eq!(record.value::<i64>("SELECT count(*) FROM leaks"), 5 * 25);
     let filled = "SELECT prompt FROM experiment_fillers JOIN rendered_prompts USING (prompt_id)
         JOIN generations ON rendered_prompt_id = rendered_prompts.id
         GROUP BY filler_idx HAVING count(*) = 5";

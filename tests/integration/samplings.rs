@@ -49,7 +49,10 @@ fn sweep_runs_each_model_once_for_all_its_samplings() {
         record.value::<i64>("SELECT count(*) FROM samplings WHERE id != 0"),
         2
     );
-    assert_eq!(record.value::<i64>("SELECT count(*) FROM leaks"), 4 * 7 * 5);
+    assert_eq!(
+        record.value::<i64>("SELECT count(*) FROM leaks"),
+        4 * 7 * 25
+    );
     let strays: i64 = record.value(
         "SELECT count(*) FROM v_leaks JOIN samplings ON samplings.id = sampling_id
              JOIN generations ON generations.id IN (test_generation_id, control_generation_id)

@@ -53,7 +53,7 @@ fn exact_figures_are_those_of_many_repeats() {
     let (drawn, exact) = (&drawn["leak_rates"][0], &exact["exact_leak_rates"][0]);
     assert!(number(exact, "coverage_min") > 1.0 - 1e-9);
     assert_eq!(exact["n_pairs_with_siblings"], 12);
-    assert_eq!(drawn["n_pairs_with_siblings"], 12 * n_repeats);
+    assert_eq!(drawn["n_pairs_with_siblings"], 12 * 5 * n_repeats);
     for name in FIGURES {
         let difference = (number(drawn, name) - number(exact, name)).abs();
         // Four standard errors of a mean of verdicts between the three controls' repeats and one test's.
@@ -117,7 +117,7 @@ fn fillers_say_what_any_modifier_does() {
     );
     let ran = env.seep("run x.yaml --format json").ok().json();
     let fillers = &ran["leak_rates"][0]["fillers"];
-    assert_eq!(fillers["n_pairs"], 36);
+    assert_eq!(fillers["n_pairs"], 108);
     // By hand from what is stored: each filler's verdict against the same control by each concept's similarity.
     let rates = "SELECT avg(filler_rate) FROM specificities WHERE filler_rate IS NOT NULL";
     let mean: f64 = env.record(DB).value(rates);

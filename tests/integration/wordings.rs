@@ -45,7 +45,7 @@ fn wordings_are_kept_apart_and_nothing_is_made_twice() {
     assert_eq!(record.n_generations(), 4 * N_EACH);
     let n_leaks =
         "SELECT n_leaks || ' ' || wording FROM v_conditions ORDER BY model_id, wording_id";
-    let expected = ["35 plain", "35 brief", "35 plain", "35 brief"];
+    let expected = ["175 plain", "175 brief", "175 plain", "175 brief"];
     assert_eq!(record.column::<String>(n_leaks), expected);
     let strays: i64 = record.value(
         "SELECT count(*) FROM v_leaks JOIN wordings ON wordings.name = v_leaks.wording

@@ -114,7 +114,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("prompt", &["gguf"]),
     ("llama", &["engine"]),
     ("import", &["experiment", "leakage"]),
-    ("leakage", &["stats"]),
+    ("leakage", &["generation", "stats"]),
     ("stats", &[]),
     ("experiment", &["generation", "visible"]),
     ("sampling", &["generation"]),

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::conclusions::{Conclusion, conclusions_words, similarity_name};
 use super::words::difference_words;
-use crate::leakage::{Comparison, Flips, LevelContrast, Measure, RepeatFlips, SpreadDifference};
+use crate::leakage::{Comparison, Flips, LevelContrast, Measure, SpreadDifference};
 use crate::report::objects::{
     BoundsObject, ConceptsObject, EnumerationObject, IntervalObject, listed,
 };
@@ -118,7 +118,6 @@ struct ComparisonObject<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     exact: Option<ExactObject<'a>>,
     flips: FlipsObject,
-    flips_by_repeat: Vec<RepeatFlipsObject>,
     flipped_prompts: Vec<ChangedObject<'a>>,
     /// Such as `leaks more` or `cannot tell`; null where no prompt is common.
     conclusion: Option<&'static str>,
@@ -197,13 +196,6 @@ struct FlipsObject {
     no_leak_to_leak: usize,
     ties_changed: usize,
     unchanged: usize,
-}
-
-#[derive(Serialize)]
-struct RepeatFlipsObject {
-    repeat_idx: u32,
-    #[serde(flatten)]
-    flips: FlipsObject,
 }
 
 /// Probabilities are 0 to 1.
@@ -391,8 +383,7 @@ fn comparison_object<'a>(
             bounds: bounds.into(),
             moved_pairs,
         }),
-        flips: flips_object(Flips::total(&comparison.flips)),
-        flips_by_repeat: comparison.flips.iter().map(repeat_flips_object).collect(),
+        flips: flips_object(comparison.flips),
         flipped_prompts,
         other_metrics: other_metrics
             .map(|other| MetricObject {
@@ -489,13 +480,6 @@ fn flips_object(flips: Flips) -> FlipsObject {
         no_leak_to_leak: flips.n_to_leak,
         ties_changed: flips.n_ties_changed,
         unchanged: flips.n_unchanged,
-    }
-}
-
-fn repeat_flips_object(repeat: &RepeatFlips) -> RepeatFlipsObject {
-    RepeatFlipsObject {
-        repeat_idx: repeat.repeat_idx,
-        flips: flips_object(repeat.flips),
     }
 }
 

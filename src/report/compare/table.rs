@@ -11,7 +11,7 @@ use super::words::{
     certain_words, difference_words, few_clusters_words, spread_words, trend_words,
 };
 use crate::generation::EnumerationParams;
-use crate::leakage::{Flips, Leak, RepeatFlips, SpecificComparison};
+use crate::leakage::{Leak, SpecificComparison};
 use crate::report::columns::{
     concepts_words, kappa_text, p_value_text, plain_table, points, range,
 };
@@ -321,7 +321,6 @@ fn flip_table(report: &ComparisonReport) -> String {
     let against = format!("against {}", report.base);
     let columns = [
         against.as_str(),
-        "repeat",
         "leak -> no leak",
         "no leak -> leak",
         "tie changes",
@@ -337,35 +336,26 @@ fn flip_table(report: &ComparisonReport) -> String {
     let comparisons = report.comparisons.iter();
     let rows = comparisons
         .filter(|it| !means.contains(&it.name.as_str()))
-        .flat_map(flip_rows);
+        .map(flip_row);
     plain_table(&columns, rows.collect(), &|column_idx| column_idx > 0)
 }
 
-/// All repeats together and then, where there are several, each.
-fn flip_rows(comparison: &ConditionComparison) -> Vec<Vec<String>> {
-    let cells = |name: &str, repeat: String, flips: Flips| {
-        vec![
-            name.to_owned(),
-            repeat,
-            flips.n_to_no_leak.to_string(),
-            flips.n_to_leak.to_string(),
-            flips.n_ties_changed.to_string(),
-            flips.n_unchanged.to_string(),
-            flips.n().to_string(),
-        ]
-    };
-    let total = Flips::total(&comparison.flips);
-    let mut rows = vec![cells(&comparison.name, "all".to_owned(), total)];
-    if comparison.flips.len() > 1 {
-        let repeat =
-            |repeat: &RepeatFlips| cells("", (repeat.repeat_idx + 1).to_string(), repeat.flips);
-        rows.extend(comparison.flips.iter().map(repeat));
-    }
-    rows
+fn flip_row(comparison: &ConditionComparison) -> Vec<String> {
+    let flips = comparison.flips;
+    let counts = [
+        flips.n_to_no_leak,
+        flips.n_to_leak,
+        flips.n_ties_changed,
+        flips.n_unchanged,
+        flips.n(),
+    ];
+    let counts = counts.map(|n| n.to_string());
+    [vec![comparison.name.clone()], counts.to_vec()].concat()
 }
 
 fn flip_legend(report: &ComparisonReport) -> String {
-    let legend = "Each repeat of a prompt pair is compared with the same repeat under the base.";
+    let legend =
+        "Each verdict on a prompt pair is compared with that on the same repeats under the base.";
     match report.base_disagreement {
         Some(share) => format!(
             "{legend}\nTwo repeats under {} itself differ in {:.1} % of cases, by sampling alone.",

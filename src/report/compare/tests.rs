@@ -7,7 +7,7 @@ use super::*;
 use crate::generation::EnumerationParams;
 use crate::leakage::{
     Bounds, Claim, Comparison, Concepts, ConditionRate, ExactRate, Flips, Leak, LeakTrend,
-    LevelContrast, Measure, RepeatFlips,
+    LevelContrast, Measure,
 };
 use crate::report::columns::{p_value_text, points};
 use crate::results::{
@@ -72,16 +72,12 @@ fn condition(quantization: &str, bits_per_weight: f64, mean_leak_rate: f64) -> C
     }
 }
 
-fn flips(repeat_idx: u32, counts: [usize; 4]) -> RepeatFlips {
-    let [n_to_no_leak, n_to_leak, n_ties_changed, n_unchanged] = counts;
-    RepeatFlips {
-        repeat_idx,
-        flips: Flips {
-            n_to_no_leak,
-            n_to_leak,
-            n_ties_changed,
-            n_unchanged,
-        },
+fn flips([n_to_no_leak, n_to_leak, n_ties_changed, n_unchanged]: [usize; 4]) -> Flips {
+    Flips {
+        n_to_no_leak,
+        n_to_leak,
+        n_ties_changed,
+        n_unchanged,
     }
 }
 
@@ -133,7 +129,7 @@ fn of_condition(name: &str, comparison: Option<Comparison>) -> ConditionComparis
         specific: None,
         spread: None,
         drift: None,
-        flips: Vec::new(),
+        flips: Flips::default(),
         changed: Vec::new(),
         other_metrics: Vec::new(),
     }
@@ -213,11 +209,11 @@ fn ladder() -> ComparisonReport {
         ],
         comparisons: vec![
             ConditionComparison {
-                flips: vec![flips(0, [70, 69, 3, 567])],
+                flips: flips([70, 69, 3, 567]),
                 ..of_condition("qwen:Q4_K_M", Some(middle))
             },
             ConditionComparison {
-                flips: vec![flips(0, [90, 140, 4, 475]), flips(1, [80, 120, 2, 507])],
+                flips: flips([170, 260, 6, 982]),
                 changed: vec![flipped_text()],
                 other_metrics: vec![MetricDifference {
                     metric: "bertscore".to_owned(),
@@ -273,13 +269,11 @@ fn a_ladder_as_a_table() {
     Trends:
       qwen over 3 levels from 2.63 to 8.50 bits per weight, 709 prompts: the Mean Leak-Rate falls with bits, by 1.1 points for each bit more (95 % interval -2.0 to -0.1, Holm p 0.025).
 
-    against qwen:Q8_0   repeat   leak -> no leak   no leak -> leak   tie changes   unchanged     of
-    ─────────────────────────────────────────────────────────────────────────────────────────────────
-    qwen:Q4_K_M            all                70                69             3         567    709
-    qwen:Q2_K              all               170               260             6         982   1418
-                             1                90               140             4         475    709
-                             2                80               120             2         507    709
-    Each repeat of a prompt pair is compared with the same repeat under the base.
+    against qwen:Q8_0   leak -> no leak   no leak -> leak   tie changes   unchanged     of
+    ────────────────────────────────────────────────────────────────────────────────────────
+    qwen:Q4_K_M                      70                69             3         567    709
+    qwen:Q2_K                       170               260             6         982   1418
+    Each verdict on a prompt pair is compared with that on the same repeats under the base.
     Two repeats under qwen:Q8_0 itself differ in 12.3 % of cases, by sampling alone.
 
     Most consistent flips from qwen:Q8_0 to qwen:Q2_K, one for each control prompt:
@@ -326,10 +320,10 @@ fn two_conditions_without_anything_in_common_as_a_table() {
 
     qwen:Q2_K: nothing to compare, no prompt has verdicts here and under qwen:Q4_K_M.
 
-    against qwen:Q4_K_M   repeat   leak -> no leak   no leak -> leak   tie changes   unchanged   of
-    ─────────────────────────────────────────────────────────────────────────────────────────────────
-    qwen:Q2_K                all                 0                 0             0           0    0
-    Each repeat of a prompt pair is compared with the same repeat under the base.
+    against qwen:Q4_K_M   leak -> no leak   no leak -> leak   tie changes   unchanged   of
+    ────────────────────────────────────────────────────────────────────────────────────────
+    qwen:Q2_K                           0                 0             0           0    0
+    Each verdict on a prompt pair is compared with that on the same repeats under the base.
     ");
 }
 
@@ -344,7 +338,6 @@ fn json_has_everything() {
     assert_eq!(second["difference"]["holm_p_value"], 0.0246);
     assert_eq!(second["difference"]["p_value_n_draws"], 99_999);
     assert_eq!(second["flips"]["no_leak_to_leak"], 260);
-    assert_eq!(second["flips_by_repeat"][1]["leak_to_no_leak"], 80);
     assert_eq!(
         second["flipped_prompts"][0]["other"][1]["test_generation"],
         "fire \x1b[31mdancer"

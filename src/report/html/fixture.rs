@@ -3,8 +3,8 @@
 use crate::generation::EnumerationParams;
 use crate::leakage::{
     Bounds, Comparison, ConceptMatrix, Concepts, Diversity, ExactLeak, ExactPair, Figure, Flips,
-    Leak, LeakRate, LeakTrend, Measure, PairEstimate, RepeatFlips, ScoredPair, SiblingFigures,
-    Specific, SpecificComparison, SpecificRate, TemplateSimilarities, leak_rates,
+    Leak, LeakRate, LeakTrend, Measure, PairEstimate, ScoredPair, SiblingFigures, Specific,
+    SpecificComparison, SpecificRate, TemplateSimilarities, leak_rates,
 };
 use crate::results::*;
 use crate::stats::{Drift, Interval, PValue};
@@ -249,15 +249,12 @@ fn other(
         base: "small:F16".to_owned(),
         specific: (condition_idx == 1).then(|| specific_comparison(-10.5, 0.002)),
         comparison: Some(comparison),
-        flips: vec![RepeatFlips {
-            repeat_idx: 0,
-            flips: Flips {
-                n_to_no_leak,
-                n_to_leak,
-                n_ties_changed,
-                n_unchanged,
-            },
-        }],
+        flips: Flips {
+            n_to_no_leak,
+            n_to_leak,
+            n_ties_changed,
+            n_unchanged,
+        },
         changed: Vec::new(),
         other_metrics: Vec::new(),
         spread: None,
@@ -555,7 +552,7 @@ pub(super) fn exact_data() -> ReportData {
         .iter_mut()
         .flat_map(|base| &mut base.others)
     {
-        other.found.flips.clear();
+        other.found.flips = Flips::default();
         if let Some(found) = &mut other.found.comparison {
             found.bounds = Some(Bounds {
                 lower: found.difference - 1.0,

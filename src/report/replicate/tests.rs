@@ -3,7 +3,7 @@
 use super::rows::{Standing, rows};
 use super::*;
 use crate::leakage::{
-    Claim, Comparison, Concepts, ConditionRate, Figure, Measure, Origin, SpecificComparison,
+    Claim, Comparison, Concepts, ConditionRate, Figure, Flips, Measure, Origin, SpecificComparison,
     SpecificRate,
 };
 use crate::results::{
@@ -118,7 +118,7 @@ fn report(specificities: [f64; 2], specificity: f64, leak_rate: f64) -> Comparis
             specific: Some(SpecificComparison::made_up(differences)),
             drift: None,
             spread: None,
-            flips: Vec::new(),
+            flips: Flips::default(),
             changed: Vec::new(),
             other_metrics: Vec::new(),
         }],

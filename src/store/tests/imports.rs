@@ -145,7 +145,7 @@ fn models_of_one_experiment_share_its_pairs() {
         .collect();
     assert_eq!(names, [("a", "imported", None), ("b", "imported", None)]);
     let found = store
-        .comparisons(&models[1].source, RepeatCounts::EQUAL)
+        .comparisons(&models[1].source, RepeatCounts::equal(1))
         .unwrap();
     let compared = |found: &Comparison| {
         (
@@ -197,7 +197,7 @@ fn leaks_of_imported_generations_are_as_others() {
         })
         .unwrap();
     let leaks: Vec<NewLeak> = store
-        .comparisons(&source, RepeatCounts::EQUAL)
+        .comparisons(&source, RepeatCounts::equal(1))
         .unwrap()
         .iter()
         .map(|found| NewLeak {
@@ -222,7 +222,7 @@ fn leaks_of_imported_generations_are_as_others() {
     // The verdicts name the same generations as the import, so nothing is compared twice.
     assert_eq!(
         store
-            .comparisons(&source, RepeatCounts::EQUAL)
+            .comparisons(&source, RepeatCounts::equal(1))
             .unwrap()
             .len(),
         3
@@ -250,23 +250,27 @@ fn generations_of_a_run_can_be_compared_without_verdicts() {
     assert_eq!((models.len(), models[0].bits_per_weight), (1, Some(6.5)));
     assert_eq!(models[0].source, fixture.key().source());
     let found = store
-        .comparisons(&models[0].source, RepeatCounts::EQUAL)
+        .comparisons(&models[0].source, RepeatCounts::equal(2))
         .unwrap();
     let places: Vec<_> = found
         .iter()
         .map(|found| (found.pair_idx, found.repeat_idx))
         .collect();
-    assert_eq!(places, [(0, 0), (0, 1), (1, 0), (1, 1)]);
+    let expected = [0, 1].map(|pair| [0, 1, 2, 3].map(|verdict| (pair, verdict)));
+    assert_eq!(places, expected.concat());
     let leak = fixture.new_leak(&store, 1, 0, 0.5);
     assert_eq!(
-        (found[2].test.id, found[2].control.id),
+        (found[4].test.id, found[4].control.id),
         (leak.test_generation, leak.control_generation)
     );
     let other = Source {
         seed: 7,
         ..models[0].source
     };
-    assert_eq!(store.comparisons(&other, RepeatCounts::EQUAL).unwrap(), []);
+    assert_eq!(
+        store.comparisons(&other, RepeatCounts::equal(1)).unwrap(),
+        []
+    );
     let experiments = store.experiments().unwrap();
     assert_eq!((experiments.len(), experiments[0].is_imported), (1, false));
 }

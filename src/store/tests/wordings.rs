@@ -64,7 +64,13 @@ fn generations_are_found_by_the_messages_of_their_wording() {
             ..fixture.key().source()
         };
         let found = store
-            .comparisons(&source, RepeatCounts::EQUAL)
+            .comparisons(
+                &source,
+                RepeatCounts {
+                    test: 2,
+                    control: 1,
+                },
+            )
             .unwrap()
             .into_iter();
         found
@@ -87,7 +93,13 @@ fn generations_are_found_by_the_messages_of_their_wording() {
     assert_eq!(second, expected([1, 0]));
     assert_eq!(third, []);
     let unnamed = store
-        .comparisons(&fixture.key().source(), RepeatCounts::EQUAL)
+        .comparisons(
+            &fixture.key().source(),
+            RepeatCounts {
+                test: 2,
+                control: 1,
+            },
+        )
         .unwrap();
     assert_eq!(unnamed.len(), 4);
 }

@@ -5,7 +5,7 @@
 
 use super::source::{Source, TakeRow};
 use crate::leakage::{
-    ClusterUnit, Comparison, Flips, RateKind, SpecificComparison, compare_measures, count_flips,
+    ClusterUnit, Comparison, RateKind, SpecificComparison, compare_measures, count_flips,
 };
 use crate::store::StoredCondition;
 use crate::study::comparing::TESTS;
@@ -110,7 +110,7 @@ fn flip_cells(base: &Estimates<'_>, other: &Estimates<'_>) -> [Cell<'static>; 4]
     if base.verdicts.is_empty() {
         return [Cell::Null; 4];
     }
-    let flips = Flips::total(&count_flips(&base.verdicts, &other.verdicts));
+    let flips = count_flips(&base.verdicts, &other.verdicts);
     [
         flips.n_to_leak,
         flips.n_to_no_leak,

@@ -13,7 +13,7 @@ use crate::leakage::{
     detectable, difference_components,
 };
 use crate::results::{AdvisedDesign, ComparisonPlan, DesignAdvice, ModelPlan, VarianceShares};
-use crate::stats::VarianceComponents;
+use crate::stats::{Repeats, VarianceComponents};
 use crate::store::{Store, StoredCondition};
 use crate::study::estimates::Estimates;
 use crate::study::selecting::{USUAL_METRIC, is_file_alone, rate_kind};
@@ -41,7 +41,7 @@ struct Planned {
     sizes: Vec<usize>,
     sizes_with_siblings: Vec<usize>,
     /// Of test and control prompts.
-    n_repeats: [f64; 2],
+    n_repeats: Repeats,
 }
 
 /// A difference that can be found, and where that comes from.
@@ -129,11 +129,8 @@ impl Planned {
             sizes_with_siblings: cluster_sizes(pairs_with_siblings(experiment).into_iter()),
             // An exact rate is the mean over ever more repeats: only the choice of prompts is left to chance.
             n_repeats: match experiment.enumeration() {
-                Some(_) => [f64::INFINITY; 2],
-                None => {
-                    let counts = experiment.repeat_counts();
-                    [counts.test, counts.control].map(f64::from)
-                }
+                Some(_) => Repeats::matched(f64::INFINITY),
+                None => experiment.repeat_counts().into(),
             },
         }
     }
@@ -161,7 +158,7 @@ impl Planned {
                     concept: concept / sum,
                     prompt: (parts.prompt - concept) / sum,
                     control_draws: (parts.cluster_repeat + parts.prompt_control) / sum,
-                    test_draws: parts.residual / sum,
+                    test_draws: (parts.residual + parts.interaction) / sum,
                 }
             })
         });
@@ -283,10 +280,15 @@ fn stored_components(
     let controls = pairs.iter().map(|it| (it.pair_idx, it.control_prompt_idx));
     let sizes = controls.unique().counts_by(|(_, control)| control);
     let n_pairs = sizes.values().sum::<usize>() as f64;
-    let n_repeats = [0, 1].map(|side| {
+    let [test, control] = [0, 1].map(|side| {
         let repeats = pairs.iter().map(|it| (it.pair_idx, it.sides[side]));
         repeats.unique().count() as f64 / n_pairs
     });
+    let n_repeats = Repeats {
+        test,
+        control,
+        compared: pairs.len() as f64 / n_pairs,
+    };
     Some(StoredComponents {
         bounded: found.bounded(&sizes.into_values().collect::<Vec<_>>(), n_repeats),
         concept: concept.unwrap_or(0.0),
@@ -306,11 +308,10 @@ fn advice(
     let with_siblings = pairs_with_siblings(experiment);
     let others = experiment.pairs().iter();
     let others = others.filter(|pair| !with_siblings.iter().any(|it| it.pair_idx == pair.pair_idx));
-    let counts = experiment.repeat_counts();
     let present = Design {
         others: cluster_sizes(others),
         templates: cluster_sizes(with_siblings.iter().copied()),
-        n_repeats: [counts.test, counts.control],
+        n_repeats: experiment.repeat_counts(),
     };
     if present.templates.is_empty() {
         return None;
@@ -338,8 +339,8 @@ fn advice(
             design: name,
             n_templates: design.templates.len(),
             n_concepts_of_template: design.n_concepts(),
-            n_repeats: design.n_repeats[0],
-            n_control_repeats: design.n_repeats[1],
+            n_repeats: design.n_repeats.test,
+            n_control_repeats: design.n_repeats.control,
             rows: design.rows(costs),
             detectable_points: points(Measure::LeakRate),
             specificity_detectable_points: points(Measure::Specificity),

@@ -233,7 +233,7 @@ pub(super) fn flips(data: &ReportData) -> Option<Chart> {
         .flat_map(|base| {
             base.others
                 .iter()
-                .map(move |other| (base, &other.found, Flips::total(&other.found.flips)))
+                .map(move |other| (base, &other.found, other.found.flips))
         })
         .filter(|(_, _, flips)| flips.n() > 0)
         .collect();
@@ -244,7 +244,7 @@ pub(super) fn flips(data: &ReportData) -> Option<Chart> {
         .iter()
         .map(|(base, other, flips)| flip_row(data, base, other, *flips));
     let plot = Bars {
-        x_words: "repeats whose verdict flipped, %".to_owned(),
+        x_words: "verdicts that flipped, %".to_owned(),
         directions: ["leak → no leak".to_owned(), "no leak → leak".to_owned()],
         rows: rows.collect(),
     };
@@ -308,7 +308,7 @@ fn flip_caption(
             .map(|(_, _, flips)| flips.n())
             .collect::<Vec<_>>()
             .into_iter(),
-        "repeat",
+        "verdict",
     );
     let bases = data.comparisons.iter().filter_map(|base| {
         let condition = &data.conditions[base.base_idx];
@@ -346,7 +346,7 @@ fn flip_table(
             flips.n_to_leak.to_string(),
             flips.n_ties_changed.to_string(),
             flips.n_unchanged.to_string(),
-            count(flips.n(), "repeat"),
+            count(flips.n(), "verdict"),
         ]
     });
     Table::new(
