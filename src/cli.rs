@@ -74,6 +74,12 @@ pub enum Command {
     /// Make one model file from another; what `models derive` and `run` do in a process of its own.
     #[command(hide = true)]
     Quantize(QuantizeArgs),
+    /// Serve a model to the program that started this one.
+    #[command(hide = true)]
+    ServeModel {
+        /// The number of the open file for logits.
+        shared: u32,
+    },
     /// Try intervals, p-values and plans on made-up experiments whose truth is known.
     #[command(hide = true)]
     Simulate(SimulateArgs),

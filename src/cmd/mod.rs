@@ -29,6 +29,7 @@ mod target;
 use std::process::ExitCode;
 
 use crate::cli::Command;
+use crate::llama;
 use crate::progress;
 use crate::study::Interrupted;
 pub use program::set_give_back;
@@ -78,6 +79,7 @@ pub fn run(command: Command) -> anyhow::Result<Status> {
         Command::Replicate(args) => replicate::replicate(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Quantize(args) => quantize::quantize(&args),
+        Command::ServeModel { shared } => llama::serve(shared).map(|()| Status::Done),
         Command::Simulate(args) => simulate::simulate(&args),
     };
     match ended {

@@ -23,7 +23,7 @@ use crate::gguf::inspect::LabelShare;
 use crate::gguf::manifest::{Entry, Kind, Manifest};
 use crate::gguf::shelf::{Shelf, State};
 use crate::gguf::{Gguf, Inspection};
-use crate::llama::{Backend, Device, LlamaDecoder};
+use crate::llama::{self, Device, LlamaDecoder};
 use crate::progress;
 use crate::report::plain_table;
 use crate::study::answering::loaded::{context_limits, decoder_config, prompts};
@@ -252,7 +252,6 @@ fn wrong_derived_text(path: &Path, sha256: &str, record: &DerivedRecord) -> Stri
 
 /// Shows the devices that this build can compute on.
 fn devices() -> anyhow::Result<Status> {
-    let backend = Backend::init()?;
     let columns = ["device", "kind", "backend", "memory", "free", "description"];
     let memory = |bytes: u64| match bytes {
         0 => "not told".to_owned(),
@@ -268,10 +267,10 @@ fn devices() -> anyhow::Result<Status> {
             device.description,
         ]
     };
-    let rows = backend.devices().into_iter().map(row).collect();
+    let rows = llama::devices().into_iter().map(row).collect();
     let is_number = |column_idx| matches!(column_idx, 3 | 4);
     print(&(plain_table(&columns, rows, &is_number) + "\n"))?;
-    if backend.gpus().is_empty() {
+    if llama::gpus().is_empty() {
         progress::note("no GPU: models are computed by the processor");
     }
     Ok(Status::Done)
@@ -459,15 +458,13 @@ fn check(args: &CheckArgs) -> anyhow::Result<Status> {
     };
     let file = open_model(&session, &file)?;
     let experiment = session.load(&args.experiment, &Loading::default())?;
-    let backend = Backend::init()?;
     // The self-check draws nothing, so any values stand in for those that a model lacks.
     let samplings = experiment.samplings(Some(&SamplingDefaults::TRANSFORMERS));
     let date = PromptDate::of(&experiment, None)?;
-    let planned =
-        plan(&session, &experiment, date, &backend, file, &samplings[..1])?.swap_remove(0);
+    let planned = plan(&session, &experiment, date, file, &samplings[..1])?.swap_remove(0);
     let prepared = &planned.prepared;
     let placement = &prepared.placement;
-    let model = placement.load(&backend, &prepared.file)?;
+    let model = placement.load(&prepared.file)?;
     let requests = planned.plan.requests();
     let limits = context_limits(requests, prepared, Method::Repeats);
     let prompts = prompts(requests);
@@ -483,7 +480,7 @@ fn check(args: &CheckArgs) -> anyhow::Result<Status> {
             session.n_threads,
             &mut |n_threads| {
                 let config = decoder_config(limits, schedule, n_threads);
-                Ok(Box::new(LlamaDecoder::new(&backend, &model, config)?))
+                Ok(Box::new(LlamaDecoder::new(&model, config)?))
             },
         )?;
         rows.push(vec![

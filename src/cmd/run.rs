@@ -17,7 +17,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Status> {
         Format::Table => report::table(&summary),
         Format::Json => report::json(&summary),
     })?;
-    Ok(if summary.n_failed > 0 {
+    Ok(if summary.n_failed > 0 || !summary.missing.is_empty() {
         Status::SomeFailed
     } else {
         Status::Done

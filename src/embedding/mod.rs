@@ -7,12 +7,11 @@
 
 pub mod wordpiece;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
-use crate::llama::{Backend, EncoderConfig, LlamaEncoder, LlamaError, Model};
+use crate::llama::{EncoderConfig, Encoders, LlamaError, Model};
 use wordpiece::WordPieceTokenizer;
 
 /// Tokens of a sentence at most, CLS and SEP included, where a model says nothing else: sentence-transformers' limit for
@@ -76,12 +75,9 @@ pub enum EmbeddingError {
 
 /// An encoder with its tokenizer.
 pub struct Embedder<'m> {
-    encoders: Vec<Mutex<LlamaEncoder<'m>>>,
+    encoders: Encoders<'m>,
     tokenizer: WordPieceTokenizer,
 }
-
-/// An encoder's output for the tokens of several strings, one result for each.
-type Encode<'m, R> = dyn Fn(&mut LlamaEncoder<'m>, &[&[u32]]) -> Result<Vec<R>, LlamaError> + Sync;
 
 impl<'m> Embedder<'m> {
     /// One llama context of one thread for each of `n_threads`: batches are embedded side by side.
@@ -89,7 +85,6 @@ impl<'m> Embedder<'m> {
     /// # Errors
     /// `Llama` when a context cannot be made.
     pub fn new(
-        backend: &Backend,
         model: &'m Model,
         tokenizer: WordPieceTokenizer,
         n_threads: u32,
@@ -98,17 +93,13 @@ impl<'m> Embedder<'m> {
             n_tokens_max: tokenizer.n_tokens_max().min(model.n_ctx_train()),
             n_threads: 1,
         };
-        // Contexts of one model must be made one after the other; llama.cpp allows no parallel creation.
-        let encoders = (0..n_threads.max(1))
-            .map(|_| Ok(Mutex::new(LlamaEncoder::new(backend, model, config)?)))
-            .collect::<Result<_, LlamaError>>()?;
         Ok(Self {
-            encoders,
+            encoders: Encoders::new(model, config, n_threads.max(1))?,
             tokenizer,
         })
     }
 
-    /// The embedding of each text, in order; `on_progress` is told the number done after each.
+    /// The embedding of each text, in order; `on_progress` is told the number done now and then.
     ///
     /// # Errors
     /// The first failure; `None` in its place when `cancel` was set before all were done.
@@ -116,10 +107,10 @@ impl<'m> Embedder<'m> {
         &self,
         texts: &[String],
         cancel: &AtomicBool,
-        on_progress: &(dyn Fn(usize) + Sync),
+        on_progress: &dyn Fn(usize),
     ) -> Result<Option<Vec<Embedding>>, EmbeddingError> {
-        let embed = |encoder: &mut LlamaEncoder<'m>, strings: &[&[u32]]| encoder.encode(strings);
-        self.each(texts, cancel, on_progress, &embed, &Embedding::normalized)
+        let tokens = self.vectors(texts, false, cancel, on_progress)?;
+        Ok(tokens.map(|of_texts| of_texts.into_iter().flatten().collect()))
     }
 
     /// The vectors of each text's tokens, each of length 1, CLS and SEP included; otherwise as [`Self::embed`].
@@ -130,63 +121,34 @@ impl<'m> Embedder<'m> {
         &self,
         texts: &[String],
         cancel: &AtomicBool,
-        on_progress: &(dyn Fn(usize) + Sync),
+        on_progress: &dyn Fn(usize),
     ) -> Result<Option<Vec<Vec<Embedding>>>, EmbeddingError> {
-        let embed =
-            |encoder: &mut LlamaEncoder<'m>, strings: &[&[u32]]| encoder.encode_tokens(strings);
-        let finish = |rows: Vec<Vec<f32>>| rows.into_iter().map(Embedding::normalized).collect();
-        self.each(texts, cancel, on_progress, &embed, &finish)
+        self.vectors(texts, true, cancel, on_progress)
     }
 
-    /// The output of `encode` for each text, finished by `finish`; the work is shared out among the encoders.
-    fn each<R, T: Send>(
+    /// The vectors of each text: one, or one for each of its tokens.
+    fn vectors(
         &self,
         texts: &[String],
+        each_token: bool,
         cancel: &AtomicBool,
-        on_progress: &(dyn Fn(usize) + Sync),
-        encode: &Encode<'m, R>,
-        finish: &(dyn Fn(R) -> Option<T> + Sync),
-    ) -> Result<Option<Vec<T>>, EmbeddingError> {
-        let tokenized: Vec<Vec<u32>> = texts
-            .par_iter()
-            .map(|text| self.tokenize(text))
-            .collect::<Result<_, _>>()?;
-        let batches = pack(&tokenized);
-        let next = AtomicUsize::new(0);
-        let done = AtomicUsize::new(0);
-        let results: Mutex<Vec<Option<Result<T, EmbeddingError>>>> =
-            Mutex::new(texts.iter().map(|_| None).collect());
-        std::thread::scope(|scope| {
-            for encoder in &self.encoders {
-                scope.spawn(|| {
-                    let mut encoder = encoder.lock().unwrap_or_else(PoisonError::into_inner);
-                    while !cancel.load(Ordering::Relaxed) {
-                        let batch_idx = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(batch) = batches.get(batch_idx) else {
-                            break;
-                        };
-                        let strings: Vec<&[u32]> = batch
-                            .iter()
-                            .map(|&text_idx| tokenized[text_idx].as_slice())
-                            .collect();
-                        let encoded = encode(&mut encoder, &strings);
-                        let embedded = finished(encoded, batch, texts, finish);
-                        let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-                        for (&text_idx, embedding) in batch.iter().zip(embedded) {
-                            results[text_idx] = Some(embedding);
-                        }
-                        drop(results);
-                        on_progress(done.fetch_add(batch.len(), Ordering::Relaxed) + batch.len());
-                    }
-                });
-            }
+        on_progress: &dyn Fn(usize),
+    ) -> Result<Option<Vec<Vec<Embedding>>>, EmbeddingError> {
+        let tokenized = texts.par_iter().map(|text| self.tokenize(text));
+        let tokenized: Vec<Vec<u32>> = tokenized.collect::<Result<_, _>>()?;
+        let on_done = |n_done| {
+            on_progress(n_done);
+            !cancel.load(Ordering::Relaxed)
+        };
+        let Some(encoded) = self.encoders.encode(tokenized, each_token, &on_done)? else {
+            return Ok(None);
+        };
+        let embeddings = texts.iter().zip(encoded).map(|(text, vectors)| {
+            let normalized: Option<Vec<Embedding>> =
+                vectors?.into_iter().map(Embedding::normalized).collect();
+            normalized.ok_or_else(|| EmbeddingError::NoVector { text: text.clone() })
         });
-        results
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
-            .into_iter()
-            .map(Option::transpose)
-            .collect()
+        embeddings.collect::<Result<_, _>>().map(Some)
     }
 
     fn tokenize(&self, text: &str) -> Result<Vec<u32>, EmbeddingError> {
@@ -196,44 +158,5 @@ impl<'m> Embedder<'m> {
                 text: text.to_owned(),
                 reason: error.to_string(),
             })
-    }
-}
-
-/// The places of strings that are evaluated together, short ones first: neighbours of like length fill a batch best.
-fn pack(tokenized: &[Vec<u32>]) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..tokenized.len()).collect();
-    order.sort_by_key(|&text_idx| tokenized[text_idx].len());
-    let mut batches = Vec::new();
-    let mut rest = order.as_slice();
-    while !rest.is_empty() {
-        let n_packed =
-            LlamaEncoder::n_packed(rest.iter().map(|&text_idx| tokenized[text_idx].len()));
-        let (batch, after) = rest.split_at(n_packed);
-        batches.push(batch.to_vec());
-        rest = after;
-    }
-    batches
-}
-
-/// The results of one batch; a failure of llama.cpp is the failure of each of its strings.
-fn finished<R, T>(
-    encoded: Result<Vec<R>, LlamaError>,
-    batch: &[usize],
-    texts: &[String],
-    finish: &dyn Fn(R) -> Option<T>,
-) -> Vec<Result<T, EmbeddingError>> {
-    let no_vector = |text_idx: usize| EmbeddingError::NoVector {
-        text: texts[text_idx].clone(),
-    };
-    match encoded {
-        Ok(results) => batch
-            .iter()
-            .zip(results)
-            .map(|(&text_idx, result)| finish(result).ok_or_else(|| no_vector(text_idx)))
-            .collect(),
-        Err(error) => {
-            let failure = |_| Err(LlamaError::Compute(error.to_string()).into());
-            batch.iter().map(failure).collect()
-        }
     }
 }

@@ -42,7 +42,7 @@ pub struct Schedule {
 }
 
 /// How values lie in the KV cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum ValueType {
     /// As keys do, which lets llama.cpp compute attention in tiles.
     F16,

@@ -33,13 +33,15 @@ pub use vocabulary::Vocabulary;
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::sampling::SamplingError;
 
 /// llama.cpp's parallel stream within one KV cache.
 pub type SeqId = u32;
 
 /// One token to evaluate, at one position, as part of one or more neighbouring sequences.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// The token.
     pub token: u32,

@@ -4,10 +4,10 @@
 //! It judges nothing: whether a hash is the right one is decided by whoever knows the right one.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -20,14 +20,46 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// The sidecar: absolute path to what was seen there.
 type Memory = BTreeMap<String, Seen>;
 
-/// A hash and what the file looked like when it was computed.
+/// A hash and the file's looks when it was computed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Seen {
-    bytes: u64,
-    /// Time of the last change, nanoseconds since 1970; a file touched since then is hashed again.
-    mtime_ns: u64,
+    #[serde(flatten)]
+    looks: Looks,
     sha256: String,
+}
+
+/// Everything about a file that changes when another one takes its place or when it is written to; a program can set
+/// back the time of the last change of its content, and not that of its entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Looks {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    /// Time of the last change of the content, nanoseconds since 1970.
+    mtime_ns: i128,
+    /// Time of the last change of the entry, nanoseconds since 1970.
+    ctime_ns: i128,
+}
+
+impl Looks {
+    /// The looks of the file at a path, or of what a link there leads to.
+    ///
+    /// # Errors
+    /// Where nothing is there.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self::new(&fs::metadata(path)?))
+    }
+
+    pub(super) fn new(metadata: &Metadata) -> Self {
+        let ns = |seconds: i64, ns: i64| i128::from(seconds) * 1_000_000_000 + i128::from(ns);
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            mtime_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
+            ctime_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
 }
 
 /// The SHA-256 of the file's content.
@@ -80,10 +112,10 @@ pub fn cached_hash_with(
     if let Some(digest) = remembered_hash(shelf_dir, path) {
         return Ok(digest);
     }
-    let before = look_at(path)?;
+    let before = Looks::of(path)?;
     let digest = hash_file_with(path, on_bytes)?;
     // A file that changed while it was read is hashed again the next time.
-    if look_at(path)? == before {
+    if Looks::of(path)? == before {
         remember_hash(shelf_dir, path, digest);
     }
     Ok(digest)
@@ -91,42 +123,29 @@ pub fn cached_hash_with(
 
 /// The hash in the sidecar, if the file still looks as it did then; reads no file content.
 pub fn remembered_hash(shelf_dir: &Path, path: &Path) -> Option<Digest> {
-    let (bytes, mtime_ns) = look_at(path).ok()?;
+    let looks = Looks::of(path).ok()?;
     let seen = read_memory(shelf_dir).remove(&key(path)?)?;
-    let same = seen.bytes == bytes && seen.mtime_ns == mtime_ns;
-    same.then(|| seen.sha256.parse().ok()).flatten()
+    (seen.looks == looks)
+        .then(|| seen.sha256.parse().ok())
+        .flatten()
 }
 
 /// Notes in the sidecar that the file, as it is now, has this hash.
 pub fn remember_hash(shelf_dir: &Path, path: &Path, digest: Digest) {
-    let (Some(key), Ok((bytes, mtime_ns))) = (key(path), look_at(path)) else {
+    let (Some(key), Ok(looks)) = (key(path), Looks::of(path)) else {
         return;
     };
     let mut memory = read_memory(shelf_dir);
     memory.insert(
         key,
         Seen {
-            bytes,
-            mtime_ns,
+            looks,
             sha256: digest.to_string(),
         },
     );
     memory.retain(|path, _| Path::new(path).exists());
     // The sidecar only saves time: where it cannot be written, the file is hashed again the next time.
     let _ = write_memory(shelf_dir, &memory);
-}
-
-/// Size in bytes and time of the last change in nanoseconds since 1970.
-fn look_at(path: &Path) -> io::Result<(u64, u64)> {
-    let metadata = fs::metadata(path)?;
-    let since_1970 = metadata
-        .modified()?
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Ok((
-        metadata.len(),
-        u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX),
-    ))
 }
 
 /// Names that are not UTF-8 are not remembered.

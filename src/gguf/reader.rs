@@ -9,6 +9,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::error::GgufError;
+use super::file_hash::Looks;
 use super::header::{Header, parse_header};
 use super::tensor_type::TensorType;
 use super::value::{Array, Value};
@@ -22,6 +23,8 @@ const BUFFER_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Gguf {
     files: Vec<PathBuf>,
+    /// Of each file, when it was read.
+    looks: Vec<Looks>,
     size_bytes: u64,
     /// Of the first file; in the order of the file.
     entries: Vec<(String, Value)>,
@@ -50,19 +53,37 @@ pub struct TensorInfo {
 impl Gguf {
     /// Reads the header of the file at `path`; of a split model, `path` is the first part and the others lie beside it.
     pub fn read(path: &Path) -> Result<Self, GgufError> {
+        let mut gguf = Self::read_part(path)?;
+        gguf.join_parts()?;
+        Ok(gguf)
+    }
+
+    fn read_part(path: &Path) -> Result<Self, GgufError> {
         let io_error = |source| GgufError::Io {
             path: path.to_owned(),
             source,
         };
         let file = File::open(path).map_err(io_error)?;
-        let size_bytes = file.metadata().map_err(io_error)?.len();
-        let mut gguf = Self::parse(
-            path,
-            BufReader::with_capacity(BUFFER_BYTES, file),
-            size_bytes,
-        )?;
-        gguf.join_parts()?;
+        let metadata = file.metadata().map_err(io_error)?;
+        let reader = BufReader::with_capacity(BUFFER_BYTES, file);
+        let mut gguf = Self::parse(path, reader, metadata.len())?;
+        gguf.looks.push(Looks::new(&metadata));
         Ok(gguf)
+    }
+
+    /// True if each file is still the one that was read.
+    ///
+    /// # Errors
+    /// `Io` where one is gone.
+    pub fn is_unchanged(&self) -> Result<bool, GgufError> {
+        let look = |path: &PathBuf| {
+            Looks::of(path).map_err(|source| GgufError::Io {
+                path: path.clone(),
+                source,
+            })
+        };
+        let looks: Vec<Looks> = self.files.iter().map(look).collect::<Result<_, _>>()?;
+        Ok(looks == self.looks)
     }
 
     /// As [`Self::read`], of one file that is read through `reader`.
@@ -86,6 +107,7 @@ impl Gguf {
             .collect();
         Ok(Self {
             files: vec![path.to_owned()],
+            looks: Vec::new(),
             size_bytes,
             entries,
             tensors,
@@ -279,17 +301,7 @@ impl Gguf {
     }
 
     fn add_part(&mut self, path: &Path, part_no: u16, n_parts: u16) -> Result<(), GgufError> {
-        let io_error = |source| GgufError::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(io_error)?;
-        let size_bytes = file.metadata().map_err(io_error)?.len();
-        let part = Self::parse(
-            path,
-            BufReader::with_capacity(BUFFER_BYTES, file),
-            size_bytes,
-        )?;
+        let part = Self::read_part(path)?;
         let found = (part.u16_or_zero(SPLIT_NO)?, part.u16_or_zero(SPLIT_COUNT)?);
         if found != (part_no, n_parts) {
             let (found_no, found_n) = (u32::from(found.0) + 1, found.1);
@@ -304,7 +316,8 @@ impl Gguf {
         self.tensors
             .extend(tensors.map(|tensor| TensorInfo { file_idx, ..tensor }));
         self.files.push(path.to_owned());
-        self.size_bytes = self.size_bytes.saturating_add(size_bytes);
+        self.looks.extend(part.looks);
+        self.size_bytes = self.size_bytes.saturating_add(part.size_bytes);
         Ok(())
     }
 

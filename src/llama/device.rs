@@ -4,8 +4,6 @@
 
 use llama_cpp_2::LlamaBackendDeviceType;
 
-use super::Backend;
-
 /// The kind of processor that a device is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceKind {
@@ -48,28 +46,26 @@ impl DeviceKind {
     }
 }
 
-impl Backend {
-    /// All devices that this build can compute on, in llama.cpp's order.
-    pub fn devices(&self) -> Vec<Device> {
-        llama_cpp_2::list_llama_ggml_backend_devices()
-            .into_iter()
-            .map(|device| Device {
-                name: device.name,
-                description: device.description,
-                backend: device.backend,
-                kind: kind(device.device_type),
-                memory_total: device.memory_total as u64,
-                memory_free: device.memory_free as u64,
-            })
-            .collect()
-    }
+/// All devices that this build can compute on, in llama.cpp's order.
+pub fn devices() -> Vec<Device> {
+    llama_cpp_2::list_llama_ggml_backend_devices()
+        .into_iter()
+        .map(|device| Device {
+            name: device.name,
+            description: device.description,
+            backend: device.backend,
+            kind: kind(device.device_type),
+            memory_total: device.memory_total as u64,
+            memory_free: device.memory_free as u64,
+        })
+        .collect()
+}
 
-    /// The devices that layers of a model are put on.
-    pub fn gpus(&self) -> Vec<Device> {
-        let mut devices = self.devices();
-        devices.retain(|device| device.kind == DeviceKind::Gpu);
-        devices
-    }
+/// The devices that layers of a model are put on.
+pub fn gpus() -> Vec<Device> {
+    let mut devices = devices();
+    devices.retain(|device| device.kind == DeviceKind::Gpu);
+    devices
 }
 
 fn kind(device_type: LlamaBackendDeviceType) -> DeviceKind {

@@ -1,30 +1,35 @@
 //! The only module that names llama.cpp: its backend, its log, model files in memory and the two kinds of context.
 //!
-//! Owns every call that can abort the process, each behind a check of what llama.cpp asserts:
-//! `decoder` evaluates rows of a generation model, `encoder` evaluates strings of an embedding model, `quantize` makes
-//! smaller files of larger ones, `device` lists what can compute.
+//! A model is loaded into a process of its own ([`Model`], [`LlamaDecoder`] and the vectors of an encoder are what the
+//! program sees of it), so that an abort of llama.cpp, or the system's answer to a want of memory, is an error of that
+//! model and no more. `local` makes the calls there, each behind a check of what llama.cpp asserts; `protocol` is the
+//! conversation, `server` its one end and `remote` the other. `quantize` makes smaller files of larger ones, `device`
+//! lists what can compute.
 //! It decides nothing about batches, sampling or pooling of results, and it reads no header:
 //! a file has passed `gguf::check_generation_model` or `gguf::check_encoder` before it comes here.
 
-mod decoder;
 mod device;
-mod encoder;
+pub mod local;
 mod log;
+mod protocol;
 mod quantize;
+mod remote;
+mod server;
 
 use std::ffi::CStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use llama_cpp_2::LlamaCppError;
 use llama_cpp_2::llama_backend::LlamaBackend;
-use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::model::params::LlamaModelParams;
-use llama_cpp_2::token::LlamaToken;
+use serde::{Deserialize, Serialize};
 
-pub use decoder::{DecoderConfig, LlamaDecoder};
-pub use device::{Device, DeviceKind};
-pub use encoder::{EncoderConfig, LlamaEncoder};
+use crate::engine::ValueType;
+
+pub use device::{Device, DeviceKind, devices, gpus};
+pub use protocol::{StringVectors, VocabularyToken};
 pub use quantize::{QuantizeJob, quantize, quantized_bytes};
+pub use remote::{Encoders, LlamaDecoder, Model, set_program};
+pub use server::serve;
 
 /// The version of the bindings, and with them of the llama.cpp they carry.
 pub const BINDINGS_VERSION: &str = "llama-cpp-2 0.1.160";
@@ -39,8 +44,15 @@ pub fn version() -> String {
     )
 }
 
+/// The instruction sets and libraries this build uses, as llama.cpp prints them.
+pub fn system_info() -> String {
+    // SAFETY: The function takes nothing and returns a pointer to a static, terminated string.
+    let info = unsafe { CStr::from_ptr(llama_cpp_sys_2::llama_print_system_info()) };
+    info.to_string_lossy().trim().to_owned()
+}
+
 /// A refusal of llama.cpp.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
 pub enum LlamaError {
     /// The backend lives once per process.
     #[error("llama.cpp is already in use in this process")]
@@ -72,6 +84,16 @@ pub enum LlamaError {
     /// llama.cpp reported a failure while it computed.
     #[error("llama.cpp failed to compute a batch: {0}")]
     Compute(String),
+    /// The process of a model is gone.
+    #[error("llama.cpp's process ended ({how}): {said}")]
+    Ended {
+        /// Its exit code or signal.
+        how: String,
+        /// True if the system or a person ended it, and not llama.cpp: another try may come through.
+        is_from_outside: bool,
+        /// Its last words.
+        said: String,
+    },
     /// The quantizer gave up.
     #[error("llama.cpp could not quantize `{}`: {reason}", path.display())]
     Quantize {
@@ -101,129 +123,47 @@ impl Backend {
             Err(other) => Err(LlamaError::Compute(other.to_string())),
         }
     }
-
-    /// The instruction sets and libraries this build uses, as llama.cpp prints them.
-    pub fn system_info(&self) -> String {
-        // SAFETY: The backend is initialised; the function returns a pointer to a static, terminated string.
-        let info = unsafe { CStr::from_ptr(llama_cpp_sys_2::llama_print_system_info()) };
-        info.to_string_lossy().trim().to_owned()
-    }
 }
 
-/// Without any device: a build for GPUs would otherwise send large products to them even when no layer is theirs.
-fn on_processor(params: LlamaModelParams) -> LlamaModelParams {
-    params
-        .with_devices(&[])
-        .expect("an empty list names no unknown device")
+/// How the weights of a file come into memory, and where they compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Weights {
+    /// The file stays open; only the processor computes.
+    Mapped,
+    /// The file may be deleted afterwards: nothing of it is mapped into memory. Only the processor computes.
+    IntoMemory,
+    /// The file stays open; its last so many layers (blocks, and the head as one more) are on the GPUs of the build.
+    OnGpus(u32),
+    /// No weights: enough to tokenize.
+    Absent,
 }
 
-/// A model file in memory.
-#[derive(Debug)]
-pub struct Model {
-    inner: LlamaModel,
-    n_vocab: u32,
+/// The size of a llama context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecoderConfig {
+    /// Cells of the KV cache, shared by all sequences; rounded up to a multiple of 256.
+    pub n_cells: u32,
+    /// Sequences, at most 256.
+    pub n_seqs: u32,
+    /// Rows in a batch at most.
+    pub n_rows: u32,
+    /// Threads that compute.
+    pub n_threads: u32,
+    /// How values lie in the KV cache; keys are F16.
+    pub value_type: ValueType,
 }
 
-impl Model {
-    /// Loads a checked model file for the processor alone.
-    ///
-    /// # Errors
-    /// `Load` with the reason from llama.cpp's log.
-    pub fn load(backend: &Backend, path: &Path) -> Result<Self, LlamaError> {
-        Self::load_on_gpus(backend, path, 0)
-    }
+/// The size of a llama context for an encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncoderConfig {
+    /// Tokens of a string at most.
+    pub n_tokens_max: u32,
+    /// Threads that compute.
+    pub n_threads: u32,
+}
 
-    /// Loads a checked model file and puts its last `n_gpu_layers` layers (blocks, and the head as one more) on the GPUs
-    /// of the build; on none where `n_gpu_layers` is 0 or the build has none.
-    ///
-    /// # Errors
-    /// As [`Model::load`].
-    pub fn load_on_gpus(
-        backend: &Backend,
-        path: &Path,
-        n_gpu_layers: u32,
-    ) -> Result<Self, LlamaError> {
-        let params = LlamaModelParams::default().with_n_gpu_layers(n_gpu_layers);
-        let params = if n_gpu_layers > 0 {
-            params
-        } else {
-            on_processor(params)
-        };
-        Self::load_with(backend, path, &params)
-    }
-
-    /// As [`Self::load`], but the file may be deleted afterwards: nothing of it is mapped into memory.
-    ///
-    /// # Errors
-    /// As [`Model::load`].
-    pub fn load_into_memory(backend: &Backend, path: &Path) -> Result<Self, LlamaError> {
-        let params = on_processor(LlamaModelParams::default()).with_use_mmap(false);
-        Self::load_with(backend, path, &params)
-    }
-
-    /// Loads the vocabulary of a checked model file and none of its weights: enough to tokenize.
-    ///
-    /// # Errors
-    /// As [`Model::load`].
-    pub fn load_vocabulary(backend: &Backend, path: &Path) -> Result<Self, LlamaError> {
-        Self::load_with(
-            backend,
-            path,
-            &on_processor(LlamaModelParams::default()).with_vocab_only(true),
-        )
-    }
-
-    fn load_with(
-        backend: &Backend,
-        path: &Path,
-        params: &LlamaModelParams,
-    ) -> Result<Self, LlamaError> {
-        log::take_errors();
-        let loaded = LlamaModel::load_from_file(&backend.inner, path, params);
-        let inner = loaded.map_err(|error| LlamaError::Load {
-            path: path.to_owned(),
-            reason: log::reason_or(&error.to_string()),
-        })?;
-        let n_vocab = u32::try_from(inner.n_vocab()).map_err(|_| LlamaError::Load {
-            path: path.to_owned(),
-            reason: "it has no vocabulary".to_owned(),
-        })?;
-        Ok(Self { inner, n_vocab })
-    }
-
-    /// The length of a logits row.
-    pub fn n_vocab(&self) -> u32 {
-        self.n_vocab
-    }
-
-    /// The number of positions the model was trained for.
-    pub fn n_ctx_train(&self) -> u32 {
-        self.inner.n_ctx_train()
-    }
-
-    /// True if `token` ends a generation; false for ids outside the vocabulary.
-    pub fn is_eog(&self, token: u32) -> bool {
-        self.token(token)
-            .is_some_and(|token| self.inner.vocab().is_eog(token))
-    }
-
-    /// The bytes that `token` adds to a text; none for control tokens and ids outside the vocabulary.
-    pub fn token_bytes(&self, token: u32) -> Vec<u8> {
-        self.token(token)
-            .map(|token| self.inner.vocab().token_to_piece(token, false, None))
-            .unwrap_or_default()
-    }
-
-    /// llama.cpp's own tokenization of plain text: nothing added, no special token recognised.
-    pub fn tokenize(&self, text: &str) -> Vec<u32> {
-        let tokens = self.inner.vocab().tokenize(text.as_bytes(), false, false);
-        tokens
-            .into_iter()
-            .map(|LlamaToken(id)| id.cast_unsigned())
-            .collect()
-    }
-
-    fn token(&self, token: u32) -> Option<LlamaToken> {
-        (token < self.n_vocab).then(|| LlamaToken(token.cast_signed()))
+impl From<LlamaError> for crate::engine::EngineError {
+    fn from(error: LlamaError) -> Self {
+        Self::Decode(error.to_string())
     }
 }

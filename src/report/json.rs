@@ -10,12 +10,23 @@ use super::sampling_object::SamplingObject;
 use super::specific_object::{PlaceboObject, SpecificObject};
 use crate::leakage::{ExactRate, LeakRate};
 use crate::results::{
-    DerivationSummary, DifferenceFromBase, DriftSummary, Example, ModelSummary, OtherEncoder,
-    StoredShare, Summary, Texts,
+    DerivationSummary, DifferenceFromBase, DriftSummary, Example, MissingModel, ModelSummary,
+    OtherEncoder, StoredShare, Summary, Texts,
 };
 use crate::stats::{Agreement, Interval};
 
 /// The document. Percentages are 0 to 100.
+#[derive(Serialize)]
+struct MissingObject<'a> {
+    name: &'a str,
+    error: &'a str,
+}
+
+fn missing_object(missing: &MissingModel) -> MissingObject<'_> {
+    let MissingModel { name, error } = missing;
+    MissingObject { name, error }
+}
+
 #[derive(Serialize)]
 struct Document<'a> {
     experiment: &'a str,
@@ -32,6 +43,8 @@ struct Document<'a> {
     embedding_model: &'a str,
     embedding_model_sha256: &'a str,
     n_failed: usize,
+    /// Models that could not be used, with the reason.
+    missing: Vec<MissingObject<'a>>,
     /// Null where there are repeats only.
     enumeration: Option<EnumerationObject>,
     concepts: ConceptsObject,
@@ -291,6 +304,7 @@ fn document(summary: &Summary) -> Document<'_> {
         embedding_model: &summary.embedding_model,
         embedding_model_sha256: &summary.embedding_model_sha256,
         n_failed: summary.n_failed,
+        missing: summary.missing.iter().map(missing_object).collect(),
         enumeration: summary.enumeration.map(Into::into),
         concepts: summary.concepts.into(),
         leak_rates: rates(false),

@@ -16,7 +16,8 @@ use super::wordings::{Worded, mean_note, spread_words};
 use crate::generation::{EnumerationParams, joined_label};
 use crate::leakage::LeakRate;
 use crate::results::{
-    DifferenceFromBase, Example, LikelyText, ModelSummary, SimilarText, StoredShare, Summary, Texts,
+    DifferenceFromBase, Example, LikelyText, MissingModel, ModelSummary, SimilarText, StoredShare,
+    Summary, Texts,
 };
 use crate::visible::visible;
 
@@ -73,6 +74,9 @@ pub fn table(summary: &Summary) -> String {
         .models
         .iter()
         .for_each(|model| write(model_text(model, unit)));
+    for MissingModel { name, error } in &summary.missing {
+        write(format!("{name} is missing: {error}"));
+    }
     if summary.n_failed > 0 {
         write(format!(
             "{} requests failed; their reasons are in the table `failures`.",

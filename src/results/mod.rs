@@ -31,6 +31,6 @@ pub use report::{
     ReportLeak, ReportMessages, ReportModel, ReportRun, ReportRunModel,
 };
 pub use run::{
-    DerivationSummary, DifferenceFromBase, Example, ModelSummary, OtherEncoder, StoredShare,
-    Summary,
+    DerivationSummary, DifferenceFromBase, Example, MissingModel, ModelSummary, OtherEncoder,
+    StoredShare, Summary,
 };

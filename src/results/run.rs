@@ -52,6 +52,17 @@ pub struct Summary {
     pub run_id: Option<i64>,
     /// Requests that failed.
     pub n_failed: usize,
+    /// The models of which nothing can be said, with the reason.
+    pub missing: Vec<MissingModel>,
+}
+
+/// A model that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingModel {
+    /// Its name and quantization, with its sampling and wording where there are several.
+    pub name: String,
+    /// The reason.
+    pub error: String,
 }
 
 /// The results by another encoder, of the same generations.

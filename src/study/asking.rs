@@ -16,7 +16,7 @@ use crate::generation::{
     sampling_labels,
 };
 use crate::gguf::inspect::composition_json;
-use crate::llama::{Backend, Model};
+use crate::llama::{Model, Weights};
 use crate::prompt::{ChatTemplate, PromptError, RenderedPrompt, Tokenizer};
 use crate::store::{
     ExperimentId, ModelId, NewDerivation, NewExperiment, NewModel, NewPair, NewPrompt,
@@ -65,14 +65,13 @@ pub(crate) fn plan_all(
     session: &Session,
     experiment: &Experiment,
     date: PromptDate,
-    backend: &Backend,
     files: Vec<ModelFile>,
     samplings: &[Vec<SamplingParams>],
 ) -> anyhow::Result<Vec<Planned>> {
     let planned = files
         .into_par_iter()
         .zip(samplings)
-        .map(|(file, samplings)| plan(session, experiment, date, backend, file, samplings))
+        .map(|(file, samplings)| plan(session, experiment, date, file, samplings))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut planned: Vec<Planned> = planned.into_iter().flatten().collect();
     let all = planned
@@ -90,7 +89,6 @@ pub(crate) fn plan(
     session: &Session,
     experiment: &Experiment,
     date: PromptDate,
-    backend: &Backend,
     file: ModelFile,
     samplings: &[SamplingParams],
 ) -> anyhow::Result<Vec<Planned>> {
@@ -98,7 +96,7 @@ pub(crate) fn plan(
         return Ok(Vec::new());
     };
     let prompts = experiment.prompts();
-    let prepared = prepare(session, experiment, date, prompts, backend, file, first)?;
+    let prepared = prepare(session, experiment, date, prompts, file, first)?;
     let with_tokens = prepared.iter().map(|prepared| {
         let tokens = prepared.prompts.iter();
         let tokens = tokens.map(|prompt| Arc::from(prompt.tokens()));
@@ -134,7 +132,6 @@ pub(crate) fn prepare(
     experiment: &Experiment,
     date: PromptDate,
     prompts: &[String],
-    backend: &Backend,
     mut file: ModelFile,
     sampling: &SamplingParams,
 ) -> anyhow::Result<Vec<Prepared>> {
@@ -150,14 +147,15 @@ pub(crate) fn prepare(
     let vocabulary = if tokenizer.is_own() {
         None
     } else {
-        Some(Model::load_vocabulary(backend, file.gguf.path())?)
+        Some(Model::load(file.gguf.path(), Weights::Absent)?)
     };
     let engine = |text: &str| {
         vocabulary
             .as_ref()
-            .map_or_else(Vec::new, |model| model.tokenize(text))
+            .and_then(|model| model.tokenize(text).ok())
+            .unwrap_or_default()
     };
-    let placement = Placement::choose(backend, &file.gguf, experiment.n_gpu_layers())?;
+    let placement = Placement::choose(&file.gguf, experiment.n_gpu_layers())?;
     let rendered = |wording: &Wording| {
         let started = Instant::now();
         let rendered = prompts.iter().map(|prompt| {
@@ -170,6 +168,10 @@ pub(crate) fn prepare(
     };
     let wordings = experiment.wordings().iter();
     let rendered = wordings.map(rendered).collect::<Result<Vec<_>, _>>();
+    // A tokenizer that is gone has given nothing.
+    if let Some(ended) = vocabulary.as_ref().and_then(Model::ended) {
+        return Err(ended).with_context(failed);
+    }
     let rendered = rendered.with_context(failed)?;
     file.gguf.drop_lists();
     let file = Arc::new(file);

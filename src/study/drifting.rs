@@ -11,7 +11,7 @@ use anyhow::bail;
 use crate::engine::{ForcedTokens, Generator, GroupOutcome, Job};
 use crate::experiment::Experiment;
 use crate::generation::{Generation, Method, Request, RequestId};
-use crate::llama::{Backend, LlamaDecoder};
+use crate::llama::LlamaDecoder;
 use crate::results::{DriftSummary, ScoreSummary};
 use crate::stats::{Drift, TopTokens, drift, mean_logprobs};
 use crate::store::{
@@ -57,7 +57,6 @@ impl Session {
         let files = wanted.models.iter().map(|model| open_model(self, model));
         let files = files.collect::<anyhow::Result<Vec<_>>>()?;
         let base_idx = base_idx(&files, base)?;
-        let backend = Backend::init()?;
         // Next-token distributions do not depend on the sampling: the first of each model brings the generations.
         let first = wanted
             .samplings
@@ -65,7 +64,7 @@ impl Session {
             .map(|samplings| samplings[..1].to_vec());
         let date = PromptDate::of(experiment, Some(&store))?;
         let samplings: Vec<_> = first.collect();
-        let mut planned = plan_all(self, experiment, date, &backend, files, &samplings)?;
+        let mut planned = plan_all(self, experiment, date, files, &samplings)?;
         // Of several wordings, drift is looked at in the first, as after a run.
         planned.retain(|planned| planned.prepared.wording_idx == 0);
         note_earlier_draws(self, &store, &planned)?;
@@ -79,7 +78,7 @@ impl Session {
         // Where continuations are enumerated there is no generation to score.
         let is_exact = experiment.enumeration().is_some();
         if !is_exact {
-            score_all(self, &backend, &mut store, &base, &models)?;
+            score_all(self, &mut store, &base, &models)?;
         }
         let side = |model: &Registered| Side::of(&model.planned.prepared.file, model.id, None);
         let base_side = side(&base);
@@ -102,7 +101,6 @@ impl Session {
 /// Lets all of `others` score the base's generations.
 fn score_all(
     session: &Session,
-    backend: &Backend,
     store: &mut Store,
     base: &Registered,
     others: &[Registered],
@@ -116,7 +114,7 @@ fn score_all(
         bail!("no generation of {label} is stored\nhint: run the experiment with it first");
     }
     for other in others {
-        score(session, backend, store, base, other, &generations)?;
+        score(session, store, base, other, &generations)?;
     }
     Ok(())
 }
@@ -150,17 +148,16 @@ fn generation_ids(planned: &Planned, generations: &Generations) -> Vec<Generatio
 /// Lets `other` score the base's generations that it has not scored yet.
 fn score(
     session: &Session,
-    backend: &Backend,
     store: &mut Store,
     base: &Registered,
     other: &Registered,
     generations: &Generations,
 ) -> anyhow::Result<()> {
     let mut loaded = None;
-    let numerics = match numerics::expected(session, backend, store, &other.planned, other.id)? {
+    let numerics = match numerics::expected(session, store, &other.planned, other.id)? {
         Some(numerics) => numerics,
         None => {
-            Loaded::reuse(&mut loaded, session, backend, &other.planned)?;
+            Loaded::reuse(&mut loaded, session, &other.planned)?;
             let loaded = loaded.as_ref().expect("a model was loaded");
             numerics::settled(session, store, &other.planned, loaded, None)?.1
         }
@@ -209,10 +206,9 @@ fn score(
         (request.id, tokens)
     });
     let forced: ForcedTokens = forced.collect();
-    Loaded::reuse(&mut loaded, session, backend, &other.planned)?;
+    Loaded::reuse(&mut loaded, session, &other.planned)?;
     let pass = Pass {
         session,
-        backend,
         loaded: loaded.as_ref().expect("a model was loaded"),
         other,
         numerics,
@@ -224,7 +220,6 @@ fn score(
 /// One pass of a model over generations of another.
 struct Pass<'a> {
     session: &'a Session,
-    backend: &'a Backend,
     loaded: &'a Loaded,
     other: &'a Registered,
     numerics: NumericsId,
@@ -243,7 +238,7 @@ impl Pass<'_> {
         let schedule = prepared.placement.schedule;
         let limits = context_limits(requests, prepared, Method::Repeats);
         let config = decoder_config(limits, schedule, self.session.n_threads);
-        let mut decoder = LlamaDecoder::new(self.backend, &self.loaded.model, config)?;
+        let mut decoder = LlamaDecoder::new(&self.loaded.model, config)?;
         let label = format!("{}: scoring", prepared.file.label());
         let progress = self
             .session

@@ -9,10 +9,12 @@ use crate::experiment::{Experiment, Preset};
 use crate::leakage::{
     Clusters, Concepts, Measure, Metric, PairEstimate, RateKind, Rounding, compare_with_base,
 };
-use crate::llama::{self, Backend};
+use crate::llama;
 use crate::machine;
-use crate::results::{DifferenceFromBase, DriftSummary, ModelSummary, Summary};
-use crate::store::{ExperimentId, ModelId, NewRun, RunId, RunModel, RunOutcome, Source, Store};
+use crate::results::{DifferenceFromBase, DriftSummary, MissingModel, ModelSummary, Summary};
+use crate::store::{
+    ExperimentId, ModelId, NewRun, RunId, RunModel, RunOutcome, Source, Store, StoreError,
+};
 use crate::study::answering::{Answered, Answering};
 use crate::study::asking::{
     Planned, Prepared, Registered, note_earlier_draws, plan_all, register_experiment,
@@ -48,9 +50,8 @@ impl Session {
         let models = wanted.models.iter().map(|model| open_model(self, model));
         let models = models.collect::<anyhow::Result<Vec<_>>>()?;
         let encoders = open_encoders(self, &wanted.encoders)?;
-        let backend = Backend::init()?;
         let date = PromptDate::of(experiment, existing.as_ref())?;
-        let planned = plan_all(self, experiment, date, &backend, models, &wanted.samplings)?;
+        let planned = plan_all(self, experiment, date, models, &wanted.samplings)?;
         let mut store = existing.map_or_else(|| Store::open(db), Ok)?;
         note_earlier_draws(self, &store, &planned)?;
         let registered = register_experiment(&mut store, experiment, &planned)?;
@@ -59,23 +60,15 @@ impl Session {
             .iter()
             .map(|planned| register_planned(&mut store, &registered, planned))
             .collect::<anyhow::Result<Vec<ModelId>>>()?;
-        let run = start_run(
-            &mut store,
-            self,
-            &backend,
-            experiment,
-            registered.experiment,
-        )?;
+        let run = start_run(&mut store, self, experiment, registered.experiment)?;
         let encodings = encoders.iter().zip(encoder_ids);
         let encodings = encodings.map(|(encoder, encoder_id)| Encoding {
             session: self,
-            backend: &backend,
             encoder,
             encoder_id,
         });
         let steps = Steps {
             session: self,
-            backend: &backend,
             encodings: encodings.collect(),
             experiment,
             registered: &registered,
@@ -110,6 +103,12 @@ fn record_end(
     summary: anyhow::Result<Summary>,
 ) -> anyhow::Result<Summary> {
     match &summary {
+        Ok(summary) if !summary.missing.is_empty() => {
+            let missing = summary.missing.iter();
+            let missing = missing.map(|it| format!("{}: {}", it.name, it.error));
+            let errors = missing.collect::<Vec<_>>().join("\n");
+            store.finish_run(run, RunOutcome::Error(&errors))?;
+        }
         Ok(_) => store.finish_run(run, RunOutcome::Success)?,
         Err(error) if error.is::<Interrupted>() => store.finish_run(run, RunOutcome::Cancelled)?,
         Err(error) => {
@@ -124,7 +123,6 @@ fn record_end(
 pub(crate) fn start_run(
     store: &mut Store,
     session: &Session,
-    backend: &Backend,
     experiment: &Experiment,
     experiment_id: ExperimentId,
 ) -> anyhow::Result<RunId> {
@@ -140,7 +138,7 @@ pub(crate) fn start_run(
         seep_is_dirty: build.is_dirty,
         llama_cpp_2_version: llama::BINDINGS_VERSION,
         llama_cpp_version: &llama::version(),
-        system_info: &backend.system_info(),
+        system_info: &llama::system_info(),
         cpu: &session.machine.cpu,
         n_cores: session.machine.n_cores,
         memory_bytes: session.machine.memory_bytes,
@@ -152,7 +150,6 @@ pub(crate) fn start_run(
 /// The steps of a run once everything is open and registered.
 struct Steps<'a> {
     session: &'a Session,
-    backend: &'a Backend,
     /// The primary one first.
     encodings: Vec<Encoding<'a>>,
     experiment: &'a Experiment,
@@ -166,7 +163,7 @@ struct Steps<'a> {
 impl Steps<'_> {
     /// Makes what is missing, scores all of it, and says what was found.
     fn run(&self, store: &mut Store) -> anyhow::Result<Summary> {
-        let answered = self.answer(store)?;
+        let (answered, missing) = self.answer(store)?;
         let subjects = self.subjects(store, &answered)?;
         let by_encoder = self.encodings.iter();
         let by_encoder =
@@ -174,7 +171,8 @@ impl Steps<'_> {
         let mut by_encoder = by_encoder.collect::<anyhow::Result<Vec<_>>>()?.into_iter();
         let primary = by_encoder.next().expect("an experiment names an encoder");
         let mut summary = joined(primary, by_encoder);
-        summary.drifts = self.drifts(store, &subjects)?;
+        summary.missing = missing;
+        summary.drifts = self.drifts(store, &answered, &subjects)?;
         let sources: Vec<Source> = subjects.iter().map(|it| it.source).collect();
         let kind = match summary.enumeration {
             None => RateKind::Repeats,
@@ -189,7 +187,7 @@ impl Steps<'_> {
         &self,
         store: &mut Store,
         encoding: &Encoding<'_>,
-        answered: &[Answered],
+        answered: &[Rung<'_>],
         subjects: &[Subject],
     ) -> anyhow::Result<ByEncoder> {
         let texts = subjects.iter().flat_map(Subject::texts);
@@ -207,53 +205,77 @@ impl Steps<'_> {
         let mut bases: Vec<(&Prepared, Vec<PairEstimate>)> = Vec::new();
         let mut verdicts = Vec::new();
         let mut for_means = ForMeans::default();
-        for ((planned, answered), subject) in self.planned.iter().zip(answered).zip(subjects) {
+        for (rung, subject) in answered.iter().zip(subjects) {
             let mut scored = scorer.score(store, subject)?;
+            let prepared = &rung.planned.prepared;
             verdicts.push(std::mem::take(&mut scored.verdicts));
-            add_differences(&mut summary, &mut bases, &planned.prepared, &scored);
+            add_differences(&mut summary, &mut bases, prepared, &scored);
             for_means.add(subject.source, &mut scored);
-            add_model(&mut summary, &planned.prepared, &answered.done, scored);
+            add_model(&mut summary, prepared, &rung.answered.done, scored);
         }
         summary.wording_means = for_means.means(&summary.models);
         Ok(ByEncoder { summary, verdicts })
     }
 
-    fn answer(&self, store: &mut Store) -> anyhow::Result<Vec<Answered>> {
+    /// The conditions that were answered, and those whose model could not be used: it keeps no other from being.
+    fn answer(&self, store: &mut Store) -> anyhow::Result<(Vec<Rung<'_>>, Vec<MissingModel>)> {
         let mut answering = Answering {
             session: self.session,
-            backend: self.backend,
             store,
             run: self.run,
             loaded: None,
         };
-        let planned = self.planned.iter().zip(self.models);
-        planned
-            .map(|(planned, &model)| {
-                answering.answer(planned, model, self.registered.wording(planned))
-            })
-            .collect()
+        let (mut rungs, mut missing, mut first_error) = (Vec::new(), Vec::new(), None);
+        for (planned, &model) in self.planned.iter().zip(self.models) {
+            match answering.answer(planned, model, self.registered.wording(planned)) {
+                Ok(answered) => rungs.push(Rung {
+                    planned,
+                    model,
+                    answered,
+                }),
+                Err(error) if is_about_one_model(&error) => {
+                    let name = planned.prepared.label();
+                    self.session
+                        .note(format_args!("{name} is left out: {error:#}"));
+                    missing.push(MissingModel {
+                        name,
+                        error: format!("{error:#}"),
+                    });
+                    first_error.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match first_error.filter(|_| rungs.is_empty()) {
+            Some(error) => Err(error),
+            None => Ok((rungs, missing)),
+        }
     }
 
-    fn subjects(&self, store: &mut Store, answered: &[Answered]) -> anyhow::Result<Vec<Subject>> {
-        let planned = self.planned.iter().zip(self.models).zip(answered);
-        let subjects = planned.map(|((planned, &model), answered)| {
-            let (experiment, numerics) = (self.experiment, answered.numerics);
-            Subject::of_planned(store, experiment, self.registered, planned, model, numerics)
+    fn subjects(&self, store: &mut Store, rungs: &[Rung<'_>]) -> anyhow::Result<Vec<Subject>> {
+        let subjects = rungs.iter().map(|rung| {
+            let (planned, model, numerics) = (rung.planned, rung.model, rung.answered.numerics);
+            let (experiment, registered) = (self.experiment, self.registered);
+            Subject::of_planned(store, experiment, registered, planned, model, numerics)
         });
         subjects.collect()
     }
 
     /// How far each quantization lies from the first of the same model, on the prompts that have distributions.
-    fn drifts(&self, store: &Store, subjects: &[Subject]) -> anyhow::Result<Vec<DriftSummary>> {
+    fn drifts(
+        &self,
+        store: &Store,
+        rungs: &[Rung<'_>],
+        subjects: &[Subject],
+    ) -> anyhow::Result<Vec<DriftSummary>> {
         // A model is there once for each of its samplings and wordings; distributions do not depend on the sampling, and of
         // wordings the first is taken.
-        let mut sides: Vec<Side> = self
-            .planned
+        let mut sides: Vec<Side> = rungs
             .iter()
             .zip(subjects)
-            .map(|(planned, subject)| {
+            .map(|(rung, subject)| {
                 let numerics = Some(subject.source.numerics);
-                Side::of(&planned.prepared.file, subject.source.model, numerics)
+                Side::of(&rung.planned.prepared.file, subject.source.model, numerics)
             })
             .collect();
         sides.dedup_by_key(|side| side.source.model);
@@ -296,8 +318,24 @@ impl Steps<'_> {
             database: store.path().display().to_string(),
             run_id: Some(self.run.get()),
             n_failed: 0,
+            missing: Vec::new(),
         }
     }
+}
+
+/// A condition with its answers.
+struct Rung<'a> {
+    planned: &'a Planned,
+    model: ModelId,
+    answered: Answered,
+}
+
+/// False of what would keep any other model from being used too: Ctrl-C, and what befalls the database.
+fn is_about_one_model(error: &anyhow::Error) -> bool {
+    let is_common = |cause: &(dyn std::error::Error + 'static)| {
+        cause.is::<Interrupted>() || cause.is::<StoreError>()
+    };
+    !error.chain().any(is_common)
 }
 
 /// Adds how a condition differs from the first of its model under the same sampling values in the same wording, or keeps it as that first.

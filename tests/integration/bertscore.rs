@@ -11,7 +11,7 @@ use seep::digest::Digest;
 use seep::embedding::Embedder;
 use seep::embedding::wordpiece::WordPieceTokenizer;
 use seep::gguf::{Gguf, check_encoder, convert_encoder_to_layer};
-use seep::llama::{Backend, Model};
+use seep::llama::{Model, Weights};
 use serde_json::Value;
 
 use crate::harness::TestEnv;
@@ -42,7 +42,7 @@ fn hidden_states_of_a_distilbert_are_those_of_transformers() {
     let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     let data = write_distilbert(dir.path());
-    let backend = Backend::init().unwrap();
+    crate::harness::serve_models();
     let cases = data["texts"].as_array().unwrap();
     let texts: Vec<String> = cases
         .iter()
@@ -54,8 +54,8 @@ fn hidden_states_of_a_distilbert_are_those_of_transformers() {
         let path = dir.path().join(format!("{layer}.gguf"));
         convert_encoder_to_layer(dir.path(), &path, "tiny", layer as u32).unwrap();
         check_encoder(&Gguf::read(&path).unwrap()).unwrap();
-        let model = Model::load(&backend, &path).unwrap();
-        let embedder = Embedder::new(&backend, &model, tokenizer.clone(), 1).unwrap();
+        let model = Model::load(&path, Weights::Mapped).unwrap();
+        let embedder = Embedder::new(&model, tokenizer.clone(), 1).unwrap();
         let embedded = embedder.embed_tokens(&texts, &AtomicBool::new(false), &|_| {});
         for (tokens, case) in embedded.unwrap().unwrap().iter().zip(cases) {
             let ids: Vec<u32> = numbers(&case["ids"]);

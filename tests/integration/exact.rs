@@ -12,7 +12,7 @@ use seep::engine::{Decoder as _, Enumerator, GroupLimits, Job, Row, Schedule, Vo
 use seep::generation::{
     DrawMethod, Enumeration, EnumerationParams, RequestContext, SamplingParams, StopRule,
 };
-use seep::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
+use seep::llama::{DecoderConfig, LlamaDecoder, Model, Weights};
 use seep::sampling::{self, AllowedTokens};
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ const SAMPLING: SamplingParams = SamplingParams {
 };
 
 /// A context for tiny prompts.
-fn decoder<'m>(backend: &Backend, model: &'m Model) -> LlamaDecoder<'m> {
+fn decoder(model: &Model) -> LlamaDecoder<'_> {
     let config = DecoderConfig {
         n_cells: 2048,
         n_seqs: 64,
@@ -44,7 +44,7 @@ fn decoder<'m>(backend: &Backend, model: &'m Model) -> LlamaDecoder<'m> {
         n_threads: 1,
         value_type: Schedule::STRICT.value_type,
     };
-    LlamaDecoder::new(backend, model, config).unwrap()
+    LlamaDecoder::new(model, config).unwrap()
 }
 
 fn enumerate(
@@ -158,26 +158,27 @@ impl Walk<'_, '_> {
     }
 }
 
-fn tiny_model(folder: &Path) -> (Backend, Model) {
+fn tiny_model(folder: &Path) -> Model {
     let path = folder.join("tiny.gguf");
     TinyModel::QWEN2.write(&path);
-    let backend = Backend::init().unwrap();
-    let model = Model::load(&backend, &path).unwrap();
-    (backend, model)
+    crate::harness::serve_models();
+    Model::load(&path, Weights::Mapped).unwrap()
 }
 
 fn vocabulary(model: &Model) -> Vocabulary {
-    let n_vocab = model.n_vocab();
-    let pieces = (0..n_vocab).map(|token| model.token_bytes(token)).collect();
-    let eog: Vec<u32> = (0..n_vocab).filter(|&token| model.is_eog(token)).collect();
-    Vocabulary::new(pieces, &eog, AllowedTokens::all(n_vocab as usize))
+    let tokens = model.vocabulary().unwrap();
+    let eog = (0..).zip(&tokens).filter(|(_, token)| token.is_eog);
+    let eog: Vec<u32> = eog.map(|(id, _)| id).collect();
+    let allowed = AllowedTokens::all(tokens.len());
+    let pieces = tokens.into_iter().map(|token| token.bytes).collect();
+    Vocabulary::new(pieces, &eog, allowed)
 }
 
 #[test]
 fn all_continuations_are_those_of_single_evaluations() {
     let folder = tempfile::tempdir().unwrap();
     let _turn = turn();
-    let (backend, model) = tiny_model(folder.path());
+    let model = tiny_model(folder.path());
     let vocabulary = vocabulary(&model);
     let whole = EnumerationParams {
         coverage: 1.0,
@@ -185,16 +186,11 @@ fn all_continuations_are_those_of_single_evaluations() {
         n_tail_draws: 1,
     };
     let prompts: [&[u32]; 3] = [&[5, 9, 12, 40], &[5, 9, 12, 41, 7], &[5, 9]];
-    let found = enumerate(
-        &mut decoder(&backend, &model),
-        &vocabulary,
-        &prompts,
-        &whole,
-    );
+    let found = enumerate(&mut decoder(&model), &vocabulary, &prompts, &whole);
     for (&prompt, found) in prompts.iter().zip(&found) {
         assert_eq!((found.uncovered, found.n_open), (0.0, 0));
         let mut walk = Walk {
-            decoder: decoder(&backend, &model),
+            decoder: decoder(&model),
             vocabulary: &vocabulary,
             prompt,
             found: Vec::new(),
@@ -224,7 +220,7 @@ fn all_continuations_are_those_of_single_evaluations() {
 fn neighbours_change_no_bit_of_an_enumeration() {
     let folder = tempfile::tempdir().unwrap();
     let _turn = turn();
-    let (backend, model) = tiny_model(folder.path());
+    let model = tiny_model(folder.path());
     let vocabulary = vocabulary(&model);
     // Too few rows for the coverage, so that the tail is drawn from as well.
     let some = EnumerationParams {
@@ -239,19 +235,14 @@ fn neighbours_change_no_bit_of_an_enumeration() {
         &[5, 8, 8],
         &[5, 60, 61, 62, 63, 64],
     ];
-    let together = enumerate(&mut decoder(&backend, &model), &vocabulary, &prompts, &some);
+    let together = enumerate(&mut decoder(&model), &vocabulary, &prompts, &some);
     assert!(
         together
             .iter()
             .any(|enumeration| enumeration.n_tail_rows > 0)
     );
     for (prompt, expected) in prompts.iter().zip(&together) {
-        let alone = enumerate(
-            &mut decoder(&backend, &model),
-            &vocabulary,
-            &[prompt],
-            &some,
-        );
+        let alone = enumerate(&mut decoder(&model), &vocabulary, &[prompt], &some);
         assert_eq!(alone, std::slice::from_ref(expected));
     }
 }

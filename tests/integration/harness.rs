@@ -57,6 +57,11 @@ pub(crate) struct Ran {
     folder: String,
 }
 
+/// Lets models that a test loads itself be served by seep, since this program has no such command.
+pub(crate) fn serve_models() {
+    seep::llama::set_program(env!("CARGO_BIN_EXE_seep").into());
+}
+
 impl TestEnv {
     /// With no model file.
     pub(crate) fn empty() -> Self {
@@ -231,6 +236,32 @@ impl Running<'_> {
                 .unwrap()
                 .success()
         );
+    }
+
+    /// The number of the process that serves its model.
+    pub(crate) fn model_process(&self) -> u32 {
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        let find = || {
+            let children = std::fs::read_to_string(&children).unwrap_or_default();
+            let mut children = children.split_whitespace().map(str::to_owned);
+            children.find(|child| {
+                let line = std::fs::read(format!("/proc/{child}/cmdline"));
+                line.is_ok_and(|line| String::from_utf8_lossy(&line).contains("serve-model"))
+            })
+        };
+        let mut found = None;
+        wait_until("a process serves a model", || {
+            found = found.take().or_else(find);
+            found.is_some()
+        });
+        found.unwrap().parse().unwrap()
+    }
+
+    /// Sends a signal to that process.
+    pub(crate) fn signal_model(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.model_process());
+        let status = Command::new("sh").args(["-c", &kill]).status();
+        assert!(status.unwrap().success());
     }
 
     /// Kills the program, so old, as `kill -9` does; false where it had ended before.

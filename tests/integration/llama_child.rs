@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use seep::engine::{Decoder, Row};
 use seep::gguf::Gguf;
-use seep::llama::{Backend, DecoderConfig, EncoderConfig, LlamaDecoder, LlamaEncoder, Model};
+use seep::llama::local::{LlamaDecoder, LlamaEncoder, Model};
+use seep::llama::{Backend, DecoderConfig, EncoderConfig, Weights};
 
 /// Names the folder to a child; the test that is the child does nothing without it.
 const FOLDER: &str = "SEEP_TEST_MODELS_TO_LOAD";
@@ -141,7 +142,7 @@ fn abort_when_stuck() -> Sender<()> {
 }
 
 fn generate_once(backend: &Backend, path: &Path) -> Result<Outcome, String> {
-    let model = Model::load(backend, path).map_err(|error| error.to_string())?;
+    let model = Model::load(backend, path, Weights::Mapped).map_err(|error| error.to_string())?;
     let mut tokens = model.tokenize("The house is blue.\n");
     for token in 0..model.n_vocab() {
         model.token_bytes(token);
@@ -194,7 +195,7 @@ fn n_likely_tokens(logits: &[f32], temperature: f64) -> f64 {
 }
 
 fn encode_once(backend: &Backend, path: &Path) -> Result<Outcome, String> {
-    let model = Model::load(backend, path).map_err(|error| error.to_string())?;
+    let model = Model::load(backend, path, Weights::Mapped).map_err(|error| error.to_string())?;
     for token in 0..model.n_vocab() {
         model.token_bytes(token);
     }

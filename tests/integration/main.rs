@@ -34,6 +34,7 @@ mod regression;
 mod replicate;
 mod report;
 mod run;
+mod rungs;
 mod samplings;
 mod self_check;
 mod specificity;

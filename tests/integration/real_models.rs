@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use seep::embedding::wordpiece::WordPieceTokenizer;
 use seep::embedding::{Embedder, Embedding, N_TOKENS_MAX};
 use seep::gguf::Gguf;
-use seep::llama::{Backend, Model};
+use seep::llama::{Model, Weights};
 use seep::prompt::{ChatTemplate, Tokenizer};
 use serde_json::Value;
 use statrs::distribution::{ChiSquared, ContinuousCDF as _};
@@ -309,11 +309,11 @@ fn cosine(ours: &Embedding, theirs: &[f64]) -> f64 {
 fn embeddings_are_those_of_sentence_transformers_whatever_is_beside_them() {
     let _turn = turn();
     let path = fetch("all-minilm-l6-v2", "F32");
-    let backend = Backend::init().unwrap();
-    let model = Model::load(&backend, &path).unwrap();
+    crate::harness::serve_models();
+    let model = Model::load(&path, Weights::Mapped).unwrap();
     let embedder = |n_threads| {
         let [tokenizer, _] = word_pieces(&path);
-        Embedder::new(&backend, &model, tokenizer, n_threads).unwrap()
+        Embedder::new(&model, tokenizer, n_threads).unwrap()
     };
     let data = data("minilm-embeddings.json");
     let cases = data["embeddings"].as_array().unwrap();

@@ -7,26 +7,25 @@ use std::path::Path;
 
 use seep::digest::Digest;
 use seep::engine::{Determinism, GroupLimits, Schedule, self_check};
-use seep::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
+use seep::llama::{DecoderConfig, LlamaDecoder, Model, Weights};
 
 use crate::real_models::turn;
 use crate::tiny::TinyModel;
 
 const PROMPTS: [&[u32]; 3] = [&[5, 9, 12, 40], &[5, 9, 12, 41, 7], &[5, 60]];
 
-fn model(backend: &Backend, folder: &Path, seed: u64) -> Model {
+fn model(folder: &Path, seed: u64) -> Model {
     let path = folder.join(format!("{seed}.gguf"));
     let tiny = TinyModel {
         seed,
         ..TinyModel::QWEN2
     };
     tiny.write(&path);
-    Model::load(backend, &path).unwrap()
+    Model::load(&path, Weights::IntoMemory).unwrap()
 }
 
 /// The digest with these prompts, on so many threads, in a context of so many cells and sequences.
 fn digest(
-    backend: &Backend,
     model: &Model,
     prompts: &[&[u32]],
     n_threads: u32,
@@ -41,7 +40,7 @@ fn digest(
             n_threads,
             value_type: schedule.value_type,
         };
-        Ok(Box::new(LlamaDecoder::new(backend, model, config)?))
+        Ok(Box::new(LlamaDecoder::new(model, config)?))
     });
     let check = check.unwrap();
     assert_eq!(check.determinism, Determinism::Bitwise);
@@ -52,17 +51,17 @@ fn digest(
 fn the_digest_of_logits_names_the_model_and_nothing_of_the_run() {
     let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
-    let backend = Backend::init().unwrap();
-    let tiny = model(&backend, folder.path(), 1);
+    crate::harness::serve_models();
+    let tiny = model(folder.path(), 1);
     let limits = GroupLimits::for_generations(&PROMPTS, Schedule::STRICT, 10);
     let size = [limits.n_cells, limits.n_seqs];
-    let expected = digest(&backend, &tiny, &PROMPTS, 1, size);
-    assert_eq!(digest(&backend, &tiny, &PROMPTS, 2, size), expected);
+    let expected = digest(&tiny, &PROMPTS, 1, size);
+    assert_eq!(digest(&tiny, &PROMPTS, 2, size), expected);
     let others: [&[u32]; 2] = [&[7; 300], &[8]];
-    assert_eq!(digest(&backend, &tiny, &others, 1, size), expected);
+    assert_eq!(digest(&tiny, &others, 1, size), expected);
     for size in [[512, 8], [8192, 256]] {
-        assert_eq!(digest(&backend, &tiny, &PROMPTS, 2, size), expected);
+        assert_eq!(digest(&tiny, &PROMPTS, 2, size), expected);
     }
-    let other = model(&backend, folder.path(), 2);
-    assert_ne!(digest(&backend, &other, &PROMPTS, 1, size), expected);
+    let other = model(folder.path(), 2);
+    assert_ne!(digest(&other, &PROMPTS, 1, size), expected);
 }

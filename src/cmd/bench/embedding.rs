@@ -9,7 +9,7 @@ use super::figuring::{median, per_second};
 use crate::embedding::Embedder;
 use crate::gguf::manifest::Manifest;
 use crate::leakage::{Leak, ScoredPair, cosine, estimates, leak_rates};
-use crate::llama::Model;
+use crate::llama::{Model, Weights};
 use crate::study::Interrupted;
 use crate::study::models::encoder::{self as encoder_file, EncoderFile};
 use crate::study::models::wanted::Wanted;
@@ -40,8 +40,8 @@ pub(super) fn measure(bench: &Bench<'_>, texts: &[String]) -> anyhow::Result<Emb
     let EncoderFile {
         file, tokenizer, ..
     } = encoder_file::open_encoder(bench.session, &Wanted::Entry(entry))?;
-    let model = Model::load(bench.backend, file.gguf.path())?;
-    let embedder = Embedder::new(bench.backend, &model, tokenizer, bench.session.n_threads)?;
+    let model = Model::load(file.gguf.path(), Weights::Mapped)?;
+    let embedder = Embedder::new(&model, tokenizer, bench.session.n_threads)?;
     let cancel = &bench.session.cancel;
     let mut vectors = Vec::new();
     let mut rates = Vec::new();

@@ -12,7 +12,6 @@ use anyhow::Context as _;
 use super::figuring::{per_second, spread};
 use crate::experiment::{Experiment, Plan};
 use crate::generation::Method;
-use crate::llama::Backend;
 use crate::store::{
     ExperimentId, ModelId, NewPrompt, NewRenderedPrompt, RunModel, Store, WordingId,
 };
@@ -25,7 +24,6 @@ use crate::study::running::start_run;
 /// The common part of all measurements.
 pub(super) struct Bench<'a> {
     pub(super) session: &'a Session,
-    pub(super) backend: &'a Backend,
     pub(super) prepared: &'a Prepared,
     pub(super) prompts: &'a [String],
     pub(super) experiment: &'a Experiment,
@@ -59,7 +57,6 @@ impl<'a> Bench<'a> {
     /// Makes the folder of the databases.
     pub(super) fn new(
         session: &'a Session,
-        backend: &'a Backend,
         experiment: &'a Experiment,
         prompts: &'a [String],
         prepared: &'a Prepared,
@@ -68,7 +65,6 @@ impl<'a> Bench<'a> {
         std::fs::create_dir_all(&folder)?;
         Ok(Self {
             session,
-            backend,
             prepared,
             prompts,
             experiment,
@@ -98,17 +94,10 @@ impl<'a> Bench<'a> {
         let started = Instant::now();
         let planned = self.planned(&chosen, n_repeats);
         let (experiment, model) = self.register(&mut store, &chosen)?;
-        let run = start_run(
-            &mut store,
-            self.session,
-            self.backend,
-            self.experiment,
-            experiment,
-        )?;
+        let run = start_run(&mut store, self.session, self.experiment, experiment)?;
         let registering = started.elapsed();
         let mut answering = Answering {
             session: self.session,
-            backend: self.backend,
             store: &mut store,
             run,
             loaded: None,

@@ -20,7 +20,7 @@ use super::program::session;
 use crate::cli::BenchArgs;
 use crate::experiment::{Experiment, Overrides};
 use crate::generation::SamplingParams;
-use crate::llama::{Backend, Model};
+use crate::llama::{Model, Weights};
 use crate::progress;
 use crate::study::asking::{Prepared, prepare};
 use crate::study::models::file::{ModelFile, file_label};
@@ -76,21 +76,12 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Status> {
     let experiment = session.load(&args.experiment, &loading)?;
     let prompts = prompts(args, &experiment)?;
     let file = model(&session, &args.model)?;
-    let backend = Backend::init()?;
     let sampling = sampling(&experiment)?;
     let date = PromptDate::of(&experiment, None)?;
-    let prepared = prepare(
-        &session,
-        &experiment,
-        date,
-        &prompts,
-        &backend,
-        file,
-        &sampling,
-    )?;
+    let prepared = prepare(&session, &experiment, date, &prompts, file, &sampling)?;
     let prepared = prepared.into_iter().next();
     let prepared = prepared.expect("an experiment has a wording");
-    let bench = Bench::new(&session, &backend, &experiment, &prompts, &prepared)?;
+    let bench = Bench::new(&session, &experiment, &prompts, &prepared)?;
     let measured = measure(args, &bench);
     session.check_interrupted()?;
     measured?;
@@ -223,13 +214,13 @@ fn raw_rates(bench: &Bench<'_>) -> anyhow::Result<(RawRates, Option<RawRates>)> 
     let Prepared {
         file, placement, ..
     } = bench.prepared;
-    let measure = |model: Model| raw::measure(bench.backend, &model, bench.session.n_threads);
-    let as_it_is = Model::load_on_gpus(bench.backend, file.gguf.path(), placement.n_gpu_layers)?;
+    let measure = |model: Model| raw::measure(&model, bench.session.n_threads);
+    let as_it_is = Model::load(file.gguf.path(), Weights::OnGpus(placement.n_gpu_layers))?;
     let raw = measure(as_it_is)?;
     if placement.widened_bytes == 0 {
         return Ok((raw, None));
     }
-    let raw_widened = measure(placement.load(bench.backend, file)?)?;
+    let raw_widened = measure(placement.load(file)?)?;
     Ok((raw, Some(raw_widened)))
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::figuring::median;
 use crate::engine::{Decoder, EngineError, Row, ValueType};
-use crate::llama::{Backend, DecoderConfig, LlamaDecoder, LlamaError, Model};
+use crate::llama::{DecoderConfig, LlamaDecoder, LlamaError, Model};
 
 /// Tokens of a prompt, as llama-bench's pp128 and pp512.
 pub(super) const PROMPT_SIZES: [u32; 2] = [128, 512];
@@ -43,11 +43,7 @@ impl RawRates {
 }
 
 /// Measures the rates of `model` with `n_threads` threads.
-pub(super) fn measure(
-    backend: &Backend,
-    model: &Model,
-    n_threads: u32,
-) -> Result<RawRates, LlamaError> {
+pub(super) fn measure(model: &Model, n_threads: u32) -> Result<RawRates, LlamaError> {
     let n_rows = PROMPT_SIZES[PROMPT_SIZES.len() - 1];
     let n_seqs = BATCH_SIZES[BATCH_SIZES.len() - 1];
     let config = DecoderConfig {
@@ -57,7 +53,7 @@ pub(super) fn measure(
         n_threads,
         value_type: ValueType::F16,
     };
-    let mut decoder = LlamaDecoder::new(backend, model, config)?;
+    let mut decoder = LlamaDecoder::new(model, config)?;
     let mut rate = |measure: &mut dyn FnMut(&mut LlamaDecoder<'_>) -> Result<f64, EngineError>| {
         measure(&mut decoder).map_err(|error| LlamaError::Compute(error.to_string()))?;
         let rounds = (0..N_ROUNDS)

@@ -12,7 +12,7 @@ use crate::engine::{
     Determinism, EngineError, GroupLimits, Schedule, SelfCheck, Vocabulary, self_check,
 };
 use crate::generation::{Method, Request};
-use crate::llama::{Backend, DecoderConfig, LlamaDecoder, Model};
+use crate::llama::{DecoderConfig, LlamaDecoder, Model};
 use crate::prompt::{RenderedPrompt, first_disagreement};
 use crate::sampling::AllowedTokens;
 use crate::store::RunModel;
@@ -41,14 +41,13 @@ impl Loaded {
     pub(crate) fn reuse(
         last: &mut Option<Self>,
         session: &Session,
-        backend: &Backend,
         planned: &Planned,
     ) -> anyhow::Result<()> {
         let sha256 = planned.prepared.file.sha256;
         if last.as_ref().is_none_or(|last| last.sha256 != sha256) {
             // Two models at a time may be more than there is memory for.
             *last = None;
-            *last = Some(Self::load(session, backend, planned)?);
+            *last = Some(Self::load(session, planned)?);
         }
         let prompts = &planned.prepared.prompts;
         if let Some(last) = last.as_mut()
@@ -60,12 +59,12 @@ impl Loaded {
         Ok(())
     }
 
-    fn load(session: &Session, backend: &Backend, planned: &Planned) -> anyhow::Result<Self> {
+    fn load(session: &Session, planned: &Planned) -> anyhow::Result<Self> {
         let prepared = &planned.prepared;
-        let model = load(session, backend, prepared)?;
+        let model = load(session, prepared)?;
         let mut loaded = Self {
             sha256: prepared.file.sha256,
-            vocabulary: vocabulary(prepared, &model),
+            vocabulary: vocabulary(prepared, &model)?,
             model,
             check: None,
             checking: Duration::ZERO,
@@ -74,7 +73,7 @@ impl Loaded {
         let (fitting, _) = loaded.split_too_long(planned.plan.requests(), prepared);
         if !fitting.is_empty() {
             let started = Instant::now();
-            let check = loaded.check(session, backend, prepared, &fitting)?;
+            let check = loaded.check(session, prepared, &fitting)?;
             loaded.checking = started.elapsed();
             session.note(format_args!(
                 "{}: independence of neighbours: {} ({} logits rows compared in {})",
@@ -91,7 +90,6 @@ impl Loaded {
     fn check(
         &self,
         session: &Session,
-        backend: &Backend,
         prepared: &Prepared,
         requests: &[Request],
     ) -> anyhow::Result<SelfCheck> {
@@ -104,10 +102,13 @@ impl Loaded {
             session.n_threads,
             &mut |n_threads| {
                 let config = decoder_config(limits, schedule, n_threads);
-                Ok(Box::new(LlamaDecoder::new(backend, &self.model, config)?))
+                Ok(Box::new(LlamaDecoder::new(&self.model, config)?))
             },
         );
-        Ok(check?)
+        match self.model.ended() {
+            Some(ended) => Err(ended.into()),
+            None => Ok(check?),
+        }
     }
 
     /// Writes what the self-check found into the record of a run.
@@ -150,24 +151,24 @@ impl Loaded {
 }
 
 /// Loads a model; one that would be asked something else than was planned is not used.
-pub(crate) fn load(
-    session: &Session,
-    backend: &Backend,
-    prepared: &Prepared,
-) -> anyhow::Result<Model> {
+pub(crate) fn load(session: &Session, prepared: &Prepared) -> anyhow::Result<Model> {
     session.note(format_args!("{}: loading", prepared.file.label()));
     // The tokenizers that made the requests are gone; llama.cpp soon needs as much.
     session.watch.before_loading();
-    let model = prepared.placement.load(backend, &prepared.file)?;
+    let model = prepared.placement.load(&prepared.file)?;
     compare_tokenizers(prepared, &model)?;
     Ok(model)
 }
 
 /// Tokenizes every prompt with llama.cpp as well; a model whose two tokenizers disagree is not used.
 fn compare_tokenizers(prepared: &Prepared, model: &Model) -> anyhow::Result<()> {
-    let engine = |text: &str| model.tokenize(text);
+    let engine = |text: &str| model.tokenize(text).unwrap_or_default();
     let runs = prepared.prompts.iter().flat_map(|prompt| prompt.runs());
-    match first_disagreement(runs, &engine) {
+    let disagreement = first_disagreement(runs, &engine);
+    if let Some(ended) = model.ended() {
+        return Err(ended.into());
+    }
+    match disagreement {
         None => Ok(()),
         Some(disagreement) => bail!(
             "{}: its tokenizer and llama.cpp's disagree: {disagreement}\n\
@@ -178,12 +179,16 @@ fn compare_tokenizers(prepared: &Prepared, model: &Model) -> anyhow::Result<()> 
 }
 
 /// The bytes of every token, and which may be drawn: all but padding of the vocabulary.
-pub(crate) fn vocabulary(prepared: &Prepared, model: &Model) -> Vocabulary {
-    let n_vocab = model.n_vocab();
-    let pieces = (0..n_vocab).map(|token| model.token_bytes(token)).collect();
-    let eog: Vec<u32> = (0..n_vocab).filter(|&token| model.is_eog(token)).collect();
-    let allowed = AllowedTokens::without(n_vocab as usize, prepared.unused_tokens.clone());
-    Vocabulary::new(pieces, &eog, allowed)
+///
+/// # Errors
+/// Where the process of the model is gone.
+pub(crate) fn vocabulary(prepared: &Prepared, model: &Model) -> anyhow::Result<Vocabulary> {
+    let tokens = model.vocabulary()?;
+    let allowed = AllowedTokens::without(tokens.len(), prepared.unused_tokens.clone());
+    let eog = (0..).zip(&tokens).filter(|(_, token)| token.is_eog);
+    let eog: Vec<u32> = eog.map(|(id, _)| id).collect();
+    let pieces = tokens.into_iter().map(|token| token.bytes).collect();
+    Ok(Vocabulary::new(pieces, &eog, allowed))
 }
 
 /// The prompts of these requests, in any order.

@@ -15,7 +15,7 @@ use anyhow::Context as _;
 
 use crate::engine::{Enumerator, Generator, GroupOutcome, Job, Work};
 use crate::generation::{Answer, Method, Request, RequestId};
-use crate::llama::{Backend, LlamaDecoder};
+use crate::llama::{LlamaDecoder, LlamaError};
 use crate::store::{
     ModelId, NewAnswer, NewFailure, NumericsId, RunId, RunModel, SamplingId, Store, StoreError,
     WordingId,
@@ -31,7 +31,6 @@ const FAILED_FRACTION_MAX: f64 = 0.1;
 /// Makes the missing answers of the conditions of one run.
 pub(crate) struct Answering<'a> {
     pub(crate) session: &'a Session,
-    pub(crate) backend: &'a Backend,
     pub(crate) store: &'a mut Store,
     pub(crate) run: RunId,
     /// The model that was loaded last, kept for its next sampling or wording.
@@ -57,7 +56,7 @@ struct Destination {
 
 impl Answering<'_> {
     /// Makes the answers of one condition that are missing, and stores them. Its model is loaded only if there are any, or
-    /// if it is not known how this machine computes it.
+    /// if it is not known how this machine computes it. Where the system ends the model's process, that is tried once more.
     ///
     /// # Errors
     /// [`Interrupted`](crate::study::Interrupted), and what keeps the model from being used at all; failures of single
@@ -68,9 +67,32 @@ impl Answering<'_> {
         model: ModelId,
         wording: WordingId,
     ) -> anyhow::Result<Answered> {
+        let answered = self.try_to_answer(planned, model, wording);
+        let answered = match answered {
+            Err(error) if was_ended_from_outside(&error) => {
+                let label = planned.prepared.label();
+                self.session
+                    .note(format_args!("{label}: {error:#}; trying once more"));
+                self.loaded = None;
+                self.try_to_answer(planned, model, wording)
+            }
+            answered => answered,
+        };
+        if answered.is_err() {
+            self.loaded = None;
+        }
+        answered
+    }
+
+    fn try_to_answer(
+        &mut self,
+        planned: &Planned,
+        model: ModelId,
+        wording: WordingId,
+    ) -> anyhow::Result<Answered> {
         let prepared = &planned.prepared;
         let sampling = self.store.register_sampling(&prepared.context.sampling)?;
-        let expected = numerics::expected(self.session, self.backend, self.store, planned, model)?;
+        let expected = numerics::expected(self.session, self.store, planned, model)?;
         let mut done = new_run_model(prepared, planned.plan.requests().len());
         if let Some(numerics) = expected
             && planned.missing(self.store, Some(numerics))?.is_empty()
@@ -79,7 +101,7 @@ impl Answering<'_> {
                 .save_run_model(self.run, model, sampling, wording, &done)?;
             return Ok(Answered { done, numerics });
         }
-        Loaded::reuse(&mut self.loaded, self.session, self.backend, planned)?;
+        Loaded::reuse(&mut self.loaded, self.session, planned)?;
         let loaded = self.loaded.as_ref().expect("a model was loaded");
         let (here, numerics) =
             numerics::settled(self.session, self.store, planned, loaded, expected)?;
@@ -107,7 +129,7 @@ impl Answering<'_> {
         requests: &[Request],
         done: &mut RunModel,
     ) -> anyhow::Result<()> {
-        let (session, backend) = (self.session, self.backend);
+        let session = self.session;
         let prepared = &planned.prepared;
         let loaded = self.loaded.as_ref().expect("a model was loaded");
         let (fitting, too_long) = loaded.split_too_long(requests, prepared);
@@ -115,7 +137,7 @@ impl Answering<'_> {
         let limits = context_limits(&fitting, prepared, planned.method);
         let schedule = prepared.placement.schedule;
         let config = decoder_config(limits, schedule, session.n_threads);
-        let mut decoder = LlamaDecoder::new(backend, &loaded.model, config)?;
+        let mut decoder = LlamaDecoder::new(&loaded.model, config)?;
         let gauge = Shown::start(session, planned, fitting.len() as u64);
         let on_progress = |n_finished| gauge.show(n_finished);
         let job = Job {
@@ -129,6 +151,7 @@ impl Answering<'_> {
             on_progress: &on_progress,
         };
         let mut groups = Groups {
+            loaded,
             store: self.store,
             destination,
             by_id: fitting
@@ -169,6 +192,7 @@ type Insert<'i, A> = &'i dyn Fn(&mut Store, &[NewAnswer<'_, A>]) -> Result<usize
 
 /// The groups of one condition, on their way into the database.
 struct Groups<'a> {
+    loaded: &'a Loaded,
     store: &'a mut Store,
     destination: Destination,
     by_id: HashMap<RequestId, &'a Request>,
@@ -191,6 +215,10 @@ impl Groups<'_> {
             self.done.n_generated += outcome.answers.len();
             self.done.total = started.elapsed();
             record_work(self.done, &work);
+            // That is no failure of single requests.
+            if let Some(ended) = self.loaded.model.ended() {
+                return Err(ended.into());
+            }
             let failed: Vec<_> = outcome
                 .failed
                 .iter()
@@ -247,6 +275,13 @@ pub(crate) fn new_run_model(prepared: &Prepared, n_reused: usize) -> RunModel {
         sample: Duration::ZERO,
         total: Duration::ZERO,
     }
+}
+
+fn was_ended_from_outside(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let cause = cause.downcast_ref();
+        matches!(cause, Some(LlamaError::Ended { is_from_outside, .. }) if *is_from_outside)
+    })
 }
 
 fn record_work(done: &mut RunModel, work: &Work) {

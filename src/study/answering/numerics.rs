@@ -6,7 +6,7 @@
 
 use super::loaded::Loaded;
 use crate::digest::Digest;
-use crate::llama::{self, Backend};
+use crate::llama;
 use crate::store::{Here, ModelId, Numerics, NumericsId, Store};
 use crate::study::asking::{Planned, Prepared};
 use crate::study::session::Session;
@@ -39,7 +39,6 @@ fn undigested(store: &Store, planned: &Planned) -> anyhow::Result<Option<Numeric
 /// The numerics of a condition as they are known without loading its model; None where they are not.
 pub(crate) fn expected(
     session: &Session,
-    backend: &Backend,
     store: &Store,
     planned: &Planned,
     model: ModelId,
@@ -49,7 +48,7 @@ pub(crate) fn expected(
     }
     let here = Here {
         cpu: &session.machine.cpu,
-        system_info: &backend.system_info(),
+        system_info: &llama::system_info(),
         llama_cpp_version: &llama::version(),
     };
     let prepared = &planned.prepared;

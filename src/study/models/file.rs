@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use crate::digest::Digest;
 use crate::gguf::derivation::Derivation;
@@ -12,6 +12,7 @@ use crate::gguf::file_hash::cached_hash_with;
 use crate::gguf::inspect::metadata_json;
 use crate::gguf::tensor_type::nominal_type;
 use crate::gguf::{Gguf, GgufError, Inspection};
+use crate::llama::Model;
 use crate::results::{DerivationSummary, StoredShare};
 use crate::study::session::Session;
 
@@ -106,6 +107,30 @@ pub(crate) fn digest_of_parts(digests: &[Digest]) -> Digest {
 }
 
 impl ModelFile {
+    /// Loads the model in a way that is given, and makes sure that it was loaded from what was hashed.
+    ///
+    /// # Errors
+    /// Those of `load`, and where the file was replaced or written to since it was hashed.
+    pub(crate) fn load(
+        &self,
+        load: impl FnOnce(&Path) -> anyhow::Result<Model>,
+    ) -> anyhow::Result<Model> {
+        self.check_unchanged()?;
+        let model = load(self.gguf.path())?;
+        self.check_unchanged()?;
+        Ok(model)
+    }
+
+    fn check_unchanged(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.gguf.is_unchanged()?,
+            "`{}` has changed since it was read and hashed\n\
+             hint: run again; its answers will stand under the file that is there now",
+            self.gguf.path().display()
+        );
+        Ok(())
+    }
+
     /// Name and quantization, as people read them.
     pub(crate) fn label(&self) -> String {
         format!("{} {}", self.name, self.quantization)

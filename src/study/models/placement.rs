@@ -3,12 +3,14 @@
 //! Owns the choice from what is asked for and what this build has, loading a model accordingly, and what the record says
 //! of it. The schedule goes with it: other kernels give other logits, so generations made with them have ids of their own.
 
+use std::path::Path;
+
 use anyhow::{Context as _, ensure};
 
 use crate::engine::Schedule;
 use crate::gguf::Gguf;
 use crate::gguf::widen::{extra_bytes, write_widened};
-use crate::llama::{Backend, Device, Model};
+use crate::llama::{self, Device, Model, Weights};
 use crate::study::models::file::ModelFile;
 
 /// The end of the name of a schedule under which weights are widened.
@@ -45,12 +47,8 @@ impl Placement {
     ///
     /// # Errors
     /// When layers are wanted on a GPU and this build has none.
-    pub(crate) fn choose(
-        backend: &Backend,
-        gguf: &Gguf,
-        wanted: Option<u32>,
-    ) -> anyhow::Result<Self> {
-        place(&backend.gpus(), n_layers(gguf), extra_bytes(gguf), wanted)
+    pub(crate) fn choose(gguf: &Gguf, wanted: Option<u32>) -> anyhow::Result<Self> {
+        place(&llama::gpus(), n_layers(gguf), extra_bytes(gguf), wanted)
     }
 
     /// The schedule's name in the record and in the ids of generations, such as `strict-pad8-vbf16`; followed by `-wide`
@@ -74,13 +72,16 @@ impl Placement {
     ///
     /// # Errors
     /// When llama.cpp refuses the file, or no room is found to widen it.
-    pub(crate) fn load(&self, backend: &Backend, file: &ModelFile) -> anyhow::Result<Model> {
-        let path = file.gguf.path();
+    pub(crate) fn load(&self, file: &ModelFile) -> anyhow::Result<Model> {
+        file.load(|path| self.load_from(path, file))
+    }
+
+    fn load_from(&self, path: &Path, file: &ModelFile) -> anyhow::Result<Model> {
         if self.n_gpu_layers > 0 {
-            return Ok(Model::load_on_gpus(backend, path, self.n_gpu_layers)?);
+            return Ok(Model::load(path, Weights::OnGpus(self.n_gpu_layers))?);
         }
         if self.widened_bytes == 0 {
-            return Ok(Model::load_into_memory(backend, path)?);
+            return Ok(Model::load(path, Weights::IntoMemory)?);
         }
         // Deleted when it is loaded: making it again takes a second, and a file that stays would have to be checked.
         let mut widened = tempfile::Builder::new()
@@ -89,7 +90,7 @@ impl Placement {
             .tempfile()
             .with_context(|| widening_failed(file))?;
         write_widened(path, widened.as_file_mut()).with_context(|| widening_failed(file))?;
-        Ok(Model::load_into_memory(backend, widened.path())?)
+        Ok(Model::load(widened.path(), Weights::IntoMemory)?)
     }
 }
 

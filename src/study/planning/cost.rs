@@ -10,7 +10,7 @@ use itertools::Itertools as _;
 use crate::engine::{Enumerator, Generator, Job};
 use crate::generation::{Method, Request};
 use crate::gguf::Gguf;
-use crate::llama::{Backend, LlamaDecoder};
+use crate::llama::LlamaDecoder;
 use crate::results::Cost;
 use crate::store::{Speed, Store};
 use crate::study::answering::loaded::{context_limits, decoder_config, vocabulary};
@@ -40,7 +40,6 @@ fn n_tokens_max(method: Method, max_tokens: u32) -> u64 {
 /// Estimates the cost of `missing`, which may be empty.
 pub(crate) fn cost(
     session: &Session,
-    backend: &Backend,
     store: Option<&Store>,
     planned: &Planned,
     missing: &[Request],
@@ -65,7 +64,7 @@ pub(crate) fn cost(
                 (seconds, format!("run {}", speed.run.get()))
             }
             None => {
-                let seconds = warm_up(session, backend, planned, missing)?;
+                let seconds = warm_up(session, planned, missing)?;
                 (seconds, "warm-up".to_owned())
             }
         };
@@ -101,21 +100,16 @@ fn rows_of_prompt(requests: &[Request]) -> f64 {
 }
 
 /// Makes a few of what is missing, stores nothing, and returns the seconds each took.
-fn warm_up(
-    session: &Session,
-    backend: &Backend,
-    planned: &Planned,
-    missing: &[Request],
-) -> anyhow::Result<f64> {
+fn warm_up(session: &Session, planned: &Planned, missing: &[Request]) -> anyhow::Result<f64> {
     let prepared = &planned.prepared;
     session.note(format_args!("{}: warming up", prepared.file.label()));
-    let model = prepared.placement.load(backend, &prepared.file)?;
-    let vocabulary = vocabulary(prepared, &model);
+    let model = prepared.placement.load(&prepared.file)?;
+    let vocabulary = vocabulary(prepared, &model)?;
     let requests = spread(missing, planned.method);
     let schedule = prepared.placement.schedule;
     let limits = context_limits(&requests, prepared, planned.method);
     let config = decoder_config(limits, schedule, session.n_threads);
-    let mut decoder = LlamaDecoder::new(backend, &model, config)?;
+    let mut decoder = LlamaDecoder::new(&model, config)?;
     let job = Job {
         requests: &requests,
         sampling: &prepared.context.sampling,

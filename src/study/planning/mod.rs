@@ -17,7 +17,6 @@ use crate::generation::SamplingParams;
 use crate::gguf::derivation::derived_label;
 use crate::gguf::shelf::State;
 use crate::leakage::RowCosts;
-use crate::llama::Backend;
 use crate::results::{ComparisonPlan, DesignAdvice, DesignBalance, ModelPlan, RunPlan};
 use crate::store::Store;
 use crate::study::answering::numerics;
@@ -43,7 +42,6 @@ impl Session {
         let wanted = look_up(experiment)?;
         let store = db.exists().then(|| Store::open(db)).transpose()?;
         let date = PromptDate::of(experiment, store.as_ref())?;
-        let backend = Backend::init()?;
         let models = wanted
             .models
             .iter()
@@ -54,7 +52,6 @@ impl Session {
                 let samplings = wanted.samplings.get(model_idx);
                 plan_model(
                     self,
-                    &backend,
                     date,
                     experiment,
                     store.as_ref(),
@@ -150,7 +147,6 @@ fn bytes_per_generation(store: Option<&Store>) -> anyhow::Result<u64> {
 
 fn plan_model(
     session: &Session,
-    backend: &Backend,
     date: PromptDate,
     experiment: &Experiment,
     store: Option<&Store>,
@@ -165,7 +161,6 @@ fn plan_model(
         session,
         experiment,
         date,
-        backend,
         open_model(session, wanted)?,
         samplings,
     )?;
@@ -193,7 +188,7 @@ fn plan_model(
     plan.n_missing = missing.len();
     plan.n_stored = plan.n_generations - plan.n_missing;
     plan.quantization = Some(first.prepared.file.quantization.clone());
-    plan.cost = Some(cost::cost(session, backend, store, first, &missing)?);
+    plan.cost = Some(cost::cost(session, store, first, &missing)?);
     Ok(plan)
 }
 

@@ -11,7 +11,7 @@ use itertools::Itertools as _;
 
 use crate::embedding::{Embedder, Embedding};
 use crate::leakage::{BertScore, Metric, Rounding, Signature, TokenVectors, cosine};
-use crate::llama::{Backend, Model};
+use crate::llama::{Model, Weights};
 use crate::machine;
 use crate::store::{ModelId, Store};
 use crate::study::models::encoder::{EncoderFile, EncoderUse};
@@ -24,7 +24,6 @@ const EMBEDDING_CHUNK: usize = 512;
 /// An encoder, not loaded yet.
 pub(crate) struct Encoding<'a> {
     pub(crate) session: &'a Session,
-    pub(crate) backend: &'a Backend,
     pub(crate) encoder: &'a EncoderFile,
     pub(crate) encoder_id: ModelId,
 }
@@ -124,9 +123,9 @@ impl Encoding<'_> {
     }
 
     fn embed_missing(&self, store: &mut Store, missing: &[String]) -> anyhow::Result<()> {
-        let model = Model::load(self.backend, self.encoder.file.gguf.path())?;
+        let model = self.load()?;
         let tokenizer = self.encoder.tokenizer.clone();
-        let embedder = Embedder::new(self.backend, &model, tokenizer, self.session.n_threads)?;
+        let embedder = Embedder::new(&model, tokenizer, self.session.n_threads)?;
         let label = format!("embedding with {}", self.encoder.file.name);
         let progress = self
             .session
@@ -148,14 +147,20 @@ impl Encoding<'_> {
         Ok(())
     }
 
+    fn load(&self) -> anyhow::Result<Model> {
+        let file = &self.encoder.file;
+        let loaded = file.load(|path| Ok(Model::load(path, Weights::Mapped)?));
+        loaded.with_context(|| format!("failed to load {}", file.label()))
+    }
+
     /// Makes the vectors of the tokens of `texts`.
     ///
     /// # Errors
     /// [`Interrupted`] where it was ended.
     fn tokens(&self, texts: &[&str]) -> anyhow::Result<HashMap<String, TokenVectors>> {
-        let model = Model::load(self.backend, self.encoder.file.gguf.path())?;
+        let model = self.load()?;
         let tokenizer = self.encoder.tokenizer.clone();
-        let embedder = Embedder::new(self.backend, &model, tokenizer, self.session.n_threads)?;
+        let embedder = Embedder::new(&model, tokenizer, self.session.n_threads)?;
         let label = format!("tokens with {}", self.encoder.file.name);
         let progress = self.session.begin(label, texts.len() as u64, Unit::Strings);
         let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();

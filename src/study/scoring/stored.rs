@@ -16,7 +16,6 @@ use super::means::ForMeans;
 use super::scorer::{Scored, Scorer};
 use crate::generation::sampling_labels;
 use crate::leakage::{Metric, RateKind, Rounding};
-use crate::llama::Backend;
 use crate::results::{ModelSummary, Summary};
 use crate::store::{
     ComparedModel, ComparedText, Comparison, IMPORTED_SEED, Source, Store, StoredExperiment,
@@ -95,7 +94,6 @@ impl Session {
         let call = Call {
             scoring,
             session: self,
-            backend: &Backend::init()?,
         };
         let (of_tokens, of_sentences): (Vec<Metric>, Vec<Metric>) = scoring
             .metrics
@@ -166,7 +164,6 @@ fn subject(
 struct Call<'a> {
     scoring: &'a Scoring,
     session: &'a Session,
-    backend: &'a Backend,
 }
 
 impl Call<'_> {
@@ -275,7 +272,6 @@ impl Call<'_> {
     ) -> anyhow::Result<Vec<(usize, Metric, ByEncoder)>> {
         let encoding = Encoding {
             session: self.session,
-            backend: self.backend,
             encoder_id: register_model(store, &encoder.file)?,
             encoder,
         };
@@ -376,6 +372,7 @@ fn new_summary(scorer: &Scorer<'_>, store: &Store, scorable: &Scorable) -> Summa
         database: store.path().display().to_string(),
         run_id: None,
         n_failed: 0,
+        missing: Vec::new(),
     }
 }
 

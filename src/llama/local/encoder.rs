@@ -17,6 +17,7 @@ use llama_cpp_2::token::LlamaToken;
 use llama_cpp_sys_2::LLAMA_FLASH_ATTN_TYPE_ENABLED;
 
 use super::{Backend, LlamaError, Model, log};
+use crate::llama::EncoderConfig;
 
 /// Rows of a batch of several strings at most: below the 64 from which attention is tiled.
 const N_PACKED_ROWS: usize = 56;
@@ -24,15 +25,6 @@ const N_PACKED_ROWS: usize = 56;
 const PAD_TO: usize = 8;
 /// The sequence of the rows that only fill a batch; where there are any, strings are fewer than rows and leave it free.
 const PADDING: i32 = N_PACKED_ROWS as i32 - 1;
-
-/// The size of a llama context for an encoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EncoderConfig {
-    /// Tokens of a string at most.
-    pub n_tokens_max: u32,
-    /// Threads that compute.
-    pub n_threads: u32,
-}
 
 /// An encoder ready to embed strings.
 pub struct LlamaEncoder<'m> {

@@ -15,26 +15,12 @@ use llama_cpp_sys_2::LLAMA_FLASH_ATTN_TYPE_ENABLED;
 
 use super::{Backend, LlamaError, Model, log};
 use crate::engine::{Decoder, EngineError, Row, SeqId, ValueType};
+use crate::llama::DecoderConfig;
 
 /// More sequences than this llama.cpp does not keep apart (`LLAMA_MAX_SEQ`).
 const N_SEQS_MAX: u32 = 256;
 /// llama.cpp reserves cells in steps of this.
 const CELL_STEP: u32 = 256;
-
-/// The size of a llama context.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DecoderConfig {
-    /// Cells of the KV cache, shared by all sequences; rounded up to a multiple of 256.
-    pub n_cells: u32,
-    /// Sequences, at most 256.
-    pub n_seqs: u32,
-    /// Rows in a batch at most.
-    pub n_rows: u32,
-    /// Threads that compute.
-    pub n_threads: u32,
-    /// How values lie in the KV cache; keys are F16.
-    pub value_type: ValueType,
-}
 
 /// A generation model ready to evaluate rows.
 pub struct LlamaDecoder<'m> {
@@ -143,7 +129,11 @@ impl<'m> LlamaDecoder<'m> {
         Ok(())
     }
 
-    fn try_evaluate(&mut self, rows: &[Row]) -> Result<(), LlamaError> {
+    /// As [`Decoder::evaluate`], with llama.cpp's own error.
+    ///
+    /// # Errors
+    /// `Refused` for rows that would make llama.cpp abort, `CacheFull` or `Compute` when nothing was computed.
+    pub fn evaluate_rows(&mut self, rows: &[Row]) -> Result<(), LlamaError> {
         self.outputs.clear();
         self.fill_batch(rows)?;
         self.context
@@ -161,7 +151,7 @@ impl<'m> LlamaDecoder<'m> {
 
 impl Decoder for LlamaDecoder<'_> {
     fn evaluate(&mut self, rows: &[Row]) -> Result<(), EngineError> {
-        Ok(self.try_evaluate(rows)?)
+        Ok(self.evaluate_rows(rows)?)
     }
 
     fn logits(&self, row_idx: usize) -> Result<&[f32], EngineError> {
@@ -201,11 +191,5 @@ impl Decoder for LlamaDecoder<'_> {
     fn clear(&mut self) {
         // Cells are forgotten, not zeroed: nothing reads a cell that no sequence holds. It cannot fail without a range.
         let _: Result<bool, _> = self.context.clear_kv_cache_seq(None, None, None);
-    }
-}
-
-impl From<LlamaError> for EngineError {
-    fn from(error: LlamaError) -> Self {
-        Self::Decode(error.to_string())
     }
 }
