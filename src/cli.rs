@@ -1,7 +1,7 @@
 //! The command line: arguments and their help, nothing else.
 //!
 //! Exit codes: 0 everything was done, 1 done but some requests failed, 2 could not start or finish
-//! (130 when interrupted by Ctrl-C).
+//! (128 and the number of the signal where one ended it: 130 of Ctrl-C, 143 of SIGTERM).
 
 use std::path::PathBuf;
 

@@ -37,7 +37,7 @@
 //! | [`prompt`] | chat template and tokenizer of a model file |
 //! | [`sampling`] | from a logits row to a token; pure |
 //! | [`engine`] | groups, shared prefixes, forks, trees of continuations, batches, the self-check |
-//! | [`llama`] | every call of llama.cpp, each behind a check of what it asserts |
+//! | [`llama`] | every call of llama.cpp, each behind a check of what it asserts, in a process for each model |
 //! | [`gguf`] | model files: reading, checking, writing, converting, fetching, the manifest, the record of derived ones |
 //! | [`embedding`] | from strings to unit vectors, one for a string or one for each token |
 //! | [`leakage`] | similarity, verdict, Mean Leak-Rate, comparison of conditions; pure |
@@ -66,15 +66,17 @@
 //! - **[`study`] prints nothing and reads no command line; no command uses another.** The program lends it threads,
 //!   Ctrl-C, memory and a place to show progress.
 //! - **The engine never sees an experiment or a database, the store never sees an engine.**
-//! - **Nothing llama.cpp would abort on reaches it.** Files pass [`gguf::check_generation_model`] or
+//! - **A model that ends takes nothing with it.** It is loaded into a process of its own ([`llama`]); where that ends, by an
+//!   abort or for want of memory, its last words are that model's error, and a run goes on with the others.
+//! - **Nothing llama.cpp is known to abort on reaches it.** Files pass [`gguf::check_generation_model`] or
 //!   [`gguf::check_encoder`]; rows pass the checks in [`llama`].
 //! - **[`leakage`] and [`stats`] only compute.** No file, no clock, no thread, no log.
 //! - **Deliberately absent:** no asynchronous runtime, no cache besides the database and the model folder, no
 //!   sampling value with a hidden default, no network access besides fetching model files and published workbooks.
 //!
 //! Where the layout differs from the usual one for such programs: `llama` holds both kinds of context (generation
-//! and encoder) and is the only module that names the bindings, so that every call that can abort the process has one
-//! home; `engine` therefore has no folder of its own for llama.cpp, only the trait [`engine::Decoder`].
+//! and encoder) and is the only module that names the bindings, so that every call that can abort a process has one
+//! home, `llama::local`, and the rest of the program knows only the process that makes it; `engine` therefore has no folder of its own for llama.cpp, only the trait [`engine::Decoder`].
 //!
 //! # Glossary
 //!
@@ -103,6 +105,7 @@
 //! | finding | what looks wrong in a row of a file that is imported or gives prompt pairs, with row and column |
 //! | pairs file | a workbook or table, published or one's own, from which an experiment takes prompt pairs |
 //! | run | one execution of one experiment |
+//! | rung | one condition of a run; that its model fails keeps no other from being answered |
 //! | session | the surroundings of work: model folder, threads, who watches and who may end it |
 //! | replication; to stand | the same comparisons under several seeds or numerics; to be concluded every time |
 //! | selection | the stored conditions that are meant by words such as a name and a seed |

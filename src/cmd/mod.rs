@@ -41,7 +41,7 @@ pub enum Status {
     Done,
     /// Done, but some requests failed.
     SomeFailed,
-    /// Ended by Ctrl-C; what was made is stored.
+    /// Ended by a signal; what was made is stored.
     Interrupted,
 }
 
@@ -51,7 +51,7 @@ impl Status {
         ExitCode::from(match self {
             Self::Done => 0,
             Self::SomeFailed => 1,
-            Self::Interrupted => 130,
+            Self::Interrupted => program::exit_code_of_signal(),
         })
     }
 }

@@ -1,12 +1,16 @@
-//! The parts of the process that it has only once and lends to the work: thread pool, Ctrl-C, memory, the terminal.
+//! The parts of the process that it has only once and lends to the work: thread pool, signals, memory, the terminal.
 //!
-//! Owns the reaction to Ctrl-C: the first ends the work before the next batch, the second ends the program.
+//! Owns the reaction to signals: Ctrl-C (SIGINT), SIGTERM and SIGHUP end the work before the next batch, and what was
+//! made is stored. A second Ctrl-C ends the program at once; a second SIGTERM does not, since schedulers repeat theirs.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use anyhow::Context as _;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::cli::ShelfArgs;
 use crate::progress::{self, Terminal};
@@ -14,6 +18,8 @@ use crate::study::Session;
 
 /// Gives freed memory back to the system; set once, by `main`.
 static GIVE_BACK: OnceLock<fn()> = OnceLock::new();
+/// The first signal that came; 0 before.
+static SIGNAL: AtomicI32 = AtomicI32::new(0);
 
 /// Says how freed memory goes back to the system.
 pub fn set_give_back(give_back: fn()) {
@@ -29,7 +35,7 @@ pub(super) fn session(
 ) -> anyhow::Result<Session> {
     let session = quiet_session(&shelf.models_dir)
         .with_offline(is_offline)
-        .with_cancel(catch_interrupt()?);
+        .with_cancel(catch_signals()?);
     let session = match threads {
         Some(n_threads) => session.with_threads(n_threads),
         None => session,
@@ -51,15 +57,28 @@ pub(super) fn quiet_session(models_dir: &Path) -> Session {
         .with_command_line(std::env::args().collect::<Vec<_>>().join(" "))
 }
 
-fn catch_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
+/// The exit code of work that a signal ended, as shells have it.
+pub(super) fn exit_code_of_signal() -> u8 {
+    let signal = SIGNAL.load(Ordering::Relaxed);
+    u8::try_from(128 + signal).unwrap_or(u8::MAX)
+}
+
+fn catch_signals() -> anyhow::Result<Arc<AtomicBool>> {
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).context("failed to listen for signals")?;
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancel);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            if flag.swap(true, Ordering::Relaxed) {
+                if signal == SIGINT {
+                    std::process::exit(128 + SIGINT);
+                }
+                continue;
+            }
+            SIGNAL.store(signal, Ordering::Relaxed);
+            progress::note("interrupted: ending before the next batch (Ctrl-C again ends at once)");
         }
-        progress::note("interrupted: ending before the next batch (Ctrl-C again ends at once)");
-    })
-    .context("failed to listen for Ctrl-C")?;
+    });
     Ok(cancel)
 }

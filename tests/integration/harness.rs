@@ -228,14 +228,12 @@ impl Running<'_> {
 
     /// What Ctrl-C sends.
     pub(crate) fn interrupt(&self) {
-        let kill = format!("kill -INT {}", self.child.id());
-        assert!(
-            Command::new("sh")
-                .args(["-c", &kill])
-                .status()
-                .unwrap()
-                .success()
-        );
+        self.signal("INT");
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
     }
 
     /// The number of the process that serves its model.
@@ -259,9 +257,7 @@ impl Running<'_> {
 
     /// Sends a signal to that process.
     pub(crate) fn signal_model(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.model_process());
-        let status = Command::new("sh").args(["-c", &kill]).status();
-        assert!(status.unwrap().success());
+        signal(self.model_process(), name);
     }
 
     /// Kills the program, so old, as `kill -9` does; false where it had ended before.
@@ -285,6 +281,12 @@ impl Running<'_> {
 
 fn early_end(what: &str, status: ExitStatus) -> bool {
     panic!("the program ended ({status}) before {what}")
+}
+
+fn signal(process: u32, name: &str) {
+    let kill = format!("kill -{name} {process}");
+    let status = Command::new("sh").args(["-c", &kill]).status();
+    assert!(status.unwrap().success());
 }
 
 /// Waits until `is_there`, but not for ever.

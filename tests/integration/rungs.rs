@@ -42,7 +42,10 @@ fn a_model_whose_process_aborts_is_left_out_and_the_others_are_scored() {
         record.value("SELECT error FROM runs"),
     );
     assert_eq!(status, "error");
-    assert!(error.starts_with("a F32: llama.cpp's process ended"), "{error}");
+    assert!(
+        error.starts_with("a F32: llama.cpp's process ended"),
+        "{error}"
+    );
     let scored = "SELECT group_concat(DISTINCT model) FROM v_leaks";
     assert_eq!(record.value::<String>(scored), "b");
     let n_of_b = "SELECT count(*) FROM v_generations WHERE model = 'b'";
@@ -81,6 +84,28 @@ fn a_file_that_is_replaced_while_another_model_runs_is_not_loaded() {
     assert!(ran.stdout.contains(said), "{}", ran.stdout);
     let models = "SELECT group_concat(DISTINCT model) FROM v_generations";
     assert_eq!(env.record(DB).value::<String>(models), "a");
+}
+
+/// SIGTERM, which ended the program at once before, is what schedulers send, more than once.
+#[test]
+fn every_signal_ends_a_run_in_the_same_orderly_way() {
+    let env = env();
+    for (name, exit_code) in [("TERM", 143), ("HUP", 129), ("INT", 130)] {
+        let running = started(&env);
+        running.signal(name);
+        if name == "TERM" {
+            running.signal(name);
+        }
+        let ran = running.finish().with_code(exit_code);
+        assert!(
+            ran.stderr
+                .contains("interrupted: ending before the next batch")
+        );
+        let env_record = env.record(DB);
+        let statuses = env_record.column::<String>("SELECT status FROM runs ORDER BY id");
+        assert_eq!(statuses, ["cancelled"], "{name}");
+        fs::remove_file(env.path(DB)).unwrap();
+    }
 }
 
 /// Nothing of a program that was killed goes on computing.
