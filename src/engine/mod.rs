@@ -98,7 +98,7 @@ pub enum EngineError {
     #[error("failed to evaluate tokens: {0}")]
     Decode(String),
     /// The logits cannot be drawn from.
-    #[error("failed to draw a token")]
+    #[error(transparent)]
     Sampling(#[from] SamplingError),
     /// The prompt leaves no room in the context the model was trained for.
     #[error(

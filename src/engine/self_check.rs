@@ -10,6 +10,7 @@ use super::budget::{N_CHECK_STEPS, checked_prompts};
 use super::trie::prefill_rows;
 use super::{Decoder, EngineError, Row, SeqId};
 use crate::digest::Digest;
+use crate::sampling::check_finite;
 
 /// Tokens behind the digest of logits: all but the last fill one batch without outputs.
 const N_DIGEST_TOKENS: usize = 16;
@@ -173,6 +174,8 @@ fn observe(
             batcher.evaluate(chunk)?;
             for (row_idx, row) in chunk.iter().enumerate().filter(|(_, row)| row.output) {
                 let logits = batcher.logits(row_idx)?;
+                // NaN has the same bits whatever stands beside it.
+                check_finite(logits)?;
                 observed[(row.first_seq - FIRST_FREE) as usize].push(logits.to_vec());
             }
         }

@@ -255,6 +255,24 @@ fn a_failed_batch_fails_its_group_only() {
     assert!(generator.next_group().is_none());
 }
 
+/// They were compared bit by bit, and NaN is equal to itself then.
+#[test]
+fn the_self_check_refuses_logits_that_are_no_numbers() {
+    let prompts: [&[u32]; 2] = [&[1, 2, 3], &[1, 2, 4]];
+    for effect in [f32::NAN, f32::INFINITY] {
+        let check = self_check(&prompts, Schedule::STRICT, 256, 2, &mut |_| {
+            let mut decoder = FakeDecoder::new(256, 8, 128);
+            decoder.company_effect = effect;
+            Ok(Box::new(decoder))
+        });
+        let said = check.unwrap_err().to_string();
+        assert!(
+            said.starts_with("the model computes logits that are"),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn the_self_check_sees_rows_that_depend_on_their_neighbours() {
     let prompts: [&[u32]; 3] = [&[1, 2, 3], &[1, 4], &[5, 6, 7, 8]];

@@ -36,9 +36,9 @@ pub struct Looks {
     inode: u64,
     bytes: u64,
     /// Time of the last change of the content, nanoseconds since 1970.
-    mtime_ns: i128,
+    mtime_ns: i64,
     /// Time of the last change of the entry, nanoseconds since 1970.
-    ctime_ns: i128,
+    ctime_ns: i64,
 }
 
 impl Looks {
@@ -51,7 +51,7 @@ impl Looks {
     }
 
     pub(super) fn new(metadata: &Metadata) -> Self {
-        let ns = |seconds: i64, ns: i64| i128::from(seconds) * 1_000_000_000 + i128::from(ns);
+        let ns = |seconds: i64, ns: i64| seconds * 1_000_000_000 + ns;
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),

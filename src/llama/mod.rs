@@ -11,6 +11,7 @@
 mod device;
 pub mod local;
 mod log;
+mod process;
 mod protocol;
 mod quantize;
 mod remote;
@@ -26,9 +27,10 @@ use serde::{Deserialize, Serialize};
 use crate::engine::ValueType;
 
 pub use device::{Device, DeviceKind, devices, gpus};
+pub use process::set_program;
 pub use protocol::{StringVectors, VocabularyToken};
 pub use quantize::{QuantizeJob, quantize, quantized_bytes};
-pub use remote::{Encoders, LlamaDecoder, Model, set_program};
+pub use remote::{Encoders, LlamaDecoder, Model};
 pub use server::serve;
 
 /// The version of the bindings, and with them of the llama.cpp they carry.

@@ -90,7 +90,7 @@ pub(super) enum Answer {
     Encoded(Vec<StringVectors>),
 }
 
-/// What comes back for a question.
+/// An answer, or the reason why there is none.
 pub(super) type Reply = Result<Answer, LlamaError>;
 
 /// Writes a message.

@@ -11,7 +11,7 @@ mod row;
 
 use crate::digest::Digest;
 use crate::generation::{DrawMethod, SamplingParams};
-pub use next_token::next_token_distribution;
+pub use next_token::{check_finite, next_token_distribution};
 use row::{Changes, Row};
 
 /// More than the relative rounding error of a sum of a million weights in f64.
@@ -44,7 +44,8 @@ impl AllowedTokens {
 pub enum SamplingError {
     /// A logit is not a number or infinite: the model file or the computation is damaged.
     #[error(
-        "the logits hold {0}\nhint: the model file may be damaged; `seep models verify` compares its checksum"
+        "the model computes logits that are {0}\nhint: its file may be damaged (`seep models verify` compares its checksum), or its values are too large for the type of \
+         its weights: try another quantization"
     )]
     NotFinite(f32),
     /// No token may be drawn.

@@ -5,6 +5,15 @@
 use super::SamplingError;
 use crate::generation::NextTokenDistribution;
 
+/// That a logits row holds numbers only.
+///
+/// # Errors
+/// `NotFinite` for a row that holds NaN or an infinity.
+pub fn check_finite(logits: &[f32]) -> Result<(), SamplingError> {
+    let bad = logits.iter().find(|logit| !logit.is_finite());
+    bad.map_or(Ok(()), |bad| Err(SamplingError::NotFinite(*bad)))
+}
+
 /// The `k` most probable tokens after a logits row, or all where there are fewer: temperature 1, nothing penalised or
 /// cut off. Of equally probable tokens the one with the lower id comes first.
 ///
@@ -14,9 +23,7 @@ pub fn next_token_distribution(
     logits: &[f32],
     k: usize,
 ) -> Result<NextTokenDistribution, SamplingError> {
-    if let Some(bad) = logits.iter().find(|logit| !logit.is_finite()) {
-        return Err(SamplingError::NotFinite(*bad));
-    }
+    check_finite(logits)?;
     let mut by_rank: Vec<(f32, u32)> = logits.iter().copied().zip(0..).collect();
     let k = k.min(by_rank.len());
     if k == 0 {

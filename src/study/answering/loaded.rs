@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 use crate::digest::Digest;
 use crate::engine::{
@@ -107,7 +107,7 @@ impl Loaded {
         );
         match self.model.ended() {
             Some(ended) => Err(ended.into()),
-            None => Ok(check?),
+            None => check.with_context(|| format!("failed to check {}", prepared.file.label())),
         }
     }
 

@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::digest::Digest;
 use crate::gguf::derivation::Derivation;
-use crate::gguf::file_hash::cached_hash_with;
+use crate::gguf::file_hash::{cached_hash_with, hash_file};
 use crate::gguf::inspect::metadata_json;
 use crate::gguf::tensor_type::nominal_type;
 use crate::gguf::{Gguf, GgufError, Inspection};
@@ -122,13 +122,23 @@ impl ModelFile {
     }
 
     fn check_unchanged(&self) -> anyhow::Result<()> {
+        // A new name or a link changes an entry and no content.
         ensure!(
-            self.gguf.is_unchanged()?,
+            self.gguf.is_unchanged()? || self.hashed_again()? == self.sha256,
             "`{}` has changed since it was read and hashed\n\
              hint: run again; its answers will stand under the file that is there now",
             self.gguf.path().display()
         );
         Ok(())
+    }
+
+    fn hashed_again(&self) -> anyhow::Result<Digest> {
+        let digests = self.gguf.files().iter().map(|path| {
+            hash_file(path).with_context(|| format!("failed to read `{}`", path.display()))
+        });
+        Ok(digest_of_parts(
+            &digests.collect::<anyhow::Result<Vec<_>>>()?,
+        ))
     }
 
     /// Name and quantization, as people read them.

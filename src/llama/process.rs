@@ -17,8 +17,8 @@ use std::thread::{self, JoinHandle};
 use memmap2::{Mmap, MmapOptions};
 use rustix::io::FdFlags;
 
-use super::super::LlamaError;
-use super::super::protocol::{Answer, Question, Reply, receive, send};
+use super::LlamaError;
+use super::protocol::{Answer, Question, Reply, receive, send};
 
 /// Lines of stderr that are kept: those of an abort, without what came before.
 const N_LAST_WORDS: usize = 3;

@@ -3,8 +3,6 @@
 //! Owns what the program sees of it: the vocabulary, a decoder, and the vectors of an encoder. Where the process is gone,
 //! every further question has that as its error.
 
-mod process;
-
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,12 +11,10 @@ use std::ops::Range;
 
 use memmap2::Mmap;
 
+use super::process::{Process, Region};
 use super::protocol::{Answer, Question, Step, StringVectors};
 use super::{DecoderConfig, EncoderConfig, LlamaError, VocabularyToken, Weights};
 use crate::engine::{Decoder, EngineError, Row, SeqId};
-use process::{Process, Region};
-
-pub use process::set_program;
 
 /// A model that a process of its own has loaded.
 #[derive(Debug)]
