@@ -22,9 +22,31 @@ pub enum ImportError {
         /// The limit.
         bytes_max: u64,
     },
+    /// More than is held in memory, once it is unpacked.
+    #[error(
+        "`{path}` cannot be held in memory: {what} are too many\nhint: split it into several files"
+    )]
+    TooMuch {
+        /// The file.
+        path: PathBuf,
+        /// The part of it that goes beyond the limit.
+        what: &'static str,
+    },
+    /// A cell far from all others.
+    #[error(
+        "`{path}` has a stray cell {cell}, {gap} away from all before it\nhint: delete it, or the rows and columns up to it"
+    )]
+    StrayCell {
+        /// The file.
+        path: PathBuf,
+        /// The name of the cell, such as `XFD1048576`.
+        cell: String,
+        /// How far away it is, as in "1000 rows".
+        gap: String,
+    },
     /// An ending of the name that says nothing.
     #[error(
-        "`{path}` has no known format\nhint: a file to import ends in .xlsx, .csv, .tsv or .jsonl"
+        "`{path}` has no known format\nhint: a file to import ends in .xlsx, .csv, .tsv, .jsonl or .json"
     )]
     UnknownFormat {
         /// The file.
@@ -97,6 +119,18 @@ pub enum ImportError {
         path: PathBuf,
         /// The name.
         column: String,
+    },
+    /// Pairs of which one side has more generations.
+    #[error(
+        "`{path}` has {n_test} columns of generations of test prompts and {n_control} of control prompts\nhint: each repeat compares one of each; a mapping may name fewer columns (experiments/IMPORT.md)"
+    )]
+    UnevenRepeats {
+        /// The file.
+        path: PathBuf,
+        /// Columns for test prompts.
+        n_test: usize,
+        /// Columns for control prompts.
+        n_control: usize,
     },
     /// Rows that contradict the mapping.
     #[error("{n_rows_text} of `{path}` cannot be imported\n{rows}\nhint: {hint}")]

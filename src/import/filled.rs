@@ -26,7 +26,7 @@ pub fn read_filled<const N: usize>(
     names: [&str; N],
 ) -> Result<Vec<[FilledCell; N]>, ImportError> {
     let format = Format::of(path)?;
-    let table = format.read(path, &read_bytes(path)?, None)?;
+    let table = format.read(path, &read_bytes(path)?, None, &names)?;
     let mut search = Search::new(&table, &[], "");
     let columns = names.map(|name| search.required(name));
     search.finish(path)?;

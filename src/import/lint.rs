@@ -69,18 +69,16 @@ impl Lint<'_> {
     fn cells(&self) -> Vec<Finding> {
         let layout = self.layout;
         let read = [layout.prompt, layout.concept, layout.control.column_idx()];
-        let read: Vec<usize> = read
-            .into_iter()
-            .chain(layout.repeats.iter().copied())
-            .collect();
         let mut findings = Vec::new();
         for (row_idx, row) in self.rows.iter().enumerate() {
-            for &column_idx in &read {
+            // A prompt that stands beside another shares its row.
+            let named = read.iter().filter(|_| !row.is_beside);
+            for &column_idx in named.chain(row.repeats(layout)) {
                 let cell = self.table.cell(row.table_row_idx, column_idx);
                 let is_formula = self
                     .table
                     .formulas
-                    .contains(&(row.table_row_idx, column_idx));
+                    .contains(&(row.imported.number, column_idx));
                 let text = match (is_formula, cell.unusual()) {
                     (true, _) => format!("the cell holds a formula; {}", taken(cell)),
                     (false, Some(kind)) => format!("the cell holds {kind}; {}", taken(cell)),
@@ -95,7 +93,11 @@ impl Lint<'_> {
     fn generations(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (row_idx, row) in self.rows.iter().enumerate() {
-            let generations = row.imported.generations.iter().zip(&self.layout.repeats);
+            let generations = row
+                .imported
+                .generations
+                .iter()
+                .zip(row.repeats(self.layout));
             for (generation, &column_idx) in generations {
                 let (kind, text) = match generation {
                     None => (
@@ -115,7 +117,9 @@ impl Lint<'_> {
 
     /// Controls that hold the concept or are test prompts themselves.
     fn controls(&self) -> Vec<Finding> {
-        let tests: HashSet<usize> = self.pairs.iter().map(|pair| pair.test_row_idx).collect();
+        let tests = self.pairs.iter().map(|pair| pair.test_row_idx);
+        let prompts: HashSet<&str> = tests.clone().map(|idx| self.prompt(idx)).collect();
+        let tests: HashSet<usize> = tests.collect();
         let column_idx = self.layout.control.column_idx();
         let mut findings = Vec::new();
         for pair in self.pairs {
@@ -128,7 +132,9 @@ impl Lint<'_> {
                 let kind = FindingKind::ControlHoldsConcept;
                 findings.push(self.finding(kind, row_idx, column_idx, text));
             }
-            if tests.contains(&pair.control_row_idx) {
+            let is_beside = self.rows[pair.control_row_idx].is_beside;
+            let is_test = is_beside && prompts.contains(control.prompt.as_str());
+            if is_test || tests.contains(&pair.control_row_idx) {
                 let text = format!("the control prompt in row {number} is itself a test prompt");
                 let kind = FindingKind::ControlIsTest;
                 findings.push(self.finding(kind, row_idx, column_idx, text));

@@ -1,5 +1,5 @@
-//! Generations that were made elsewhere: read from a workbook, a CSV or TSV file, or JSON lines; or the prompts alone; or
-//! a table that people filled in.
+//! Generations that were made elsewhere: read from a workbook, a CSV or TSV file, or JSON; or the prompts alone; or a
+//! table that people filled in.
 //!
 //! Owns the three formats, the mapping that says which column is what, the way from rows to prompt pairs, and every
 //! finding about a row. It stores nothing, scores nothing, and changes no text: prompts, concepts and generations stay
@@ -22,6 +22,8 @@ mod table;
 mod workbook;
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod tests;
@@ -29,6 +31,7 @@ mod tests;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::digest::Digest;
 
@@ -43,10 +46,7 @@ pub use published::{
 pub use table::{Place, Sheet};
 
 use published::families_of;
-use table::Table;
-
-/// Bytes of a file at most; it is held in memory as a whole.
-const FILE_BYTES_MAX: u64 = 1 << 30;
+use table::{FILE_BYTES_MAX, Table};
 
 /// A file of generations, read and checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,9 +57,11 @@ pub struct ImportedFile {
     pub sha256: Digest,
     /// The sheet that was read; None for a file without sheets.
     pub sheet: Option<Sheet>,
-    /// The columns with generations, one for each repeat.
+    /// The mapping that fits its columns, word for word.
+    pub mapping: String,
+    /// The columns with generations of test prompts, one for each repeat.
     pub columns: Vec<String>,
-    /// All rows that have a prompt, in the order of the file.
+    /// All prompts that have a row or stand in one, in the order of the file.
     pub rows: Vec<ImportedRow>,
     /// The prompt pairs, in the order of their test prompts.
     pub pairs: Vec<ImportedPair>,
@@ -76,6 +78,8 @@ pub struct ImportedRow {
     pub prompt: String,
     /// One for each repeat; None where the cell is empty.
     pub generations: Vec<Option<String>>,
+    /// The columns in which they stand.
+    pub columns: Arc<[String]>,
 }
 
 /// A test prompt and its control prompt.
@@ -109,9 +113,10 @@ impl ImportedFile {
         let format = Format::of(path)?;
         let bytes = read_bytes(path)?;
         let sha256 = Digest::of(&bytes);
-        let table = format.read(path, &bytes, mapping.sheet())?;
+        let table = format.read(path, &bytes, mapping.sheet(), &mapping.wanted())?;
         // Texts of the table are copied from here on, so that the bytes need not stay.
         drop(bytes);
+        let mapping = mapping.fitting(&table);
         let layout = mapping.layout(path, &table)?;
         let mut read = pairs::read(path, &table, &layout, mapping)?;
         let families = mapping.families().unwrap_or_else(|| families_of(sha256));
@@ -125,6 +130,7 @@ impl ImportedFile {
         Ok(Self {
             path: path.to_owned(),
             sha256,
+            mapping: mapping.text().to_owned(),
             columns: layout.repeat_names(&table),
             sheet: table.sheet,
             rows: read.rows.into_iter().map(|row| row.imported).collect(),
@@ -159,17 +165,24 @@ impl Format {
             "xlsx" | "xlsm" => Ok(Self::Workbook),
             "csv" => Ok(Self::Delimited(b',')),
             "tsv" => Ok(Self::Delimited(b'\t')),
-            "jsonl" | "ndjson" => Ok(Self::JsonLines),
+            "jsonl" | "ndjson" | "json" => Ok(Self::JsonLines),
             _ => Err(ImportError::UnknownFormat {
                 path: path.to_owned(),
             }),
         }
     }
 
-    fn read(self, path: &Path, bytes: &[u8], sheet: Option<&str>) -> Result<Table, ImportError> {
+    /// The table in a file; its header is the row that names most of the wanted columns.
+    fn read(
+        self,
+        path: &Path,
+        bytes: &[u8],
+        sheet: Option<&str>,
+        wanted: &[&str],
+    ) -> Result<Table, ImportError> {
         match self {
-            Self::Workbook => workbook::read(path, bytes, sheet),
-            Self::Delimited(delimiter) => delimited::read(path, bytes, delimiter),
+            Self::Workbook => workbook::read(path, bytes, sheet, wanted),
+            Self::Delimited(delimiter) => delimited::read(path, bytes, delimiter, wanted),
             Self::JsonLines => json_lines::read(path, bytes),
         }
     }

@@ -1,11 +1,13 @@
 //! From rows to prompt pairs.
 //!
 //! Owns which row is a test prompt and which its control prompt, and which rows are left out. A row is a test prompt
-//! when it names a control; without one it is a control prompt, or a test prompt that lacks its control.
+//! when it names a control; without one it is a control prompt, or a test prompt that lacks its control. Where a row of
+//! the table holds both prompts, it becomes two: its control prompt is a row that has none in the table.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::finding::{Finding, FindingKind};
 use super::mapping::{ControlColumn, Layout, Mapping};
@@ -27,6 +29,18 @@ pub(super) struct Row {
     pub(super) imported: ImportedRow,
     /// Its place in the table.
     pub(super) table_row_idx: usize,
+    /// True if it is the control prompt that stands beside a test prompt, whose place is the one above.
+    pub(super) is_beside: bool,
+}
+
+impl Row {
+    /// The columns of its generations.
+    pub(super) fn repeats<'l>(&self, layout: &'l Layout) -> &'l [usize] {
+        match self.is_beside {
+            true => &layout.control_repeats,
+            false => &layout.repeats,
+        }
+    }
 }
 
 /// The rows and pairs of `table`.
@@ -37,8 +51,14 @@ pub(super) fn read(
     mapping: &Mapping,
 ) -> Result<Read, ImportError> {
     let mut findings = Vec::new();
-    let rows = rows(table, layout, &mut findings);
-    let pairs = read_pairs(path, table, layout, mapping, &rows, &mut findings)?;
+    let mut rows = rows(table, layout, &mut findings);
+    let beside = match layout.control {
+        ControlColumn::Text(column_idx) => {
+            add_controls(table, layout, mapping, column_idx, &mut rows)
+        }
+        _ => HashMap::new(),
+    };
+    let pairs = read_pairs(path, table, layout, mapping, (&rows, beside), &mut findings)?;
     if pairs.is_empty() {
         let lines = super::summary_of(&findings).into_iter();
         return Err(ImportError::NoPairs {
@@ -58,7 +78,7 @@ fn read_pairs(
     table: &Table,
     layout: &Layout,
     mapping: &Mapping,
-    rows: &[Row],
+    (rows, beside): (&[Row], HashMap<usize, usize>),
     findings: &mut Vec<Finding>,
 ) -> Result<Vec<ImportedPair>, ImportError> {
     let mut reader = PairReader {
@@ -67,12 +87,13 @@ fn read_pairs(
         mapping,
         row_of: row_of(table, rows),
         row_of_prompt: row_of_prompt(layout, rows),
+        beside,
         rows,
         seen: HashSet::new(),
         findings,
         problems: Vec::new(),
     };
-    let row_idxs = 0..rows.len();
+    let row_idxs = (0..rows.len()).filter(|&row_idx| !rows[row_idx].is_beside);
     let pairs = row_idxs.filter_map(|row_idx| reader.pair(row_idx));
     let pairs = pairs.collect();
     refuse(path, layout, &reader.problems)?;
@@ -81,6 +102,7 @@ fn read_pairs(
 
 fn rows(table: &Table, layout: &Layout, findings: &mut Vec<Finding>) -> Vec<Row> {
     let mut rows = Vec::new();
+    let columns: Arc<[String]> = layout.repeat_names(table).into();
     for (table_row_idx, row) in table.rows.iter().enumerate() {
         let Some(prompt) = table.cell(table_row_idx, layout.prompt).text_within() else {
             let is_empty = row.cells.iter().all(Cell::is_blank);
@@ -94,26 +116,71 @@ fn rows(table: &Table, layout: &Layout, findings: &mut Vec<Finding>) -> Vec<Row>
             findings.push(Finding::new(FindingKind::NoPrompt, place, text));
             continue;
         };
-        let generation = |&column_idx: &usize| {
-            let text = table.cell(table_row_idx, column_idx).text();
-            text.map(Cow::into_owned)
-        };
         rows.push(Row {
             imported: ImportedRow {
                 number: row.number,
                 prompt: prompt.into_owned(),
-                generations: layout.repeats.iter().map(generation).collect(),
+                generations: generations(table, table_row_idx, &layout.repeats),
+                columns: Arc::clone(&columns),
             },
             table_row_idx,
+            is_beside: false,
         });
     }
     rows
 }
 
+fn generations(table: &Table, table_row_idx: usize, columns: &[usize]) -> Vec<Option<String>> {
+    let columns = columns.iter();
+    columns
+        .map(|&column_idx| {
+            let text = table.cell(table_row_idx, column_idx).text();
+            text.map(Cow::into_owned)
+        })
+        .collect()
+}
+
+/// Adds the control prompts that stand beside test prompts, those with the same text and generations once; gives the
+/// place of each by the row of its test prompt in the table.
+fn add_controls(
+    table: &Table,
+    layout: &Layout,
+    mapping: &Mapping,
+    column_idx: usize,
+    rows: &mut Vec<Row>,
+) -> HashMap<usize, usize> {
+    let columns: Arc<[String]> = layout.control_repeat_names(table).into();
+    let mut places = HashMap::new();
+    let mut known = HashMap::new();
+    for test_idx in 0..rows.len() {
+        let table_row_idx = rows[test_idx].table_row_idx;
+        let Some(prompt) = mapping.value(table.cell(table_row_idx, column_idx)) else {
+            continue;
+        };
+        let imported = ImportedRow {
+            number: rows[test_idx].imported.number,
+            prompt: prompt.into_owned(),
+            generations: generations(table, table_row_idx, &layout.control_repeats),
+            columns: Arc::clone(&columns),
+        };
+        let key = (imported.prompt.clone(), imported.generations.clone());
+        let row_idx = *known.entry(key).or_insert_with(|| {
+            rows.push(Row {
+                imported,
+                table_row_idx,
+                is_beside: true,
+            });
+            rows.len() - 1
+        });
+        places.insert(table_row_idx, row_idx);
+    }
+    places
+}
+
 /// For each row of the table its place among the rows with a prompt.
 fn row_of(table: &Table, rows: &[Row]) -> Vec<Option<usize>> {
     let mut row_of = vec![None; table.rows.len()];
-    for (row_idx, row) in rows.iter().enumerate() {
+    for (row_idx, row) in rows.iter().enumerate().filter(|(_, row)| !row.is_beside) {
         row_of[row.table_row_idx] = Some(row_idx);
     }
     row_of
@@ -140,6 +207,8 @@ struct PairReader<'a> {
     rows: &'a [Row],
     row_of: Vec<Option<usize>>,
     row_of_prompt: HashMap<&'a str, usize>,
+    /// The control prompts beside test prompts, by the row of the table.
+    beside: HashMap<usize, usize>,
     seen: HashSet<PairKey<'a>>,
     findings: &'a mut Vec<Finding>,
     /// Rows that contradict the mapping.
@@ -236,6 +305,10 @@ impl<'a> PairReader<'a> {
                 let row = self.row_of_prompt.get(control).copied();
                 row.ok_or_else(|| format!("no row has the control prompt `{control}`"))
             }
+            ControlColumn::Text(_) => {
+                let row = self.beside.get(&table_row_idx).copied();
+                row.ok_or_else(|| "the row has no control prompt".to_owned())
+            }
         }
     }
 
@@ -309,6 +382,7 @@ fn refuse(path: &Path, layout: &Layout, problems: &[(Place, String)]) -> Result<
             ControlColumn::RowIndex(_) => {
                 "a control is named by the index of its row: the first row below the header has the index 0"
             }
+            ControlColumn::Text(_) => "a control prompt stands beside its test prompt",
             ControlColumn::Prompt(_) => {
                 "a control is named by its prompt, which has a row of its own, letter by letter the same"
             }

@@ -18,7 +18,7 @@ pub(super) struct Table {
     pub(super) sheet: Option<Sheet>,
     /// Columns of the sheet before the first that is used, in a workbook.
     pub(super) n_columns_before: usize,
-    /// Which cells hold a formula: row and column, counted as in `rows`.
+    /// Which cells hold a formula: the number of the row, and the column as in `columns`.
     pub(super) formulas: HashSet<(usize, usize)>,
 }
 
@@ -70,8 +70,45 @@ pub struct Place {
 }
 
 const EMPTY: &Cell = &Cell::Empty;
+/// Rows among which the header is looked for: titles and notes may stand above it.
+pub(super) const HEADER_ROWS_MAX: usize = 20;
+/// Bytes of a file, unpacked, at most; it is held in memory as a whole.
+pub(super) const FILE_BYTES_MAX: u64 = 1 << 30;
+/// Columns of a table at most, those of the largest sheet.
+pub(super) const COLUMNS_MAX: usize = 1 << 14;
+/// Cells of a table at most, empty ones before others in their row included.
+pub(super) const CELLS_MAX: usize = 1 << 24;
+
+/// The place of the row that holds most of the wanted names, among the first ones, and how many it holds.
+pub(super) fn header_of(rows: &[TableRow], wanted: &[&str]) -> (usize, usize) {
+    let n_named = |row: &TableRow| {
+        let names: Vec<String> = row.cells.iter().map(Cell::name).collect();
+        let is_there = |wanted: &&&str| names.iter().any(|name| name == **wanted);
+        wanted.iter().filter(is_there).count()
+    };
+    let mut best = (0, 0);
+    for (row_idx, row) in rows.iter().take(HEADER_ROWS_MAX).enumerate() {
+        let n_named = n_named(row);
+        if n_named > best.1 {
+            best = (row_idx, n_named);
+        }
+    }
+    best
+}
 
 impl Table {
+    /// The rows below the header, which is the one that holds most of the wanted names; the first where none does.
+    pub(super) fn under_header(mut rows: Vec<TableRow>, wanted: &[&str]) -> Self {
+        let (row_idx, _) = header_of(&rows, wanted);
+        let header = rows.drain(..rows.len().min(row_idx + 1)).next_back();
+        let columns = header.iter().flat_map(|row| &row.cells).map(Cell::name);
+        Self {
+            columns: columns.collect(),
+            rows,
+            ..Self::default()
+        }
+    }
+
     /// The cell at these places; an empty one beyond the end of the row.
     pub(super) fn cell(&self, row_idx: usize, column_idx: usize) -> &Cell {
         self.rows[row_idx].cells.get(column_idx).unwrap_or(EMPTY)
@@ -128,6 +165,12 @@ impl Cell {
         }
     }
 
+    /// Its text as the name of a column.
+    fn name(&self) -> String {
+        let text = self.text().unwrap_or_default();
+        text.trim().to_owned()
+    }
+
     /// The text of a cell that is more than white space.
     pub(super) fn text_within(&self) -> Option<Cow<'_, str>> {
         self.text().filter(|text| !text.trim().is_empty())
@@ -150,7 +193,7 @@ impl Cell {
 }
 
 /// The letters of a column: A for 0, AA for 26.
-fn column_letters(column_idx: usize) -> String {
+pub(super) fn column_letters(column_idx: usize) -> String {
     let mut letters = Vec::new();
     let mut rest = column_idx + 1;
     while rest > 0 {

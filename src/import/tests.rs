@@ -359,7 +359,7 @@ fn files_that_are_something_else_are_refused() {
         (
             "b.jsonl",
             b"{\"a\": {}}\n",
-            "`b.jsonl`, line 1: `a` holds a list or an object\nhint: ",
+            "`b.jsonl` has no columns `prompt`, `concept`, `n_control`, `generation_1`\nhint: ",
         ),
         ("c.jsonl", b"\n \n", "`c.jsonl` has no rows\nhint: "),
     ];
@@ -405,11 +405,19 @@ fn wrong_mappings_are_refused() {
         ),
         (
             good.replace("row_index: k", ""),
-            "`control` needs either `row_index` or `prompt`",
+            "`control` needs one of `row_index`, `prompt` and `text`",
         ),
         (
             good.replace("k}", "k, prompt: p}"),
-            "`control` needs either `row_index` or `prompt`",
+            "`control` needs one of `row_index`, `prompt` and `text`",
+        ),
+        (
+            good.replace("row_index: k}", "text: k}"),
+            "`control.generations` stands beside `control.text`",
+        ),
+        (
+            good.replace("k}", "k, generations: [h]}"),
+            "`control.generations` stands beside `control.text`",
         ),
     ];
     let folder = Folder::new();

@@ -57,6 +57,8 @@ pub struct NewImportedRow<'a> {
     pub number: usize,
     /// The prompt.
     pub prompt: &'a str,
+    /// The columns of its generations.
+    pub columns: &'a [String],
     /// One for each repeat; None where there is none.
     pub generations: Vec<Option<&'a str>>,
 }
@@ -321,7 +323,7 @@ fn insert_row(
     )?;
     let mut select = connection
         .prepare_cached("SELECT id FROM generations WHERE request_id = ?1 AND numerics_id = 0")?;
-    let columns = place.new.columns.iter().zip(&row.generations);
+    let columns = row.columns.iter().zip(&row.generations);
     let number = integer(row.number)?;
     let mut ids = Vec::with_capacity(row.generations.len());
     let mut n_new = 0;

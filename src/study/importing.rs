@@ -61,7 +61,7 @@ impl Session {
         let mut imported = Vec::new();
         for file in files {
             let model = label(importing, &file.path);
-            let added = store_file(self, &mut store, importing, &mapping, &file, &model)?;
+            let added = store_file(self, &mut store, importing, &file, &model)?;
             if added.is_known && added.n_new_generations == 0 {
                 let path = file.path.display();
                 self.note(format_args!("{path}: imported before; nothing was added"));
@@ -98,6 +98,13 @@ fn report_findings(
     files: &[ImportedFile],
 ) -> anyhow::Result<()> {
     for file in files {
+        let mut rows = file.rows.iter();
+        ensure!(
+            importing.repeats.is_none() || rows.all(|row| *row.columns == *file.columns),
+            "`--repeats` names columns of one prompt, and each row of `{}` has two prompts\n\
+             hint: name the columns of both in a mapping (experiments/IMPORT.md)",
+            file.path.display()
+        );
         show_findings(
             session,
             file,
@@ -145,7 +152,6 @@ fn store_file(
     session: &Session,
     store: &mut Store,
     importing: &Importing,
-    mapping: &Mapping,
     file: &ImportedFile,
     label: &str,
 ) -> anyhow::Result<Imported> {
@@ -155,6 +161,7 @@ fn store_file(
         .map(|row| NewImportedRow {
             number: row.number,
             prompt: &row.prompt,
+            columns: &row.columns,
             generations: row.generations.iter().map(Option::as_deref).collect(),
         })
         .collect();
@@ -178,7 +185,7 @@ fn store_file(
         sha256: file.sha256,
         later_sheet: sheet.map(|sheet| sheet.name.as_str()),
         path: &file.path.to_string_lossy(),
-        mapping: mapping.text(),
+        mapping: &file.mapping,
         columns: &file.columns,
         rows: &rows,
         pairs: &pairs,

@@ -519,7 +519,7 @@ fn files_that_are_no_sheets_are_refused() {
     insta::assert_snapshot!(said, @r"
     error: failed to read `none.csv`: No such file or directory (os error 2)
     error: `c.txt` has no known format
-    hint: a file to import ends in .xlsx, .csv, .tsv or .jsonl
+    hint: a file to import ends in .xlsx, .csv, .tsv, .jsonl or .json
     error: `d.csv` has no column `answer`
     hint: its columns are: `item`, `concept`, `text_a`, `text_b`
     error: `e.csv` has no rows

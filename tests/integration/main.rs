@@ -20,6 +20,7 @@ mod export;
 mod filling;
 mod harness;
 mod import;
+mod inputs;
 mod interrupted;
 mod ladder;
 mod library;

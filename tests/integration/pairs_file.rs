@@ -157,7 +157,7 @@ fn wrong_files_are_refused_with_the_place_that_names_them() {
     insta::assert_snapshot!(said, @r#"
     error: failed to read the prompt pairs of the file that x.yaml:25:15 names: failed to read `missing.xlsx`: No such file or directory (os error 2)
     error: failed to read the prompt pairs of the file that x.yaml:25:15 names: `p.yaml` has no known format
-    hint: a file to import ends in .xlsx, .csv, .tsv or .jsonl
+    hint: a file to import ends in .xlsx, .csv, .tsv, .jsonl or .json
     error: failed to read the prompt pairs of the file that x.yaml:25:15 names: `column.csv` has no column `n_control`
     hint: did you mean `n_controls`? its columns are: `prompt`, `n_controls`, `concept`; other names are given with a mapping (experiments/IMPORT.md)
     error: failed to read the prompt pairs of the file that x.yaml:25:15 names: 1 row of `outside.csv` cannot be imported

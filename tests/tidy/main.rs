@@ -30,11 +30,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("saphyr_parser", &["experiment/node.rs"]),
     ("serde_yaml", &["gguf/manifest/", "import/mapping.rs"]),
     ("calamine", &["import/workbook.rs"]),
-    ("csv", &["export/", "import/delimited.rs"]),
+    ("csv", &["export/"]),
     ("parquet", &["export/"]),
     (
         "rust_xlsxwriter",
-        &["export/workbook.rs", "import/fixture.rs"],
+        &[
+            "export/workbook.rs",
+            "import/fixture.rs",
+            "import/faults.rs",
+        ],
     ),
 ];
 const FIGURE_ROOMS: &[&str] = &["report/figure/"];

@@ -13,11 +13,12 @@ use crate::store::{
 const PROMPTS: [&str; 3] = ["He is", "He likes red. He is", "He likes blue. He is"];
 
 /// Three rows with two repeats each, whose texts begin with `word`; the last repeat of the last row is missing.
-fn rows(texts: &[String]) -> Vec<NewImportedRow<'_>> {
+fn rows<'a>(texts: &'a [String], columns: &'a [String]) -> Vec<NewImportedRow<'a>> {
     let rows = PROMPTS.iter().zip(texts.chunks(2)).enumerate();
     rows.map(|(row_idx, (prompt, texts))| NewImportedRow {
         number: row_idx + 2,
         prompt,
+        columns,
         generations: vec![Some(&texts[0]), (row_idx < 2).then_some(&texts[1])],
     })
     .collect()
@@ -50,6 +51,7 @@ fn import_pairs(
     pairs: &[NewImportedPair<'_>],
 ) -> Result<Imported, StoreError> {
     let texts = texts(word);
+    let columns = ["g_1".to_owned(), "g_2".to_owned()];
     store.insert_import(&NewImport {
         experiment: "published",
         model,
@@ -57,8 +59,8 @@ fn import_pairs(
         later_sheet: None,
         path: "a b.xlsx",
         mapping: "prompt: prompt\n",
-        columns: &["g_1".to_owned(), "g_2".to_owned()],
-        rows: &rows(&texts),
+        columns: &columns,
+        rows: &rows(&texts, &columns),
         pairs,
         n_findings: 1,
         command_line: "seep import",
