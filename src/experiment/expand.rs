@@ -7,11 +7,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::problem::Problem;
 use super::prompts::{FreePair, Placed, Template};
+use super::size::{PAIRS_MAX, Size, too_many_pairs};
 use super::slot::CONCEPT_SLOT;
 use super::source::Position;
-
-/// Pairs that an experiment can have.
-const PAIRS_MAX: usize = 100_000;
 
 /// A pair of prompts with its texts.
 #[derive(Debug, Clone)]
@@ -45,10 +43,12 @@ pub(crate) fn expand(
     problems: &mut Vec<Problem>,
 ) -> Option<Vec<ExpandedPair>> {
     let own = |template: &Template| template.concepts.as_deref().unwrap_or(concepts).len();
-    let n_pairs = templates.iter().map(own).sum::<usize>() + free_pairs.len();
+    let size = size_of(templates, own);
+    let n_pairs = size.n_prompts + free_pairs.len();
     let first = templates.first().map(|template| &template.test.position);
     let first = first.or(free_pairs.first().map(|pair| &pair.test.position));
-    if let Some(problem) = first.and_then(|position| too_many_pairs(n_pairs, position)) {
+    let refused = |position| too_many_pairs(n_pairs, position).or_else(|| size.problem(position));
+    if let Some(problem) = first.and_then(refused) {
         problems.push(problem);
         return None;
     }
@@ -62,6 +62,15 @@ pub(crate) fn expand(
     Some(pairs)
 }
 
+/// The size of all templates, each of which takes as many words as `own` says.
+fn size_of(templates: &[Template], own: impl Fn(&Template) -> usize) -> Size {
+    let mut size = Size::default();
+    for template in templates {
+        size.add(&template.test.text, &template.control.text, own(template));
+    }
+    size
+}
+
 /// The prompts with fillers, of those of a template or else `fillers`; None, with a problem, where there are too many.
 pub(crate) fn expand_fillers(
     templates: &[Template],
@@ -69,12 +78,19 @@ pub(crate) fn expand_fillers(
     problems: &mut Vec<Problem>,
 ) -> Option<Vec<ExpandedFiller>> {
     let own = |template: &Template| template.fillers.as_deref().unwrap_or(fillers).len();
-    let n_fillers: usize = templates.iter().map(own).sum();
+    let size = size_of(templates, own);
+    let n_fillers = size.n_prompts;
     let first = templates.first().map(|template| &template.test.position);
-    if let Some(position) = first.filter(|_| n_fillers > PAIRS_MAX) {
+    let refused = |position| {
         let message = format!("{n_fillers} prompts with fillers are too many");
         let expected = format!("expected at most {PAIRS_MAX}");
-        problems.push(Problem::error(position, message).label(expected));
+        let too_many = || Problem::error(position, message).label(expected);
+        (n_fillers > PAIRS_MAX)
+            .then(too_many)
+            .or_else(|| size.problem(position))
+    };
+    if let Some(problem) = first.and_then(refused) {
+        problems.push(problem);
         return None;
     }
     let mut filled = Vec::with_capacity(n_fillers);
@@ -90,14 +106,6 @@ pub(crate) fn expand_fillers(
         }));
     }
     Some(filled)
-}
-
-/// The problem with so many pairs; None where they can be held.
-pub(crate) fn too_many_pairs(n_pairs: usize, position: &Position) -> Option<Problem> {
-    let message = format!("{n_pairs} prompt pairs are too many");
-    let problem =
-        || Problem::error(position, message).label(format!("expected at most {PAIRS_MAX}"));
-    (n_pairs > PAIRS_MAX).then(problem)
 }
 
 fn fill(template: &Template, concept: &Placed) -> ExpandedPair {

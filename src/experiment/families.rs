@@ -3,10 +3,10 @@
 //! Owns which family a concept is in, whoever names the families, and the section `concept_families` of an experiment
 //! with its checks. Which pairs are siblings, `leakage` decides.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::node::{Field, Node, Value};
-use super::problem::Problem;
+use super::problem::{N_SHOWN_MAX, Problem};
 use super::prompts::{FreePair, Placed};
 use super::read::{Fields, Reader};
 use super::suggest::did_you_mean;
@@ -120,14 +120,18 @@ impl NamedFamilies {
 
     /// Members that are no concepts, families that change nothing, and names that are probably misspelt.
     pub(crate) fn check(&self, concepts: &[&str]) -> FamilyProblems {
-        let is_concept = |word: &Placed| concepts.iter().any(|known| same(known, &word.text));
+        let known: HashSet<String> = concepts.iter().map(|word| word.to_lowercase()).collect();
+        let is_concept = |word: &Placed| known.contains(&word.text.to_lowercase());
         let mut found = FamilyProblems::default();
         for (name, members) in &self.families {
             let unknown = members.iter().filter(|member| !is_concept(member));
             let n_errors = found.errors.len();
-            found
-                .errors
-                .extend(unknown.map(|member| self.unknown(member, concepts)));
+            for member in unknown {
+                let n_found = found.errors.len();
+                let concepts = concepts.iter().filter(|_| n_found < N_SHOWN_MAX);
+                let problem = self.unknown(member, concepts.copied());
+                found.errors.push(problem);
+            }
             if found.errors.len() > n_errors {
                 continue;
             }
@@ -138,16 +142,16 @@ impl NamedFamilies {
                 found
                     .warnings
                     .push(Problem::warning(&name.position, message).label("it changes nothing"));
-            } else if !is_concept(name) {
+            } else if !is_concept(name) && found.warnings.len() < N_SHOWN_MAX {
                 found.warnings.extend(self.misspelt(name, concepts));
             }
         }
         found
     }
 
-    fn unknown(&self, member: &Placed, concepts: &[&str]) -> Problem {
+    fn unknown<'c>(&self, member: &Placed, concepts: impl Iterator<Item = &'c str>) -> Problem {
         let word = &member.text;
-        let meant = did_you_mean(word, concepts.iter().copied());
+        let meant = did_you_mean(word, concepts);
         let hint = match meant {
             _ if self.is_inherited => Some(
                 "the families are those of the extended file; give this one `concept_families` of its own, or `{}` for none"

@@ -2,7 +2,8 @@
 //!
 //! Owns the key `fillers` of the experiment and of a template with its checks. How they become prompts, `expand` says.
 
-use super::families::same;
+use std::collections::HashMap;
+
 use super::node::{Node, Value};
 use super::problem::Problem;
 use super::prompts::Placed;
@@ -52,9 +53,15 @@ impl Reader {
 
     /// Reports fillers that are concepts of the template.
     pub(crate) fn check_fillers(&mut self, fillers: &[Placed], concepts: &[Placed]) {
+        if fillers.is_empty() {
+            return;
+        }
+        let concepts = concepts.iter();
+        let concepts: HashMap<String, &Placed> = concepts
+            .map(|concept| (concept.text.to_lowercase(), concept))
+            .collect();
         for filler in fillers {
-            let mut concepts = concepts.iter();
-            if let Some(concept) = concepts.find(|concept| same(&concept.text, &filler.text)) {
+            if let Some(concept) = concepts.get(&filler.text.to_lowercase()) {
                 let message = format!("the filler `{}` is a concept of the template", filler.text);
                 self.report(
                     Problem::error(&filler.position, message)

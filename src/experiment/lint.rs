@@ -14,6 +14,8 @@ use super::families::ConceptFamilies;
 use super::problem::Problem;
 use super::prompts::{FreePair, Placed, Template};
 
+/// Pairs without their concept among which one with a swapped concept is looked for.
+const N_SWAPPABLE_MAX: usize = 100;
 /// Templates, or concepts, that a warning names at most.
 const N_NAMED_MAX: usize = 5;
 
@@ -42,7 +44,8 @@ fn absent_concepts(free_pairs: &[FreePair]) -> Vec<Problem> {
         let is_swapped = |other: &&&FreePair| {
             holds(&pair.test, &other.concept) && holds(&other.test, &pair.concept)
         };
-        let label = match absent.iter().find(is_swapped) {
+        let others = &absent[..absent.len().min(N_SWAPPABLE_MAX)];
+        let label = match others.iter().find(is_swapped) {
             Some(other) => format!(
                 "it holds `{}`, whose own prompt holds `{concept}`: are they swapped?",
                 other.concept.text

@@ -30,6 +30,7 @@ mod prompts;
 mod read;
 mod sampling;
 mod scalar;
+mod size;
 mod slot;
 mod source;
 mod stop;

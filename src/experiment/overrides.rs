@@ -7,6 +7,9 @@ use super::sampling::{REPEATS_MAX, nearest};
 use super::suggest::did_you_mean;
 use crate::generation::RepeatCounts;
 
+/// Generations of one model: each is a request that is held in memory while others are made.
+const REQUESTS_MAX: u64 = 10_000_000;
+
 /// Values of the command line that take the place of the file's; None leaves the file's value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
@@ -61,6 +64,12 @@ pub enum OverrideError {
         "`--control-repeats` has no meaning with `mode: exact`\nhint: leave it out; each prompt is enumerated once"
     )]
     ExactControlRepeats,
+    /// More generations than can be planned.
+    #[error(
+        "the experiment asks each model for {0} generations, expected at most {REQUESTS_MAX}\n\
+         hint: fewer repeats, pairs (`--limit`), samplings or wordings"
+    )]
+    TooManyRequests(u64),
     /// The limit is 0.
     #[error(
         "`--limit` is 0, so nothing would be generated\nhint: `--limit 1` takes one test prompt with its control"
@@ -103,7 +112,20 @@ impl Experiment {
             Some(limit) => self.keep_pairs(&spread(&self.pairs, limit)),
             None => {}
         }
-        Ok(self)
+        match self.n_generations() {
+            n if n > REQUESTS_MAX => Err(OverrideError::TooManyRequests(n)),
+            _ => Ok(self),
+        }
+    }
+
+    /// The generations of each model, or its enumerations.
+    fn n_generations(&self) -> u64 {
+        let n_repeats: u64 = self.n_requests().into_iter().map(u64::from).sum();
+        let n_conditions = self
+            .wordings
+            .len()
+            .saturating_mul(self.sampling.n_samplings());
+        n_repeats.saturating_mul(n_conditions as u64)
     }
 
     /// The control repeats that go with other repeats in the same ratio as now; where none is a whole number, those of now.

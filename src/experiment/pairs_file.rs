@@ -7,11 +7,11 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::Experiment;
-use super::expand::too_many_pairs;
 use super::families::FamilyProblems;
 use super::node::{Field, Node, Value};
 use super::problem::{ExperimentErrors, Problem};
 use super::read::{Fields, PAIRS_FILE, Reader, Text};
+use super::size::too_many_pairs;
 use super::source::Position;
 use crate::digest::Digest;
 

@@ -11,6 +11,8 @@ use annotate_snippets::{Annotation, AnnotationKind, Element, Level, Origin, Rend
 use super::source::{Position, Span};
 use crate::visible::is_obeyed;
 
+/// Problems of a file that are shown, and for which a similar word is looked for.
+pub(crate) const N_SHOWN_MAX: usize = 100;
 /// Columns of a source line that are shown at most.
 const EXCERPT_WIDTH: usize = 100;
 
@@ -146,8 +148,11 @@ impl std::error::Error for ExperimentErrors {}
 
 impl fmt::Display for ExperimentErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in &self.problems {
+        for problem in self.problems.iter().take(N_SHOWN_MAX) {
             writeln!(f, "{problem}\n")?;
+        }
+        if let Some(n_more @ 1..) = self.problems.len().checked_sub(N_SHOWN_MAX) {
+            writeln!(f, "and {n_more} more\n")?;
         }
         let n_problems = self.problems.len();
         let noun = if n_problems == 1 {

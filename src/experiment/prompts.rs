@@ -3,11 +3,12 @@
 //! Owns what a single text must be like: slots, white space, the concept in its control.
 //! `expand` checks the texts together, once every concept is put in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::node::{Node, Value};
-use super::problem::Problem;
+use super::problem::{N_SHOWN_MAX, Problem};
 use super::read::{Fields, PAIRS, Reader, Section, TEMPLATES, Text};
+use super::size::Size;
 use super::slot::{CONCEPT_SLOT, find_word, slots};
 use super::source::Position;
 use super::suggest::did_you_mean;
@@ -46,6 +47,21 @@ pub(crate) struct FreePair {
 struct TwoPrompts {
     test: Placed,
     control: Placed,
+}
+
+/// The things known of all templates while they are read.
+struct Known<'c> {
+    ids: HashMap<String, Position>,
+    /// The concepts of the experiment.
+    concepts: HashSet<&'c str>,
+    size: Size,
+}
+
+fn texts_of(concepts: &[Placed]) -> HashSet<&str> {
+    concepts
+        .iter()
+        .map(|concept| concept.text.as_str())
+        .collect()
 }
 
 impl Reader {
@@ -108,9 +124,13 @@ impl Reader {
         let example = "templates: [{id: likes, category: c, test: \"I like {concept}\", control: \"I like it\"}]";
         let items = self.list(node, "templates", example).unwrap_or_default();
         let mut templates = Vec::new();
-        let mut ids: HashMap<String, Position> = HashMap::new();
+        let mut known = Known {
+            ids: HashMap::new(),
+            concepts: texts_of(concepts.unwrap_or_default()),
+            size: Size::default(),
+        };
         for item in items {
-            templates.extend(self.template(item, concepts, fillers, &mut ids));
+            templates.extend(self.template(item, concepts, fillers, &mut known));
         }
         templates
     }
@@ -120,23 +140,34 @@ impl Reader {
         node: &Node,
         all_concepts: Option<&[Placed]>,
         all_fillers: &[Placed],
-        ids: &mut HashMap<String, Position>,
+        known: &mut Known<'_>,
     ) -> Option<Template> {
         let fields = self.fields(node, &TEMPLATES, "- id: likes-works")?;
         let keys = [("id", "likes-works"), ("category", "color-to-other")];
         self.require(&fields, "the template", &keys);
-        let id = fields.get("id").and_then(|node| self.id(node, ids));
+        let id = fields
+            .get("id")
+            .and_then(|node| self.id(node, &mut known.ids));
         let category = self.category(&fields, &TEMPLATES);
         let two = self.two_prompts(&fields, &TEMPLATES);
         let own = fields
             .get("concepts")
-            .map(|node| self.own_concepts(node, all_concepts));
+            .map(|node| self.own_concepts(node, all_concepts, &known.concepts));
         let fillers = self.fillers(&fields, "templates.fillers");
         let two = two?;
         self.check_template_slots(&two)?;
         let concepts = own.as_ref().map_or(all_concepts, Option::as_deref)?;
-        self.check_control(&two.control, concepts);
-        self.check_fillers(fillers.as_deref().unwrap_or(all_fillers), concepts);
+        let filled = fillers.as_deref().unwrap_or(all_fillers);
+        known.size.add(
+            &two.test.text,
+            &two.control.text,
+            concepts.len() + filled.len(),
+        );
+        // Too many are refused by `expand`; before that nothing is done for each of them.
+        if !known.size.is_too_large() {
+            self.check_control(&two.control, concepts);
+            self.check_fillers(filled, concepts);
+        }
         Some(Template {
             id: id?,
             category: category?,
@@ -166,16 +197,18 @@ impl Reader {
         &mut self,
         node: &Node,
         all_concepts: Option<&[Placed]>,
+        known: &HashSet<&str>,
     ) -> Option<Vec<Placed>> {
         let own = self.concept_list(node, "templates.concepts")?;
         let all = all_concepts?;
         let mut all_known = true;
         for concept in &own {
-            if all.iter().any(|known| known.text == concept.text) {
+            if known.contains(concept.text.as_str()) {
                 continue;
             }
             all_known = false;
-            let meant = did_you_mean(&concept.text, all.iter().map(|known| known.text.as_str()));
+            let all = all.iter().filter(|_| self.problems.len() < N_SHOWN_MAX);
+            let meant = did_you_mean(&concept.text, all.map(|known| known.text.as_str()));
             let message = format!(
                 "`{}` is not among the concepts of the experiment",
                 concept.text

@@ -3,9 +3,10 @@
 //! Owns what is common to all sections: known, unknown, doubled and missing keys, types, ranges,
 //! and texts that hold something invisible. Which keys there are is decided by the sections.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
-use super::node::{Field, Mapping, Node, Value};
+use super::node::{Field, Node, Value};
 use super::problem::Problem;
 use super::source::Position;
 use super::suggest::did_you_mean;
@@ -218,8 +219,10 @@ impl Reader {
             incomplete: mapping.incomplete,
             start: node.position.first_character(),
         };
+        let mut first_of = HashMap::new();
         for entry in &mapping.entries {
-            self.add_entry(&mut fields, entry, mapping, section);
+            let first = *first_of.entry(entry.key.as_str()).or_insert(entry);
+            self.add_entry(&mut fields, entry, first, section);
         }
         Some(fields)
     }
@@ -228,12 +231,10 @@ impl Reader {
         &mut self,
         fields: &mut Fields<'n>,
         entry: &'n Field,
-        mapping: &'n Mapping,
+        first: &'n Field,
         section: &Section,
     ) {
         let key = &entry.key;
-        let mut entries = mapping.entries.iter();
-        let first = entries.find(|other| other.key == *key).unwrap_or(entry);
         if !std::ptr::eq(first, entry) {
             self.report(
                 Problem::error(&entry.key_position, format!("the key `{key}` comes twice"))
@@ -246,7 +247,9 @@ impl Reader {
             let meant = did_you_mean(key, section.keys.iter().copied());
             // The suggestion is one of the section's own keys, which live as long as the program.
             let own = section.keys.iter().copied().find(|own| Some(*own) == meant);
-            fields.meant.extend(own);
+            fields
+                .meant
+                .extend(own.filter(|own| !fields.meant.contains(own)));
             self.report(unknown_key(entry, own, section));
         }
     }

@@ -147,7 +147,7 @@ impl SamplingGrid {
             && may_be(&self.min_p, 0.0))
     }
 
-    fn n_samplings(&self) -> usize {
+    pub(crate) fn n_samplings(&self) -> usize {
         let n = |values: &Option<Vec<f64>>| values.as_ref().map_or(1, Vec::len);
         [
             n(&self.temperature),

@@ -16,15 +16,31 @@ pub struct SourceFile {
     path: PathBuf,
     text: String,
     sha256: Digest,
+    /// The bytes of the body at which its lines begin.
+    line_starts: Vec<usize>,
+    /// The bytes of the body at which every [`MARK_CHARS`]th character begins.
+    char_marks: Vec<usize>,
 }
+
+/// Characters from one place that is known to the next: a file may have as many problems as lines, and none of them
+/// should be looked for from the start.
+const MARK_CHARS: usize = 1024;
 
 impl SourceFile {
     pub(crate) fn new(path: &Path, text: String) -> Arc<Self> {
         let sha256 = Digest::of(text.as_bytes());
+        let body = body_of(&text);
+        // Both pointers are into the body, so their distance is the byte offset of the line.
+        let start = |line: &str| line.as_ptr() as usize - body.as_ptr() as usize;
+        let line_starts = lines(body).map(start).collect();
+        let chars = body.char_indices().step_by(MARK_CHARS);
+        let char_marks = chars.map(|(offset, _)| offset).collect();
         Arc::new(Self {
             path: path.to_owned(),
             text,
             sha256,
+            line_starts,
+            char_marks,
         })
     }
 
@@ -51,13 +67,29 @@ impl SourceFile {
 
     /// The text without a byte order mark; what the YAML parser sees and positions count in.
     pub(crate) fn body(&self) -> &str {
-        self.text.strip_prefix('\u{feff}').unwrap_or(&self.text)
+        body_of(&self.text)
+    }
+
+    /// The body from the character with this number, from 0.
+    fn rest_from(&self, char_idx: usize) -> &str {
+        let mark = self.char_marks.get(char_idx / MARK_CHARS);
+        let rest = mark.map_or("", |mark| &self.body()[*mark..]);
+        let mut chars = rest.char_indices();
+        chars
+            .nth(char_idx % MARK_CHARS)
+            .map_or("", |(offset, _)| &rest[offset..])
     }
 
     /// The line with this number, counted from 1, without its line break.
     pub(crate) fn line(&self, number: usize) -> Option<&str> {
-        lines(self.body()).nth(number.checked_sub(1)?)
+        let start = *self.line_starts.get(number.checked_sub(1)?)?;
+        lines(&self.body()[start..]).next()
     }
+}
+
+/// The text without a byte order mark.
+fn body_of(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// The lines of `text` as YAML counts them: a line ends with `\n`, `\r\n` or a lone `\r`.
@@ -152,8 +184,8 @@ impl Position {
             return String::new();
         };
         let n_chars = span.end.saturating_sub(span.start);
-        let chars = self.file.body().chars();
-        chars.skip(span.start).take(n_chars).collect()
+        let chars = self.file.rest_from(span.start).chars();
+        chars.take(n_chars).collect()
     }
 
     /// The first character only: where something begins that spans many lines.

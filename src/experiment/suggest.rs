@@ -1,5 +1,10 @@
 //! "Did you mean": the candidate that a misspelt word most likely stands for.
 
+/// Bytes of a word that may be a misspelt one: the comparison takes their square.
+const CHARS_MAX: usize = 200;
+/// Words that are compared at most.
+const CANDIDATES_MAX: usize = 1000;
+
 /// The candidate nearest to `found`, if it is near enough to be what was meant.
 ///
 /// Near enough is one edit for every three characters, at least one, or a beginning of four
@@ -8,6 +13,9 @@ pub fn did_you_mean<'a>(
     found: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    if found.len() > CHARS_MAX {
+        return None;
+    }
     let found = found.to_lowercase();
     let is_near = |(n_edits, candidate): &(usize, &str)| {
         let is_beginning = found.len() >= 4 && candidate.to_lowercase().starts_with(&found);
@@ -15,6 +23,8 @@ pub fn did_you_mean<'a>(
     };
     candidates
         .into_iter()
+        .take(CANDIDATES_MAX)
+        .filter(|candidate| candidate.len() <= CHARS_MAX)
         .map(|candidate| (n_edits(&found, candidate), candidate))
         .filter(is_near)
         .min_by_key(|(n_edits, _)| *n_edits)

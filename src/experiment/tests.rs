@@ -10,6 +10,7 @@ mod mode;
 mod pairs_file;
 mod readme;
 mod samplings;
+mod sizes;
 mod wordings;
 mod wrong_models;
 mod wrong_prompts;
