@@ -48,6 +48,7 @@
 //! | [`table`] | columns, cells and what they mean: rows on their way to other programs |
 //! | [`export`] | tables as CSV, JSON Lines, Parquet, workbooks, LaTeX |
 //! | [`visible`] | text of a model, made fit to be shown |
+//! | [`words`] | when two texts are the same, what a word is, in any script; characters that nobody sees |
 //! | [`watch`] | the seam between work and whoever watches it |
 //! | [`progress`] | everything on stderr |
 //! | [`machine`] | what is recorded of machine and build |
@@ -175,3 +176,4 @@ pub mod study;
 pub mod table;
 pub mod visible;
 pub mod watch;
+pub mod words;

@@ -4,15 +4,22 @@
 
 use crate::generation::StopRule;
 
+/// The marks that end a sentence: in Latin script, in Chinese and Japanese, in Hindi, Arabic, Urdu, Khmer and Burmese. None is a part of
+/// another character's UTF-8. Thai and Lao have none.
+const SENTENCE_MARKS: [&str; 13] = [
+    ".", "!", "?", "。", "！", "？", "．", "｡", "।", "؟", "۔", "។", "။",
+];
+
 /// The length to which `bytes` are cut, if `rule` ends the text.
 pub(super) fn cut(rule: &StopRule, bytes: &[u8]) -> Option<usize> {
     match rule {
         StopRule::None => None,
-        // The three marks are ASCII, and no byte of another UTF-8 character equals one.
-        StopRule::SentenceEnd => bytes
-            .iter()
-            .position(|byte| matches!(byte, b'.' | b'!' | b'?'))
-            .map(|mark_idx| mark_idx + 1),
+        StopRule::SentenceEnd => (0..bytes.len()).find_map(|start| {
+            let rest = &bytes[start..];
+            let mut marks = SENTENCE_MARKS.iter();
+            let mark = marks.find(|mark| rest.starts_with(mark.as_bytes()))?;
+            Some(start + mark.len())
+        }),
         StopRule::Strings(strings) => strings
             .iter()
             .filter_map(|string| find(bytes, string))
@@ -42,6 +49,10 @@ mod tests {
             (StopRule::SentenceEnd, "a. b", Some("a.")),
             (StopRule::SentenceEnd, "a?! b", Some("a?")),
             (StopRule::SentenceEnd, "école…", None),
+            (StopRule::SentenceEnd, "老师。她", Some("老师。")),
+            (StopRule::SentenceEnd, "老师！她", Some("老师！")),
+            (StopRule::SentenceEnd, "先生、？", Some("先生、？")),
+            (StopRule::SentenceEnd, "नर्स। वह", Some("नर्स।")),
             (StopRule::SentenceEnd, "", None),
             (strings(&["\n", " b"]), "a b\n", Some("a")),
             (strings(&["b", "ab"]), "xab", Some("x")),

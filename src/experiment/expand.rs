@@ -10,6 +10,7 @@ use super::prompts::{FreePair, Placed, Template};
 use super::size::{PAIRS_MAX, Size, too_many_pairs};
 use super::slot::CONCEPT_SLOT;
 use super::source::Position;
+use crate::words::seen;
 
 /// A pair of prompts with its texts.
 #[derive(Debug, Clone)]
@@ -20,7 +21,7 @@ pub(crate) struct ExpandedPair {
     pub(crate) test: String,
     pub(crate) control: String,
     /// Where the text of the test prompt stands.
-    test_position: Position,
+    pub(crate) test_position: Position,
 }
 
 /// A prompt with a filler, and its control prompt.
@@ -159,10 +160,10 @@ pub(crate) fn refuse_doubled(
         word: &filler.filler,
     });
     let tests: Vec<Test<'_>> = tests.chain(filled).collect();
-    let mut first_of: HashMap<&str, &Test<'_>> = HashMap::new();
+    let mut first_of: HashMap<String, &Test<'_>> = HashMap::new();
     let mut reported: HashSet<(&Position, &Position)> = HashSet::new();
     for test in &tests {
-        let first = *first_of.entry(test.prompt).or_insert(test);
+        let first = *first_of.entry(seen(test.prompt)).or_insert(test);
         let places = (first.position, test.position);
         if std::ptr::eq(first, test) || !reported.insert(places) {
             continue;
@@ -175,11 +176,10 @@ pub(crate) fn refuse_doubled(
                 .earlier(places.0, format!("the first, {}", with(first))),
         );
     }
-    let controls = pairs.iter().map(|pair| pair.control.as_str());
-    let controls: HashSet<&str> = controls.collect();
+    let controls: HashSet<String> = pairs.iter().map(|pair| seen(&pair.control)).collect();
     let are_controls = fillers
         .iter()
-        .filter(|it| controls.contains(it.prompt.as_str()));
+        .filter(|it| controls.contains(&seen(&it.prompt)));
     problems.extend(are_controls.map(|filler| {
         let message = format!(
             "the prompt with the filler `{}` is a control prompt",

@@ -10,6 +10,7 @@ use super::problem::{N_SHOWN_MAX, Problem};
 use super::prompts::{FreePair, Placed};
 use super::read::{Fields, Reader};
 use super::suggest::did_you_mean;
+use crate::words::folded;
 
 /// A name and its members.
 pub(crate) type Family<T> = (T, Vec<T>);
@@ -32,7 +33,7 @@ impl ConceptFamilies {
         let mut family_of = HashMap::new();
         for (name, members) in families {
             for word in members.into_iter().chain([name]) {
-                family_of.insert(word.to_lowercase(), name.to_owned());
+                family_of.insert(folded(word), name.to_owned());
             }
         }
         Self { family_of }
@@ -40,7 +41,7 @@ impl ConceptFamilies {
 
     /// The name of the family that a concept is in; None where it has none but itself.
     pub fn of(&self, concept: &str) -> Option<&str> {
-        let word = concept.trim().to_lowercase();
+        let word = folded(concept.trim());
         self.family_of.get(&word).map(String::as_str)
     }
 }
@@ -63,9 +64,7 @@ pub(crate) fn doubled<'f, T>(
         let is_listed = members.iter().any(|member| same(text(member), text(name)));
         let own = (!is_listed).then_some(name);
         for word in own.into_iter().chain(members) {
-            let first = *first_of
-                .entry(text(word).to_lowercase())
-                .or_insert((word, name));
+            let first = *first_of.entry(folded(text(word))).or_insert((word, name));
             if !std::ptr::eq(first.0, word) {
                 found.push(Doubled {
                     message: message_of(text(word), text(first.1), text(name)),
@@ -90,7 +89,7 @@ fn message_of(word: &str, first: &str, second: &str) -> String {
 
 /// True for the same word in any letter case.
 pub(crate) fn same(left: &str, right: &str) -> bool {
-    left.to_lowercase() == right.to_lowercase()
+    folded(left) == folded(right)
 }
 
 /// The families that an experiment names, with their places.
@@ -120,8 +119,8 @@ impl NamedFamilies {
 
     /// Members that are no concepts, families that change nothing, and names that are probably misspelt.
     pub(crate) fn check(&self, concepts: &[&str]) -> FamilyProblems {
-        let known: HashSet<String> = concepts.iter().map(|word| word.to_lowercase()).collect();
-        let is_concept = |word: &Placed| known.contains(&word.text.to_lowercase());
+        let known: HashSet<String> = concepts.iter().map(|word| folded(word)).collect();
+        let is_concept = |word: &Placed| known.contains(&folded(&word.text));
         let mut found = FamilyProblems::default();
         for (name, members) in &self.families {
             let unknown = members.iter().filter(|member| !is_concept(member));

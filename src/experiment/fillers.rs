@@ -9,6 +9,7 @@ use super::problem::Problem;
 use super::prompts::Placed;
 use super::read::{Fields, Reader};
 use super::slot::slots;
+use crate::words::folded;
 
 /// A word that stands in the slot of a template and is no concept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,10 +59,10 @@ impl Reader {
         }
         let concepts = concepts.iter();
         let concepts: HashMap<String, &Placed> = concepts
-            .map(|concept| (concept.text.to_lowercase(), concept))
+            .map(|concept| (folded(&concept.text), concept))
             .collect();
         for filler in fillers {
-            if let Some(concept) = concepts.get(&filler.text.to_lowercase()) {
+            if let Some(concept) = concepts.get(&folded(&filler.text)) {
                 let message = format!("the filler `{}` is a concept of the template", filler.text);
                 self.report(
                     Problem::error(&filler.position, message)

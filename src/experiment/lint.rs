@@ -13,6 +13,7 @@ use super::expand::ExpandedPair;
 use super::families::ConceptFamilies;
 use super::problem::Problem;
 use super::prompts::{FreePair, Placed, Template};
+use crate::words::{folded, has_no_sentence_marks, seen};
 
 /// Pairs without their concept among which one with a swapped concept is looked for.
 const N_SWAPPABLE_MAX: usize = 100;
@@ -60,8 +61,7 @@ fn absent_concepts(free_pairs: &[FreePair]) -> Vec<Problem> {
 }
 
 fn holds(prompt: &Placed, concept: &Placed) -> bool {
-    let concept = concept.text.to_lowercase();
-    prompt.text.to_lowercase().contains(&concept)
+    folded(&prompt.text).contains(&folded(&concept.text))
 }
 
 /// Control prompts that are the test prompt of another pair, and so carry a concept.
@@ -70,14 +70,14 @@ fn controls_that_are_tests(
     free_pairs: &[FreePair],
     pairs: &[ExpandedPair],
 ) -> Vec<Problem> {
-    let tests: HashMap<&str, &str> = pairs
+    let tests: HashMap<String, &str> = pairs
         .iter()
-        .map(|pair| (pair.test.as_str(), pair.concept.as_str()))
+        .map(|pair| (seen(&pair.test), pair.concept.as_str()))
         .collect();
     let controls = templates.iter().map(|template| &template.control);
     let controls = controls.chain(free_pairs.iter().map(|pair| &pair.control));
     let warning = |control: &Placed| {
-        let concept = tests.get(control.text.as_str())?;
+        let concept = tests.get(&seen(&control.text))?;
         let message = "the control prompt is itself a test prompt";
         Some(
             Problem::warning(&control.position, message)
@@ -194,6 +194,17 @@ pub(crate) fn unused_fillers(templates: &[Template], fillers: &[Placed]) -> Opti
     let first = fillers.first().filter(|_| takers.next().is_none())?;
     let warning = Problem::warning(&first.position, "no template takes the fillers");
     Some(warning.label("every template has fillers of its own, or there is none"))
+}
+
+/// A warning about prompts of a script in which `sentence_end` ends no text.
+pub(crate) fn without_sentence_end(pairs: &[ExpandedPair]) -> Option<Problem> {
+    let first = pairs.iter().find(|it| has_no_sentence_marks(&it.test))?;
+    let message = "`sentence_end` knows no end of a sentence in Thai or Lao";
+    Some(
+        Problem::warning(&first.test_position, message)
+            .label("texts go on from here to `max_tokens`")
+            .hint("list strings under `stop` instead, such as a line break"),
+    )
 }
 
 /// One warning about all templates whose concepts are of one family: no other concept fills their slot.

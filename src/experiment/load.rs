@@ -10,7 +10,7 @@ use super::expand::{expand, expand_fillers, refuse_doubled};
 use super::extending::Base;
 use super::families::NamedFamilies;
 use super::file::read_file;
-use super::lint::{lint, unbalanced, unused_fillers, without_placebo};
+use super::lint::{lint, unbalanced, unused_fillers, without_placebo, without_sentence_end};
 use super::node;
 use super::problem::{ExperimentErrors, Problem};
 use super::prompts::{has_no_prompts, needs_concepts};
@@ -119,6 +119,8 @@ fn read_sections(
     warnings.extend(without_placebo(&templates, listed, &of));
     warnings.extend(unbalanced(&templates, listed, &of));
     let sampling = sampling?;
+    let unended = without_sentence_end(&pairs).filter(|_| sampling.grid.ends_sentences());
+    warnings.extend(unended);
     let mut experiment = Experiment {
         source: Arc::clone(main),
         extended: base.map(Arc::clone),

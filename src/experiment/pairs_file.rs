@@ -14,6 +14,7 @@ use super::read::{Fields, PAIRS_FILE, Reader, Text};
 use super::size::too_many_pairs;
 use super::source::Position;
 use crate::digest::Digest;
+use crate::words;
 
 /// The file from which an experiment takes prompt pairs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,12 +221,12 @@ impl Experiment {
             .fillers
             .iter()
             .map(|it| self.prompts[it.prompt_idx].as_str());
-        let tests: HashSet<&str> = tests.chain(filled).collect();
+        let tests: HashSet<String> = tests.chain(filled).map(words::seen).collect();
         let clash = pairs.iter().find_map(|pair| {
             let id = pair.template_id.as_ref();
             match id.filter(|_| ids.contains(&id)) {
                 Some(id) => Some(format!("the file has a template `{id}` too")),
-                None if tests.contains(pair.test.as_str()) => {
+                None if tests.contains(&words::seen(&pair.test)) => {
                     Some(format!("the test prompt `{}` comes twice", pair.test))
                 }
                 None => None,
@@ -244,16 +245,22 @@ impl Experiment {
 
 /// A warning about prompts with something invisible, which changes the tokens; they stay as they are.
 fn invisible(pairs: &[FilePair], position: &Position) -> Option<Problem> {
-    let is_meant = |text: &&str| text.trim() != *text || text.contains(char::is_control);
+    let is_meant = |text: &&str| {
+        let has_edges = text.trim() != *text || text.contains(char::is_control);
+        has_edges || words::invisible(text).is_some()
+    };
     let prompts = pairs
         .iter()
-        .flat_map(|pair| [pair.test.as_str(), pair.control.as_str()]);
+        .flat_map(|pair| [&pair.concept, &pair.test, &pair.control])
+        .map(String::as_str);
     let found: HashSet<&str> = prompts.clone().filter(is_meant).collect();
     let first = prompts.into_iter().find(is_meant)?;
     let message = match found.len() {
-        1 => "a prompt holds".to_owned(),
-        n_prompts => format!("{n_prompts} prompts hold"),
+        1 => "a prompt or concept holds".to_owned(),
+        n_texts => format!("{n_texts} prompts and concepts hold"),
     };
-    let message = format!("{message} control characters, or white space at an end");
-    Some(Problem::warning(position, message).label(format!("the first is {first:?}")))
+    let message = format!("{message} invisible characters, or white space at an end");
+    let named = words::invisible_words(first).map(|what| format!(": {what}"));
+    let label = format!("the first is {first:?}{}", named.unwrap_or_default());
+    Some(Problem::warning(position, message).label(label))
 }

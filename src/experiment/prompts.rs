@@ -9,9 +9,10 @@ use super::node::{Node, Value};
 use super::problem::{N_SHOWN_MAX, Problem};
 use super::read::{Fields, PAIRS, Reader, Section, TEMPLATES, Text};
 use super::size::Size;
-use super::slot::{CONCEPT_SLOT, find_word, slots};
+use super::slot::{CONCEPT_SLOT, slots};
 use super::source::Position;
 use super::suggest::did_you_mean;
+use crate::words::{find_word, folded, invisible, invisible_words, seen};
 
 /// A text with its place.
 #[derive(Debug, Clone)]
@@ -95,7 +96,7 @@ impl Reader {
                 all_good = false;
                 continue;
             };
-            let key = word.text.to_lowercase();
+            let key = folded(&word.text);
             if let Some(first) = first_of.get(&key) {
                 let message = format!("the {noun} `{}` is listed twice", word.text);
                 self.report(
@@ -253,7 +254,7 @@ impl Reader {
         let two = self.two_prompts(&fields, &PAIRS)?;
         self.check_no_slot(&two.test);
         self.check_no_slot(&two.control);
-        if two.test.text == two.control.text {
+        if seen(&two.test.text) == seen(&two.control.text) {
             let message = "the test prompt equals its control prompt";
             self.report(
                 Problem::error(&two.control.position, message)
@@ -282,10 +283,24 @@ impl Reader {
 
     pub(crate) fn placed(&mut self, node: &Node, name: &str) -> Option<Placed> {
         let text = self.text(node, name, Text::Line)?;
+        self.warn_of_invisible(node, name, text);
         Some(Placed {
             text: text.to_owned(),
             position: node.position.clone(),
         })
+    }
+
+    /// Warns of the first character that nobody sees: texts of some languages need some of them.
+    pub(crate) fn warn_of_invisible(&mut self, node: &Node, name: &str, text: &str) {
+        let Some((c, ..)) = invisible(text) else {
+            return;
+        };
+        let what = invisible_words(text).unwrap_or_default();
+        let position = node.position.narrowed(&c.to_string());
+        self.warnings.push(
+            Problem::warning(&position, format!("`{name}` holds {what}"))
+                .label("it is invisible and changes the tokens"),
+        );
     }
 
     fn two_prompts(&mut self, fields: &Fields<'_>, section: &Section) -> Option<TwoPrompts> {

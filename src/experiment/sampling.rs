@@ -147,6 +147,11 @@ impl SamplingGrid {
             && may_be(&self.min_p, 0.0))
     }
 
+    /// True if a sentence's end is a rule by which texts end.
+    pub(crate) fn ends_sentences(&self) -> bool {
+        self.stop.contains(&StopRule::SentenceEnd)
+    }
+
     pub(crate) fn n_samplings(&self) -> usize {
         let n = |values: &Option<Vec<f64>>| values.as_ref().map_or(1, Vec::len);
         [

@@ -122,12 +122,14 @@ impl Reader {
             return None;
         }
         let text = self.text(node, &name, Text::Lines)?;
+        self.warn_of_invisible(node, &name, text);
         Some(Some(text.to_owned()))
     }
 
     fn user(&mut self, node: &Node, section: &str) -> Option<String> {
         let name = format!("{section}.user");
         let text = self.text(node, &name, Text::Lines)?;
+        self.warn_of_invisible(node, &name, text);
         let n_slots = text.matches(PROMPT_SLOT).count();
         if n_slots == 1 {
             return Some(text.to_owned());

@@ -36,6 +36,8 @@ pub enum FindingKind {
     DoubledPrompt,
     /// A member of a family that no pair has.
     AbsentMember,
+    /// A prompt or a concept with a character that nobody sees.
+    Invisible,
     /// A cell that is no text: a formula, an error, a date, a truth value.
     NotText,
 }
@@ -56,6 +58,7 @@ impl FindingKind {
             Self::ControlIsTest => "control prompts that are test prompts",
             Self::DoubledPrompt => "doubled prompts",
             Self::AbsentMember => "members of families that no pair has",
+            Self::Invisible => "prompts and concepts with invisible characters",
             Self::NotText => "cells that are no text",
         }
     }

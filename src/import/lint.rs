@@ -11,7 +11,7 @@ use super::mapping::{Layout, Mapping};
 use super::pairs::Row;
 use super::table::{Cell, Table};
 use crate::experiment::did_you_mean;
-use crate::leakage::echoes;
+use crate::words::{folded, holds_word, invisible_words, seen};
 
 /// Test prompts without their concept, under one control, among which swapped concepts are looked for.
 const N_SWAPPABLE_MAX: usize = 500;
@@ -32,6 +32,7 @@ pub(super) fn lint(
     };
     let checks = [
         Lint::cells,
+        Lint::invisible,
         Lint::generations,
         Lint::controls,
         Lint::concepts,
@@ -90,6 +91,27 @@ impl Lint<'_> {
         findings
     }
 
+    /// Prompts and concepts in which a character stands that nobody sees.
+    fn invisible(&self) -> Vec<Finding> {
+        let layout = self.layout;
+        let mut findings = Vec::new();
+        for (row_idx, row) in self.rows.iter().enumerate() {
+            let columns = match (row.is_beside, layout.control) {
+                (true, control) => vec![(control.column_idx(), "prompt")],
+                (false, _) => vec![(layout.prompt, "prompt"), (layout.concept, "concept")],
+            };
+            for (column_idx, what) in columns {
+                let text = self.table.cell(row.table_row_idx, column_idx).text();
+                if let Some(named) = text.and_then(|text| invisible_words(&text)) {
+                    let text = format!("the {what} holds {named}");
+                    let kind = FindingKind::Invisible;
+                    findings.push(self.finding(kind, row_idx, column_idx, text));
+                }
+            }
+        }
+        findings
+    }
+
     fn generations(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (row_idx, row) in self.rows.iter().enumerate() {
@@ -118,7 +140,7 @@ impl Lint<'_> {
     /// Controls that hold the concept or are test prompts themselves.
     fn controls(&self) -> Vec<Finding> {
         let tests = self.pairs.iter().map(|pair| pair.test_row_idx);
-        let prompts: HashSet<&str> = tests.clone().map(|idx| self.prompt(idx)).collect();
+        let prompts: HashSet<String> = tests.clone().map(|idx| seen(self.prompt(idx))).collect();
         let tests: HashSet<usize> = tests.collect();
         let column_idx = self.layout.control.column_idx();
         let mut findings = Vec::new();
@@ -126,14 +148,14 @@ impl Lint<'_> {
             let (row_idx, concept) = (pair.test_row_idx, &pair.concept);
             let control = &self.rows[pair.control_row_idx].imported;
             let number = control.number;
-            if echoes(&control.prompt, concept) {
+            if holds_word(&control.prompt, concept) {
                 let text =
                     format!("the control prompt in row {number} holds the concept `{concept}`");
                 let kind = FindingKind::ControlHoldsConcept;
                 findings.push(self.finding(kind, row_idx, column_idx, text));
             }
             let is_beside = self.rows[pair.control_row_idx].is_beside;
-            let is_test = is_beside && prompts.contains(control.prompt.as_str());
+            let is_test = is_beside && prompts.contains(&seen(&control.prompt));
             if is_test || tests.contains(&pair.control_row_idx) {
                 let text = format!("the control prompt in row {number} is itself a test prompt");
                 let kind = FindingKind::ControlIsTest;
@@ -189,11 +211,11 @@ impl Lint<'_> {
 
     /// Test prompts that come twice, with another concept or another control.
     fn doubled_prompts(&self) -> Vec<Finding> {
-        let mut first: HashMap<&str, usize> = HashMap::new();
+        let mut first: HashMap<String, usize> = HashMap::new();
         let mut findings = Vec::new();
         for pair in self.pairs {
             let row_idx = pair.test_row_idx;
-            let first_idx = *first.entry(self.prompt(row_idx)).or_insert(row_idx);
+            let first_idx = *first.entry(seen(self.prompt(row_idx))).or_insert(row_idx);
             if first_idx != row_idx {
                 let number = self.rows[first_idx].imported.number;
                 let text = format!("the test prompt stands in row {number} already");
@@ -213,9 +235,9 @@ pub(super) fn absent_members(
     pairs: &[ImportedPair],
 ) -> Vec<Finding> {
     let concepts = pairs.iter().map(|pair| pair.concept.trim());
-    let known: HashSet<String> = concepts.clone().map(str::to_lowercase).collect();
+    let known: HashSet<String> = concepts.clone().map(folded).collect();
     let members = mapping.family_members();
-    let absent = members.filter(|member| !known.contains(&member.to_lowercase()));
+    let absent = members.filter(|member| !known.contains(&folded(member)));
     let finding = |member: &str| {
         let meant = did_you_mean(member, concepts.clone());
         let meant = meant.map(|meant| format!("; did you mean `{meant}`?"));
@@ -240,6 +262,5 @@ fn taken(cell: &Cell) -> String {
 
 /// True if `text` holds `concept`, in any letter case and without the white space around it.
 fn holds(text: &str, concept: &str) -> bool {
-    let concept = concept.trim().to_lowercase();
-    text.to_lowercase().contains(&concept)
+    folded(text).contains(&folded(concept.trim()))
 }

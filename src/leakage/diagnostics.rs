@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, HashSet};
 use super::echo::echoes;
 use super::estimate::ScoredPair;
 use super::leak_rate::{all_and_categories, mean_leak_rate};
-use super::words::{holds, restates, words};
+use super::words::{holds, restates};
+use crate::words::words;
 
 /// A scored pair with the texts its verdict is about.
 #[derive(Debug, Clone, Copy)]

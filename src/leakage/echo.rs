@@ -3,24 +3,14 @@
 //! Owns the match. An echo is reported beside a leak rate because it is a leak of the plainest kind,
 //! and because small and heavily quantized models often restate the prompt.
 
+use crate::words::holds_word;
+
 /// True if `concept` stands in `generation` as a word or words of its own, whatever the case of the letters.
 ///
-/// The characters beside it must be neither letters nor digits. It is the plain word that counts:
+/// The characters beside it must be neither letters nor digits, in scripts with spaces between words. It is the plain word that counts:
 /// `reds` and `reddish` are no echoes of `red`.
 pub fn echoes(generation: &str, concept: &str) -> bool {
-    let generation = generation.to_lowercase();
-    let concept = concept.to_lowercase();
-    let is_apart = |beside: Option<char>| beside.is_none_or(|c| !c.is_alphanumeric());
-    // Overlapping matches count, so every place of the concept's first character is tried.
-    let starts = generation.char_indices().map(|(start, _)| start);
-    !concept.is_empty()
-        && starts
-            .filter(|start| generation[*start..].starts_with(&concept))
-            .any(|start| {
-                let before = generation[..start].chars().next_back();
-                let after = generation[start + concept.len()..].chars().next();
-                is_apart(before) && is_apart(after)
-            })
+    holds_word(generation, concept)
 }
 
 #[cfg(test)]
@@ -48,6 +38,8 @@ mod tests {
             ("", "red", false),
             ("red", "", false),
             ("", "", false),
+            ("外红色布料的裁缝。", "红", true),
+            ("Ein roter Hut", "rot", false),
         ];
         for (generation, concept, expected) in cases {
             assert_eq!(

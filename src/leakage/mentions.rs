@@ -4,7 +4,8 @@
 //! of the prompt.
 
 use super::group::Group;
-use super::words::{holds, holds_part, restates, words};
+use super::words::{holds, holds_part, restates};
+use crate::words::words;
 
 /// The mentions of all texts of a group, each with a place for each pair.
 pub(super) struct Mentions {

@@ -1,6 +1,8 @@
 //! Words of a text, compared without their case and punctuation.
 //!
-//! Owns what a word is, which forms of a word count as the same, and when a text repeats a concept or a prompt.
+//! Owns which forms of a word count as the same, and when a text repeats a concept or a prompt.
+
+use crate::words::is_unspaced;
 
 /// Endings that are put to a word as it is.
 const ENDINGS: [&str; 5] = ["s", "es", "er", "est", "ish"];
@@ -12,17 +14,9 @@ const FUNCTION_WORDS: [&str; 28] = [
     "a", "an", "and", "as", "at", "be", "by", "for", "from", "has", "have", "he", "her", "his",
     "in", "is", "it", "no", "not", "of", "on", "or", "she", "that", "the", "to", "very", "with",
 ];
-/// Words of a text that must stand in the prompt, side by side, for it to count as restated.
+/// Words of a text that must stand in the prompt, side by side, for it to count as restated; of characters that are
+/// words, twice as many.
 const RESTATED_WORDS: usize = 3;
-
-/// The words of a text in lower case: runs of letters and digits.
-pub(super) fn words(text: &str) -> Vec<String> {
-    text.to_lowercase()
-        .split(|character: char| !character.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
 
 /// True if `word` is `base`, a plural or a comparison of it, `base` with `-ish`, or the singular of a plural `base`.
 ///
@@ -47,20 +41,20 @@ pub(super) fn holds(text: &[String], concept: &[String]) -> bool {
 }
 
 /// True if a text holds a word of a concept that means something by itself, perhaps inflected: `fuchsia` of
-/// `fuchsia pink`.
+/// `fuchsia pink`. Characters that are words mean something only together.
 pub(super) fn holds_part(text: &[String], concept: &[String]) -> bool {
-    let mut telling = concept
-        .iter()
-        .filter(|word| !FUNCTION_WORDS.contains(&word.as_str()));
-    telling.any(|base| text.iter().any(|word| is_form_of(word, base)))
+    let mut parts = concept.chunk_by(|left, right| is_unspaced(left) && is_unspaced(right));
+    parts.any(|part| !FUNCTION_WORDS.contains(&part[0].as_str()) && holds(text, part))
 }
 
 /// True if a text begins with words of the prompt rather than going on from it.
 pub(super) fn restates(text: &[String], prompt: &[String]) -> bool {
-    text.len() >= RESTATED_WORDS
+    let is_unspaced = text.first().is_some_and(|word| is_unspaced(word));
+    let n_words = RESTATED_WORDS * if is_unspaced { 2 } else { 1 };
+    text.len() >= n_words
         && prompt
-            .windows(RESTATED_WORDS)
-            .any(|window| *window == text[..RESTATED_WORDS])
+            .windows(n_words)
+            .any(|window| *window == text[..n_words])
 }
 
 fn is_inflected(word: &str, base: &str) -> bool {
@@ -86,15 +80,7 @@ fn is_inflected(word: &str, base: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_have_neither_case_nor_punctuation() {
-        assert_eq!(
-            words(" “He's” RED-hot,\n2nd."),
-            ["he", "s", "red", "hot", "2nd"]
-        );
-        assert_eq!(words(" ...!"), Vec::<String>::new());
-    }
+    use crate::words::words;
 
     #[test]
     fn concepts_of_several_words_are_found() {
@@ -120,8 +106,23 @@ mod tests {
             ("with hope", "green with envy", false),
             ("red", "red", true),
             ("", "red", false),
+            ("天很蓝", "天蓝色", false),
+            ("一片天蓝色的海", "天蓝色", true),
         ] {
             assert_eq!(holds_part(text, concept), expected, "{text} {concept}");
+        }
+    }
+
+    #[test]
+    fn a_restated_prompt_begins_the_text() {
+        let restates = |text: &str, prompt: &str| restates(&words(text), &words(prompt));
+        for (text, expected) in [
+            ("他的职业", false),
+            ("她的职业是老师", false),
+            ("“她戴着红围巾”。", true),
+        ] {
+            let prompt = "她戴着红围巾。她的职业";
+            assert_eq!(restates(text, prompt), expected, "{text}");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the files it writes. How tables are read, `import` tests.
 
-use crate::experiment_file::ExperimentFile;
+use crate::experiment_file::{ExperimentFile, Pair, Template};
 use crate::harness::TestEnv;
 
 const PAIR_ROWS: &str = "Pairs of a replication\n\n\
@@ -40,4 +40,121 @@ fn a_table_with_a_pair_in_each_row_is_imported_and_run() {
     let ran = env.seep("run x.yaml --format json").ok();
     // Three prompts of the template, three of the table.
     assert_eq!(ran.made_and_reused(), (6 * 5, 0));
+}
+
+/// An experiment of one template with these concepts.
+fn experiment(test: &str, control: &str, concepts: &[&str]) -> ExperimentFile {
+    let mut experiment = ExperimentFile::tiny(0, 0);
+    experiment.pairs.clear();
+    experiment.concepts = concepts.iter().map(|&word| word.to_owned()).collect();
+    experiment.templates.push(Template {
+        id: "a".to_owned(),
+        category: "c".to_owned(),
+        test: test.to_owned(),
+        control: control.to_owned(),
+    });
+    experiment
+}
+
+fn free_pair(concept: &str, test: &str) -> Pair {
+    Pair {
+        concept: concept.to_owned(),
+        category: "c".to_owned(),
+        test: test.to_owned(),
+        control: "He works as a".to_owned(),
+    }
+}
+
+/// A word was what stands between spaces: in Chinese no control held a concept, and no text echoed one.
+#[test]
+fn a_chinese_experiment_runs_with_words_of_its_own() {
+    let env = TestEnv::with_tiny_models();
+    let (test, control) = ("她戴着{concept}围巾。她的职业是", "她戴着围巾。她的职业是");
+    let good = experiment(test, control, &["红", "天蓝色"]);
+    env.experiment(&good);
+    let ran = env.seep("run x.yaml --format json").ok();
+    assert_eq!(ran.made_and_reused(), (3 * 5, 0));
+
+    let (test, control) = (
+        "她戴着{concept}围巾。她喜欢红酒。她的职业是",
+        "她戴着围巾。她喜欢红酒。她的职业是",
+    );
+    env.experiment(&experiment(test, control, &["红", "天蓝色"]));
+    let refused = env.seep("plan x.yaml").with_code(2).stderr;
+    let expected = "error: the control prompt holds the concept `红`\n";
+    assert!(refused.contains(expected), "{refused}");
+
+    let rows = "{\"prompt\":\"她戴着围巾。她的职业是\",\"generation\":[\"老师。\"]}\n\
+        {\"prompt\":\"她戴着红围巾。她的职业是\",\"concept\":\"红\",\"n_control\":0,\"generation\":[\"外红色布料的裁缝。\"]}\n";
+    env.write("echo.jsonl", rows);
+    env.seep("import echo.jsonl --experiment e --db a.sqlite")
+        .ok();
+    env.seep("score --experiment e --db a.sqlite --embedding-model encoder.gguf")
+        .ok();
+    let record = env.record("a.sqlite");
+    assert_eq!(record.value::<u32>("SELECT sum(is_echo) FROM leaks"), 1);
+}
+
+#[test]
+fn a_german_experiment_runs_with_words_of_its_own() {
+    let env = TestEnv::with_tiny_models();
+    let concepts = ["rot", "grün", "weiß"];
+    let (test, control) = (
+        "Sie mag die Farbe {concept}. Größere Hüte trägt",
+        "Sie mag Rotwein. Größere Hüte trägt",
+    );
+    env.experiment(&experiment(test, control, &concepts));
+    let ran = env.seep("run x.yaml --format json").ok();
+    assert_eq!(ran.made_and_reused(), (4 * 5, 0));
+    // The same letters, composed here and not there.
+    let control = "Sie mag Gru\u{308}n. Größere Hüte trägt";
+    env.experiment(&experiment(test, control, &concepts));
+    let refused = env.seep("plan x.yaml").with_code(2).stderr;
+    let expected = "error: the control prompt holds the concept `grün`\n";
+    assert!(refused.contains(expected), "{refused}");
+    let doubled = ["grün", "Gru\u{308}n"];
+    env.experiment(&experiment(test, "Sie singt. Größere Hüte trägt", &doubled));
+    let refused = env.seep("plan x.yaml").with_code(2).stderr;
+    assert!(refused.contains("is listed twice\n"), "{refused}");
+}
+
+/// Differences that nobody sees passed: zero-width and no-break spaces, two prompts that look equal.
+#[test]
+fn invisible_characters_are_named_and_make_no_other_prompt() {
+    let env = TestEnv::with_tiny_models();
+    let mut one = ExperimentFile::tiny(0, 0);
+    one.pairs = vec![free_pair("red", "He likes \u{200b}red. He\u{a0}works as a")];
+    env.experiment(&one);
+    let warned = env.seep("plan x.yaml").ok().stderr;
+    let expected = "warning: `pairs.test` holds U+200B (zero width space) as character 10\n";
+    assert!(warned.contains(expected), "{warned}");
+    env.seep("plan x.yaml --strict").with_code(2);
+    one.pairs
+        .push(free_pair("red", "He likes red. He works as a"));
+    env.experiment(&one);
+    let refused = env.seep("plan x.yaml").with_code(2).stderr;
+    let expected = "error: the test prompt `He likes red. He works as a` comes twice\n";
+    assert!(refused.contains(expected), "{refused}");
+    let rows = "prompt,concept,n_control,generation_1\nHe is,none,none,tall\n\
+        He likes r\u{ad}ed. He is,red,0,old\nHe likes red. He is,red,0,old\n";
+    env.write("p.csv", rows);
+    let warned = env.seep("import p.csv --experiment e --db a.sqlite").ok();
+    let expected = [
+        "warning: p.csv, line 3 (index 1), column `prompt`: the prompt holds U+00AD (soft hyphen) as character 11\n",
+        "warning: p.csv, line 4 (index 2), column `prompt`: the test prompt stands in row 3 already\n",
+    ];
+    for expected in expected {
+        assert!(warned.stderr.contains(expected), "{}", warned.stderr);
+    }
+}
+
+/// Thai sets no mark at the end of a sentence; the rule never applied, and nobody was told.
+#[test]
+fn a_script_without_sentence_ends_is_named() {
+    let env = TestEnv::with_tiny_models();
+    let (test, control) = ("เธอชอบสี{concept} อาชีพของเธอคือ", "อาชีพของเธอคือ");
+    env.experiment(&experiment(test, control, &["แดง"]));
+    let warned = env.seep("plan x.yaml").ok().stderr;
+    let expected = "warning: `sentence_end` knows no end of a sentence in Thai or Lao\n";
+    assert!(warned.contains(expected), "{warned}");
 }

@@ -31,6 +31,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("serde_yaml", &["gguf/manifest/", "import/mapping.rs"]),
     ("calamine", &["import/workbook.rs"]),
     ("csv", &["export/"]),
+    ("unicode_normalization", &["words.rs"]),
+    ("unicode_segmentation", &["words.rs"]),
     ("parquet", &["export/"]),
     (
         "rust_xlsxwriter",
@@ -117,10 +119,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("embedding", &["gguf", "llama"]),
     ("prompt", &["gguf"]),
     ("llama", &["engine"]),
-    ("import", &["experiment", "leakage"]),
-    ("leakage", &["generation", "stats"]),
+    ("import", &["experiment", "words"]),
+    ("leakage", &["generation", "stats", "words"]),
+    ("words", &[]),
     ("stats", &[]),
-    ("experiment", &["generation", "visible"]),
+    ("experiment", &["generation", "visible", "words"]),
     ("sampling", &["generation"]),
     ("generation", &[]),
     ("gguf", &[]),
@@ -131,7 +134,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const USED_BY_ALL: &str = "digest";
 
 /// Modules whose results depend on their arguments only.
-const PURE: &[&str] = &["leakage", "stats"];
+const PURE: &[&str] = &["leakage", "stats", "words"];
 const IMPURE_STD: &[&str] = &["env", "fs", "io", "net", "process", "thread", "time"];
 const IMPURE_CODE: &[&str] = &["println!", "eprintln!", "print!", "eprint!", "tracing"];
 

@@ -129,7 +129,7 @@ fn invisible_characters_are_warned_of() {
     ];
     let named = experiment("pairs: {published: colors}\n");
     let complete = named.with_pairs_file(file(pairs)).unwrap();
-    let expected = "2 prompts hold control characters, or white space at an end";
+    let expected = "2 prompts and concepts hold invisible characters, or white space at an end";
     assert_eq!(messages(&complete), [NO_PLACEBO, expected]);
     assert_eq!(complete.prompts()[5], "a red b ");
 }
