@@ -66,6 +66,24 @@ pub enum WordPieceError {
     Encode(String),
 }
 
+/// How an encoder reads a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Its tokens, without those that mark start and end, up to the limit.
+    pub n_tokens: usize,
+    /// Those that stand for a word which the vocabulary does not have: all such words are the same to the encoder.
+    pub n_unknown: usize,
+    /// True if the text has more tokens than are read.
+    pub is_cut: bool,
+}
+
+impl Reading {
+    /// True if at least half of the text is unknown.
+    pub fn is_mostly_unknown(&self) -> bool {
+        self.n_unknown > 0 && 2 * self.n_unknown >= self.n_tokens
+    }
+}
+
 /// A tokenizer that cuts off what is too long.
 #[derive(Debug, Clone)]
 pub struct WordPieceTokenizer {
@@ -131,6 +149,29 @@ impl WordPieceTokenizer {
         let encoding = self.tokenizer.encode_fast(text, true);
         let encoding = encoding.map_err(|error| WordPieceError::Encode(error.to_string()))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// How the text is read.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn read(&self, text: &str) -> Result<Reading, WordPieceError> {
+        let encoding = self.tokenizer.encode_fast(text, true);
+        let encoding = encoding.map_err(|error| WordPieceError::Encode(error.to_string()))?;
+        let unknown = match self.tokenizer.get_model() {
+            ModelWrapper::WordPiece(model) => self.tokenizer.token_to_id(&model.unk_token),
+            _ => None,
+        };
+        let is_mark = encoding.get_special_tokens_mask().iter();
+        let content = encoding.get_ids().iter().zip(is_mark);
+        let content = content.filter(|(_, is_mark)| **is_mark == 0);
+        let content: Vec<u32> = content.map(|(id, _)| *id).collect();
+        let is_unknown = |id: &&u32| Some(**id) == unknown;
+        Ok(Reading {
+            n_tokens: content.len(),
+            n_unknown: content.iter().filter(is_unknown).count(),
+            is_cut: !encoding.get_overflowing().is_empty(),
+        })
     }
 
     /// Tokens of a text at most, those that mark start and end included.
@@ -340,6 +381,27 @@ mod tests {
             writer.set("tokenizer.ggml.normalizer.strip_accents", false);
         });
         assert_eq!(accented.unwrap().encode("Blue É").unwrap(), [2, 6, 16, 3]);
+    }
+
+    #[test]
+    fn what_is_not_known_or_not_read_is_counted() {
+        let check = |text: &str, n_tokens, n_unknown, is_cut| {
+            let read = tokenizer(5, |_| {}).unwrap().read(text).unwrap();
+            let expected = Reading {
+                n_tokens,
+                n_unknown,
+                is_cut,
+            };
+            assert_eq!(read, expected, "{text}");
+        };
+        check("blue sky", 3, 0, false);
+        check("🟡", 1, 1, false);
+        check("green色a", 3, 1, false);
+        check("blue blue sky", 3, 0, true);
+        check("", 0, 0, false);
+        let read = |text: &str| tokenizer(9, |_| {}).unwrap().read(text).unwrap();
+        assert!(read("鋼琴").is_mostly_unknown() && read("blue 🟡").is_mostly_unknown());
+        assert!(!read("blue blue 🟡").is_mostly_unknown() && !read("").is_mostly_unknown());
     }
 
     #[test]

@@ -23,6 +23,26 @@ pub struct DiagnosedPair<'a> {
     pub test: Side<'a>,
     /// The control prompt and its generation.
     pub control: Side<'a>,
+    /// How the encoder read concept and generations; None where its vocabulary is not at hand.
+    pub reading: Option<PairReading>,
+}
+
+/// How an encoder reads the texts of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PairReading {
+    /// True if it does not know a word of the concept: all such words have one vector.
+    pub is_concept_unknown: bool,
+    /// True if it does not know half of the words of the test and of the control generation.
+    pub are_texts_unknown: [bool; 2],
+    /// True if one of the texts is longer than it reads.
+    pub is_cut: bool,
+}
+
+impl PairReading {
+    /// True if the verdict rests on words that the encoder does not know.
+    pub fn rests_on_unknown(&self) -> bool {
+        self.is_concept_unknown || self.are_texts_unknown.contains(&true)
+    }
 }
 
 /// A prompt and what a model made of it.
@@ -53,11 +73,15 @@ pub enum Flaw {
     CutOff,
     /// All repeats of the test prompt gave the same text; needs at least two of them.
     RepeatsEqual,
+    /// The encoder does not know a word of the concept, or half of a generation.
+    Unknown,
+    /// The encoder does not read the end of a text.
+    TooLong,
 }
 
 impl Flaw {
     /// All flaws, in the order in which they are shown.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Echo,
         Self::InflectedEcho,
         Self::Restated,
@@ -65,7 +89,14 @@ impl Flaw {
         Self::Empty,
         Self::CutOff,
         Self::RepeatsEqual,
+        Self::Unknown,
+        Self::TooLong,
     ];
+
+    /// True if only those know it who have the encoder's vocabulary.
+    fn is_of_encoder(self) -> bool {
+        matches!(self, Self::Unknown | Self::TooLong)
+    }
 
     /// The word used in JSON and in exports.
     pub fn as_str(self) -> &'static str {
@@ -77,6 +108,8 @@ impl Flaw {
             Self::Empty => "empty",
             Self::CutOff => "cut_off",
             Self::RepeatsEqual => "repeats_equal",
+            Self::Unknown => "unknown_to_encoder",
+            Self::TooLong => "longer_than_encoder_reads",
         }
     }
 }
@@ -100,7 +133,7 @@ pub struct Diagnostics {
     pub category: Option<String>,
     /// Pairs (one repeat each) that were looked at, at least 1.
     pub n_pairs: usize,
-    /// In the order of [`Flaw::ALL`].
+    /// In the order of [`Flaw::ALL`]; those of the encoder only where its vocabulary was at hand.
     pub flaws: Vec<FlawCount>,
     /// Generations that were compared, each once.
     pub n_generations: usize,
@@ -158,11 +191,14 @@ fn diagnosed(category: Option<&str>, pairs: &[(&DiagnosedPair<'_>, &Vec<Flaw>)])
                 .map(|(side, repeat_idx)| ((side.prompt, repeat_idx), side.generation))
         })
         .collect();
+    let are_read = pairs.iter().all(|(pair, _)| pair.reading.is_some());
+    let known = Flaw::ALL.into_iter();
+    let known = known.filter(|flaw| are_read || !flaw.is_of_encoder());
     let distinct: HashSet<&str> = texts.values().copied().collect();
     Diagnostics {
         category: category.map(str::to_owned),
         n_pairs: pairs.len(),
-        flaws: Flaw::ALL.into_iter().map(count).collect(),
+        flaws: known.map(count).collect(),
         n_generations: texts.len(),
         n_distinct_texts: distinct.len(),
     }
@@ -204,6 +240,8 @@ fn flaws_of(pair: &DiagnosedPair<'_>, repeats_are_equal: bool) -> Vec<Flaw> {
         Flaw::Empty => sides.iter().any(|side| side.generation.trim().is_empty()),
         Flaw::CutOff => sides.iter().any(|side| side.is_cut_off),
         Flaw::RepeatsEqual => repeats_are_equal,
+        Flaw::Unknown => pair.reading.is_some_and(|it| it.rests_on_unknown()),
+        Flaw::TooLong => pair.reading.is_some_and(|it| it.is_cut),
     };
     Flaw::ALL.into_iter().filter(has).collect()
 }
@@ -250,6 +288,7 @@ mod tests {
             concept: "red",
             test: side(TEST, test),
             control: side(CONTROL, control),
+            reading: None,
         }
     }
 
@@ -279,6 +318,16 @@ mod tests {
         let mut cut = diagnosed_pair(&scored, "nurse", "cook");
         cut.control.is_cut_off = true;
         assert_eq!(flaws_of(&cut, true), [Flaw::CutOff, Flaw::RepeatsEqual]);
+        let mut read = diagnosed_pair(&scored, "nurse", "cook");
+        read.reading = Some(PairReading {
+            is_concept_unknown: true,
+            are_texts_unknown: [false; 2],
+            is_cut: true,
+        });
+        assert_eq!(flaws_of(&read, false), [Flaw::Unknown, Flaw::TooLong]);
+        let n_flaws = |pairs: &[DiagnosedPair<'_>]| diagnostics(pairs)[0].flaws.len();
+        // Nothing is said of an encoder that is not at hand.
+        assert_eq!((n_flaws(&[read]), n_flaws(&[read, cut])), (9, 7));
     }
 
     /// Two pairs with two repeats each; all of the first have one text, of the second one is an echo that leaks.

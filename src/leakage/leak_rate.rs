@@ -181,12 +181,14 @@ pub(super) fn in_percent(interval: Interval) -> Interval {
 /// The places of at most `n_max` leaks worth showing, the largest margin first.
 ///
 /// Only those whose test text is closer to its concept than it is to any other concept, than siblings' texts are and than
-/// the control text is; of repeats those that leak. At most one for each control prompt, so that they differ. Those that
+/// the control text is; of repeats those that leak; and only those that `is_legible` says of their place: what rests on
+/// words unknown to the encoder shows nothing. At most one for each control prompt, so that they differ. Those that
 /// mostly repeat concept or prompt come after all others, whatever their margin: that the concept is close to itself shows
 /// little.
 pub fn striking_leaks<'p>(
     pairs: impl IntoIterator<Item = &'p PairEstimate>,
     n_max: usize,
+    is_legible: impl Fn(usize) -> bool,
 ) -> Vec<usize> {
     let is_shown = |pair: &PairEstimate| {
         let leaks = pair.exact.is_some() || pair.leak_probability == 1.0;
@@ -195,7 +197,7 @@ pub fn striking_leaks<'p>(
     let leaks = pairs
         .into_iter()
         .enumerate()
-        .filter(|(_, pair)| is_shown(pair));
+        .filter(|(place, pair)| is_shown(pair) && is_legible(*place));
     let leaks = leaks
         .sorted_by(|(_, a), (_, b)| by_strikingness(a, b))
         .unique_by(|(_, pair)| pair.control_prompt_idx);
@@ -398,14 +400,14 @@ mod tests {
             pair("a", 4, 0.9, 0.1),
         ];
         let found = |n_max| -> Vec<(usize, f64)> {
-            let found = striking_leaks(&estimates(&pairs), n_max).into_iter();
+            let found = striking_leaks(&estimates(&pairs), n_max, |_| true).into_iter();
             found
                 .map(|place| (pairs[place].pair_idx, pairs[place].similarity_test))
                 .collect()
         };
         assert_eq!(found(9), [(0, 0.9), (4, 0.9), (1, 0.3), (3, 1.0)]);
         assert_eq!(found(1), [(0, 0.9)]);
-        assert_eq!(striking_leaks(&[], 5), [0; 0]);
+        assert_eq!(striking_leaks(&[], 5, |_| true), [0; 0]);
     }
 
     fn swapped(pairs: &[ScoredPair]) -> Vec<ScoredPair> {

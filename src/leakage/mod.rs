@@ -53,7 +53,9 @@ pub use design::{BestNumbers, Components, Design, RowCosts};
 pub use detection::{
     Detectable, POWER, PRIORS, concept_component, detectable, difference_components,
 };
-pub use diagnostics::{DiagnosedPair, Diagnostics, Flaw, FlawCount, Side, diagnostics};
+pub use diagnostics::{
+    DiagnosedPair, Diagnostics, Flaw, FlawCount, PairReading, Side, diagnostics,
+};
 pub use diversity::{Diversity, diversity};
 pub use echo::echoes;
 pub use estimate::{CrossedPair, ExactPair, PairEstimate, ScoredPair, estimates};

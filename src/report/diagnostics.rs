@@ -77,6 +77,8 @@ fn name(flaw: Flaw) -> &'static str {
         Flaw::Empty => "an empty generation",
         Flaw::CutOff => "a generation cut off by max_tokens",
         Flaw::RepeatsEqual => "all repeats equal",
+        Flaw::Unknown => "words unknown to the encoder",
+        Flaw::TooLong => "more tokens than the encoder reads",
     }
 }
 

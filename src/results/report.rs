@@ -129,6 +129,8 @@ pub struct ReportLeak {
     pub estimate: PairEstimate,
     /// The texts with which its prompts were continued.
     pub texts: Texts,
+    /// False where it is known to rest on words that the encoder does not know.
+    pub is_legible: bool,
 }
 
 /// Conditions against one base.

@@ -204,6 +204,7 @@ impl Comparison {
             concept: &self.concept,
             test: side(&self.test_prompt, &self.test),
             control: side(&self.control_prompt, &self.control),
+            reading: None,
         }
     }
 }

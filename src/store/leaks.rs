@@ -88,7 +88,17 @@ impl StoredLeak {
                 generation: &self.control_generation,
                 is_cut_off: is_control_cut_off,
             },
+            reading: None,
         }
+    }
+
+    /// The concept, the test and the control generation.
+    pub fn texts(&self) -> [&str; 3] {
+        [
+            &self.concept,
+            &self.test_generation,
+            &self.control_generation,
+        ]
     }
 
     /// The pair for leak rates, clustered by control prompt.

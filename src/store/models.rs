@@ -125,6 +125,17 @@ impl Store {
         })
     }
 
+    /// Where the file of a model lay when it was last used; None where it had none.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn model_path(&self, model: ModelId) -> Result<Option<String>, StoreError> {
+        self.read("read the model", |view| {
+            let mut select = view.prepare_cached("SELECT path FROM models WHERE id = ?1")?;
+            Ok(select.query_row([model], |row| row.get(0))?)
+        })
+    }
+
     /// Name and path of each encoder that an experiment names, in its order; none where an earlier build ran it.
     ///
     /// # Errors

@@ -7,10 +7,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{bail, ensure};
 
+use crate::embedding::wordpiece::Reading;
 use crate::import::{ImportedFile, Mapping, summary_of};
 use crate::machine;
 use crate::store::{Imported, NewImport, NewImportedPair, NewImportedRow, Store};
+use crate::study::domain::{Domain, warn_of_readings};
+use crate::study::models::encoder::wanted_encoder;
 use crate::study::published;
+use crate::study::scoring::SBERT_MODEL;
 use crate::study::session::Session;
 
 /// Files to import.
@@ -57,6 +61,7 @@ impl Session {
             .map(|path| ImportedFile::read(path, &mapping))
             .collect::<Result<Vec<_>, _>>()?;
         report_findings(self, importing, &files)?;
+        warn_of_files(self, &files)?;
         let mut store = Store::open(db)?;
         let mut imported = Vec::new();
         for file in files {
@@ -70,6 +75,25 @@ impl Session {
         }
         Ok(imported)
     }
+}
+
+/// Warns of what the encoder by which imports are scored, unless another is named, does not know of them.
+fn warn_of_files(session: &Session, files: &[ImportedFile]) -> anyhow::Result<()> {
+    let wanted = wanted_encoder(SBERT_MODEL)?;
+    let domain = Domain::at_hand(session, &wanted);
+    let pairs = files.iter().flat_map(|file| &file.pairs);
+    let rows = || files.iter().flat_map(|file| &file.rows);
+    let concepts: Vec<&str> = pairs.map(|pair| pair.concept.as_str()).collect();
+    let prompts: Vec<&str> = rows().map(|row| row.prompt.as_str()).collect();
+    domain.warn(session, &concepts, &prompts);
+    if let Some(tokenizer) = &domain.tokenizer {
+        let texts = rows().flat_map(|row| row.generations.iter().flatten());
+        let readings = texts.map(|text| tokenizer.read(text));
+        let readings: Vec<Reading> = readings.collect::<Result<_, _>>()?;
+        let n_tokens_max = tokenizer.n_tokens_max();
+        warn_of_readings(session, domain.name, n_tokens_max, readings.iter());
+    }
+    Ok(())
 }
 
 fn mapping(importing: &Importing) -> anyhow::Result<Mapping> {

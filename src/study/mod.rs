@@ -20,6 +20,7 @@ mod annotating;
 pub(crate) mod answering;
 pub(crate) mod asking;
 mod comparing;
+mod domain;
 mod drifting;
 mod estimates;
 mod experiment;

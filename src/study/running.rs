@@ -21,6 +21,7 @@ use crate::study::asking::{
     register_model, register_planned,
 };
 use crate::study::comparing::TESTS;
+use crate::study::domain::warn_of_experiment;
 use crate::study::drifting::{self, Side};
 use crate::study::models::encoder::{EncoderFile, EncoderUse, open_encoders};
 use crate::study::models::opening::open_model;
@@ -50,6 +51,7 @@ impl Session {
         let models = wanted.models.iter().map(|model| open_model(self, model));
         let models = models.collect::<anyhow::Result<Vec<_>>>()?;
         let encoders = open_encoders(self, &wanted.encoders)?;
+        warn_of_experiment(self, &wanted.encoders, experiment);
         let date = PromptDate::of(experiment, existing.as_ref())?;
         let planned = plan_all(self, experiment, date, models, &wanted.samplings)?;
         let mut store = existing.map_or_else(|| Store::open(db), Ok)?;

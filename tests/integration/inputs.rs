@@ -158,3 +158,97 @@ fn a_script_without_sentence_ends_is_named() {
     let expected = "warning: `sentence_end` knows no end of a sentence in Thai or Lao\n";
     assert!(warned.contains(expected), "{warned}");
 }
+
+/// Concept and generation became the unknown token: a similarity of 1.000, shown as the most striking leak.
+#[test]
+fn a_leak_that_rests_on_unknown_words_is_said_and_not_shown() {
+    let env = TestEnv::with_tiny_models();
+    let row = |prompt: &str, more: &str, text: &str| {
+        format!("{{\"prompt\":\"{prompt}\",{more}\"generation\":[\"{text}\"]}}\n")
+    };
+    let rows = [
+        row("What is this flower like?", "", "red"),
+        row(
+            "What is this 🟡 flower like?",
+            "\"concept\":\"🟡\",\"n_control\":0,",
+            "🔥🎺",
+        ),
+    ];
+    env.write("u.jsonl", &rows.concat());
+    env.seep("import u.jsonl --experiment e --db a.sqlite").ok();
+    let score = "score --experiment e --db a.sqlite --embedding-model encoder.gguf";
+    let scored = env.seep(score).ok();
+    let expected = "warning: the encoder `encoder` does not know 1 concept (`🟡`): ";
+    assert!(scored.stderr.contains(expected), "{}", scored.stderr);
+    let expected = "2 are mostly words that the encoder `encoder` does not know\n";
+    assert!(scored.stderr.contains(expected), "{}", scored.stderr);
+    let lines: Vec<&str> = scored.stdout.lines().collect();
+    assert!(!scored.stdout.contains("Most striking"), "{lines:#?}");
+    let counted = lines
+        .iter()
+        .any(|line| line.contains("words unknown to the encoder") && line.contains("100.0 %"));
+    assert!(counted, "{lines:#?}");
+    let exported = env
+        .seep("export --db a.sqlite --table diagnostics --format jsonl")
+        .ok();
+    let unknown = exported
+        .stdout
+        .lines()
+        .find(|line| line.contains("unknown_to_encoder"));
+    assert!(unknown.unwrap().contains("\"n_affected\":1"), "{unknown:?}");
+    env.seep("report --db a.sqlite -o r.html").ok();
+    let report = std::fs::read_to_string(env.path("r.html")).unwrap();
+    assert!(!report.contains("The most striking leaks"));
+    let mut one = ExperimentFile::tiny(0, 0);
+    one.pairs = vec![free_pair("🟡", "He likes 🟡. He works as a")];
+    env.experiment(&one);
+    for command in ["plan x.yaml", "run x.yaml"] {
+        let warned = env.seep(command).ok().stderr;
+        let expected = "warning: the encoder `encoder` does not know 1 concept (`🟡`): ";
+        assert!(warned.contains(expected), "{command}: {warned}");
+    }
+}
+
+/// Texts are cut to what the encoder reads, 32 tokens here, and nobody was told.
+#[test]
+fn texts_that_an_encoder_does_not_read_to_the_end_are_counted() {
+    let env = TestEnv::with_tiny_models();
+    let long = "and so on ".repeat(300);
+    let rows = format!(
+        "prompt,concept,n_control,generation_1\nHe is,,,tall\nHe likes red. He is,red,0,{long}\n"
+    );
+    env.write("p.csv", &rows);
+    env.seep("import p.csv --experiment e --db a.sqlite").ok();
+    let score = "score --experiment e --db a.sqlite --embedding-model encoder.gguf --format json";
+    let scored = env.seep(score).ok();
+    let expected = "warning: 1 of 3 texts are longer than the ";
+    assert!(scored.stderr.contains(expected), "{}", scored.stderr);
+    let expected = "\"flaw\": \"longer_than_encoder_reads\"";
+    assert!(scored.stdout.contains(expected), "{}", scored.stdout);
+}
+
+/// An encoder of English gives vectors of every language, and figures that mean little.
+#[test]
+fn a_language_that_the_encoder_was_not_trained_on_is_said() {
+    let env = TestEnv::with_tiny_models();
+    let mut chinese = experiment(
+        "她戴着{concept}围巾。她的职业是",
+        "她戴着围巾。她的职业是",
+        &["红"],
+    );
+    chinese.embedding_model = "all-minilm-l6-v2".to_owned();
+    env.experiment(&chinese);
+    let warned = env.seep("plan x.yaml").ok().stderr;
+    let expected = "warning: the encoder `all-minilm-l6-v2` was trained on English, and the texts seem to be in another language\nhint: ";
+    assert!(warned.contains(expected), "{warned}");
+    let rows =
+        "prompt,concept,n_control,generation_1\nОн,,,врач\nОн любит красный. Он,красный,0,врач\n";
+    env.write("p.csv", rows);
+    let warned = env.seep("import p.csv --experiment e --db a.sqlite").ok();
+    assert!(warned.stderr.contains(expected), "{}", warned.stderr);
+    let mut english = ExperimentFile::tiny(2, 2);
+    english.embedding_model = chinese.embedding_model;
+    env.experiment(&english);
+    let warned = env.seep("plan x.yaml").ok().stderr;
+    assert!(!warned.contains("trained on"), "{warned}");
+}

@@ -93,6 +93,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             // What people see of generations in a sample, and is compared with what they send back.
             "visible",
             "watch",
+            "words",
         ],
     ),
     ("results", &["generation", "leakage", "stats"]),

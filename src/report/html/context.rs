@@ -226,7 +226,10 @@ fn chart_context(chart: &Chart) -> ChartContext {
 
 fn examples(data: &ReportData, condition: &ReportCondition) -> Option<Examples> {
     let estimates = condition.leaks.iter().map(|leak| &leak.estimate);
-    let striking = striking_leaks(estimates, N_EXAMPLES).into_iter();
+    let striking = striking_leaks(estimates, N_EXAMPLES, |place| {
+        condition.leaks[place].is_legible
+    })
+    .into_iter();
     let leaks: Vec<ExampleContext> = striking
         .filter_map(|place| example(data, &condition.leaks[place]))
         .collect();

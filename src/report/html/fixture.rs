@@ -119,7 +119,9 @@ fn with_specifics(leaks: Vec<ReportLeak>) -> Vec<ReportLeak> {
     let leaks = leaks.into_iter();
     leaks
         .map(|leak| {
-            let ReportLeak { estimate, texts } = leak;
+            let ReportLeak {
+                estimate, texts, ..
+            } = leak;
             let (margin, is_echo) = (
                 estimate.similarity_shift - 0.05,
                 estimate.echo_probability > 0.0,
@@ -127,6 +129,7 @@ fn with_specifics(leaks: Vec<ReportLeak>) -> Vec<ReportLeak> {
             ReportLeak {
                 estimate: estimate.with_specific(specific(margin, is_echo)),
                 texts,
+                is_legible: true,
             }
         })
         .collect()
@@ -152,6 +155,7 @@ fn verdicts(texts: [(&str, f64); 6]) -> Vec<ReportLeak> {
                 test: similar(text, similarity_test),
                 control: similar("a control", 0.3),
             },
+            is_legible: true,
         })
         .collect()
 }
@@ -519,6 +523,7 @@ fn exact_leak(pair_idx: usize, probability: f64, text: &str) -> ReportLeak {
             test: vec![likely(text, 0.6), likely("b", 0.39)],
             control: vec![likely("a control", 1.0)],
         },
+        is_legible: true,
     }
 }
 

@@ -3,8 +3,9 @@
 //! Owns the order of rows and cells. What a flaw is, `leakage` says.
 
 use super::source::{Source, TakeRow};
-use crate::leakage::{Diagnostics, FlawCount, RateKind, diagnostics};
-use crate::store::StoredCondition;
+use crate::leakage::{DiagnosedPair, Diagnostics, FlawCount, RateKind, diagnostics};
+use crate::store::{StoredCondition, StoredLeak};
+use crate::study::domain::stored_readings;
 use crate::study::estimates::Estimates;
 use crate::table::Cell;
 
@@ -22,8 +23,13 @@ pub(crate) fn each_diagnostic(source: &Source, take: TakeRow<'_>) -> anyhow::Res
 
 fn read(source: &Source, set: &StoredCondition) -> anyhow::Result<Vec<Diagnostics>> {
     let found = Estimates::read(&source.store, set)?;
-    let pairs = found.leaks.iter().zip(&found.verdicts);
-    let pairs = pairs.map(|(leak, scored)| leak.diagnosed(scored));
+    let texts = found.leaks.iter().map(StoredLeak::texts);
+    let readings = stored_readings(&source.store, set, texts)?;
+    let pairs = found.leaks.iter().zip(&found.verdicts).enumerate();
+    let pairs = pairs.map(|(place, (leak, scored))| DiagnosedPair {
+        reading: readings.as_ref().map(|readings| readings[place]),
+        ..leak.diagnosed(scored)
+    });
     Ok(diagnostics(&pairs.collect::<Vec<_>>()))
 }
 

@@ -11,7 +11,8 @@ use crate::embedding::N_TOKENS_MAX;
 use crate::embedding::wordpiece::WordPieceTokenizer;
 use crate::experiment::is_path;
 use crate::gguf::manifest::Manifest;
-use crate::gguf::{check_encoder, convert_encoder_to_layer, encoder_layers};
+use crate::gguf::shelf::Shelf;
+use crate::gguf::{Gguf, check_encoder, convert_encoder_to_layer, encoder_layers};
 use crate::study::models::fetching;
 use crate::study::models::file::{ModelFile, hash_parts, model_file, read_checked};
 use crate::study::models::wanted::{Wanted, own_encoder};
@@ -185,6 +186,59 @@ fn folder_encoder(
         file: model_file(name, Some("F32"), sha256, gguf),
         tokenizer,
         layer,
+    })
+}
+
+/// The tokenizer of an encoder whose files are there, as they were opened for this use; nothing is fetched or made.
+///
+/// # Errors
+/// Where it is not there, or cannot be used.
+pub(crate) fn tokenizer_at_hand(
+    wanted: &Wanted,
+    shelf: &Shelf,
+    encoder_use: EncoderUse,
+) -> anyhow::Result<WordPieceTokenizer> {
+    let of_folder = |folder: &Path| {
+        let n_tokens_max = encoder_use.n_tokens_max(Some(folder))? as usize;
+        let path = folder.join("tokenizer.json");
+        Ok(WordPieceTokenizer::from_file(&path, n_tokens_max)?)
+    };
+    match wanted {
+        Wanted::Entry(entry) => of_folder(&shelf.folder(entry)),
+        Wanted::Folder { path, .. } => of_folder(path),
+        Wanted::File { path, .. } => {
+            let gguf = Gguf::read(path)?;
+            let n_tokens_max = encoder_use.n_tokens_max(None)?;
+            let n_tokens_max = n_tokens_max.min(gguf.u32("bert.context_length")?) as usize;
+            Ok(WordPieceTokenizer::from_gguf(&gguf, n_tokens_max)?)
+        }
+        Wanted::Derived { .. } => anyhow::bail!("an embedding model is not derived"),
+    }
+}
+
+/// The tokenizer of an encoder whose GGUF lay there, as it was opened for this use.
+///
+/// # Errors
+/// Where it is no longer there.
+pub(crate) fn stored_tokenizer(
+    path: &Path,
+    encoder_use: EncoderUse,
+) -> anyhow::Result<WordPieceTokenizer> {
+    let gguf = Gguf::read(path)?;
+    // A GGUF that was made of a folder's weights lies beside them.
+    let folder = path.parent().filter(|folder| {
+        let is_made = path
+            .file_stem()
+            .is_some_and(|stem| stem.to_string_lossy().contains("-f32"));
+        is_made && folder.join("model.safetensors").is_file()
+    });
+    let n_tokens_max = encoder_use.n_tokens_max(folder)?;
+    let n_tokens_max = n_tokens_max.min(gguf.u32("bert.context_length")?) as usize;
+    Ok(match folder {
+        Some(folder) => {
+            WordPieceTokenizer::from_file(&folder.join("tokenizer.json"), n_tokens_max)?
+        }
+        None => WordPieceTokenizer::from_gguf(&gguf, n_tokens_max)?,
     })
 }
 

@@ -21,6 +21,7 @@ use crate::results::{ComparisonPlan, DesignAdvice, DesignBalance, ModelPlan, Run
 use crate::store::Store;
 use crate::study::answering::numerics;
 use crate::study::asking as prepare;
+use crate::study::domain::warn_of_experiment;
 use crate::study::models::deriving::{self, DerivedState, Wish};
 use crate::study::models::fetching::state_text;
 use crate::study::models::opening::open_model;
@@ -42,6 +43,7 @@ impl Session {
         let wanted = look_up(experiment)?;
         let store = db.exists().then(|| Store::open(db)).transpose()?;
         let date = PromptDate::of(experiment, store.as_ref())?;
+        warn_of_experiment(self, &wanted.encoders, experiment);
         let models = wanted
             .models
             .iter()

@@ -24,6 +24,7 @@ use crate::study::comparing::{
     FLIPS, add_differences, agreements_with, cluster_unit, compare_all, compare_others,
     condition_comparison, tests, trends,
 };
+use crate::study::domain::stored_readings;
 use crate::study::drifting::model_drift;
 use crate::study::estimates::{Estimates, clusters, concepts_of, likely_texts, prompts};
 use crate::study::seeds::n_seeds;
@@ -161,11 +162,15 @@ fn condition(
     let of_repeats = found.leaks.iter().map(|leak| Ok(generations(leak)));
     let exact = found.exact.iter().map(|leak| likely(store, leak));
     // Of a mean over wordings there are no texts.
-    let leaks = found.pairs.iter().zip(of_repeats.chain(exact));
-    let leaks = leaks.map(|(estimate, texts)| {
+    let leaks = found.pairs.iter().zip(of_repeats.chain(exact)).enumerate();
+    let of_exact = found.exact.iter().map(|leak| [leak.concept.as_str(); 3]);
+    let read = found.leaks.iter().map(StoredLeak::texts).chain(of_exact);
+    let readings = stored_readings(store, set, read)?.unwrap_or_default();
+    let leaks = leaks.map(|(place, (estimate, texts))| {
         anyhow::Ok(ReportLeak {
             estimate: estimate.clone(),
             texts: texts?,
+            is_legible: !readings.get(place).is_some_and(|it| it.rests_on_unknown()),
         })
     });
     Ok(ReportCondition {

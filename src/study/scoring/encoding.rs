@@ -8,12 +8,15 @@ use std::collections::HashMap;
 
 use anyhow::Context as _;
 use itertools::Itertools as _;
+use rayon::prelude::*;
 
+use crate::embedding::wordpiece::Reading;
 use crate::embedding::{Embedder, Embedding};
-use crate::leakage::{BertScore, Metric, Rounding, Signature, TokenVectors, cosine};
+use crate::leakage::{BertScore, Metric, PairReading, Rounding, Signature, TokenVectors, cosine};
 use crate::llama::{Model, Weights};
 use crate::machine;
 use crate::store::{ModelId, Store};
+use crate::study::domain::{pair_reading, warn_of_readings};
 use crate::study::models::encoder::{EncoderFile, EncoderUse};
 use crate::study::session::{Interrupted, Session};
 use crate::watch::Unit;
@@ -31,8 +34,13 @@ pub(crate) struct Encoding<'a> {
 /// Vectors by their strings.
 pub(crate) struct Vectors(HashMap<String, Vec<f32>>);
 
-/// The vectors that an encoder made of strings.
-pub(crate) enum Encoded {
+/// The vectors that an encoder made of strings, and how it read them.
+pub(crate) struct Encoded {
+    vectors: Made,
+    readings: HashMap<String, Reading>,
+}
+
+enum Made {
     Sentences(Vectors),
     /// The vectors of their tokens, by string.
     Tokens(HashMap<String, TokenVectors>),
@@ -46,9 +54,9 @@ impl Encoded {
         concept: &str,
         generation: &str,
     ) -> anyhow::Result<f64> {
-        match self {
-            Self::Sentences(vectors) => vectors.similarity(concept, generation),
-            Self::Tokens(texts) => {
+        match &self.vectors {
+            Made::Sentences(vectors) => vectors.similarity(concept, generation),
+            Made::Tokens(texts) => {
                 let tokens = |text: &str| {
                     let failed = || format!("no vectors were made of the tokens of {text:?}");
                     texts.get(text).with_context(failed)
@@ -61,6 +69,20 @@ impl Encoded {
                 })
             }
         }
+    }
+}
+
+impl Encoded {
+    /// How a pair is read; None where one of its texts was not encoded.
+    pub(crate) fn reading(&self, concept: &str, test: &str, control: &str) -> Option<PairReading> {
+        let [concept, test, control] = [concept, test, control].map(|text| self.readings.get(text));
+        Some(pair_reading([concept?, test?, control?]))
+    }
+
+    /// True if the encoder does not know a word of the concept.
+    pub(crate) fn is_unknown(&self, concept: &str) -> bool {
+        let reading = self.readings.get(concept);
+        reading.is_some_and(|reading| reading.n_unknown > 0)
     }
 }
 
@@ -100,13 +122,30 @@ impl Encoding<'_> {
         texts: impl Iterator<Item = &'t str>,
     ) -> anyhow::Result<Encoded> {
         let texts: Vec<&str> = texts.sorted_unstable().dedup().collect();
-        Ok(match encoder_use {
-            EncoderUse::Tokens { .. } => Encoded::Tokens(self.tokens(&texts)?),
+        let readings = self.readings(&texts)?;
+        let vectors = match encoder_use {
+            EncoderUse::Tokens { .. } => Made::Tokens(self.tokens(&texts)?),
             EncoderUse::Sentences => {
                 self.embed(store, &texts)?;
-                Encoded::Sentences(Vectors(store.embeddings(self.encoder_id, &texts)?))
+                Made::Sentences(Vectors(store.embeddings(self.encoder_id, &texts)?))
             }
-        })
+        };
+        Ok(Encoded { vectors, readings })
+    }
+
+    /// How the encoder reads texts; warns of those that it does not.
+    fn readings(&self, texts: &[&str]) -> anyhow::Result<HashMap<String, Reading>> {
+        let (tokenizer, name) = (&self.encoder.tokenizer, &self.encoder.file.name);
+        let read = |text: &&str| Ok(((*text).to_owned(), tokenizer.read(text)?));
+        let readings = texts.par_iter().map(read);
+        let readings: HashMap<String, Reading> = readings.collect::<anyhow::Result<_>>()?;
+        warn_of_readings(
+            self.session,
+            name,
+            tokenizer.n_tokens_max(),
+            readings.values(),
+        );
+        Ok(readings)
     }
 
     /// Embeds those of `texts` that have no stored vector.

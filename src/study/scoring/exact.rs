@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use itertools::Itertools as _;
 
+use super::encoding::Encoded;
 use super::evidence::{Continuations, ContinuedPair};
 use super::groups::{FillerTexts, PairTexts, Scale};
 use crate::generation::{Continuation, Enumeration, RequestId};
@@ -178,8 +179,10 @@ impl ComparedPairs<'_> {
         label: &str,
         estimates: &[PairEstimate],
         n_max: usize,
+        encoded: &Encoded,
     ) -> Vec<Example> {
-        let striking = striking_leaks(estimates, n_max).into_iter();
+        let is_legible = |place: usize| !encoded.is_unknown(&self.pairs[place].of.pair.concept);
+        let striking = striking_leaks(estimates, n_max, is_legible).into_iter();
         striking
             .map(|place| self.example(label, &self.pairs[place]))
             .collect()

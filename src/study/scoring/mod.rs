@@ -9,4 +9,5 @@ pub(crate) mod means;
 pub(crate) mod scorer;
 pub(crate) mod stored;
 
+pub(crate) use stored::SBERT_MODEL;
 pub use stored::Scoring;

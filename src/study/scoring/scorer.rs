@@ -9,8 +9,8 @@ use super::exact;
 use super::groups::{Grouped, Scale, compare_groups, fillers_of_repeats, pairs_of_repeats};
 use crate::generation::Method;
 use crate::leakage::{
-    DiagnosedPair, Diagnostics, Leak, LeakRate, Metric, PairEstimate, Rounding, ScoredPair,
-    TemplateSimilarities, diagnostics, echoes, estimates, leak_rates, striking_leaks,
+    DiagnosedPair, Diagnostics, Leak, LeakRate, Metric, PairEstimate, PairReading, Rounding,
+    ScoredPair, TemplateSimilarities, diagnostics, echoes, estimates, leak_rates, striking_leaks,
 };
 use crate::results::{Example, SimilarText, Texts};
 use crate::store::{Comparison, ConditionId, ConditionKey, NewLeak, Store};
@@ -78,7 +78,7 @@ impl Scorer<'_> {
         Ok(Scored {
             leak_rates: leak_rates(&pairs, &grouped.templates),
             diagnostics: Vec::new(),
-            examples: compared.examples(&subject.label, &pairs, N_EXAMPLES),
+            examples: compared.examples(&subject.label, &pairs, N_EXAMPLES, self.encoded),
             verdicts: Vec::new(),
             templates: grouped.templates,
             pairs,
@@ -107,13 +107,19 @@ impl Scorer<'_> {
         )?;
         save_grouped(store, condition, &grouped, subject.is_partial)?;
         let pairs = with_specifics(estimates(&scored), &grouped, subject)?;
-        let places = striking_leaks(&pairs, N_EXAMPLES).into_iter();
+        let read = |comparison: &Comparison| {
+            let [test, control] = [&comparison.test, &comparison.control].map(|side| &side.text);
+            self.encoded.reading(&comparison.concept, test, control)
+        };
+        let readings: Vec<Option<PairReading>> = comparisons.iter().map(read).collect();
+        let is_legible = |place: usize| !readings[place].is_some_and(|it| it.rests_on_unknown());
+        let places = striking_leaks(&pairs, N_EXAMPLES, is_legible).into_iter();
         let examples =
             places.map(|place| example(&subject.label, &comparisons[place], &scored[place]));
         Ok(Scored {
             examples: examples.collect(),
             leak_rates: leak_rates(&pairs, &grouped.templates),
-            diagnostics: diagnosed(comparisons, &scored),
+            diagnostics: diagnosed(comparisons, &scored, &readings),
             verdicts: scored,
             templates: grouped.templates,
             pairs,
@@ -198,9 +204,16 @@ fn with_specifics(
 }
 
 /// Returns the other causes that the verdicts may have; each verdict stands beside its comparison.
-fn diagnosed(comparisons: &[Comparison], scored: &[ScoredPair]) -> Vec<Diagnostics> {
-    let pairs = comparisons.iter().zip(scored);
-    let pairs = pairs.map(|(comparison, scored)| comparison.diagnosed(scored));
+fn diagnosed(
+    comparisons: &[Comparison],
+    scored: &[ScoredPair],
+    readings: &[Option<PairReading>],
+) -> Vec<Diagnostics> {
+    let pairs = comparisons.iter().zip(scored).zip(readings);
+    let pairs = pairs.map(|((comparison, scored), &reading)| DiagnosedPair {
+        reading,
+        ..comparison.diagnosed(scored)
+    });
     diagnostics(&pairs.collect::<Vec<DiagnosedPair<'_>>>())
 }
 

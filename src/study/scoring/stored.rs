@@ -21,6 +21,7 @@ use crate::store::{
     ComparedModel, ComparedText, Comparison, IMPORTED_SEED, Source, Store, StoredExperiment,
 };
 use crate::study::asking::register_model;
+use crate::study::domain::Domain;
 use crate::study::estimates::is_generalised;
 use crate::study::models::encoder::{
     EncoderFile, EncoderUse, open_encoder_for, refuse_same, stored_encoder, wanted_encoder,
@@ -32,7 +33,7 @@ use crate::study::selecting;
 use crate::study::session::Session;
 
 /// The encoders of the published work.
-const SBERT_MODEL: &str = "all-minilm-l6-v2";
+pub(crate) const SBERT_MODEL: &str = "all-minilm-l6-v2";
 const BERTSCORE_MODEL: &str = "distilbert-base-uncased";
 
 /// The conditions of one experiment and seed that can be scored.
@@ -276,6 +277,18 @@ impl Call<'_> {
             encoder,
         };
         let subjects = scorable.iter().flat_map(|(_, scorable)| &scorable.models);
+        let comparisons = subjects.clone().flat_map(|(_, it)| it.comparisons());
+        let concepts = comparisons.clone().map(|it| it.concept.as_str());
+        let generations = comparisons.map(|it| it.test.text.as_str());
+        let domain = Domain {
+            name: &encoder.file.name,
+            tokenizer: Some(encoder.tokenizer.clone()),
+        };
+        domain.warn(
+            self.session,
+            &concepts.collect::<Vec<_>>(),
+            &generations.collect::<Vec<_>>(),
+        );
         let texts = subjects.flat_map(|(_, subject)| subject.texts());
         let encoded = encoding.encode(store, encoder_use, texts)?;
         let mut found = Vec::new();
