@@ -524,8 +524,9 @@ fn files_that_are_no_sheets_are_refused() {
     hint: its columns are: `item`, `concept`, `text_a`, `text_b`
     error: `e.csv` has no rows
     hint: the first row names the columns, each row below it is a prompt or an item
-    error: `f.csv` has no columns `item`, `concept`, `text_a`, `text_b`, `answer`
-    hint: did you mean `item;concept;text_a;text_b;answer`? its columns are: `item;concept;text_a;text_b;answer`
+    error: 1 cell of `f.csv` cannot be read; nothing was stored
+      line 2 (index 0), column `item`: found `a`; the database holds no sample
+    hint: name the database that the sample was drawn from with `--db`
     error: `g.xlsx` is no xlsx workbook: Zip error: invalid Zip archive: Could not find EOCD
     hint: open it with the program that made it and save it as .xlsx or .csv
     ");
