@@ -188,7 +188,7 @@ pub struct PlanArgs {
 /// Arguments of `seep import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// The files; their names end in .xlsx, .csv, .tsv or .jsonl. `published:colors` and `published:original` are
+    /// The files; their names end in .xlsx, .csv, .tsv, .jsonl or .json. `published:colors` and `published:original` are
     /// the published workbooks, fetched where they are missing.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -204,6 +204,9 @@ pub struct ImportArgs {
     /// A YAML file that says which column is what; that of the published workbooks unless given.
     #[arg(long, value_name = "FILE")]
     pub mapping: Option<PathBuf>,
+    /// Where an encoder may lie, whose vocabulary the texts are compared with.
+    #[command(flatten)]
+    pub shelf: ShelfArgs,
     /// Import nothing where anything looks wrong.
     #[arg(long)]
     pub strict: bool,

@@ -30,7 +30,7 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Status> {
         mapping: args.mapping.clone(),
         is_strict: args.strict,
     };
-    let imported = quiet_session("".as_ref()).import(&args.db, &importing)?;
+    let imported = quiet_session(&args.shelf.models_dir).import(&args.db, &importing)?;
     let rows = imported.iter().map(row).collect();
     let table = plain_table(&COLUMNS, rows, &|column_idx| column_idx >= 3);
     let (name, db) = (&args.experiment, args.db.display());

@@ -4,6 +4,7 @@
 
 use crate::experiment_file::{ExperimentFile, Pair, Template};
 use crate::harness::TestEnv;
+use crate::tiny::write_encoder_folder;
 
 const PAIR_ROWS: &str = "Pairs of a replication\n\n\
     id;concept;category;control_prompt;test_prompt;control_generation;test_generation\n\
@@ -175,7 +176,14 @@ fn a_leak_that_rests_on_unknown_words_is_said_and_not_shown() {
         ),
     ];
     env.write("u.jsonl", &rows.concat());
-    env.seep("import u.jsonl --experiment e --db a.sqlite").ok();
+    // Imports are scored by this encoder unless another is named; here it has the tiny vocabulary.
+    let shelf = env.path("shelf/all-minilm-l6-v2");
+    std::fs::create_dir_all(&shelf).unwrap();
+    write_encoder_folder(&shelf);
+    let import = "import u.jsonl --experiment e --db a.sqlite";
+    let warned = env.seep(import).ok().stderr;
+    let expected = "warning: the encoder `all-minilm-l6-v2` does not know 1 concept (`🟡`): ";
+    assert!(warned.contains(expected), "{warned}");
     let score = "score --experiment e --db a.sqlite --embedding-model encoder.gguf";
     let scored = env.seep(score).ok();
     let expected = "warning: the encoder `encoder` does not know 1 concept (`🟡`): ";
