@@ -62,11 +62,11 @@ simulate *FLAGS: _build
 
 # Time the inner loops: sampling, shared prefixes, verdicts, intervals; FLAGS as divan takes them
 bench-micro *FLAGS:
-    cargo bench --profile release --features '{{ features }}' --bench micro -- "$@"
+    cargo bench --locked --profile release --features '{{ features }}' --bench micro -- "$@"
 
 # Run the tests; FLAGS go to `cargo test`
 test *FLAGS:
-    cargo test --release --features '{{ features }}' "$@"
+    cargo test --locked --release --features '{{ features }}' "$@"
 
 # While editing: check that everything compiles
 check-fast:
@@ -85,18 +85,18 @@ run-fast *ARGS:
 test-report:
     python3 -m venv '{{ browser }}'
     '{{ browser }}/bin/pip' install --quiet --require-virtualenv -r tests/browser/requirements.txt
-    SEEP_BROWSER_PYTHON='{{ browser }}/bin/python' cargo test --release --features '{{ features }}' --test browser -- --nocapture
+    SEEP_BROWSER_PYTHON='{{ browser }}/bin/python' cargo test --locked --release --features '{{ features }}' --test browser -- --nocapture
 
 # llama.cpp leaves out drivers that compute on the processor, such as Mesa's, unless a device is named.
 # Run a model through Vulkan: needs Vulkan headers, glslc, spirv-headers and a driver, such as mesa-vulkan-drivers
 test-vulkan:
-    GGML_VK_VISIBLE_DEVICES="${GGML_VK_VISIBLE_DEVICES:-0}" cargo test --release --features vulkan --test vulkan -- --nocapture
+    GGML_VK_VISIBLE_DEVICES="${GGML_VK_VISIBLE_DEVICES:-0}" cargo test --locked --release --features vulkan --test vulkan -- --nocapture
 
 # Check formatting, lints and documentation
 check:
     cargo fmt --all --check
-    cargo clippy --release --all-targets --features '{{ features }}' -- -D warnings
-    RUSTDOCFLAGS='-D warnings' cargo doc --release --no-deps --features '{{ features }}'
+    cargo clippy --locked --release --all-targets --features '{{ features }}' -- -D warnings
+    RUSTDOCFLAGS='-D warnings' cargo doc --locked --release --no-deps --features '{{ features }}'
 
 # Delete what was built; model files in gguf/ and databases in db/ stay
 clean:
@@ -104,4 +104,4 @@ clean:
     @echo 'gguf/ and db/ are as they were.' >&2
 
 _build:
-    @cargo build --release --features '{{ features }}'
+    @cargo build --locked --release --features '{{ features }}'

@@ -16,8 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
 
-const WHEEL: &str =
-    "python3 -m pip install --upgrade --only-binary :all: --target .tools rust-just==1.59.0";
+const WHEEL: &str = "python3 -I -m pip install --upgrade --only-binary :all: --require-hashes --target .. -r ../just.txt";
 const CRATE: &str = "cargo install --locked --root .tools --version 1.59.0 just";
 const LIBCLANG: &str = "usr/lib/llvm-14/lib/libclang.so.1";
 const CLANG_HEADER: &str = "usr/lib/llvm-14/lib/clang/14/include/stddef.h";
@@ -165,10 +164,10 @@ impl Machine {
 
     /// With a pip that can fetch `just`.
     fn wheel(self) -> Self {
-        let script = self.installing(&[("rust-just==1.59.0", &["project/.tools/bin/just"])]);
+        let script = self.installing(&[("../just.txt", &["project/.tools/bin/just"])]);
         let folder = self.path("project/.tools/bin");
         let script = format!(
-            "/bin/mkdir -p '{}'; {script}; [ \"$2\" = pip ]",
+            "/bin/mkdir -p '{}'; {script}; [ \"$3\" = pip ]",
             folder.display()
         );
         self.with("python3", &script)
@@ -193,7 +192,7 @@ impl Machine {
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
             calls: calls
-                .filter(|call| !call.starts_with("id ") && !call.starts_with("python3 -c"))
+                .filter(|call| !call.starts_with("id ") && !call.starts_with("python3 -I -c"))
                 .map(str::to_owned)
                 .collect(),
         }
@@ -257,7 +256,7 @@ justw: to install that, this runs:
   env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends cmake g++ make libclang-dev python3-pip
 justw: to install just, the first of these that works:
   env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends just
-  python3 -m pip install --upgrade --only-binary :all: --target .tools rust-just==1.59.0
+  cd .tools/empty && python3 -I -m pip install --upgrade --only-binary :all: --require-hashes --target .. -r ../just.txt
   cargo install --locked --root .tools --version 1.59.0 just
 ";
 

