@@ -5,7 +5,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::home;
 
 mod annotate;
 mod choices;
@@ -115,7 +118,7 @@ pub struct ExperimentArgs {
     /// Refuse an experiment about which there is a warning.
     #[arg(long)]
     pub strict: bool,
-    /// Contact no server: every model file must be there.
+    /// Contact no server: every model file must be there (also: SEEP_OFFLINE=1, HF_HUB_OFFLINE=1).
     #[arg(long)]
     pub offline: bool,
     #[command(flatten)]
@@ -142,9 +145,15 @@ pub struct ShelfArgs {
         long,
         value_name = "DIR",
         default_value = "gguf",
-        env = "SEEP_MODELS_DIR"
+        env = "SEEP_MODELS_DIR",
+        value_parser = path_parser()
     )]
     pub models_dir: PathBuf,
+}
+
+/// A path, which may come from the environment with a `~` that no shell has seen.
+fn path_parser() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().map(|path| home::expanded(&path).into_owned())
 }
 
 /// How results are printed.
@@ -251,7 +260,7 @@ pub struct ScoreArgs {
     /// Let intervals speak of other concepts too, whatever the experiment says.
     #[arg(long, value_enum, value_name = "WHAT")]
     pub generalise: Option<Generalise>,
-    /// Contact no server: the encoder must be there.
+    /// Contact no server: the encoder must be there (also: SEEP_OFFLINE=1, HF_HUB_OFFLINE=1).
     #[arg(long)]
     pub offline: bool,
     /// Threads that compute; the number of physical cores unless given.

@@ -52,6 +52,7 @@
 //! | [`watch`] | the seam between work and whoever watches it |
 //! | [`progress`] | everything on stderr |
 //! | [`machine`] | what is recorded of machine and build |
+//! | [`home`] | `~` at the beginning of a path |
 //! | [`digest`] | the SHA-256 value that names files, requests, experiments |
 //!
 //! # Invariants
@@ -161,6 +162,7 @@ pub mod experiment;
 pub mod export;
 pub mod generation;
 pub mod gguf;
+pub mod home;
 pub mod import;
 pub mod leakage;
 pub mod llama;

@@ -63,7 +63,7 @@ pub use plan::{Plan, plan_requests};
 pub use preset::{Preset, SamplingDefaults};
 pub use problem::{ExperimentErrors, Problem, Severity};
 pub use source::{Position, SourceFile};
-pub use suggest::did_you_mean;
+pub use suggest::{did_you_mean, whole_names};
 
 pub(crate) use families::doubled;
 

@@ -4,7 +4,7 @@ use super::Experiment;
 use super::limit::spread;
 use super::models::ModelSpec;
 use super::sampling::{REPEATS_MAX, nearest};
-use super::suggest::did_you_mean;
+use super::suggest::{did_you_mean, whole_names};
 use crate::generation::RepeatCounts;
 
 /// Generations of one model: each is a request that is held in memory while others are made.
@@ -159,8 +159,10 @@ impl Experiment {
         if chosen.is_empty() {
             return Err(OverrideError::NoModel);
         }
-        for word in chosen {
-            if !self.models.iter().any(|model| names_it(model, word)) {
+        let is_known = |word: &str| self.models.iter().any(|model| names_it(model, word));
+        let chosen = whole_names(chosen, is_known);
+        for word in &chosen {
+            if !is_known(word) {
                 return Err(self.unknown_model(word));
             }
         }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::digest::Digest;
+use crate::home;
 
 /// A file that makes up an experiment: its path as the user gave it and its text, word for word.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,10 +50,10 @@ impl SourceFile {
         &self.path
     }
 
-    /// `name` as seen from the directory of this file.
+    /// `name` as seen from the directory of this file; `~` is the home folder.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         let directory = self.path.parent().unwrap_or(Path::new(""));
-        directory.join(name)
+        directory.join(home::expanded(Path::new(name)))
     }
 
     /// The text, word for word.

@@ -39,9 +39,40 @@ fn n_edits_max(found: &str, candidate: &str) -> usize {
     (found.chars().count().min(candidate.chars().count()) / 3).max(1)
 }
 
+/// The names of a list whose words were split at each comma: words that make a known name together are that name.
+pub fn whole_names(words: &[String], is_known: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut rest = words;
+    while !rest.is_empty() {
+        let n_words = (2..=rest.len()).rev();
+        let n_words = n_words
+            .into_iter()
+            .find(|&n_words| is_known(&rest[..n_words].join(",")))
+            .unwrap_or(1);
+        names.push(rest[..n_words].join(","));
+        rest = &rest[n_words..];
+    }
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_known_name_keeps_its_commas() {
+        let known = ["a, tuned", "a", "b,c,d"];
+        let cases = [
+            ("a, tuned", vec!["a, tuned"]),
+            ("a,b,c,d", vec!["a", "b,c,d"]),
+            ("b,c,x", vec!["b", "c", "x"]),
+            ("a, tuned,a", vec!["a, tuned", "a"]),
+        ];
+        for (list, expected) in cases {
+            let words: Vec<String> = list.split(',').map(str::to_owned).collect();
+            assert_eq!(whole_names(&words, |name| known.contains(&name)), expected);
+        }
+    }
 
     #[test]
     fn the_nearest_word_is_meant() {

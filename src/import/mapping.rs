@@ -12,7 +12,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::ImportError;
 use super::table::{Cell, Table};
-use crate::experiment::{ConceptFamilies, did_you_mean, doubled};
+use crate::experiment::{ConceptFamilies, did_you_mean, doubled, whole_names};
 
 /// The number of a repeat in the name of a column.
 const NUMBER_SLOT: &str = "{n}";
@@ -425,8 +425,10 @@ impl<'a> Search<'a> {
 
     /// The places of columns of generations; those that are missing are reported.
     fn repeats(&mut self, names: &[String]) -> Vec<usize> {
-        let names = names.iter();
+        let is_column = |name: &str| self.table.columns.iter().any(|column| column == name);
+        let names = whole_names(names, is_column);
         let names: Vec<String> = names
+            .iter()
             .flat_map(|name| repeat_columns(self.table, name))
             .collect();
         names

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
 use crate::gguf::manifest::{HubSource, ManifestFile};
-use crate::gguf::source::{FetchEvent, fetch_from_github, github_endpoint};
+use crate::gguf::source::{FetchEvent, fetch_from_github, github_endpoint, is_forbidden};
 use crate::import::{
     PUBLISHED_COMMIT, PUBLISHED_PREFIX, PUBLISHED_REPOSITORY, PublishedWorkbook,
     published_workbooks,
@@ -50,7 +50,7 @@ pub(crate) fn fetch(
              save it as `{path}`"
         )
     };
-    if is_offline {
+    if is_offline || is_forbidden() {
         let found = std::fs::read(&path).is_ok_and(|bytes| Digest::of(&bytes) == workbook.sha256());
         anyhow::ensure!(
             found,

@@ -45,10 +45,10 @@ impl Session {
         }
     }
 
-    /// Contacts no server where `is_offline`.
+    /// Contacts no server where `is_offline`, or where the environment forbids it.
     #[must_use]
     pub fn with_offline(mut self, is_offline: bool) -> Self {
-        self.fetch_options.offline = is_offline;
+        self.fetch_options.offline |= is_offline;
         self
     }
 

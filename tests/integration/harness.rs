@@ -29,12 +29,17 @@ const TIME_MAX: Duration = Duration::from_secs(120);
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Variables through which the machine of the tests could change what the program does.
-const VARIABLES: [&str; 10] = [
+const VARIABLES: [&str; 15] = [
     "RUST_LOG",
     "RUST_BACKTRACE",
     "HF_ENDPOINT",
     "SEEP_GITHUB_ENDPOINT",
     "HF_TOKEN",
+    "HF_TOKEN_PATH",
+    "HF_HUB_CACHE",
+    "HUGGINGFACE_HUB_CACHE",
+    "HF_HUB_OFFLINE",
+    "SEEP_OFFLINE",
     "SEEP_PYTHON",
     "PIP_INDEX_URL",
     "HTTPS_PROXY",

@@ -39,5 +39,6 @@ mod rungs;
 mod samplings;
 mod self_check;
 mod specificity;
+mod surroundings;
 mod tiny;
 mod wordings;

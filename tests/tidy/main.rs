@@ -48,7 +48,10 @@ const LLAMA_ROOMS: &[&str] = &["llama/"];
 
 /// A top-level module, and the others that it may use; `digest` may be used by all.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("main", &["allocator", "cli", "cmd", "machine", "progress"]),
+    (
+        "main",
+        &["allocator", "cli", "cmd", "home", "machine", "progress"],
+    ),
     (
         "cmd",
         &[
@@ -98,7 +101,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("results", &["generation", "leakage", "stats"]),
     // The words of the command line mean values of `leakage`.
-    ("cli", &["leakage"]),
+    ("cli", &["home", "leakage"]),
     (
         "report",
         &[
@@ -124,10 +127,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("leakage", &["generation", "stats", "words"]),
     ("words", &[]),
     ("stats", &[]),
-    ("experiment", &["generation", "visible", "words"]),
+    ("experiment", &["generation", "home", "visible", "words"]),
     ("sampling", &["generation"]),
     ("generation", &[]),
-    ("gguf", &[]),
+    ("gguf", &["home"]),
+    ("home", &[]),
     ("allocator", &[]),
     ("machine", &[]),
     ("digest", &[]),

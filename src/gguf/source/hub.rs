@@ -3,8 +3,8 @@
 //! Owns the hub's address, cache and token, and receiving a file that may have arrived in part.
 //! The client is hf-hub's. Its own download is not used: it writes into the hub's cache, so that every model would
 //! take its space twice, never checks the content, waits for a silent server without end, and appends a full answer
-//! to what is there when a server ignores the range asked for. So the requests are its, with its address, token and
-//! redirect rules; what is done with the answer is ours.
+//! to what is there when a server ignores the range asked for. So the requests are its, with its address; who gets the
+//! token, which redirects are followed and what is done with the answer is ours.
 
 use std::env;
 use std::ffi::OsString;
@@ -15,12 +15,18 @@ use std::time::Duration;
 
 use hf_hub::api::sync::{ApiBuilder, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
+use ureq::Body;
+use ureq::http::Response;
+use url::Url;
 
 use super::part::{CopyError, PartFile, part_path, receive_file};
-use super::variable::variable;
+use super::variable::{as_path, variable};
 use super::{Reporter, SourceError};
 use crate::gguf::file_hash::hash_file_with;
 use crate::gguf::manifest::{HubSource, ManifestFile};
+
+/// Redirects that are followed for one file; the hub needs two.
+const REDIRECTS_MAX: usize = 10;
 
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
@@ -31,7 +37,7 @@ pub struct HubOptions {
     pub endpoint: String,
     /// The folder `hub` of the hub's cache, shared with other programs; only read. None if there is no home folder.
     pub cache: Option<PathBuf>,
-    /// Sent to the endpoint's host only.
+    /// Sent to the endpoint only, over https.
     pub token: Option<Token>,
     /// How long finding the host and connecting to it may take each; its answer must begin after twice that time.
     pub patience: Duration,
@@ -58,9 +64,10 @@ impl fmt::Debug for Token {
 }
 
 impl HubOptions {
-    /// The options from `HF_ENDPOINT`, `HF_HOME` and `HF_TOKEN` (else the token file in the hub's home folder).
+    /// The options from the variables of the hub's own tools: `HF_ENDPOINT`, `HF_HOME`, `HF_HUB_CACHE` (once
+    /// `HUGGINGFACE_HUB_CACHE`), `HF_TOKEN` and `HF_TOKEN_PATH`.
     ///
-    /// hf-hub reads the first two by itself, but not `HF_TOKEN`, and panics where there is no home folder.
+    /// hf-hub reads the first two by itself, but not the others, and panics where there is no home folder.
     pub fn from_env() -> Self {
         Self::from_variables(variable, env::home_dir())
     }
@@ -71,12 +78,15 @@ impl HubOptions {
         user_home: Option<PathBuf>,
     ) -> Self {
         let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
-        let home = variable("HF_HOME")
-            .map(PathBuf::from)
-            .or_else(|| Some(user_home?.join(".cache").join("huggingface")));
-        let cache = home.map(|home| home.join("hub"));
-        let token_file = || Cache::new(cache.clone()?).token();
-        let token = text("HF_TOKEN").or_else(token_file);
+        let path = |name: &str| variable(name).map(as_path);
+        let user_cache = path("XDG_CACHE_HOME").or_else(|| Some(user_home?.join(".cache")));
+        let home = path("HF_HOME").or_else(|| Some(user_cache?.join("huggingface")));
+        let in_home = |name: &str| Some(home.as_ref()?.join(name));
+        let cache = path("HF_HUB_CACHE")
+            .or_else(|| path("HUGGINGFACE_HUB_CACHE"))
+            .or_else(|| in_home("hub"));
+        let token_file = path("HF_TOKEN_PATH").or_else(|| in_home("token"));
+        let token = text("HF_TOKEN").or_else(|| fs::read_to_string(token_file?).ok());
         let endpoint = text("HF_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
         Self::new(&endpoint, cache, token.as_deref().and_then(Token::new))
     }
@@ -186,7 +196,8 @@ impl<'a> Hub<'a> {
         let cache = options.cache.clone().unwrap_or_else(|| folder.join("hub"));
         let builder = ApiBuilder::from_cache(Cache::new(cache))
             .with_endpoint(options.endpoint.clone())
-            .with_token(options.token.as_ref().map(|token| token.0.clone()))
+            // The client would send it to every port of the host, and without https too.
+            .with_token(None)
             .with_progress(false)
             .with_user_agent(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         let api = builder.build().map_err(|error| SourceError::Unreachable {
@@ -227,6 +238,12 @@ impl<'a> Hub<'a> {
         final_path: &Path,
         reporter: &mut Reporter<'_>,
     ) -> Result<(), SourceError> {
+        if self.options.token.is_some() && self.token_for(&self.url(&file.name)).is_none() {
+            let endpoint = &self.options.endpoint;
+            reporter.note(&format!(
+                "the token is sent over https only, and not to `{endpoint}`"
+            ));
+        }
         receive_file(final_path, file, reporter, |part, reporter| {
             self.receive_all(file, part, reporter)
         })
@@ -261,14 +278,47 @@ impl<'a> Hub<'a> {
         reporter: &mut Reporter<'_>,
     ) -> Result<(), SourceError> {
         let url = self.url(&file.name);
+        let response = self.ask_along(&url, part.len())?;
+        let header = |name: &str| response.headers().get(name)?.to_str().ok();
+        let answer = Answer {
+            status: response.status().as_u16(),
+            content_range: header("content-range").map(str::to_owned),
+            content_length: header("content-length").and_then(|length| length.parse().ok()),
+        };
+        answer.check(&url, file, part)?;
+        self.copy(response.into_body().into_reader(), file, part, reporter)
+    }
+
+    /// The answer to the request for all bytes from `start` on, wherever the server sends for it.
+    fn ask_along(&self, url: &str, start: u64) -> Result<Response<Body>, SourceError> {
+        let mut response = self.ask(url, start)?;
+        let mut url = Url::parse(url).ok();
+        for _ in 0..REDIRECTS_MAX {
+            let location = response.headers().get("location");
+            let location = location.filter(|_| response.status().is_redirection());
+            let location = location.and_then(|location| location.to_str().ok());
+            url = location.and_then(|location| url?.join(location).ok());
+            match &url {
+                Some(url) => response = self.ask(url.as_str(), start)?,
+                None => break,
+            }
+        }
+        Ok(response)
+    }
+
+    fn ask(&self, url: &str, start: u64) -> Result<Response<Body>, SourceError> {
         // hf-hub gives its prepared requests out for one address only; the address is replaced.
-        let request = self
+        let mut request = self
             .repo
             .info_request()
-            .uri(&url)
-            .header("Range", format!("bytes={}-", part.len()));
+            .uri(url)
+            .header("Range", format!("bytes={start}-"));
+        if let Some(Token(token)) = self.token_for(url) {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
         let config = request
             .config()
+            .max_redirects(0)
             .http_status_as_error(false)
             // Ranges count encoded bytes, so the file must come as it is.
             .accept_encoding("identity")
@@ -278,31 +328,30 @@ impl<'a> Hub<'a> {
             .timeout_recv_response(Some(2 * self.options.patience))
             .timeout_per_read(Some(self.options.stall));
         // A proxy cannot reach what only this machine sees.
-        let config = if is_loopback(&self.options.endpoint) {
+        let config = if is_loopback(url) {
             config.proxy(None)
         } else {
             config
         };
-        let response = config
-            .build()
-            .call()
-            .map_err(|error| SourceError::Unreachable {
-                endpoint: self.options.endpoint.clone(),
-                reason: error.to_string(),
-            })?;
-        let header = |name: &str| {
-            response
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-        };
-        let answer = Answer {
-            status: response.status().as_u16(),
-            content_range: header("content-range").map(str::to_owned),
-            content_length: header("content-length").and_then(|length| length.parse().ok()),
-        };
-        answer.check(&url, file, part)?;
-        self.copy(response.into_body().into_reader(), file, part, reporter)
+        let answer = config.build().call();
+        answer.map_err(|error| SourceError::Unreachable {
+            endpoint: self.options.endpoint.clone(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// The token, where `url` may have it: that of the endpoint itself, at its port and over https.
+    ///
+    /// An endpoint that is given as `http://127.0.0.1` is a mirror or a tunnel on this machine: what is sent to it leaves
+    /// the machine in no readable form. The name `localhost` may stand for another machine.
+    fn token_for(&self, url: &str) -> Option<&Token> {
+        let endpoint = Url::parse(&self.options.endpoint).ok()?;
+        let is_endpoint = Url::parse(url).is_ok_and(|url| url.origin() == endpoint.origin());
+        let is_safe = endpoint.scheme() == "https" || endpoint.host_str() == Some("127.0.0.1");
+        self.options
+            .token
+            .as_ref()
+            .filter(|_| is_endpoint && is_safe)
     }
 
     fn copy(

@@ -24,7 +24,14 @@ pub use error::SourceError;
 pub(crate) use error::size_text;
 pub use github::{fetch_from_github, github_endpoint};
 pub use hub::{HubOptions, Token};
-use variable::variable;
+use variable::{is_on, path_variable, variable};
+
+/// True if the environment forbids to contact servers, as `--offline` does: with the program's own variable or that of the
+/// hub's tools.
+pub(crate) fn is_forbidden() -> bool {
+    let names = ["SEEP_OFFLINE", "HF_HUB_OFFLINE"];
+    names.iter().any(|name| is_on(variable(name)))
+}
 
 /// How files may be fetched.
 #[derive(Debug, Clone)]
@@ -40,13 +47,11 @@ pub struct FetchOptions {
 }
 
 impl FetchOptions {
-    /// The options from the environment: `SEEP_PYTHON`, `HF_ENDPOINT`, `HF_HOME` and `HF_TOKEN`.
+    /// The options from the environment: `SEEP_OFFLINE`, `SEEP_PYTHON` and those of the hub.
     pub fn from_env(offline: bool) -> Self {
         Self {
-            offline,
-            python: variable("SEEP_PYTHON")
-                .unwrap_or_else(|| "python3".into())
-                .into(),
+            offline: offline || is_forbidden(),
+            python: path_variable("SEEP_PYTHON").unwrap_or_else(|| "python3".into()),
             hub: HubOptions::from_env(),
             cancelled: Arc::default(),
         }

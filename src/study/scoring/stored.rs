@@ -14,6 +14,7 @@ use super::encoding::{Encoding, similarity_text};
 use super::evidence::{Evidence, Repeats, Subject, concepts_of_subjects};
 use super::means::ForMeans;
 use super::scorer::{Scored, Scorer};
+use crate::experiment::whole_names;
 use crate::generation::sampling_labels;
 use crate::leakage::{Metric, RateKind, Rounding};
 use crate::results::{ModelSummary, Summary};
@@ -244,7 +245,9 @@ impl Call<'_> {
     ) -> anyhow::Result<Vec<Wish>> {
         let asked = &self.scoring.embedding_models;
         if !asked.is_empty() {
-            return Ok(asked.iter().cloned().map(Wish::Word).collect());
+            let is_path = |word: &str| Path::new(word).exists();
+            let words = whole_names(asked, is_path).into_iter();
+            return Ok(words.map(Wish::Word).collect());
         }
         if matches!(encoder_use, EncoderUse::Tokens { .. }) {
             return Ok(vec![Wish::Word(BERTSCORE_MODEL.to_owned())]);

@@ -12,7 +12,7 @@ use itertools::Itertools as _;
 use super::words::{
     LEAKS, Name, experiment_version, is_encoder, is_experiment, listing, resolve, short, with_meant,
 };
-use crate::experiment::did_you_mean;
+use crate::experiment::{did_you_mean, whole_names};
 use crate::leakage::RateKind;
 use crate::store::StoredCondition;
 
@@ -190,7 +190,10 @@ impl<'a> Selected<'a> {
 
     /// Keeps the conditions that one of the words means; all of them without words.
     pub(crate) fn only(&mut self, words: &[String]) -> anyhow::Result<()> {
-        self.check_known(words)?;
+        let words = whole_names(words, |word| {
+            self.sets.iter().any(|set| Name::of(set).is(word))
+        });
+        self.check_known(&words)?;
         self.keep(|set| words.is_empty() || words.iter().any(|word| Name::of(set).is(word)));
         Ok(())
     }

@@ -180,6 +180,31 @@ fn token_goes_to_the_hub_but_not_to_where_it_redirects() {
     assert!(!format!("{options:?}").contains("secret"));
 }
 
+/// A token went to any port of the host, and to hosts that are reached without https.
+#[test]
+fn token_goes_to_no_other_port_and_nowhere_without_https() {
+    let storage = TestHub::with_content(CONTENT);
+    let elsewhere = format!("{}/storage/tiny", storage.endpoint());
+    let hub = TestHub::start(move |request, _| match request.path.as_str() {
+        "/renamed" => Reply::redirect(elsewhere.clone()),
+        _ => Reply::redirect("/renamed".to_owned()),
+    });
+    let mut options = options(&hub.endpoint());
+    options.hub.token = Token::new("secret");
+    fetch_with(&options, None).result.unwrap();
+    for seen in hub.seen() {
+        assert_eq!(seen.authorization.as_deref(), Some("Bearer secret"));
+    }
+    assert_eq!((hub.seen().len(), storage.seen().len()), (2, 1));
+    assert_eq!(storage.seen()[0].authorization, None);
+    options.hub.endpoint = storage.endpoint().replace("127.0.0.1", "localhost");
+    let outcome = fetch_with(&options, None);
+    outcome.result.unwrap();
+    assert_eq!(storage.seen()[1].authorization, None);
+    let said = outcome.lines.join("\n");
+    assert!(said.contains("the token is sent over https only, and not to `http://localhost"));
+}
+
 #[test]
 fn what_a_failing_hub_prints() {
     let check = |reply: fn(&Seen, usize) -> Reply, expected: &str| {
@@ -373,6 +398,25 @@ fn options_follow_the_environment() {
         DEFAULT_ENDPOINT,
         Path::new("/hf/hub"),
         None,
+    );
+    let check_hub = |variables: &[(&str, &str)], cache: &str| {
+        check(variables, DEFAULT_ENDPOINT, Path::new(cache), None);
+    };
+    let homes = [("HF_HOME", "/hf"), ("HF_HUB_CACHE", "/cache")];
+    check_hub(&homes, "/cache");
+    let old = ("HUGGINGFACE_HUB_CACHE", "/old");
+    check_hub(&[homes[0], old], "/old");
+    check_hub(&[homes[0], homes[1], old], "/cache");
+    check_hub(&[("XDG_CACHE_HOME", "/xdg")], "/xdg/huggingface/hub");
+    let tilde = env::home_dir().unwrap().join("hf/hub");
+    check_hub(&[("HF_HOME", "~/hf")], tilde.to_str().unwrap());
+    fs::write(home.path().join("secret"), "elsewhere\n").unwrap();
+    let secret = home.path().join("secret");
+    check(
+        &[("HF_TOKEN_PATH", secret.to_str().unwrap())],
+        DEFAULT_ENDPOINT,
+        &hub_home.join("hub"),
+        Some("elsewhere"),
     );
     let mirror = [("HF_ENDPOINT", "https://mirror.example.org/")];
     check(
