@@ -366,7 +366,7 @@ pub struct DriftArgs {
 /// Arguments of `seep report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The HTML file that is written; one that is there is replaced.
+    /// The HTML file that is written; one that is there is replaced; `-` is stdout.
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]
     pub output: PathBuf,
     /// Also write every figure into this folder, as SVG, PDF and PNG.

@@ -53,6 +53,7 @@
 //! | [`progress`] | everything on stderr |
 //! | [`machine`] | what is recorded of machine and build |
 //! | [`home`] | `~` at the beginning of a path |
+//! | [`whole`] | files and folders that are there in full or not at all |
 //! | [`digest`] | the SHA-256 value that names files, requests, experiments |
 //!
 //! # Invariants
@@ -178,4 +179,5 @@ pub mod study;
 pub mod table;
 pub mod visible;
 pub mod watch;
+pub mod whole;
 pub mod words;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Status;
 use super::output::print;
+use super::program::quiet_session;
 use crate::cli::{Format, ListArgs};
 use crate::report::plain_table;
 use crate::store::{ExperimentId, Store, View, view};
@@ -21,7 +22,7 @@ type ViewRow = Map<String, Value>;
 
 /// Prints the lists.
 pub(super) fn list(args: &ListArgs) -> anyhow::Result<Status> {
-    let store = Store::open_existing(&args.db)?;
+    let store = quiet_session("".as_ref()).store_to_read(&args.db)?;
     let meant = ids_named(&store, args.experiment.as_deref())?;
     let experiments = rows(&store, view("experiments"), meant.as_deref())?;
     let runs = rows(&store, view("runs"), meant.as_deref())?;

@@ -8,6 +8,7 @@ use clap::CommandFactory as _;
 use super::Status;
 use super::output::print;
 use crate::cli::{Cli, Shell};
+use crate::whole;
 
 /// Prints the completions of a shell.
 pub(super) fn completions(shell: Shell) -> anyhow::Result<Status> {
@@ -33,7 +34,9 @@ pub(super) fn man(folder: Option<&Path>) -> anyhow::Result<Status> {
         return Ok(Status::Done);
     };
     let failed = || format!("failed to write manual pages to `{}`", folder.display());
-    std::fs::create_dir_all(folder).with_context(failed)?;
-    clap_mangen::generate_to(Cli::command(), folder).with_context(failed)?;
+    whole::write_folder(folder, |stage| {
+        clap_mangen::generate_to(Cli::command(), stage)
+    })
+    .with_context(failed)?;
     Ok(Status::Done)
 }

@@ -2,8 +2,7 @@
 //!
 //! Owns where the files go. Nothing is generated and the database stays as it is.
 
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -11,9 +10,9 @@ use anyhow::Context as _;
 use super::Status;
 use super::program::quiet_session;
 use crate::cli::ReportArgs;
-use crate::progress;
 use crate::report::{Report, figure_files};
 use crate::study::{Reporting, Selection};
+use crate::{progress, whole};
 
 /// Writes the report, and the figures where they are asked for.
 pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Status> {
@@ -49,22 +48,40 @@ pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-/// Writes the page beside its place first, so that a report that could not be finished replaces none.
 fn write_page(report: &Report, path: &Path) -> anyhow::Result<u64> {
-    let context = || format!("failed to write the report `{}`", path.display());
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(context)?;
+    let written = if path == Path::new("-") {
+        write_counted(report, std::io::stdout())
+    } else {
+        whole::write_file(path, |file| write_counted(report, file))
+    };
+    written.with_context(|| format!("failed to write the report `{}`", path.display()))
+}
+
+/// Writes the page and returns its size in bytes.
+fn write_counted(report: &Report, out: impl Write) -> std::io::Result<u64> {
+    let mut out = Counted {
+        out: BufWriter::new(out),
+        n_bytes: 0,
+    };
+    report.write_html(&mut out)?;
+    out.flush()?;
+    Ok(out.n_bytes)
+}
+
+/// Counts what is written: a pipe has no size.
+struct Counted<W> {
+    out: W,
+    n_bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let n_written = self.out.write(bytes)?;
+        self.n_bytes += n_written as u64;
+        Ok(n_written)
     }
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = Path::new(&part);
-    let written = (|| {
-        let mut out = BufWriter::new(File::create(part)?);
-        report.write_html(&mut out)?;
-        out.flush()?;
-        let size = out.get_ref().metadata()?.len();
-        std::fs::rename(part, path)?;
-        Ok::<u64, std::io::Error>(size)
-    })();
-    written.with_context(context)
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
 }

@@ -1,13 +1,12 @@
 //! Where tables go: stdout, or a file that is there in full or not at all.
 
-use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
 use crate::export::{Document, ExportFormat};
-use crate::progress;
+use crate::{progress, whole};
 
 /// Where a document goes.
 pub(super) enum Target {
@@ -53,28 +52,39 @@ impl Target {
     }
 }
 
-/// Writes beside the file and renames, so that a file of this name is never half of one.
+/// Writes the files of a folder, all or none, and says what was written; each is a name and how it is filled.
+pub(super) fn write_folder<F>(
+    folder: &Path,
+    format: ExportFormat,
+    files: impl Iterator<Item = (String, F)>,
+) -> anyhow::Result<()>
+where
+    F: FnOnce(&mut dyn Document) -> anyhow::Result<Written>,
+{
+    let all_written = whole::write_folder(folder, |stage| {
+        let written = files.map(|(name, fill)| {
+            let written = write_file(&stage.join(&name), format, fill)?;
+            Ok((folder.join(name), written))
+        });
+        written.collect::<anyhow::Result<Vec<_>>>()
+    });
+    let all_written =
+        all_written.with_context(|| format!("failed to write `{}`", folder.display()))?;
+    for (path, (written, n_formula_rows)) in all_written {
+        report_written(&path, &written, n_formula_rows);
+    }
+    Ok(())
+}
+
 fn write_file(
     path: &Path,
     format: ExportFormat,
     fill: impl FnOnce(&mut dyn Document) -> anyhow::Result<Written>,
 ) -> anyhow::Result<(Written, usize)> {
-    let failed = || format!("failed to write `{}`", path.display());
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(failed)?;
-    }
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let file = File::create(&part).with_context(failed)?;
-    let result = write_document(format, Box::new(BufWriter::new(file)), fill);
-    if result.is_err() {
-        // The first error matters more than one about cleaning up.
-        let _ = std::fs::remove_file(&part);
-    }
-    let written = result.with_context(failed)?;
-    std::fs::rename(&part, path).with_context(failed)?;
-    Ok(written)
+    let written = whole::write_file(path, |file| {
+        write_document(format, Box::new(BufWriter::new(file)), fill)
+    });
+    written.with_context(|| format!("failed to write `{}`", path.display()))
 }
 
 fn write_document(

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::manifest::canonical_quantization;
 use crate::digest::Digest;
+use crate::whole;
 
 /// The settings of the quantizer besides type and importance matrix, in words for the record.
 const OPTIONS: &str = "mixed types, output tensor quantized, one file";
@@ -203,11 +204,9 @@ pub fn read_record(path: &Path) -> Option<DerivedRecord> {
 /// a record ever has that name.
 pub fn publish(part: &Path, path: &Path, record: &DerivedRecord) -> io::Result<()> {
     File::open(part)?.sync_all()?;
-    let record_part = with_suffix(&record_path(path), PART_SUFFIX);
-    let mut file = File::create(&record_part)?;
-    file.write_all(&serde_json::to_vec_pretty(record)?)?;
-    file.sync_all()?;
-    fs::rename(&record_part, record_path(path))?;
+    whole::write_file(&record_path(path), |mut file| {
+        file.write_all(&serde_json::to_vec_pretty(record)?)
+    })?;
     fs::rename(part, path)?;
     super::writer::sync_folder(path)
 }

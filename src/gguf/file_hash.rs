@@ -5,14 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::Digest;
+use crate::whole;
 
 const SIDECAR: &str = ".hashes.json";
 const BUFFER_BYTES: usize = 1 << 20;
@@ -160,11 +161,10 @@ fn read_memory(shelf_dir: &Path) -> Memory {
 }
 
 fn write_memory(shelf_dir: &Path, memory: &Memory) -> io::Result<()> {
-    fs::create_dir_all(shelf_dir)?;
-    // One temporary file per process: two processes that write at once lose an entry, never the form.
-    let temporary: PathBuf = shelf_dir.join(format!("{SIDECAR}.{}", std::process::id()));
-    fs::write(&temporary, serde_json::to_vec_pretty(memory)?)?;
-    fs::rename(&temporary, shelf_dir.join(SIDECAR))
+    // Two processes that write at once lose an entry, never the form.
+    whole::write_file(&shelf_dir.join(SIDECAR), |mut file| {
+        file.write_all(&serde_json::to_vec_pretty(memory)?)
+    })
 }
 
 #[cfg(test)]

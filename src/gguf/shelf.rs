@@ -548,7 +548,10 @@ pub fn lock_file<E>(
     io_error: impl Fn(io::Error) -> E,
     waiting: &mut dyn FnMut() -> Result<(), E>,
 ) -> Result<File, E> {
-    let file = File::create(path).map_err(&io_error)?;
+    // What a link of this name stands for is left as it is.
+    let mut options = File::options();
+    let opened = options.write(true).create(true).truncate(false).open(path);
+    let file = opened.map_err(&io_error)?;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),

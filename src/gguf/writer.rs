@@ -5,13 +5,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::header::DEFAULT_ALIGNMENT;
 use super::tensor_type::TensorType;
 use super::value::{Array, Value, type_id};
+use crate::whole;
 
 const VERSION: u32 = 3;
 
@@ -128,22 +129,12 @@ impl<'a> GgufWriter<'a> {
 
     /// Writes the file: under a temporary name in the same folder first, then flushed to the disk and renamed.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let temporary = temporary_path(path);
-        let written = self.write_whole(&temporary).and_then(|()| {
-            fs::rename(&temporary, path)?;
-            sync_folder(path)
-        });
-        if written.is_err() {
-            // Nothing more can be done about a left-over than to name the first error.
-            let _ = fs::remove_file(&temporary);
-        }
-        written
-    }
-
-    fn write_whole(&self, path: &Path) -> io::Result<()> {
-        let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
-        self.write_to(&mut file)?;
-        file.into_inner()?.sync_all()
+        whole::write_file(path, |file| {
+            let mut file = BufWriter::with_capacity(1 << 20, file);
+            self.write_to(&mut file)?;
+            file.flush()
+        })?;
+        sync_folder(path)
     }
 
     /// Writes the bytes of the file to `sink`.
@@ -214,13 +205,6 @@ impl<W: Write> Write for Counted<'_, W> {
     fn flush(&mut self) -> io::Result<()> {
         self.sink.flush()
     }
-}
-
-/// A name in the same folder, so that the rename stays within one file system; one per process.
-fn temporary_path(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    path.with_file_name(name)
 }
 
 /// Makes the rename itself last; only Unix lets a folder be opened for that.
@@ -309,6 +293,8 @@ fn put_list<T: Copy, const N: usize>(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::gguf::{Gguf, GgufError};
 

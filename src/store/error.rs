@@ -80,6 +80,18 @@ pub enum StoreError {
         /// The newest version that this program knows.
         known: i64,
     },
+    /// An older version of the program made the database, and reading changes nothing.
+    #[error(
+        "the database `{path}` has schema version {found}, older than {known}, and a command that only reads leaves it as it is\nhint: `seep run` or `seep score` with this database brings it up to date"
+    )]
+    Older {
+        /// The database.
+        path: PathBuf,
+        /// The version of its schema.
+        found: i64,
+        /// The version that is read.
+        known: i64,
+    },
     /// A table or view is not as this program makes it, although the version of the schema is the same.
     #[error(
         "the database `{path}` was made by another build of seep: its `{name}` is not as this one makes it\nhint: export what is needed with the build that made it (`seep export -o FOLDER/`), and move the file away or give another one with `--db`; this one is left as it is"

@@ -47,11 +47,13 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use tempfile::TempDir;
+use url::Url;
 
 pub use annotations::{
     NewAnnotationItem, NewAnnotationSample, SavedAnnotations, StoredAnnotation,
@@ -91,6 +93,12 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between two tries to change the journal of a new database that others are opening too.
 const WAL_RETRY_INTERVAL: Duration = Duration::from_millis(2);
 
+/// The version of the schema that this program makes.
+const NEWEST: i64 = MIGRATIONS.len() as i64;
+
+/// A database that is made where it is missing.
+const WRITING: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE);
+
 /// The action while a database is opened, for messages.
 const OPENING: &str = "open tables";
 
@@ -99,6 +107,7 @@ const OPENING: &str = "open tables";
 pub struct Store {
     connection: Connection,
     path: PathBuf,
+    additions: Vec<String>,
     /// The folder of the copy that is open in place of `path`, which goes with the value.
     _copy: Option<TempDir>,
 }
@@ -117,11 +126,47 @@ impl Store {
     /// # Errors
     /// `Missing` when there is none, else as [`Store::open`].
     pub fn open_existing(path: &Path) -> Result<Self, StoreError> {
-        if !path.exists() {
-            let path = path.to_owned();
-            return Err(StoreError::Missing { path });
-        }
+        check_there(path)?;
         Self::open(path)
+    }
+
+    /// Opens a database that is there, to read it: neither its schema nor a row changes, and no right to write is needed.
+    ///
+    /// Its pages are checked first where it was not closed, as after a power cut or while a run goes on.
+    ///
+    /// # Errors
+    /// `Missing` when there is none, `Older` when its schema is, `Damaged` when the check finds something, else as
+    /// [`Store::open`].
+    pub fn open_reading(path: &Path) -> Result<Self, StoreError> {
+        check_there(path)?;
+        let was_closed = journals(path).is_empty();
+        // Where the file cannot be written, SQLite opens it for reading.
+        let opened = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE);
+        let opened = opened.and_then(|connection| Self::prepare_reading(connection, path));
+        let mut store = match opened {
+            // Even a reader keeps a journal beside the file, unless it is told that nobody writes.
+            Err(StoreError::Open { .. } | StoreError::ReadOnly { .. }) if was_closed => {
+                Self::prepare_reading(connect_immutable(path)?, path)?
+            }
+            Err(StoreError::Open { .. } | StoreError::ReadOnly { .. }) => {
+                let (folder, copy) = copied(path)?;
+                let connection = connect(&copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+                let store = Self::prepare_reading(connection, path)?;
+                Self {
+                    _copy: Some(folder),
+                    ..store
+                }
+            }
+            opened => opened?,
+        };
+        if !was_closed
+            && store
+                .open_step(|connection| Ok(schema::damage(connection)?))?
+                .is_some()
+        {
+            return Err(StoreError::Damaged { path: store.path });
+        }
+        Ok(store)
     }
 
     /// Opens a copy of a database that is there, so that the file itself stays as it is: its schema and its journal too.
@@ -129,32 +174,10 @@ impl Store {
     /// # Errors
     /// `Missing` when there is none, `Copy` when it cannot be copied, else as [`Store::open`].
     pub fn open_copy(path: &Path) -> Result<Self, StoreError> {
-        let failed = |reason| StoreError::Copy {
-            path: path.to_owned(),
-            reason,
-        };
-        if !path.exists() {
-            let path = path.to_owned();
-            return Err(StoreError::Missing { path });
-        }
-        if path.is_dir() {
-            let path = path.to_owned();
-            return Err(StoreError::IsFolder { path });
-        }
-        let folder = tempfile::tempdir().map_err(failed)?;
-        let copy = folder.path().join("copy.sqlite");
-        for suffix in ["", "-wal"] {
-            let beside = |path: &Path| {
-                let mut name = path.as_os_str().to_owned();
-                name.push(suffix);
-                PathBuf::from(name)
-            };
-            let from = beside(path);
-            if from.exists() {
-                std::fs::copy(from, beside(&copy)).map_err(failed)?;
-            }
-        }
-        let store = Self::prepare(connect(&copy)?, path, BUSY_TIMEOUT)?;
+        check_there(path)?;
+        let (folder, copy) = copied(path)?;
+        let connection = connect(&copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let store = Self::prepare(connection, path, BUSY_TIMEOUT)?;
         Ok(Self {
             _copy: Some(folder),
             ..store
@@ -166,7 +189,7 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_with_timeout(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
-        let connection = connect(path)?;
+        let connection = connect(path, WRITING)?;
         Self::prepare(connection, path, busy_timeout)
     }
 
@@ -191,46 +214,72 @@ impl Store {
         path: &Path,
         busy_timeout: Duration,
     ) -> Result<Self, StoreError> {
-        let newest = MIGRATIONS.len() as i64;
+        let (mut store, _) = Self::recognised(connection, path, busy_timeout)?;
+        // Only now, because the journal mode stays with the file.
+        store.open_step(|connection| {
+            configure(connection, busy_timeout)?;
+            schema::migrate(connection, MIGRATIONS)?;
+            Ok(connection.pragma_update(None, "foreign_keys", true)?)
+        })?;
+        Ok(store)
+    }
+
+    fn prepare_reading(connection: Connection, path: &Path) -> Result<Self, StoreError> {
+        let (mut store, found) = Self::recognised(connection, path, BUSY_TIMEOUT)?;
+        if found < NEWEST {
+            return Err(StoreError::Older {
+                path: store.path,
+                found,
+                known: NEWEST,
+            });
+        }
+        store.open_step(|connection| Ok(connection.pragma_update(None, "query_only", true)?))?;
+        Ok(store)
+    }
+
+    /// The database with the version of its schema, 0 of an empty one, if it is ours and as the migrations made it.
+    fn recognised(
+        connection: Connection,
+        path: &Path,
+        busy_timeout: Duration,
+    ) -> Result<(Self, i64), StoreError> {
         let mut store = Self {
             connection,
             path: path.to_owned(),
+            additions: Vec::new(),
             _copy: None,
         };
         let kind = store.open_step(|connection| {
             connection.busy_timeout(busy_timeout)?;
+            // A database that came from elsewhere may hold views and triggers that call functions.
+            connection.pragma_update(None, "trusted_schema", false)?;
             Ok(schema::kind(connection)?)
         })?;
-        match kind {
-            Kind::Foreign => Err(StoreError::Foreign { path: store.path }),
-            Kind::Ours(found) if found > newest => Err(StoreError::Newer {
+        let found = match kind {
+            Kind::Empty => return Ok((store, 0)),
+            Kind::Foreign => return Err(StoreError::Foreign { path: store.path }),
+            Kind::Ours(found) if found > NEWEST => {
+                let (path, known) = (store.path, NEWEST);
+                return Err(StoreError::Newer { path, found, known });
+            }
+            Kind::Ours(found) => found,
+        };
+        let difference = store.open_step(|connection| schema::difference(connection, found))?;
+        match difference.altered {
+            Some(name) if found == NEWEST => Err(StoreError::Altered {
                 path: store.path,
-                found,
-                known: newest,
+                name,
             }),
-            // Only now, because the journal mode stays with the file.
-            Kind::Ours(_) | Kind::Empty => {
-                if kind == Kind::Ours(newest) {
-                    store.refuse_altered()?;
-                }
-                store.open_step(|connection| {
-                    configure(connection, busy_timeout)?;
-                    schema::migrate(connection, MIGRATIONS)?;
-                    Ok(connection.pragma_update(None, "foreign_keys", true)?)
-                })?;
-                Ok(store)
+            _ => {
+                store.additions = difference.added;
+                Ok((store, found))
             }
         }
     }
 
-    fn refuse_altered(&mut self) -> Result<(), StoreError> {
-        match self.open_step(|connection| schema::altered(connection))? {
-            None => Ok(()),
-            Some(name) => Err(StoreError::Altered {
-                path: self.path.clone(),
-                name,
-            }),
-        }
+    /// Triggers, views, tables and indexes that others have added, each as in "view `mine`".
+    pub fn additions(&self) -> &[String] {
+        &self.additions
     }
 
     fn open_step<T>(
@@ -271,7 +320,49 @@ impl Store {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+/// Refuses a path at which there is no file.
+fn check_there(path: &Path) -> Result<(), StoreError> {
+    let path = path.to_owned();
+    if path.is_dir() {
+        return Err(StoreError::IsFolder { path });
+    }
+    if !path.exists() {
+        return Err(StoreError::Missing { path });
+    }
+    Ok(())
+}
+
+/// The file beside a database whose name goes on with `suffix`.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// The endings of the journals beside a database that hold something; none where it was closed.
+fn journals(path: &Path) -> Vec<&'static str> {
+    let has_bytes = |suffix: &&str| beside(path, suffix).metadata().is_ok_and(|it| it.len() > 0);
+    ["-wal", "-journal"].into_iter().filter(has_bytes).collect()
+}
+
+/// Copies a database with its journals into a folder of its own.
+fn copied(path: &Path) -> Result<(TempDir, PathBuf), StoreError> {
+    let failed = |reason| StoreError::Copy {
+        path: path.to_owned(),
+        reason,
+    };
+    let folder = tempfile::tempdir().map_err(failed)?;
+    let copy = folder.path().join("copy.sqlite");
+    for suffix in std::iter::once("").chain(journals(path)) {
+        // Read and written, so that the copy does not take over that the file is read-only.
+        let mut from = File::open(beside(path, suffix)).map_err(failed)?;
+        let mut to = File::create(beside(&copy, suffix)).map_err(failed)?;
+        std::io::copy(&mut from, &mut to).map_err(failed)?;
+    }
+    Ok((folder, copy))
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let folder_error = |reason| StoreError::Folder {
         path: path.to_owned(),
         reason,
@@ -283,13 +374,23 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
             path: path.to_owned(),
         });
     }
-    if let Some(folder) = absolute.parent() {
+    if let (true, Some(folder)) = (flags == WRITING, absolute.parent()) {
         std::fs::create_dir_all(folder).map_err(folder_error)?;
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(&absolute, flags)
+    Connection::open_with_flags(&absolute, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| Failure::from(error).at(path, OPENING))
+}
+
+/// Opens a database that nobody writes, without any file beside it.
+fn connect_immutable(path: &Path) -> Result<Connection, StoreError> {
+    let absolute = std::path::absolute(path).ok();
+    let url = absolute.and_then(|path| Url::from_file_path(path).ok());
+    let mut url = url.ok_or_else(|| StoreError::Missing {
+        path: path.to_owned(),
+    })?;
+    url.set_query(Some("immutable=1"));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(url.as_str(), flags)
         .map_err(|error| Failure::from(error).at(path, OPENING))
 }
 

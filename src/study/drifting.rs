@@ -53,7 +53,7 @@ impl Session {
         base: Option<&str>,
     ) -> anyhow::Result<Vec<DriftSummary>> {
         let wanted = look_up(experiment)?;
-        let mut store = Store::open_existing(db)?;
+        let mut store = self.existing_store(db)?;
         let files = wanted.models.iter().map(|model| open_model(self, model));
         let files = files.collect::<anyhow::Result<Vec<_>>>()?;
         let base_idx = base_idx(&files, base)?;

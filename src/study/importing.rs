@@ -62,7 +62,7 @@ impl Session {
             .collect::<Result<Vec<_>, _>>()?;
         report_findings(self, importing, &files)?;
         warn_of_files(self, &files)?;
-        let mut store = Store::open(db)?;
+        let mut store = self.store(db)?;
         let mut imported = Vec::new();
         for file in files {
             let model = label(importing, &file.path);

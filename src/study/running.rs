@@ -47,7 +47,7 @@ impl Session {
     pub fn run(&self, experiment: &Experiment, db: &Path) -> anyhow::Result<Summary> {
         let wanted = look_up(experiment)?;
         // A database that is there must be usable before anything is fetched; a new one is made when all else is right.
-        let existing = db.exists().then(|| Store::open(db)).transpose()?;
+        let existing = db.exists().then(|| self.store(db)).transpose()?;
         let models = wanted.models.iter().map(|model| open_model(self, model));
         let models = models.collect::<anyhow::Result<Vec<_>>>()?;
         let encoders = open_encoders(self, &wanted.encoders)?;

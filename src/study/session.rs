@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::gguf::shelf::Shelf;
 use crate::gguf::source::FetchOptions;
 use crate::machine::Machine;
+use crate::store::{Store, StoreError};
 use crate::watch::{Gauge, Silent, Unit, Watch};
 
 /// The surroundings of all work.
@@ -84,6 +85,31 @@ impl Session {
     /// The machine that computes.
     pub fn machine(&self) -> &Machine {
         &self.machine
+    }
+
+    /// Opens a database to read it; nothing of it changes.
+    pub(crate) fn store_to_read(&self, db: &Path) -> Result<Store, StoreError> {
+        self.named(Store::open_reading(db)?)
+    }
+
+    /// Opens a database that is there, to add to it.
+    pub(crate) fn existing_store(&self, db: &Path) -> Result<Store, StoreError> {
+        self.named(Store::open_existing(db)?)
+    }
+
+    /// Opens a database, or makes it.
+    pub(crate) fn store(&self, db: &Path) -> Result<Store, StoreError> {
+        self.named(Store::open(db)?)
+    }
+
+    /// Names what others have added to a database: a trigger can change what is stored.
+    fn named(&self, store: Store) -> Result<Store, StoreError> {
+        let added = store.additions().join(", ");
+        if !added.is_empty() {
+            let path = store.path().display();
+            self.warning(format_args!("{path} holds what seep did not make: {added}"));
+        }
+        Ok(store)
     }
 
     /// Shows one line that a person may want to see once.

@@ -44,7 +44,7 @@ impl Session {
     /// # Errors
     /// When nothing is scored, or a name is not known.
     pub fn show(&self, db: &Path, showing: &Showing) -> anyhow::Result<Vec<ShownPair>> {
-        let store = Store::open_existing(db)?;
+        let store = self.store_to_read(db)?;
         let selection = Selection {
             experiment: showing.experiment.clone(),
             metric: showing.metric.clone(),

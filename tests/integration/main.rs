@@ -28,6 +28,7 @@ mod llama_child;
 mod migration;
 mod mistakes;
 mod numerics;
+mod outputs;
 mod pairs_file;
 mod real_models;
 mod record;

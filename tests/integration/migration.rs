@@ -147,6 +147,9 @@ fn exported(env: &TestEnv, table: &str, columns: &str) -> Vec<Vec<String>> {
 fn figures_are_those_of_the_earlier_build() {
     let env = TestEnv::empty();
     write_old(&env.path(DB), "");
+    let said = env.seep("list").with_code(2).stderr;
+    assert!(said.contains("has schema version 2, older than"), "{said}");
+    Store::open(&env.path(DB)).unwrap();
     let figures: Value = serde_json::from_str(FIGURES).unwrap();
     for table in ["rates", "comparisons", "flips", "exact_leaks"] {
         let columns: Vec<String> =

@@ -8,7 +8,8 @@ use std::path::Path;
 use anyhow::{bail, ensure};
 
 use super::Status;
-use super::target::Target;
+use super::program::quiet_session;
+use super::target::{Target, write_folder};
 use crate::cli::{ExportArgs, TableFormat};
 use crate::export::{Document, ExportError, ExportFormat};
 use crate::progress;
@@ -34,23 +35,43 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Status> {
         None
     } else {
         let encoder = args.embedding_model.as_deref();
-        Some(Source::open(&args.db, args.experiment.as_deref(), encoder)?)
+        let session = quiet_session("".as_ref());
+        Some(Source::open(
+            &session,
+            &args.db,
+            args.experiment.as_deref(),
+            encoder,
+        )?)
     };
     if let Some(source) = &source
         && plan.iter().any(Table::is_of_figures)
     {
         source.notes()?.iter().for_each(progress::note);
     }
-    let targets = targets(&args.output, format, plan)?;
-    for (target, tables) in targets {
-        match target.write(format, |document| {
-            write_tables(document, &tables, source.as_ref())
-        }) {
-            Err(error) if is_broken_pipe(&error) => break,
-            result => result?,
+    let fill = |document: &mut dyn Document, tables: &[Table]| {
+        write_tables(document, tables, source.as_ref())
+    };
+    let written = match place(&args.output, format, plan)? {
+        Place::One(target, tables) => target.write(format, |document| fill(document, &tables)),
+        Place::Folder(tables) => {
+            let files = tables.into_iter().map(|table| {
+                let name = format!("{}.{}", table.name, format.extension());
+                (name, |document: &mut dyn Document| fill(document, &[table]))
+            });
+            write_folder(&args.output, format, files)
         }
+    };
+    match written {
+        Err(error) if is_broken_pipe(&error) => {}
+        result => result?,
     }
     Ok(Status::Done)
+}
+
+/// Where the tables go: all into one document, or each into its own in a folder.
+enum Place {
+    One(Target, Vec<Table>),
+    Folder(Vec<Table>),
 }
 
 /// The format that is named, or that the name of the output says.
@@ -81,34 +102,26 @@ fn format(args: &ExportArgs) -> anyhow::Result<ExportFormat> {
     })
 }
 
-/// Where the tables go: all into one document, or each into its own in a folder, with the dictionary beside them.
-fn targets(
-    output: &Path,
-    format: ExportFormat,
-    mut tables: Vec<Table>,
-) -> anyhow::Result<Vec<(Target, Vec<Table>)>> {
+/// Where the tables go, with the dictionary beside them where there are several or a folder is meant.
+fn place(output: &Path, format: ExportFormat, mut tables: Vec<Table>) -> anyhow::Result<Place> {
     let is_stdout = output == Path::new("-");
     let is_folder =
         !is_stdout && (output.is_dir() || output.as_os_str().to_string_lossy().ends_with('/'));
-    if format.holds_many() && !is_folder {
-        tables.push(tables::dictionary(names(&tables)));
-        return Ok(vec![(Target::new(output, format)?, tables)]);
-    }
-    if tables.len() == 1 && !is_folder {
-        return Ok(vec![(Target::new(output, format)?, tables)]);
+    let is_workbook = format.holds_many() && !is_folder;
+    if tables.len() == 1 && !is_folder && !is_workbook {
+        return Ok(Place::One(Target::new(output, format)?, tables));
     }
     ensure!(
-        !is_stdout && !output.is_file(),
+        is_workbook || !is_stdout && !output.is_file(),
         "{} tables do not fit into one {} file\nhint: name one with `--table`, or give a folder with `-o FOLDER/`",
         tables.len(),
         format.extension()
     );
     tables.push(tables::dictionary(names(&tables)));
-    let in_folder = tables.into_iter().map(|table| {
-        let name = format!("{}.{}", table.name, format.extension());
-        (Target::File(output.join(name)), vec![table])
-    });
-    Ok(in_folder.collect())
+    if is_workbook {
+        return Ok(Place::One(Target::new(output, format)?, tables));
+    }
+    Ok(Place::Folder(tables))
 }
 
 fn names(tables: &[Table]) -> Vec<&'static str> {

@@ -58,6 +58,10 @@ impl<'a> PartFile<'a> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(SourceError::io(folder))?;
         }
+        // A link would have another file cut and overwritten.
+        if path.is_symlink() {
+            fs::remove_file(&path).map_err(SourceError::io(&path))?;
+        }
         let mut options = File::options();
         let opened = options
             .read(true)

@@ -14,6 +14,7 @@ use svg2pdf::{ConversionOptions, PageOptions};
 
 use super::Figure;
 use super::style::{FONT, SCALE, xml_escaped};
+use crate::whole;
 
 /// Inter, cut to the Latin, Greek and Cyrillic scripts and the signs we write; the licence lies beside it.
 const FONT_FILE: &[u8] = include_bytes!("font/Inter-Regular.otf");
@@ -46,25 +47,25 @@ pub enum FigureError {
     },
 }
 
-/// Writes every figure as SVG, PDF and PNG into a folder, made where it is missing; returns the files' paths.
+/// Writes every figure as SVG, PDF and PNG into a folder, all or none; returns the files' paths.
 ///
 /// # Errors
 /// The first file that cannot be made or written.
 pub fn figure_files(figures: &[&Figure], folder: &Path) -> Result<Vec<PathBuf>, FigureError> {
-    let write_error = |path: &Path| {
-        let path = path.to_owned();
-        move |reason| FigureError::Write { path, reason }
-    };
-    fs::create_dir_all(folder).map_err(write_error(folder))?;
-    let mut paths = Vec::new();
+    let mut files = Vec::new();
     for figure in figures {
-        for (form, bytes) in forms(figure)? {
-            let path = folder.join(format!("{}.{form}", figure.name));
-            fs::write(&path, bytes).map_err(write_error(&path))?;
-            paths.push(path);
-        }
+        let named = |(form, bytes)| (format!("{}.{form}", figure.name), bytes);
+        files.extend(forms(figure)?.map(named));
     }
-    Ok(paths)
+    let written = whole::write_folder(folder, |stage| {
+        let mut files = files.iter();
+        files.try_for_each(|(name, bytes)| fs::write(stage.join(name), bytes))
+    });
+    written.map_err(|reason| FigureError::Write {
+        path: folder.to_owned(),
+        reason,
+    })?;
+    Ok(files.iter().map(|(name, _)| folder.join(name)).collect())
 }
 
 fn forms(figure: &Figure) -> Result<[(&'static str, Vec<u8>); 3], FigureError> {

@@ -240,3 +240,79 @@ fn a_copy_leaves_an_earlier_schema_as_it_is() {
     let is_folder = Store::open_copy(folder.path());
     assert!(matches!(is_folder, Err(StoreError::IsFolder { .. })));
 }
+
+fn reading_error(path: &Path) -> String {
+    Store::open_reading(path).unwrap_err().to_string()
+}
+
+/// A command that only reads brought an older database up to date, for good.
+#[test]
+fn a_reader_never_migrates() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.sqlite");
+    let mut older = Connection::open(&path).unwrap();
+    schema::migrate(&mut older, &MIGRATIONS[..5]).unwrap();
+    older.close().unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let said = reading_error(&path);
+    assert!(said.contains("has schema version 5, older than"), "{said}");
+    assert!(said.contains("hint: `seep run` or `seep score`"), "{said}");
+    assert!(before == std::fs::read(&path).unwrap());
+    Store::open(&path).unwrap();
+    let mut reader = Store::open_reading(&path).unwrap();
+    assert!(reader.register_experiment(&new_experiment(YAML)).is_err());
+    drop(reader);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// A page that no query came by could be damaged without anybody knowing it.
+#[test]
+fn the_pages_of_a_database_that_was_not_closed_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, killed) = (
+        folder.path().join("a.sqlite"),
+        folder.path().join("b.sqlite"),
+    );
+    drop(Store::open(&path).unwrap());
+    let writer = Connection::open(&path).unwrap();
+    let page: u32 = writer
+        .query_row(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'annotations'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    writer
+        .execute_batch("PRAGMA wal_autocheckpoint = 0; CREATE TABLE mine (x)")
+        .unwrap();
+    // The process is gone before it closes the file.
+    for suffix in ["", "-wal"] {
+        let beside = |path: &Path| format!("{}{suffix}", path.display());
+        std::fs::copy(beside(&path), beside(&killed)).unwrap();
+    }
+    Store::open_reading(&killed).unwrap();
+    for suffix in ["", "-wal"] {
+        let beside = |path: &Path| format!("{}{suffix}", path.display());
+        std::fs::copy(beside(&path), beside(&killed)).unwrap();
+    }
+    let mut bytes = std::fs::read(&killed).unwrap();
+    let page = page as usize;
+    bytes[(page - 1) * 4096..page * 4096].fill(7);
+    std::fs::write(&killed, bytes).unwrap();
+    let error = Store::open_reading(&killed).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+}
+
+#[test]
+fn triggers_and_views_of_others_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.sqlite");
+    assert!(Store::open(&path).unwrap().additions().is_empty());
+    execute(
+        &path,
+        "CREATE TRIGGER t AFTER INSERT ON leaks BEGIN DELETE FROM leaks; END; CREATE VIEW mine AS SELECT 1",
+    );
+    let expected = ["view `mine`", "trigger `t`"];
+    assert_eq!(Store::open_reading(&path).unwrap().additions(), expected);
+    assert_eq!(Store::open(&path).unwrap().additions(), expected);
+}

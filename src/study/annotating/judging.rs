@@ -11,7 +11,7 @@ use itertools::Itertools as _;
 use crate::leakage::{JudgedItem, judge_agreement};
 use crate::results::{AnnotationReport, BetweenAgreement, PeopleAgreement};
 use crate::store::{
-    AnnotationItemId, ConditionId, KeyField, NumericsId, PromptId, Store, StoredAnnotation,
+    AnnotationItemId, ConditionId, KeyField, NumericsId, PromptId, StoredAnnotation,
     StoredCondition,
 };
 use crate::study::selecting::{self, condition_name, ids_named};
@@ -33,7 +33,7 @@ impl Session {
         db: &Path,
         experiment: Option<&str>,
     ) -> anyhow::Result<Vec<AnnotationReport>> {
-        let store = Store::open_existing(db)?;
+        let store = self.store_to_read(db)?;
         let experiments = ids_named(&store, experiment)?;
         let is_meant = |set: &&StoredCondition| {
             let ids = experiments.as_ref();

@@ -10,7 +10,7 @@ use anyhow::{bail, ensure};
 use super::shown;
 use crate::import::{FilledCell, read_filled};
 use crate::leakage::Choice;
-use crate::store::{AnnotationItemId, Store, StoredAnnotationItem};
+use crate::store::{AnnotationItemId, StoredAnnotationItem};
 use crate::study::session::Session;
 use crate::visible::visible;
 
@@ -97,7 +97,7 @@ impl Session {
         );
         let path = &reading.file;
         let rows = read_filled(path, COLUMNS)?;
-        let mut store = Store::open_existing(db)?;
+        let mut store = self.existing_store(db)?;
         let items = store.annotation_items()?;
         let answers = check(path, &rows, &items)?;
         let choices: Vec<(AnnotationItemId, Choice)> =

@@ -73,7 +73,7 @@ impl Session {
         db: &Path,
         sampling: &SamplingVerdicts,
     ) -> anyhow::Result<AnnotationSheet> {
-        let mut store = Store::open_existing(db)?;
+        let mut store = self.existing_store(db)?;
         let stored = selecting::stored(&store)?;
         let selection = Selection {
             rates: Some(RateKind::Repeats),

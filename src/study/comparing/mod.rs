@@ -83,7 +83,7 @@ impl Session {
     /// # Errors
     /// When a condition is not stored, or the conditions cannot be compared.
     pub fn compare(&self, db: &Path, comparing: &Comparing) -> anyhow::Result<ComparisonReport> {
-        let store = Store::open_existing(db)?;
+        let store = self.store_to_read(db)?;
         let stored = selecting::stored(&store)?;
         let words: Vec<&str> = comparing.conditions.iter().map(String::as_str).collect();
         let selected = selecting::named(&stored, &words, &comparing.selection)?;

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::leakage::RateKind;
 use crate::store::{ExperimentId, Store, StoredCondition};
 use crate::study::selecting::{self, Selection, rate_kind};
+use crate::study::session::Session;
 use crate::table::Cell;
 
 /// Takes a row.
@@ -45,11 +46,12 @@ impl Source {
     /// # Errors
     /// When there is none of this name, or nothing by this encoder.
     pub fn open(
+        session: &Session,
         db: &Path,
         experiment: Option<&str>,
         embedding_model: Option<&str>,
     ) -> anyhow::Result<Self> {
-        let store = Store::open_existing(db)?;
+        let store = session.store_to_read(db)?;
         let experiments = selecting::ids_named(&store, experiment)?;
         let source = Self {
             store,

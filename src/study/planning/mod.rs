@@ -41,7 +41,7 @@ impl Session {
     /// Whatever would keep the run from starting.
     pub fn plan(&self, experiment: &Experiment, db: &Path) -> anyhow::Result<RunPlan> {
         let wanted = look_up(experiment)?;
-        let store = db.exists().then(|| Store::open(db)).transpose()?;
+        let store = db.exists().then(|| self.store_to_read(db)).transpose()?;
         let date = PromptDate::of(experiment, store.as_ref())?;
         warn_of_experiment(self, &wanted.encoders, experiment);
         let models = wanted

@@ -40,7 +40,7 @@ impl Session {
     /// # Errors
     /// When nothing is stored of what is meant, or another database asked something else.
     pub fn replicate(&self, db: &Path, replicating: &Replicating) -> anyhow::Result<Replication> {
-        let mut stores = vec![Store::open_existing(db)?];
+        let mut stores = vec![self.store_to_read(db)?];
         for other in &replicating.others {
             stores.push(Store::open_copy(other)?);
         }

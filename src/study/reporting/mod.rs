@@ -9,7 +9,6 @@ use std::path::Path;
 
 use crate::leakage::ClusterUnit;
 use crate::results::ReportData;
-use crate::store::Store;
 use crate::study::selecting::{self, Selection};
 use crate::study::session::Session;
 
@@ -32,7 +31,7 @@ impl Session {
     /// # Errors
     /// When nothing is stored of what is meant.
     pub fn report(&self, db: &Path, reporting: &Reporting) -> anyhow::Result<ReportData> {
-        let store = Store::open_existing(db)?;
+        let store = self.store_to_read(db)?;
         let stored = selecting::stored(&store)?;
         let selected = selecting::of_experiment(&stored, &reporting.selection)?;
         for note in &selected.notes {

@@ -91,7 +91,7 @@ impl Session {
     /// # Errors
     /// Where nothing is stored, and [`Interrupted`](crate::study::Interrupted).
     pub fn score(&self, db: &Path, scoring: &Scoring) -> anyhow::Result<Vec<Summary>> {
-        let mut store = Store::open_existing(db)?;
+        let mut store = self.existing_store(db)?;
         let scorable = scorable(&store, scoring)?;
         let call = Call {
             scoring,
