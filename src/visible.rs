@@ -1,4 +1,4 @@
-//! Text of a model, made fit to be shown.
+//! Text of a model, of a file or of the system, made fit to be shown.
 //!
 //! Owns which characters are never shown as they are: those that a terminal or a page obeys instead of displaying.
 //! Only text that people look at is changed, not text that is stored and exported.
@@ -11,6 +11,51 @@ pub fn visible(text: &str) -> String {
     for c in text.chars() {
         if is_obeyed(c) {
             shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// The same for text of several lines, which stay lines; colours (`ESC [ .. m`) stay where the text `is_coloured` by us.
+pub fn visible_lines(text: &str, is_coloured: bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|c| c != '\n' && is_obeyed(c)) {
+        let (before, from) = rest.split_at(start);
+        shown.push_str(before);
+        let n_bytes = match colour_len(from) {
+            Some(n_bytes) if is_coloured => {
+                shown.push_str(&from[..n_bytes]);
+                n_bytes
+            }
+            _ => {
+                let n_bytes = from.chars().next().map_or(0, char::len_utf8);
+                shown.push_str(&visible(&from[..n_bytes]));
+                n_bytes
+            }
+        };
+        rest = &from[n_bytes..];
+    }
+    shown + rest
+}
+
+/// Bytes of the change of colour that a text begins with.
+fn colour_len(text: &str) -> Option<usize> {
+    let numbers = text.strip_prefix("\u{1b}[")?;
+    let end = numbers.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    numbers[end..].starts_with('m').then_some(2 + end + 1)
+}
+
+/// A JSON document of the same values in which nothing is obeyed: what would be, is written as JSON escapes it.
+pub fn visible_json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && is_obeyed(c) {
+            let mut units = [0; 2];
+            let units = c.encode_utf16(&mut units).iter();
+            shown.extend(units.map(|unit| format!("\\u{unit:04x}")));
         } else {
             shown.push(c);
         }
@@ -33,6 +78,28 @@ pub fn is_obeyed(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_and_our_own_colours_stay() {
+        let text = "a\x1b[1;31mb\x1b[0m\n\x1b]0;t\x07\x1b[2J\r\n";
+        let lines = "\\u{1b}]0;t\\u{7}\\u{1b}[2J\\r\n";
+        let plain = format!("a\\u{{1b}}[1;31mb\\u{{1b}}[0m\n{lines}");
+        assert_eq!(visible_lines(text, false), plain);
+        let coloured = format!("a\x1b[1;31mb\x1b[0m\n{lines}");
+        assert_eq!(visible_lines(text, true), coloured);
+    }
+
+    #[test]
+    fn json_keeps_its_values() {
+        let text = "\u{9b}31m\u{202e}\u{e0041}é";
+        let json = visible_json(&format!("{{\n\"a\": \"{text}\"}}\n"));
+        assert!(
+            json.is_ascii() || !json.chars().any(|c| c != '\n' && is_obeyed(c)),
+            "{json}"
+        );
+        let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read["a"], text);
+    }
 
     #[test]
     fn nothing_is_left_that_is_obeyed() {

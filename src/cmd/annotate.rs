@@ -5,7 +5,7 @@
 use anyhow::{bail, ensure};
 
 use super::Status;
-use super::output::print;
+use super::output::{print, print_as};
 use super::program::quiet_session;
 use super::target::Target;
 use crate::cli::{AnnotateCommand, AnnotateReadArgs, AnnotateSampleArgs, AnnotateShowArgs, Format};
@@ -137,9 +137,12 @@ fn read(args: &AnnotateReadArgs) -> anyhow::Result<Status> {
 fn show(args: &AnnotateShowArgs) -> anyhow::Result<Status> {
     let session = quiet_session("".as_ref());
     let reports = session.annotation_reports(&args.db, args.experiment.as_deref())?;
-    print(&match args.format {
-        Format::Table => annotation_table(&reports),
-        Format::Json => annotation_json(&reports),
-    })?;
+    print_as(
+        args.format,
+        &match args.format {
+            Format::Table => annotation_table(&reports),
+            Format::Json => annotation_json(&reports),
+        },
+    )?;
     Ok(Status::Done)
 }

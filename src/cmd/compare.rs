@@ -3,7 +3,7 @@
 use anyhow::ensure;
 
 use super::Status;
-use super::output::print;
+use super::output::print_as;
 use super::program::quiet_session;
 use crate::cli::{CompareArgs, Format};
 use crate::experiment::MARGIN_MAX;
@@ -34,9 +34,12 @@ pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<Status> {
         margin: args.margin,
     };
     let report = quiet_session("".as_ref()).compare(&args.db, &comparing)?;
-    print(&match args.format {
-        Format::Table => comparison_table(&report),
-        Format::Json => comparison_json(&report),
-    })?;
+    print_as(
+        args.format,
+        &match args.format {
+            Format::Table => comparison_table(&report),
+            Format::Json => comparison_json(&report),
+        },
+    )?;
     Ok(Status::Done)
 }

@@ -2,7 +2,7 @@
 
 use super::Status;
 use super::experiment::load;
-use super::output::print;
+use super::output::print_as;
 use super::program::session;
 use crate::cli::{DriftArgs, Format};
 use crate::report;
@@ -13,9 +13,12 @@ pub(super) fn drift(args: &DriftArgs) -> anyhow::Result<Status> {
     let session = session(&places.shelf, args.experiment.offline, args.threads)?;
     let experiment = load(&session, &args.experiment)?;
     let summaries = session.drift(&experiment, &places.db, args.base.as_deref())?;
-    print(&match args.format {
-        Format::Table => report::drift_table(&summaries.iter().collect::<Vec<_>>()),
-        Format::Json => report::drift_json(&summaries),
-    })?;
+    print_as(
+        args.format,
+        &match args.format {
+            Format::Table => report::drift_table(&summaries.iter().collect::<Vec<_>>()),
+            Format::Json => report::drift_json(&summaries),
+        },
+    )?;
     Ok(Status::Done)
 }

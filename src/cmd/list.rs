@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use serde_json::{Map, Value, json};
 
 use super::Status;
-use super::output::print;
+use super::output::print_as;
 use super::program::quiet_session;
 use crate::cli::{Format, ListArgs};
 use crate::report::plain_table;
@@ -26,18 +26,23 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<Status> {
     let meant = ids_named(&store, args.experiment.as_deref())?;
     let experiments = rows(&store, view("experiments"), meant.as_deref())?;
     let runs = rows(&store, view("runs"), meant.as_deref())?;
-    print(&match args.format {
-        Format::Json => {
-            let document = json!({ "experiments": experiments, "runs": runs });
-            format!("{document:#}\n")
-        }
-        Format::Table if experiments.is_empty() => "The database holds no experiment.\n".to_owned(),
-        Format::Table => format!(
-            "{}\n\n{}\n",
-            experiment_table(&experiments),
-            run_table(&runs)
-        ),
-    })?;
+    print_as(
+        args.format,
+        &match args.format {
+            Format::Json => {
+                let document = json!({ "experiments": experiments, "runs": runs });
+                format!("{document:#}\n")
+            }
+            Format::Table if experiments.is_empty() => {
+                "The database holds no experiment.\n".to_owned()
+            }
+            Format::Table => format!(
+                "{}\n\n{}\n",
+                experiment_table(&experiments),
+                run_table(&runs)
+            ),
+        },
+    )?;
     Ok(Status::Done)
 }
 

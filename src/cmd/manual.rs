@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::CommandFactory as _;
 
 use super::Status;
-use super::output::print;
+use super::output::print_own;
 use crate::cli::{Cli, Shell};
 use crate::whole;
 
@@ -21,7 +21,7 @@ pub(super) fn completions(shell: Shell) -> anyhow::Result<Status> {
     };
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "seep", &mut script);
-    print(&String::from_utf8(script)?)?;
+    print_own(&String::from_utf8(script)?)?;
     Ok(Status::Done)
 }
 
@@ -30,7 +30,7 @@ pub(super) fn man(folder: Option<&Path>) -> anyhow::Result<Status> {
     let Some(folder) = folder else {
         let mut page = Vec::new();
         clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-        print(&String::from_utf8(page)?)?;
+        print_own(&String::from_utf8(page)?)?;
         return Ok(Status::Done);
     };
     let failed = || format!("failed to write manual pages to `{}`", folder.display());

@@ -5,7 +5,8 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
-use super::output::print;
+use super::output::print_own;
+use crate::visible::visible_lines;
 
 /// Exit codes with which a shell says that there is no such program, or that it is none.
 const NOT_STARTED: [i32; 2] = [126, 127];
@@ -17,12 +18,13 @@ pub(super) fn is_coloured() -> bool {
 
 /// Shows a text, page by page on a terminal.
 pub(super) fn show(text: &str) -> anyhow::Result<()> {
+    let text = &*visible_lines(text, is_coloured());
     if !std::io::stdout().is_terminal() {
-        return print(text);
+        return print_own(text);
     }
     let pager = std::env::var("PAGER").ok();
     let Some(mut child) = start(pager.as_deref()) else {
-        return print(text);
+        return print_own(text);
     };
     if let Some(mut stdin) = child.stdin.take() {
         // A person who quits before the end closes the pipe.
@@ -32,7 +34,7 @@ pub(super) fn show(text: &str) -> anyhow::Result<()> {
     let is_started = status
         .code()
         .is_none_or(|code| !NOT_STARTED.contains(&code));
-    if is_started { Ok(()) } else { print(text) }
+    if is_started { Ok(()) } else { print_own(text) }
 }
 
 /// Starts a pager; None where there is none, or none is wanted: `PAGER` is empty or `cat`.

@@ -54,7 +54,13 @@ pub(super) fn quiet_session(models_dir: &Path) -> Session {
     };
     Session::new(models_dir)
         .with_watch(Box::new(terminal))
-        .with_command_line(std::env::args().collect::<Vec<_>>().join(" "))
+        .with_command_line(command_line())
+}
+
+/// The words of the command line; one that is no Unicode has a sign in the place of each part that is none.
+fn command_line() -> String {
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The exit code of work that a signal ended, as shells have it.

@@ -1,7 +1,7 @@
 //! `seep replicate`: which conclusions stand under other seeds and on other machines.
 
 use super::Status;
-use super::output::print;
+use super::output::print_as;
 use super::program::quiet_session;
 use crate::cli::{Format, ReplicateArgs};
 use crate::report::{replication_json, replication_table};
@@ -23,9 +23,12 @@ pub(super) fn replicate(args: &ReplicateArgs) -> anyhow::Result<Status> {
         others: args.with.clone(),
     };
     let found = quiet_session("".as_ref()).replicate(&args.db, &replicating)?;
-    print(&match args.format {
-        Format::Table => replication_table(&found),
-        Format::Json => replication_json(&found),
-    })?;
+    print_as(
+        args.format,
+        &match args.format {
+            Format::Table => replication_table(&found),
+            Format::Json => replication_json(&found),
+        },
+    )?;
     Ok(Status::Done)
 }

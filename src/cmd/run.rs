@@ -2,7 +2,7 @@
 
 use super::Status;
 use super::experiment::load;
-use super::output::print;
+use super::output::print_as;
 use super::program::session;
 use crate::cli::{Format, RunArgs};
 use crate::report;
@@ -13,10 +13,13 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Status> {
     let session = session(&places.shelf, args.experiment.offline, args.threads)?;
     let experiment = load(&session, &args.experiment)?;
     let summary = session.run(&experiment, &places.db)?;
-    print(&match args.format {
-        Format::Table => report::table(&summary),
-        Format::Json => report::json(&summary),
-    })?;
+    print_as(
+        args.format,
+        &match args.format {
+            Format::Table => report::table(&summary),
+            Format::Json => report::json(&summary),
+        },
+    )?;
     Ok(if summary.n_failed > 0 || !summary.missing.is_empty() {
         Status::SomeFailed
     } else {

@@ -1,7 +1,7 @@
 //! `seep score`: leak rates of what is stored, without generating.
 
 use super::Status;
-use super::output::print;
+use super::output::print_as;
 use super::program::session;
 use crate::cli::{Format, ScoreArgs};
 use crate::leakage::Rounding;
@@ -20,9 +20,12 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<Status> {
         generalises_concepts: args.generalise.is_some(),
     };
     let summaries = session.score(&args.places.db, &scoring)?;
-    print(&match args.format {
-        Format::Table => report::tables(&summaries),
-        Format::Json => report::json_list(&summaries),
-    })?;
+    print_as(
+        args.format,
+        &match args.format {
+            Format::Table => report::tables(&summaries),
+            Format::Json => report::json_list(&summaries),
+        },
+    )?;
     Ok(Status::Done)
 }

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::Status;
-use super::output::print;
+use super::output::print_as;
 use crate::cli::{Format, SimulateArgs};
 use crate::generation::RepeatCounts;
 use crate::leakage::{
@@ -79,10 +79,13 @@ pub(super) fn simulate(args: &SimulateArgs) -> anyhow::Result<Status> {
         promises: promises(&designs, args),
         plans: plans(&designs, args),
     };
-    print(&match args.format {
-        Format::Json => serde_json::to_string_pretty(&document)? + "\n",
-        Format::Table => table(&document),
-    })?;
+    print_as(
+        args.format,
+        &match args.format {
+            Format::Json => serde_json::to_string_pretty(&document)? + "\n",
+            Format::Table => table(&document),
+        },
+    )?;
     Ok(Status::Done)
 }
 

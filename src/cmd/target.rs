@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
+use super::output;
 use crate::export::{Document, ExportFormat};
 use crate::{progress, whole};
 
@@ -40,7 +41,7 @@ impl Target {
     ) -> anyhow::Result<()> {
         match self {
             Self::Stdout => {
-                let out = BufWriter::new(std::io::stdout());
+                let out = BufWriter::new(output::stdout());
                 write_document(format, Box::new(out), fill).map(drop)
             }
             Self::File(path) => {
@@ -109,7 +110,7 @@ fn report_written(path: &Path, written: &[(&'static str, usize)], n_formula_rows
     }
     if n_formula_rows > 0 {
         progress::warning(format_args!(
-            "{}: {n_formula_rows} rows hold text that begins with `=`, `+`, `-` or `@`, which a spreadsheet takes for a \
+            "{}: {n_formula_rows} rows hold text that begins with `=`, `+`, `-`, `@`, a tab or a line break, which a spreadsheet takes for a \
              formula\nhint: `--format xlsx` keeps it text, `--escape-formulas` puts an apostrophe before it",
             path.display()
         ));

@@ -84,9 +84,9 @@ fn failure(error: csv::Error) -> ExportError {
 
 /// True if a spreadsheet that reads this text from a CSV file would take it for a formula.
 ///
-/// The characters are those of the OWASP page on CSV injection.
+/// The characters are those of the OWASP page on CSV injection; some programs take the full-width signs for the others.
 fn looks_like_formula(text: &str) -> bool {
-    text.starts_with(['=', '+', '-', '@', '\t', '\r'])
+    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
 }
 
 #[cfg(test)]
@@ -108,6 +108,18 @@ lines\"
 6,0.0,&<%$#_{}~^\\ \u{202e}naïve\u{0}
 ";
         assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn signs_of_all_widths_and_line_breaks_are_escaped() {
+        for text in [
+            "=1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠a",
+        ] {
+            assert!(looks_like_formula(text), "{text:?}");
+        }
+        for text in ["", " a", "1-1", "a=1", "−1"] {
+            assert!(!looks_like_formula(text), "{text:?}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressState, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
 use crate::experiment::ExperimentErrors;
+use crate::visible::{visible, visible_lines};
 use crate::watch::{Gauge, Unit, Watch, duration};
 use pace::Pace;
 
@@ -51,6 +52,11 @@ pub fn print_error(error: &anyhow::Error) {
     }
 }
 
+/// Prints why the words of the command line are not understood; they may hold anything.
+pub fn print_usage(error: impl fmt::Display) {
+    line(&error.to_string().trim_end());
+}
+
 /// Prints one line that a person may want to see once; not where quiet is asked for.
 pub fn note(text: impl fmt::Display) {
     if !is_quiet() {
@@ -64,6 +70,7 @@ pub fn warning(text: impl fmt::Display) {
 }
 
 fn line(text: &dyn fmt::Display) {
+    let text = visible_lines(&text.to_string(), false);
     // Nothing sensible is left to do when stderr itself is gone.
     let _: std::io::Result<()> = writeln!(std::io::stderr(), "{text}");
 }
@@ -230,7 +237,7 @@ fn new_bar(label: &str, unit: Unit, started: Instant, work: &Arc<Mutex<Seen>>) -
         .with_key("figures", write_figures);
     let bar = ProgressBar::new(total)
         .with_style(style)
-        .with_message(label.to_owned());
+        .with_message(visible(label));
     bar.enable_steady_tick(TICK_INTERVAL);
     bar
 }

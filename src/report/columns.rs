@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use crate::leakage::{Bounds, Concepts};
 use crate::results::ModelSummary;
 use crate::stats::Interval;
+use crate::visible::visible_lines;
 
 /// The columns that name a condition, all of text; the last two are there only where the conditions differ in a sampling
 /// value, or in their wording.
@@ -39,7 +40,10 @@ pub fn plain_table(
     table
         .load_preset(presets::NOTHING)
         .set_header(columns.to_vec())
-        .add_rows(rows);
+        .add_rows(
+            rows.iter()
+                .map(|row| row.iter().map(|cell| visible_lines(cell, false))),
+        );
     for line in [
         TableComponent::HeaderLines,
         TableComponent::MiddleHeaderIntersections,

@@ -12,8 +12,7 @@ pub(super) fn visible(text: &str) -> String {
 
 /// The same with its lines and its indentation kept.
 pub(super) fn visible_block(text: &str) -> String {
-    let lines: Vec<String> = text.trim_end().split('\n').map(visible::visible).collect();
-    lines.join("\n")
+    visible::visible_lines(text.trim_end(), false)
 }
 
 #[cfg(test)]

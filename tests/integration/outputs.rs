@@ -177,3 +177,85 @@ fn an_export_appears_whole_or_not_at_all() {
         0
     );
 }
+
+/// Escape sequences of names of files, of metadata, of tables and of errors reached the terminal.
+#[test]
+fn nothing_that_a_terminal_obeys_leaves_the_program() {
+    let env = TestEnv::with_tiny_models();
+    let evil = "\u{1b}]0;t\u{7}\u{1b}[2J\u{9b}31m\u{202e}";
+    let name = format!("{evil}.csv");
+    let row = format!("He likes {evil}. He is,0,{evil},{evil}x,{evil}");
+    env.write(
+        &name,
+        &format!("prompt,n_control,concept,generation_1,category\nHe is,,none,tall,1\n{row}\n"),
+    );
+    let seep = |arguments: &str, last: &str| {
+        let mut command = env.command(arguments);
+        let ran = env.run(command.arg(last));
+        for said in [&ran.stdout, &ran.stderr] {
+            let obeyed = said
+                .chars()
+                .find(|c| *c != '\n' && seep::visible::is_obeyed(*c));
+            assert_eq!(obeyed, None, "{arguments}: {said:?}");
+        }
+        ran
+    };
+    seep(&format!("import --db x.sqlite --experiment e{evil}"), &name).ok();
+    seep(
+        "score --db x.sqlite --embedding-model encoder.gguf",
+        "--offline",
+    )
+    .ok();
+    let list = seep("list --db x.sqlite --format json", "--quiet").ok();
+    let names = &list.json()["experiments"][0]["experiment"];
+    assert_eq!(names.as_str().unwrap(), format!("e{evil}"));
+    for arguments in [
+        "list --db x.sqlite",
+        "show --db x.sqlite",
+        "compare a b --db x.sqlite",
+    ] {
+        seep(arguments, "--quiet");
+    }
+    for arguments in [
+        "run",
+        "models show",
+        "models derive",
+        "list --db",
+        "--limit",
+        "import --experiment e --mapping",
+    ] {
+        assert_ne!(seep(arguments, &name).exit_code, Some(0));
+    }
+}
+
+/// A name with a character that XML does not have was no figure, and a word that is no Unicode ended the program.
+#[test]
+fn figures_survive_any_unicode() {
+    use crate::filling::{FilledModel, Filling};
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let env = TestEnv::empty();
+    let mut filling = Filling::start(&env.path("x.sqlite"), crate::harness::FILLED);
+    let labels = [
+        "\u{ffff}\u{fffe}\0\u{b}",
+        "日本語 👩\u{200d}🔬 ﷽",
+        "e\u{301}\u{301}\u{301} עברית \u{10ffff}\u{e000}",
+        "<&>\"'",
+    ];
+    for (bits, label) in (2..).zip(labels) {
+        filling.add_model(FilledModel {
+            label,
+            quantization: "Q4_0",
+            bits_per_weight: f64::from(bits),
+            n_leaks: 2,
+            text: &|n| format!("{label} says {n}"),
+        });
+    }
+    drop(filling);
+    let mut command = env.command("report --db x.sqlite -o page.html --figures");
+    env.run(command.arg(OsStr::from_bytes(b"figures\xff"))).ok();
+    let n_figures = fs::read_dir(env.path("").join(OsStr::from_bytes(b"figures\xff")))
+        .unwrap()
+        .count();
+    assert!(n_figures >= 3 && n_figures.is_multiple_of(3), "{n_figures}");
+}

@@ -119,7 +119,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("export", &["table", "visible"]),
     ("table", &[]),
     ("visible", &[]),
-    ("progress", &["experiment", "watch"]),
+    ("progress", &["experiment", "visible", "watch"]),
     ("watch", &[]),
     ("engine", &["generation", "sampling"]),
     ("embedding", &["gguf", "llama"]),

@@ -28,7 +28,7 @@ pub(in crate::report) use matrix::{Matrix, Steps, matrix};
 pub(in crate::report) use scatter::{Point, Scatter, XAxis, scatter};
 pub(in crate::report) use sums::{SumRow, Sums, sums};
 
-use style::{FONT, ROLES, SCALE, hex, xml_escaped};
+use style::{FONT, ROLES, SCALE, hex, is_xml, xml_escaped};
 
 /// A figure, with all that is said about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl Figure {
             "" => String::new(),
             style => format!("<style>{style}</style>\n"),
         };
-        format!(
+        let svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{}\" height=\"{}\" \
              role=\"img\" aria-labelledby=\"{title_id} {description_id}\" font-family=\"{FONT}\">\n\
              <title id=\"{title_id}\">{}</title>\n<desc id=\"{description_id}\">{}</desc>\n{style}{body}</svg>\n",
@@ -95,7 +95,8 @@ impl Figure {
             height / SCALE,
             xml_escaped(&self.title),
             xml_escaped(&self.description),
-        )
+        );
+        svg.replace(|c| !is_xml(c), "\u{fffd}")
     }
 
     /// Returns the text between the root's tags.

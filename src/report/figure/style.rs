@@ -127,6 +127,11 @@ pub(super) fn label(text: &str, n_chars_max: usize) -> String {
     start.chain(['…']).chain(end).collect()
 }
 
+/// True if XML has the character at all; a drawing with another one is none.
+pub(super) fn is_xml(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
+}
+
 /// A text as it stands between tags.
 pub(super) fn xml_escaped(text: &str) -> String {
     text.replace('&', "&amp;")
