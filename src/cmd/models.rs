@@ -17,6 +17,7 @@ use crate::cli::{
 use crate::engine::{Schedule, self_check};
 use crate::experiment::SamplingDefaults;
 use crate::generation::Method;
+use crate::gguf::conversion::converted_files;
 use crate::gguf::derivation::{Derivation, DerivedRecord, Target, derived_files, read_record};
 use crate::gguf::file_hash::hash_file;
 use crate::gguf::inspect::LabelShare;
@@ -170,7 +171,7 @@ fn verify(args: &NamedModelArgs) -> anyhow::Result<Status> {
     if here.is_empty() && derived.is_empty() {
         progress::note("none of these models is here");
     }
-    let mut n_wrong = 0;
+    let mut n_wrong = verify_converted(&shelf, &here)?;
     for entry in here {
         let said = match shelf.verify(entry, &mut |_| {}) {
             Ok(()) => "as published".to_owned(),
@@ -202,6 +203,30 @@ fn verify(args: &NamedModelArgs) -> anyhow::Result<Status> {
         bail!("{n_wrong} of the model files are not as published or as they were made");
     }
     Ok(Status::Done)
+}
+
+/// Hashes what was converted here of encoders again; returns how many files are not what was made.
+fn verify_converted(shelf: &Shelf, entries: &[&Entry]) -> anyhow::Result<usize> {
+    let encoders = entries.iter().filter(|entry| entry.kind() == Kind::Encoder);
+    let mut n_wrong = 0;
+    for (path, record) in encoders.flat_map(|entry| converted_files(&shelf.folder(entry))) {
+        let sha256 = hash_file(&path)
+            .with_context(|| format!("failed to read `{}`", path.display()))?
+            .to_string();
+        let said = if sha256 == record.sha256 {
+            "as it was converted".to_owned()
+        } else {
+            n_wrong += 1;
+            format!(
+                "not as it was converted: its sha256 is `{sha256}` instead of `{}`\n\
+                 hint: delete it; it is made again when it is needed",
+                record.sha256
+            )
+        };
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        print(&format!("{} {file}: {said}\n", model_of(&path)))?;
+    }
+    Ok(n_wrong)
 }
 
 /// The entries of the models that are meant; none where only derived files have such a name.

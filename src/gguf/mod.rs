@@ -7,6 +7,7 @@
 //! they are fetched. No file here names the engine.
 
 mod check;
+pub mod conversion;
 pub mod derivation;
 pub mod encoder;
 pub mod error;

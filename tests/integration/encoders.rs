@@ -327,3 +327,72 @@ fn a_folder_with_another_pooling_is_refused() {
     let words = "score --metric bertscore --embedding-model distil --threads 1";
     env.seep(words).ok();
 }
+
+/// Bits that flipped in the file made of an encoder changed every verdict, and `models verify` said "as published".
+#[test]
+fn a_converted_encoder_is_refused_once_it_is_not_as_it_was_made() {
+    let env = env();
+    write(&env, "[./distil]");
+    env.seep("run x.yaml").ok();
+    let made = env.path("distil/distil-f32.gguf");
+    let flip = |path: &std::path::Path| {
+        let mut bytes = std::fs::read(path).unwrap();
+        let last = bytes.len() - 5;
+        bytes[last] ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    };
+    flip(&made);
+    let said = env.seep("run x.yaml").with_code(2).stderr;
+    assert!(
+        said.contains("distil-f32.gguf` is not as it was made: its sha256 is"),
+        "{said}"
+    );
+    std::fs::remove_file(&made).unwrap();
+    env.seep("run x.yaml").ok();
+    // Other weights in the folder are another encoder, however old the file says it is.
+    let weights = env.path("distil/model.safetensors");
+    let changed = weights.metadata().unwrap().modified().unwrap();
+    flip(&weights);
+    let file = std::fs::File::options()
+        .append(true)
+        .open(&weights)
+        .unwrap();
+    let older = std::time::Duration::from_secs(3600);
+    file.set_modified(changed - older).unwrap();
+    let before = std::fs::read(&made).unwrap();
+    env.seep("run x.yaml").ok();
+    assert!(before != std::fs::read(&made).unwrap());
+}
+
+#[test]
+fn verifying_hashes_converted_encoders_again() {
+    let env = env();
+    write(&env, "[./distil]");
+    env.seep("run x.yaml").ok();
+    let folder = env.path("shelf/all-minilm-l6-v2");
+    std::fs::create_dir_all(&folder).unwrap();
+    for name in [
+        "distil-f32.gguf",
+        "distil-f32.gguf.conversion.json",
+        "config.json",
+        "model.safetensors",
+    ] {
+        std::fs::copy(env.path("distil").join(name), folder.join(name)).unwrap();
+    }
+    let verify = "models verify all-minilm-l6-v2";
+    let line = "all-minilm-l6-v2 distil-f32.gguf: ";
+    let said = env.seep(verify).stdout;
+    assert!(
+        said.contains(&format!("{line}as it was converted\n")),
+        "{said}"
+    );
+    let made = folder.join("distil-f32.gguf");
+    let mut bytes = std::fs::read(&made).unwrap();
+    bytes[1000] ^= 1;
+    std::fs::write(&made, bytes).unwrap();
+    let said = env.seep(verify).with_code(2).stdout;
+    assert!(
+        said.contains(&format!("{line}not as it was converted: ")),
+        "{said}"
+    );
+}

@@ -7,9 +7,12 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use crate::digest::Digest;
 use crate::embedding::N_TOKENS_MAX;
 use crate::embedding::wordpiece::WordPieceTokenizer;
 use crate::experiment::is_path;
+use crate::gguf::conversion::ConversionRecord;
+use crate::gguf::file_hash::cached_hash;
 use crate::gguf::manifest::Manifest;
 use crate::gguf::shelf::Shelf;
 use crate::gguf::{Gguf, check_encoder, convert_encoder_to_layer, encoder_layers};
@@ -174,11 +177,7 @@ fn folder_encoder(
     } else {
         format!("{name}-f32-layer{layer}.gguf")
     });
-    if !is_newer_than_sources(&path, folder) {
-        convert_encoder_to_layer(folder, &path, name, layer)?;
-    }
-    let gguf = read_checked(&path, check_encoder)?;
-    let sha256 = hash_parts(session, &gguf)?;
+    let (gguf, sha256) = converted(session, folder, &path, name, layer)?;
     let n_tokens_max = encoder_use.n_tokens_max(Some(folder))?;
     let n_tokens_max = n_tokens_max.min(gguf.u32("bert.context_length")?) as usize;
     let tokenizer = WordPieceTokenizer::from_file(&folder.join("tokenizer.json"), n_tokens_max)?;
@@ -260,16 +259,38 @@ fn check_pooling(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// True if a converted file is there and none of the files it was made from has changed since.
-fn is_newer_than_sources(path: &Path, folder: &Path) -> bool {
-    let changed = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
-    let Some(converted) = changed(path) else {
-        return false;
-    };
-    let sources = ["config.json", "model.safetensors", "vocab.txt"];
-    sources
-        .iter()
-        .all(|name| changed(&folder.join(name)).is_none_or(|source| source <= converted))
+/// The converted file at `path`, made where it is missing or was made of other files, with its hash.
+fn converted(
+    session: &Session,
+    folder: &Path,
+    path: &Path,
+    name: &str,
+    layer: u32,
+) -> anyhow::Result<(Gguf, Digest)> {
+    let hash = |path: &Path| cached_hash(session.shelf.dir(), path);
+    let sources = ConversionRecord::sources(folder, hash)
+        .with_context(|| format!("failed to read the encoder in `{}`", folder.display()))?;
+    let record = ConversionRecord::read(path).filter(|record| record.is_of(&sources));
+    let record = record.filter(|_| path.is_file());
+    if record.is_none() {
+        convert_encoder_to_layer(folder, path, name, layer)?;
+    }
+    let gguf = read_checked(path, check_encoder)?;
+    let sha256 = hash_parts(session, &gguf)?;
+    match record {
+        Some(record) if record.sha256 != sha256.to_string() => anyhow::bail!(
+            "`{}` is not as it was made: its sha256 is `{sha256}` instead of `{}`\n\
+             hint: delete it; it is made again from `{}`",
+            path.display(),
+            record.sha256,
+            folder.join("model.safetensors").display()
+        ),
+        Some(_) => {}
+        None => ConversionRecord::new(sources, sha256)
+            .write(path)
+            .with_context(|| format!("failed to write the record of `{}`", path.display()))?,
+    }
+    Ok((gguf, sha256))
 }
 
 impl EncoderUse {
