@@ -241,6 +241,24 @@ fn what_a_failing_hub_prints() {
     );
 }
 
+/// A link in the place of a file that is made on the way was followed, and what it stands for cut and overwritten.
+#[cfg(unix)]
+#[test]
+fn planted_links_are_not_followed() {
+    let hub = TestHub::with_content(CONTENT);
+    let dir = tempfile::tempdir().unwrap();
+    let precious = dir.path().join("precious");
+    fs::write(&precious, "mine").unwrap();
+    fs::create_dir(dir.path().join("tiny")).unwrap();
+    for name in ["tiny/tiny.gguf.part", "tiny/.lock"] {
+        std::os::unix::fs::symlink(&precious, dir.path().join(name)).unwrap();
+    }
+    let entry = entry(&[("tiny.gguf", CONTENT)], &hub_sources());
+    let fetched = Shelf::new(dir.path()).fetch(&entry, &options(&hub.endpoint()), &mut |_| {});
+    assert_eq!(fs::read(&fetched.unwrap()[0]).unwrap(), CONTENT);
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "mine");
+}
+
 #[test]
 fn wrong_download_leaves_nothing_behind() {
     let hub = TestHub::with_content(b"a model of a few BYTES");
