@@ -136,8 +136,10 @@ fn sweep(folder: &Path, place: &Path) {
         if !is_part || is_link {
             continue;
         }
-        let is_left = File::open(entry.path()).is_ok_and(|part| part.try_lock().is_ok());
-        if is_left {
+        // The lock is held until it is gone: whoever made it this moment sees one or the other, and makes a new one.
+        let left = File::open(entry.path()).ok();
+        let left = left.filter(|part| part.try_lock().is_ok());
+        if left.is_some() {
             // What cannot be removed harms nobody.
             let _ = fs::remove_file(entry.path()).or_else(|_| fs::remove_dir_all(entry.path()));
         }

@@ -101,10 +101,10 @@ fn designs() -> Vec<Named> {
     let published = [crossed(20, 33), few.concat()].concat();
     let blocks = SimulatedDesign::blocks_of_three;
     let five = Some(RepeatCounts::equal(5));
-    let ten = Some(RepeatCounts::equal(10));
+    let eight = Some(RepeatCounts::equal(8));
     vec![
         named("32 x 11", crossed(32, 11), five),
-        named("110 x 3 of 11", blocks(), ten),
+        named("110 x 3 of 11", blocks(), eight),
         named("published", published, five),
         named("8 x 11", crossed(8, 11), five),
         named("12 x 11", crossed(12, 11), five),

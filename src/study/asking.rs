@@ -68,11 +68,30 @@ pub(crate) fn plan_all(
     files: Vec<ModelFile>,
     samplings: &[Vec<SamplingParams>],
 ) -> anyhow::Result<Vec<Planned>> {
-    let planned = files
-        .into_par_iter()
-        .zip(samplings)
-        .map(|(file, samplings)| plan(session, experiment, date, file, samplings))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let files = files.into_iter().zip(samplings.iter().map(Vec::as_slice));
+    let planned = plan_each(session, experiment, date, files.collect());
+    let planned = planned.into_iter().map(|(_, planned)| planned);
+    Ok(with_sampling_labels(
+        planned.collect::<anyhow::Result<_>>()?,
+    ))
+}
+
+/// Plans the experiment for each of `files` with each of its samplings in each wording; with the names of the files.
+pub(crate) fn plan_each(
+    session: &Session,
+    experiment: &Experiment,
+    date: PromptDate,
+    files: Vec<(ModelFile, &[SamplingParams])>,
+) -> Vec<(String, anyhow::Result<Vec<Planned>>)> {
+    let planned = files.into_par_iter().map(|(file, samplings)| {
+        let name = file.label();
+        (name, plan(session, experiment, date, file, samplings))
+    });
+    planned.collect()
+}
+
+/// The plans of all files, with labels where samplings differ.
+pub(crate) fn with_sampling_labels(planned: Vec<Vec<Planned>>) -> Vec<Planned> {
     let mut planned: Vec<Planned> = planned.into_iter().flatten().collect();
     let all = planned
         .iter()
@@ -81,7 +100,7 @@ pub(crate) fn plan_all(
     for (planned, label) in planned.iter_mut().zip(labels) {
         planned.prepared.sampling_label = label;
     }
-    Ok(planned)
+    planned
 }
 
 /// Renders and tokenizes every prompt of the experiment in each wording, and plans the requests of each sampling.

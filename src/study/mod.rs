@@ -26,6 +26,7 @@ mod estimates;
 mod experiment;
 mod exporting;
 mod importing;
+mod left_out;
 pub(crate) mod models;
 mod planning;
 pub(crate) mod prompt_date;

@@ -11,18 +11,17 @@ use crate::leakage::{
 };
 use crate::llama;
 use crate::machine;
-use crate::results::{DifferenceFromBase, DriftSummary, MissingModel, ModelSummary, Summary};
-use crate::store::{
-    ExperimentId, ModelId, NewRun, RunId, RunModel, RunOutcome, Source, Store, StoreError,
-};
+use crate::results::{DifferenceFromBase, DriftSummary, ModelSummary, Summary};
+use crate::store::{ExperimentId, ModelId, NewRun, RunId, RunModel, RunOutcome, Source, Store};
 use crate::study::answering::{Answered, Answering};
 use crate::study::asking::{
-    Planned, Prepared, Registered, note_earlier_draws, plan_all, register_experiment,
-    register_model, register_planned,
+    Planned, Prepared, Registered, note_earlier_draws, plan_each, register_experiment,
+    register_model, register_planned, with_sampling_labels,
 };
 use crate::study::comparing::TESTS;
 use crate::study::domain::warn_of_experiment;
 use crate::study::drifting::{self, Side};
+use crate::study::left_out::LeftOut;
 use crate::study::models::encoder::{EncoderFile, EncoderUse, open_encoders};
 use crate::study::models::opening::open_model;
 use crate::study::models::wanted::look_up;
@@ -48,12 +47,21 @@ impl Session {
         let wanted = look_up(experiment)?;
         // A database that is there must be usable before anything is fetched; a new one is made when all else is right.
         let existing = db.exists().then(|| self.store(db)).transpose()?;
-        let models = wanted.models.iter().map(|model| open_model(self, model));
-        let models = models.collect::<anyhow::Result<Vec<_>>>()?;
+        let mut left_out = LeftOut::default();
+        let mut files = Vec::new();
+        for (model, samplings) in wanted.models.iter().zip(&wanted.samplings) {
+            let file = left_out.kept(model.name(), open_model(self, model))?;
+            files.extend(file.map(|file| (file, samplings.as_slice())));
+        }
+        let files = left_out.unless_all(self, files)?;
         let encoders = open_encoders(self, &wanted.encoders)?;
         warn_of_experiment(self, &wanted.encoders, experiment);
         let date = PromptDate::of(experiment, existing.as_ref())?;
-        let planned = plan_all(self, experiment, date, models, &wanted.samplings)?;
+        let mut planned = Vec::new();
+        for (name, of_file) in plan_each(self, experiment, date, files) {
+            planned.extend(left_out.kept(&name, of_file)?);
+        }
+        let planned = with_sampling_labels(left_out.unless_all(self, planned)?);
         let mut store = existing.map_or_else(|| Store::open(db), Ok)?;
         note_earlier_draws(self, &store, &planned)?;
         let registered = register_experiment(&mut store, experiment, &planned)?;
@@ -78,7 +86,7 @@ impl Session {
             planned: &planned,
             models: &models,
         };
-        let summary = steps.run(&mut store);
+        let summary = steps.run(&mut store, left_out);
         record_end(&mut store, run, summary)
     }
 }
@@ -164,8 +172,8 @@ struct Steps<'a> {
 
 impl Steps<'_> {
     /// Makes what is missing, scores all of it, and says what was found.
-    fn run(&self, store: &mut Store) -> anyhow::Result<Summary> {
-        let (answered, missing) = self.answer(store)?;
+    fn run(&self, store: &mut Store, mut left_out: LeftOut) -> anyhow::Result<Summary> {
+        let answered = self.answer(store, &mut left_out)?;
         let subjects = self.subjects(store, &answered)?;
         let by_encoder = self.encodings.iter();
         let by_encoder =
@@ -173,7 +181,7 @@ impl Steps<'_> {
         let mut by_encoder = by_encoder.collect::<anyhow::Result<Vec<_>>>()?.into_iter();
         let primary = by_encoder.next().expect("an experiment names an encoder");
         let mut summary = joined(primary, by_encoder);
-        summary.missing = missing;
+        summary.missing = left_out.into_models();
         summary.drifts = self.drifts(store, &answered, &subjects)?;
         let sources: Vec<Source> = subjects.iter().map(|it| it.source).collect();
         let kind = match summary.enumeration {
@@ -219,39 +227,29 @@ impl Steps<'_> {
         Ok(ByEncoder { summary, verdicts })
     }
 
-    /// The conditions that were answered, and those whose model could not be used: it keeps no other from being.
-    fn answer(&self, store: &mut Store) -> anyhow::Result<(Vec<Rung<'_>>, Vec<MissingModel>)> {
+    /// The conditions that were answered.
+    fn answer(&self, store: &mut Store, left_out: &mut LeftOut) -> anyhow::Result<Vec<Rung<'_>>> {
         let mut answering = Answering {
             session: self.session,
             store,
             run: self.run,
             loaded: None,
         };
-        let (mut rungs, mut missing, mut first_error) = (Vec::new(), Vec::new(), None);
+        let mut rungs = Vec::new();
         for (planned, &model) in self.planned.iter().zip(self.models) {
-            match answering.answer(planned, model, self.registered.wording(planned)) {
-                Ok(answered) => rungs.push(Rung {
-                    planned,
-                    model,
-                    answered,
-                }),
-                Err(error) if is_about_one_model(&error) => {
-                    let name = planned.prepared.label();
-                    self.session
-                        .note(format_args!("{name} is left out: {error:#}"));
-                    missing.push(MissingModel {
-                        name,
-                        error: format!("{error:#}"),
-                    });
-                    first_error.get_or_insert(error);
-                }
-                Err(error) => return Err(error),
+            let answered = answering.answer(planned, model, self.registered.wording(planned));
+            let answered = left_out.kept(&planned.prepared.label(), answered)?;
+            rungs.extend(answered.map(|answered| Rung {
+                planned,
+                model,
+                answered,
+            }));
+            // At once, where there is anything besides.
+            if self.planned.len() > 1 {
+                left_out.tell(self.session);
             }
         }
-        match first_error.filter(|_| rungs.is_empty()) {
-            Some(error) => Err(error),
-            None => Ok((rungs, missing)),
-        }
+        left_out.unless_all(self.session, rungs)
     }
 
     fn subjects(&self, store: &mut Store, rungs: &[Rung<'_>]) -> anyhow::Result<Vec<Subject>> {
@@ -330,14 +328,6 @@ struct Rung<'a> {
     planned: &'a Planned,
     model: ModelId,
     answered: Answered,
-}
-
-/// False of what would keep any other model from being used too: Ctrl-C, and what befalls the database.
-fn is_about_one_model(error: &anyhow::Error) -> bool {
-    let is_common = |cause: &(dyn std::error::Error + 'static)| {
-        cause.is::<Interrupted>() || cause.is::<StoreError>()
-    };
-    !error.chain().any(is_common)
 }
 
 /// Adds how a condition differs from the first of its model under the same sampling values in the same wording, or keeps it as that first.

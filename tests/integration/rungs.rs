@@ -56,6 +56,22 @@ fn a_model_whose_process_aborts_is_left_out_and_the_others_are_scored() {
     assert_same(&env.record(DB).rows(), &env.record("direct.sqlite").rows());
 }
 
+/// Such a file kept all others from being run.
+#[test]
+fn a_file_that_cannot_be_read_is_left_out_and_the_others_are_run() {
+    let env = env();
+    let whole = fs::read(env.path("a.gguf")).unwrap();
+    fs::write(env.path("a.gguf"), &whole[..whole.len() / 2]).unwrap();
+    let ran = env.seep(&format!("run x.yaml --db {DB}")).with_code(1);
+    assert!(ran.stderr.contains("a is left out: "), "{}", ran.stderr);
+    assert!(ran.stdout.contains("a is missing: "), "{}", ran.stdout);
+    let models = "SELECT group_concat(DISTINCT model) FROM v_leaks";
+    assert_eq!(env.record(DB).value::<String>(models), "b");
+    fs::write(env.path("b.gguf"), "GGUF").unwrap();
+    let refused = env.seep(&format!("run x.yaml --db {DB}")).with_code(2);
+    assert!(refused.stderr.contains("error: "), "{}", refused.stderr);
+}
+
 /// A system that is short of memory does that.
 #[test]
 fn a_model_whose_process_is_killed_is_tried_once_more() {
